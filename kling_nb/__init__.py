@@ -1,0 +1,1 @@
+"""Notebook experiments with Kling video models."""

@@ -1,0 +1,319 @@
+"""What a wire protocol must answer, without I/O, and the shapes that protocols share.
+
+A conversation is a generator: it yields a `Call`, is sent the `Reply`, and returns its answer. Whoever drives it
+owns the socket, the waiting and the retries; a reply that `Dialect.judge` calls a fault never reaches it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from .errors import KlingError
+from .offer import Change, Knob, Loss, Offer, Provider, Support
+from .request import VideoRequest, is_url
+from .task import Cost, Ticket
+
+
+class Op(StrEnum):
+    """What a call is for. Only ``SUBMIT`` costs money, and only it is never repeated."""
+
+    SUBMIT = "submit"
+    CHECK = "check"
+    FIND = "find"
+    CANCEL = "cancel"
+    CREDENTIAL = "credential"
+    CONTENT = "content"
+
+
+@dataclass(frozen=True, slots=True)
+class Inline:
+    """An image that travels inside a body; its bytes are put in when the call is sent, and never logged."""
+
+    ref: str  # sha256:…
+    form: str = "base64"  # base64 | data_uri
+
+    def __str__(self) -> str:
+        """Show the reference, not the bytes."""
+        return self.ref
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One HTTP request, complete but for credentials and the bytes of images. ``url`` is absolute."""
+
+    op: Op
+    method: str
+    url: str
+    body: Mapping[str, Any] | None = None
+    headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def shown(self) -> dict[str, Any]:
+        """Return what a log and a plan show: method, URL and body, images by reference, no credential."""
+        return {"method": self.method, "url": self.url, "body": _shown(self.body)}
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _shown(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_shown(item) for item in value]
+    return str(value) if isinstance(value, Inline) else value
+
+
+class Unreadable(KlingError):
+    """A reply is not in the form that its dialect documents."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """What came back: the status, the headers with lower-case names, the body's bytes."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    content: bytes = b""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the HTTP status says success."""
+        return 200 <= self.status < 300
+
+    def json(self) -> Any:
+        """Return the body read as JSON; raises `Unreadable` with the first words of what came instead."""
+        try:
+            return json.loads(self.content)
+        except ValueError as error:
+            message = f"expected JSON, got HTTP {self.status} with {self.excerpt()!r}"
+            raise Unreadable(message) from error
+
+    def object(self) -> dict[str, Any]:
+        """Return the body as a JSON object; raises `Unreadable` if it is none."""
+        value = self.json()
+        if not isinstance(value, dict):
+            message = f"expected a JSON object, got HTTP {self.status} with {self.excerpt()!r}"
+            raise Unreadable(message)
+        return value
+
+    def excerpt(self, limit: int = 120) -> str:
+        """Return the beginning of the body as text on one line."""
+        text = self.content[: limit * 4].decode("utf-8", "replace")
+        line = " ".join(text.split())
+        return line if len(line) <= limit else line[: limit - 1] + "…"
+
+    @property
+    def retry_after(self) -> float | None:
+        """The seconds of a ``Retry-After`` header; `None` without one or where it is a date."""
+        try:
+            return max(0.0, float(self.headers.get("retry-after", "")))
+        except ValueError:
+            return None
+
+
+class Whose(StrEnum):
+    """Whose fault a fault is, which is who can mend it."""
+
+    KEY = "key"
+    BALANCE = "balance"
+    PARAMETERS = "parameters"
+    POLICY = "content policy"
+    FULL = "full"  # too many tasks at once: the gate shrinks
+    RATE = "rate"  # too many requests
+    PROVIDER = "provider"
+    MISSING = "missing"  # the provider does not know the task
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fault:
+    """A reply that is no answer.
+
+    ``again`` is whether another try is sensible, ``after`` how long to wait in seconds where the provider says;
+    ``rejected`` is whether the reply proves that a submit was not carried out, so that it may be sent again;
+    ``renew`` is whether the credential should be renewed first.
+    """
+
+    whose: Whose
+    message: str
+    code: str = ""
+    again: bool = False
+    after: float | None = None
+    rejected: bool = True
+    renew: bool = False
+
+    def __str__(self) -> str:
+        """Say the provider's own words, with its code."""
+        return f"{self.message} (code {self.code})" if self.code else self.message
+
+
+class Phase(StrEnum):
+    """What a provider says of a task."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asset:
+    """Where a clip can be fetched, and whether that takes the credential (a relay's ``/content`` does, a CDN not)."""
+
+    url: str
+    credential: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Status:
+    """What was learnt about one task."""
+
+    phase: Phase
+    reason: str = ""
+    whose: Whose | None = None  # of a failure
+    charged: bool | None = None  # of a failure: whether it costs money, where known
+    asset: Asset | None = None
+    cost: Cost | None = None
+    position: int | None = None  # in the provider's queue
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A request as one provider will get it: the paid call, and every difference from what was asked."""
+
+    call: Call
+    losses: tuple[Loss, ...] = ()
+
+
+
+Credential = Mapping[str, Any]
+"""What `Dialect.sign` needs: the key, or what was fetched with it. ``expires_at`` (Unix s) where it runs out."""
+
+
+
+class Dialect(Protocol):
+    """A wire protocol, bound to one provider's row. No method does I/O, sleeps or reads a clock.
+
+    ``finds`` is whether `find` can tell what became of a submit whose answer was lost; ``cancels`` is whether the
+    provider can cancel.
+    """
+
+    finds: bool
+    cancels: bool
+
+    def __init__(self, provider: Provider) -> None:
+        """Bind to a provider, whose ``base_url`` is set."""
+
+    def encode(self, request: VideoRequest, offer: Offer, own_id: str) -> Encoded:
+        """Spell a request that the catalogue accepts."""
+
+    def accepted(self, call: Call, reply: Reply) -> Ticket:
+        """Read the reply to a submit; raises `Unreadable`, which leaves the submit in doubt."""
+
+    def check(self, tickets: Sequence[Ticket]) -> Generator[Call, Reply, dict[str, Status]]:
+        """Ask how tasks are doing; returns what was learnt by ticket id, and omits what was not learnt."""
+
+    def find(self, own_id: str, call: Mapping[str, Any]) -> Generator[Call, Reply, Ticket | None]:
+        """Look up the task that a submit (as `Call.shown`) made under our own id; `None`: there is none."""
+
+    def cancel(self, ticket: Ticket) -> Generator[Call, Reply, bool]:
+        """Ask for cancellation; returns whether the provider confirmed that the task will not run."""
+
+    def ticket(self, remote_id: str, call: Mapping[str, Any]) -> Ticket:
+        """Return the ticket of a task that a person names by the provider's id."""
+
+    def credential(self, key: str) -> Generator[Call, Reply, Credential]:
+        """Return what `sign` needs; a provider whose token must be fetched yields the call that does."""
+
+    def sign(self, call: Call, credential: Credential, now: float) -> Call:
+        """Return the call with the credential in it; ``now`` is real Unix time in seconds."""
+
+    def judge(self, call: Call, reply: Reply) -> Fault | None:
+        """Tell whether a reply is an answer (`None`) or a fault."""
+
+
+@dataclass
+class Spelled:
+    """A body in the making, and the losses so far."""
+
+    body: dict[str, Any] = field(default_factory=dict)
+    losses: list[Loss] = field(default_factory=list)
+
+
+def spell(request: VideoRequest, offer: Offer, own: Mapping[str, Any]) -> Spelled:
+    """Spell the fields of a request by an offer's knobs, and report what that changes.
+
+    ``own`` spells a field in a dialect's own way where `spell_value` does not: field to function of the value.
+    ``extra`` for the provider is merged last, as it is.
+    """
+    spelled = Spelled()
+    given = request.given()
+    for name, knob in offer.knobs.items():
+        _spell_one(spelled, name, knob, given.get(name), own)
+    spelled.body.update(request.extra.get(offer.provider, {}))
+    return spelled
+
+
+def _spell_one(spelled: Spelled, name: str, knob: Knob, value: Any, own: Mapping[str, Any]) -> None:
+    change = _change(knob, value)
+    sent = value if value is not None else knob.fill
+    if change is not None:
+        settled = knob.default if change is Change.DEFAULTED else (None if change is Change.DROPPED else sent)
+        spelled.losses.append(Loss(name, change, value, settled, knob.why, knob.source))
+    if sent is None or change is Change.DROPPED:
+        return
+    spelled.body[knob.name] = own[name](sent) if name in own else spell_value(knob, sent)
+
+
+def _change(knob: Knob, value: Any) -> Change | None:
+    if value is None:
+        if knob.fill is not None:
+            return Change.FILLED
+        return Change.DEFAULTED if knob.default is not None else None
+    return {Support.DROPPED: Change.DROPPED, Support.INERT: Change.INERT}.get(knob.support)
+
+
+def spell_value(knob: Knob, value: Any) -> Any:
+    """Return a value in the JSON type that a knob names."""
+    match knob.type:
+        case "string":
+            return str(value)
+        case "integer":
+            return int(value)
+        case "number":
+            return float(value)
+        case "boolean":
+            return value in (True, "on")
+        case "on_off":
+            return "on" if value in (True, "on") else "off"
+        case _:
+            return value
+
+
+def image_value(image: Any, form: str) -> Any:
+    """Return an image as a body holds it: a URL as it is, a stored one inline in the form that is wanted."""
+    return image if is_url(image) else Inline(str(image), form)
+
+
+def join(base_url: str, path: str) -> str:
+    """Return the address of a path under a base URL, which may carry a path of its own."""
+    return base_url.rstrip("/") + "/" + path.lstrip("/")
+
+
+def origin(url: str) -> tuple[str, str, int | None]:
+    """Return scheme, host and port of an address: what a credential belongs to."""
+    parts = urlsplit(url)
+    return parts.scheme.lower(), (parts.hostname or "").lower(), parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+
+
+def dig(value: Any, *path: str | int) -> Any:
+    """Return what lies at a path in foreign JSON, or `None` where any step is missing or of another type."""
+    for step in path:
+        if isinstance(step, int):
+            value = value[step] if isinstance(value, list) and -len(value) <= step < len(value) else None
+        else:
+            value = value.get(step) if isinstance(value, dict) else None
+    return value

@@ -1,0 +1,112 @@
+"""What can go wrong, grouped by who can do something about it.
+
+::
+
+    KlingError                     everything that this library raises on purpose
+    ├── InputError (ValueError)    what was given cannot be used; nothing was sent
+    │   ├── SweepError             axes, variables or the number of points
+    │   └── RefusedError           the catalogue refuses a request; carries every `Problem`
+    ├── KeyMissing                 no credential for a provider; says where it was looked for
+    ├── PriceUnknown               no price is known and none was assumed
+    ├── OverBudget                 the sum would pass a ceiling; nothing was bought
+    ├── LabError                   the lab folder
+    │   ├── LabBusy                another process drives this folder
+    │   ├── LabMode                simulated and live do not mix
+    │   └── LogTooNew              written by a later version
+    ├── ProviderError              the provider said no, or something unreadable; carries a `Fault`
+    ├── WireError                  no usable answer
+    │   ├── NotSent                the request certainly did not reach the provider
+    │   └── Doubt                  it may have
+    └── MediaError                 a file is not what it should be
+        └── LinkExpired            the provider no longer serves it
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+
+class KlingError(Exception):
+    """Base of everything that this library raises on purpose; its text is one readable sentence."""
+
+
+class InputError(KlingError, ValueError):
+    """What was given cannot be used. Nothing was sent and nothing was spent."""
+
+
+class SweepError(InputError):
+    """A sweep's axes, variables or size are wrong."""
+
+
+class RefusedError(InputError):
+    """The catalogue refuses a request. `problems` holds all of them, not only the first."""
+
+    def __init__(self, message: str, problems: Sequence[Any] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
+
+
+class KeyMissing(KlingError):
+    """There is no credential for a provider."""
+
+
+class PriceUnknown(KlingError):
+    """A point has no known price, so that no budget could hold; pass ``assume_price=``."""
+
+
+class OverBudget(KlingError):
+    """The sum would pass a ceiling. Nothing was bought."""
+
+
+class LabError(KlingError):
+    """The lab folder cannot be used as asked."""
+
+
+class LabBusy(LabError):
+    """Another process drives this lab folder; this one may only read."""
+
+
+class LabMode(LabError):
+    """A lab folder is simulated or live for life; it was opened the other way."""
+
+
+class LogTooNew(LabError):
+    """The log was written by a later version of this library."""
+
+
+class ProviderError(KlingError):
+    """The provider answered, and the answer is no or cannot be understood. `fault` says whose it is."""
+
+    def __init__(self, message: str, fault: Any = None) -> None:
+        super().__init__(message)
+        self.fault = fault
+
+
+class WireError(KlingError):
+    """No usable answer came back."""
+
+
+class NotSent(WireError):
+    """The request certainly did not reach the provider: sending it again is safe."""
+
+
+class Doubt(WireError):
+    """The request may have reached the provider: whether it was carried out is not known."""
+
+
+class MediaError(KlingError):
+    """A file is not the image or video that it should be."""
+
+
+class LinkExpired(MediaError):
+    """The provider no longer serves the clip at the link it gave."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return a clause that answers an unknown word with the known ones, the likeliest first."""
+    names = sorted(known)
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"{hint}known: {', '.join(names)}"

@@ -1,0 +1,152 @@
+"""What a provider is and what it sells, as records: the catalogue fills them, dialects spell by them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+
+class Support(StrEnum):
+    """What a provider does with a field of a request."""
+
+    TAKEN = "taken"  # it is sent, and does what its name says
+    INERT = "inert"  # it is sent and accepted, and documented to have no effect on this model
+    DROPPED = "dropped"  # this provider or dialect has no place for it: it is left out
+    REFUSED = "refused"  # the provider answers it with an error: nothing is sent
+
+
+class Change(StrEnum):
+    """What happens to a parameter between the request and the wire."""
+
+    FILLED = "filled"  # left open, but the provider requires it: its documented default is sent
+    DEFAULTED = "defaulted"  # left open and left out: the provider applies its own default
+    COERCED = "coerced"  # sent as another value than was asked for
+    DROPPED = "dropped"  # not sent: there is no place for it
+    INERT = "inert"  # sent, and documented to have no effect
+
+
+LOSSES = frozenset({Change.COERCED, Change.DROPPED, Change.INERT})
+"""The changes in which something that was asked for is lost; ``strict=True`` refuses these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """One difference between what was asked for and what is sent, with its reason and source."""
+
+    field: str
+    change: Change
+    asked: Any
+    sent: Any
+    why: str
+    source: str = ""
+
+    @property
+    def is_loss(self) -> bool:
+        """Whether something that was asked for is lost; otherwise something left open was settled."""
+        return self.change in LOSSES
+
+    def __str__(self) -> str:
+        """Say the change in one clause."""
+        match self.change:
+            case Change.FILLED:
+                told = f"{self.field}={self.sent!r} is filled in"
+            case Change.DEFAULTED:
+                told = f"{self.field} is left to the provider, which takes {self.sent!r}"
+            case Change.COERCED:
+                told = f"{self.field}={self.asked!r} is sent as {self.sent!r}"
+            case Change.DROPPED:
+                told = f"{self.field}={self.asked!r} is not sent"
+            case Change.INERT:
+                told = f"{self.field}={self.asked!r} is sent but has no effect"
+        return f"{told}: {self.why}" if self.why else told
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that a provider would refuse: the field, the value that came, what is allowed."""
+
+    field: str
+    value: Any
+    allowed: str
+    source: str = ""
+    warning: bool = False  # sendable all the same, such as a model that the catalogue does not know
+
+    def __str__(self) -> str:
+        """Say what was expected and what came."""
+        return f"{self.field}={self.value!r}: {self.allowed}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Knob:
+    """How one field of a request is spelled in one offer.
+
+    ``name`` is the key on the wire. ``default`` is what the provider applies when the field is left out
+    (`None`: not documented); ``fill`` is sent when the field is left open, because the provider requires it or
+    its own default costs money.
+    """
+
+    name: str
+    support: Support = Support.TAKEN
+    type: str = "string"  # string | integer | number | boolean | on_off | object | array | image
+    default: Any = None
+    fill: Any = None
+    why: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """One model at one provider, for one task type and mode: what it is called there, and how fields are spelled."""
+
+    provider: str
+    model: str
+    task_type: str
+    mode: str | None
+    name: str  # the model's name on the wire
+    endpoint: str  # path of the submit, without the base URL
+    knobs: Mapping[str, Knob] = field(default_factory=lambda: MappingProxyType({}))
+    known: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provider:
+    """A row of ``providers.toml``: where a provider is, which dialect it speaks, and its limits.
+
+    ``slots`` is how many tasks may run at once before anything was learnt; ``slots_per`` says what the provider
+    counts by: ``account`` or ``model``. ``per_check`` is how many tasks one status call can ask about.
+    ``refunds_failures`` is whether the provider documents that a failed task costs nothing.
+    """
+
+    id: str
+    title: str
+    dialect: str
+    base_url: str | None
+    key: str = "token"  # how its key reads: pair_or_token | pair | token | raw
+    slots: int = 5
+    slots_per: str = "model"
+    per_check: int = 1
+    refunds_failures: bool = False
+    images: tuple[str, ...] = ("url",)  # ways an image can be given: url, base64, data_uri
+    link_days: float | None = None  # how long a clip's link is documented to live
+    source: str = ""
+    read: str = ""
+    options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a point should cost, in USD, as an interval where sources disagree; `None` where no price is known."""
+
+    low: Decimal | None
+    high: Decimal | None
+    source: str = ""
+    assumed: bool = False
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a price at all."""
+        return self.high is not None

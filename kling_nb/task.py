@@ -1,0 +1,254 @@
+"""A task, which is one attempt to buy a point, and the only state machine of the project."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+ZERO = Decimal(0)
+
+
+class TaskState(StrEnum):
+    """Where a task stands. The picture is in ``docs/states.md``."""
+
+    PLANNED = "planned"  # intended, nothing sent
+    SUBMITTING = "submitting"  # the intent is on disk, the POST may be on its way
+    QUEUED = "queued"  # accepted by the provider
+    RUNNING = "running"  # being generated
+    READY = "ready"  # generated; the clip is still to be fetched
+    SAVED = "saved"  # the verified clip is in the lab folder
+    REFUSED = "refused"  # never sent: the catalogue or the plan said no
+    FAILED = "failed"  # the provider said no, or nothing usable came of it
+    CANCELLED = "cancelled"  # never sent, or the provider confirmed the cancellation
+    UNCERTAIN = "uncertain"  # the answer to the POST was lost: it may have been bought
+    STALLED = "stalled"  # no change for far longer than usual; still looked at
+    EXPIRED = "expired"  # generated, but the link is dead and no new one came
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing can change any more."""
+        return self in FINAL
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether nothing will change soon without a person: final, uncertain, stalled or expired."""
+        return self in RESTING
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether the provider has it, or may have it, and it is not at its end."""
+        return self in SENT
+
+
+FINAL = frozenset({TaskState.SAVED, TaskState.REFUSED, TaskState.FAILED, TaskState.CANCELLED})
+RESTING = FINAL | {TaskState.UNCERTAIN, TaskState.STALLED, TaskState.EXPIRED}
+FOLLOWED = frozenset({TaskState.QUEUED, TaskState.RUNNING, TaskState.READY, TaskState.STALLED, TaskState.EXPIRED})
+"""States in which the provider has the task and its clip is still to come."""
+SENT = FOLLOWED | {TaskState.SUBMITTING, TaskState.UNCERTAIN}
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What a provider gave for an accepted task: its ids and addresses, as opaque JSON that the dialect reads."""
+
+    id: str
+    data: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """A charge as the provider gave it, and as USD where its unit converts."""
+
+    amount: Decimal
+    unit: str
+    usd: Decimal | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Clip:
+    """The verified file of a saved task, measured. ``path`` is relative to the lab folder, with forward slashes."""
+
+    path: str
+    sha256: str
+    bytes: int
+    width: int
+    height: int
+    fps: float
+    seconds: float
+    sound: bool
+    flags: tuple[str, ...] = ()  # differences from what was asked, in words
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a task. ``at`` is in Unix seconds; ``data`` is plain JSON."""
+
+    task: str
+    kind: str
+    at: float
+    data: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Task:
+    """One attempt to buy a point. Records are frozen; `apply` returns the next one.
+
+    ``id`` is also the own id that is sent as ``external_task_id``: one per attempt. ``asset`` is where the clip
+    can be fetched, as the dialect wrote it.
+    """
+
+    id: str
+    identity: str
+    provider: str
+    model: str
+    attempt: int = 1
+    request: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    call: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    estimate_low: Decimal | None = None
+    estimate_high: Decimal | None = None
+    state: TaskState = TaskState.PLANNED
+    reason: str = ""
+    cause: str = ""
+    unwanted: bool = False
+    charged: bool | None = None  # a failed task: whether it costs money; None is not known
+    ticket: Ticket | None = None
+    asset: Mapping[str, Any] | None = None
+    cost: Cost | None = None
+    clip: Clip | None = None
+    rating: float | None = None
+    note: str = ""
+    planned_at: float | None = None
+    submitted_at: float | None = None
+    accepted_at: float | None = None
+    changed_at: float | None = None
+    done_at: float | None = None
+    saved_at: float | None = None
+
+    @property
+    def price(self) -> Decimal:
+        """What it costs or may cost, in USD: the provider's charge where known, else the upper estimate."""
+        if self.cost is not None and self.cost.usd is not None:
+            return self.cost.usd
+        return self.estimate_high or ZERO
+
+    @property
+    def spent(self) -> Decimal:
+        """What counts as spent, in USD; a failed task counts unless it is known to cost nothing."""
+        costs = self.state is TaskState.SAVED or (self.state is TaskState.FAILED and self.charged is not False)
+        return self.price if costs else ZERO
+
+    @property
+    def reserved(self) -> Decimal:
+        """What may still be charged, in USD."""
+        return self.price if self.state.is_sent else ZERO
+
+    def apply(self, event: Event) -> Task:
+        """Return the task after an event.
+
+        An event that cannot happen in this state, or of a kind that this version does not know, changes nothing:
+        the log keeps it all the same. Final states are never left.
+        """
+        move = MOVES.get(event.kind)
+        if move is None or self.state not in move.sources:
+            return self
+        fields = move.fields(self, event)
+        if move.target is not None and move.target is not self.state:
+            fields = {"state": move.target, "changed_at": event.at, **fields}
+        return replace(self, **fields)
+
+
+Fields = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One row of the state machine: from which states, to which (`None`: it stays), and what else is set."""
+
+    sources: frozenset[TaskState]
+    target: TaskState | None
+    fields: Callable[[Task, Event], Fields]
+
+
+def _words(task: Task, event: Event) -> Fields:
+    return {"reason": str(event.data.get("reason", task.reason)), "cause": str(event.data.get("cause", ""))}
+
+
+def _intent(_: Task, event: Event) -> Fields:
+    return {"submitted_at": event.at, "reason": "", "cause": ""}
+
+
+def _accepted(_: Task, event: Event) -> Fields:
+    ticket = Ticket(str(event.data["id"]), MappingProxyType(dict(event.data.get("data") or {})))
+    return {"ticket": ticket, "accepted_at": event.at, "reason": "", "cause": ""}
+
+
+def _reported(task: Task, event: Event) -> Fields:
+    """A status: it may go on, and never back."""
+    running = event.data.get("state") == "running" or task.state is TaskState.RUNNING
+    state = TaskState.RUNNING if running else TaskState.QUEUED
+    reason = str(event.data.get("reason", ""))
+    moved = state is not task.state
+    return {"state": state, "reason": reason, "cause": "", **({"changed_at": event.at} if moved else {})}
+
+
+def _ready(_: Task, event: Event) -> Fields:
+    asset = MappingProxyType(dict(event.data["asset"]))
+    return {"asset": asset, "done_at": event.at, "reason": "", "cause": "", **_cost(event)}
+
+
+def _failed(task: Task, event: Event) -> Fields:
+    return {**_words(task, event), "charged": event.data.get("charged"), "done_at": event.at, **_cost(event)}
+
+
+def _saved(_: Task, event: Event) -> Fields:
+    facts = {**event.data["clip"]}
+    clip = Clip(**{**facts, "flags": tuple(facts.get("flags", ()))})
+    return {"clip": clip, "saved_at": event.at, "reason": "", "cause": ""}
+
+
+def _cost(event: Event) -> Fields:
+    cost = event.data.get("cost")
+    return {"cost": cost_from(cost)} if cost else {}
+
+
+def cost_from(value: Mapping[str, Any]) -> Cost:
+    """Read a `Cost` from plain JSON, in which Decimals are text."""
+    usd = value.get("usd")
+    return Cost(Decimal(str(value["amount"])), str(value["unit"]), None if usd is None else Decimal(str(usd)))
+
+
+def _noted(task: Task, event: Event) -> Fields:
+    return {"rating": event.data.get("rating", task.rating), "note": str(event.data.get("note", task.note))}
+
+
+def _move(sources: frozenset[TaskState] | set[TaskState], target: TaskState | None, fields: Any = _words) -> Move:
+    return Move(frozenset(sources), target, fields)
+
+
+S = TaskState
+_OPEN = frozenset(S) - FINAL
+MOVES: Mapping[str, Move] = MappingProxyType({
+    "refused": _move({S.PLANNED}, S.REFUSED),
+    "intent": _move({S.PLANNED}, S.SUBMITTING, _intent),
+    "not_sent": _move({S.SUBMITTING}, S.PLANNED),
+    "pushed_back": _move({S.SUBMITTING}, S.PLANNED),
+    "accepted": _move({S.SUBMITTING, S.UNCERTAIN}, S.QUEUED, _accepted),
+    "doubted": _move({S.SUBMITTING}, S.UNCERTAIN),
+    "status": _move({S.QUEUED, S.RUNNING, S.STALLED}, None, _reported),
+    "ready": _move({S.QUEUED, S.RUNNING, S.STALLED, S.EXPIRED}, S.READY, _ready),
+    "renewed": _move({S.READY, S.STALLED, S.EXPIRED}, S.READY, _ready),
+    "stalled": _move({S.QUEUED, S.RUNNING, S.READY}, S.STALLED),
+    "expired": _move({S.READY, S.STALLED}, S.EXPIRED),
+    "saved": _move({S.READY, S.STALLED, S.EXPIRED}, S.SAVED, _saved),
+    "failed": _move(_OPEN - {S.PLANNED}, S.FAILED, _failed),
+    "cancelled": _move({S.PLANNED, S.QUEUED, S.RUNNING, S.STALLED}, S.CANCELLED),
+    "unwanted": _move(_OPEN, None, lambda _task, _event: {"unwanted": True}),
+    "wanted": _move(_OPEN, None, lambda _task, _event: {"unwanted": False}),
+    "charged": _move(frozenset(S), None, lambda _task, event: _cost(event)),
+    "noted": _move(frozenset(S), None, _noted),
+})
+"""Every kind of event that changes a task, and how."""
