@@ -1,0 +1,106 @@
+"""Real H.264 files that show what they were asked for, and the word SIMULATED.
+
+Deterministic per version of PyAV: one thread, seeded drawing straight into yuv420p planes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import av
+import numpy as np
+
+FPS = 24
+RATES = {"std": (144, 720), "pro": (180, 1080), "4k": (216, 2160), "": (144, 720)}
+"""Short side in px by mode: small, real.  "720P" and "1080P" are documented, the 1:1 frame is not."""
+
+SOUND_HZ = 44_100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """What a clip shows.
+
+    *take* counts identical requests from 1.  *camera* is one of the six axes, or a named move; *amount* is in
+    the provider's own -10..10.  *seconds* as asked; the file is one frame longer, as real ones are.
+    """
+
+    provider: str
+    model: str
+    mode: str
+    prompt: str
+    seconds: int
+    ratio: str
+    sound: bool = False
+    camera: str = ""
+    amount: float = 0.0
+    take: int = 1
+    seed: int = 0
+
+    @classmethod
+    def read(cls, text: str) -> Scene:
+        """The scene that was stored as JSON."""
+        return cls(**json.loads(text))
+
+    @property
+    def frames(self) -> int:
+        """Number of frames: 121 for 5 s."""
+        return self.seconds * FPS + 1
+
+
+@lru_cache(maxsize=48)
+def render(scene: Scene, image: bytes | None, size: str) -> bytes:
+    """The MP4 of *scene*; *image* is the start frame of an image-to-video request."""
+    # Imported late: painting needs Scene, and only a finished clip needs fonts.
+    from kling_nb.simulator.painting import frames
+
+    width, height = frame_size(scene, size)
+    return _encoded(scene, frames(scene, image, width, height), width, height)
+
+
+def frame_size(scene: Scene, size: str) -> tuple[int, int]:
+    """Width and height in px: the ratio as asked, the short side by mode."""
+    short = RATES.get(scene.mode, RATES[""])[size == "real"]
+    long = short * 16 // 9
+    return {"16:9": (long, short), "9:16": (short, long)}.get(scene.ratio, (short, short))
+
+
+def _encoded(scene: Scene, planes: Iterator[np.ndarray], width: int, height: int) -> bytes:
+    folder = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    # Moving the index to the front needs a named file to read back from; a BytesIO fails at close.
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        path = Path(place) / "clip.mp4"
+        with av.open(path, "w", options={"movflags": "+faststart"}) as out:
+            video = out.add_stream("libx264", rate=FPS, options={"preset": "ultrafast", "crf": "25", "g": "48"})
+            video.width, video.height, video.pix_fmt = width, height, "yuv420p"
+            video.codec_context.thread_count = 1
+            sound = out.add_stream("aac", rate=SOUND_HZ, layout="mono") if scene.sound else None
+            for plane in planes:
+                out.mux(video.encode(av.VideoFrame.from_ndarray(plane, format="yuv420p")))
+            out.mux(video.encode())
+            if sound is not None:
+                for frame in _sound(scene):
+                    out.mux(sound.encode(frame))
+                out.mux(sound.encode())
+        return path.read_bytes()
+
+
+def _sound(scene: Scene) -> Iterator[av.AudioFrame]:
+    """A soft chord with a tick at every full second, so that sync can be heard."""
+    count = scene.frames * SOUND_HZ // FPS
+    t = np.arange(count) / SOUND_HZ
+    root = 110 * 2 ** (scene.seed % 12 / 12)
+    chord = sum(np.sin(2 * math.pi * root * k * t) / k for k in (1, 1.5, 2)) * 0.06
+    tick = np.sin(2 * math.pi * 880 * t) * np.exp(-60 * (t % 1)) * 0.3
+    samples = ((chord + tick) * np.minimum(1, t * 8) * 32_000).astype(np.int16)
+    for start in range(0, count, 1024):
+        frame = av.AudioFrame.from_ndarray(samples[None, start : start + 1024], format="s16", layout="mono")
+        frame.sample_rate, frame.pts = SOUND_HZ, start
+        yield frame

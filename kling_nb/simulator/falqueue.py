@@ -1,0 +1,377 @@
+"""Dialect ``fal``: the queue of fal.ai with every Kling endpoint.
+
+Written from fal's documentation (2026-11) and captured bodies.  This simulator's own readings, where nothing is
+documented: validation failures and requests cancelled in the queue are not charged; a content violation is;
+``x-fal-billable-units`` counts seconds of video; a request cancelled while it runs ends at once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from kling_nb.simulator import clips
+from kling_nb.simulator.clips import Scene
+from kling_nb.simulator.fal_models import APP, AXES, CAMERAS, ENDPOINTS, RATIOS, Complaints, Endpoint, check_shots
+from kling_nb.simulator.faults import LOOKUP, SUBMIT, WIRE, Event, Fault
+from kling_nb.simulator.pictures import Picture, slim
+from kling_nb.simulator.prices import fal_usd
+from kling_nb.simulator.store import State, Task
+from kling_nb.simulator.wire import under
+from kling_nb.simulator.world import Failure, Order, Provider, World, canonical
+
+KEY_ID, KEY_SECRET = "51d00000-0000-4000-8000-00000000fa1a", "simulated0secret0of0fal0000000000"
+LOCKED = "User is locked. Reason: Exhausted balance. Top up your balance at fal.ai/dashboard/billing."
+POLICY = "The content could not be processed because it contained material flagged by a content checker."
+DOCS = "https://docs.fal.ai/errors"
+_EARLIER: dict[State, State] = {"done": "running", "failed": "running", "running": "queued"}
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+class Refused(Exception):
+    """An answer other than the one hoped for."""
+
+    def __init__(self, status: int, body: object, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(status)
+        self.status, self.body, self.headers = status, body, dict(headers or {})
+
+
+def provider(world: World) -> Provider:
+    """The provider ``fal``."""
+    fal = Fal(world)
+    one = "/{owner}/{app}/requests/{id}"
+    routes = [
+        Route(one + "/status", fal.status, methods=["GET"]),
+        Route(one + "/cancel", fal.cancel, methods=["PUT"]),
+        Route(one, fal.result, methods=["GET"]),
+        Route("/{owner}/{app}/{path:path}", fal.submit, methods=["POST"]),
+        Route("/{path:path}", fal.elsewhere, methods=_METHODS),
+    ]
+    return Provider("fal", f"{KEY_ID}:{KEY_SECRET}", routes)
+
+
+class Fal:
+    """The endpoints, over one world."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    async def submit(self, request: Request) -> Response:
+        """``POST /{owner}/{app}/{path}``: queued whatever the input says."""
+        raw, path = await request.body(), request.path_params["path"]
+        body = _object(raw)
+        event = Event("fal", "submit", f"{APP}/{path}", _shown_prompt(body or {}))
+        line = self.world.strike(event, WIRE)
+        return await under(line, request, lambda: self._answer(request, lambda: self._queue(request, body, event)))
+
+    async def status(self, request: Request) -> Response:
+        """``GET …/requests/{id}/status``: 202 until completed, then 200, also for failures."""
+        return await self._about(request, "status", self._status)
+
+    async def result(self, request: Request) -> Response:
+        """``GET …/requests/{id}``: the model's own status and body."""
+        return await self._about(request, "result", self._result)
+
+    async def cancel(self, request: Request) -> Response:
+        """``PUT …/requests/{id}/cancel``."""
+        return await self._about(request, "cancel", self._cancel)
+
+    async def elsewhere(self, request: Request) -> Response:
+        """Anything else: polling under the full endpoint path is a 405 (captured), the rest a 404."""
+
+        def refuse() -> Response:
+            known = request.url.path.count("/") > 2
+            raise Refused(405 if known else 404, {"detail": "Method Not Allowed" if known else "Not Found"})
+
+        return self._answer(request, refuse)
+
+    def _answer(self, request: Request, work: Callable[[], Response]) -> Response:
+        try:
+            response = work()
+        except Refused as no:
+            response = JSONResponse(no.body, no.status, no.headers)
+        trace = request.path_params.get("id") or self.world.request_id(request)
+        response.headers.setdefault("x-fal-request-id", trace)
+        return response
+
+    async def _about(
+        self, request: Request, operation: str, work: Callable[[Request, Task, Event], Response]
+    ) -> Response:
+        task = self.world.store.one("provider = 'fal' AND id = ?", (request.path_params["id"],))
+        event = Event("fal", operation, task.model if task else "", task.prompt if task else "")
+
+        def answer() -> Response:
+            _authenticate(request)
+            place = f"{request.path_params['owner']}/{request.path_params['app']}"
+            if task is None or place != APP:
+                raise Refused(404, {"status": "NOT_FOUND"} if operation == "cancel" else {"detail": "Not Found"})
+            return work(request, task, event)
+
+        return await under(self.world.strike(event, WIRE), request, lambda: self._answer(request, answer))
+
+    def _queue(self, request: Request, body: dict[str, Any] | None, event: Event) -> Response:
+        _authenticate(request)
+        place = "{owner}/{app}".format(**request.path_params)
+        endpoint = ENDPOINTS.get(request.path_params["path"])
+        if place != APP or endpoint is None:
+            name = request.path_params["app"] if place != APP else event.model.partition("/")[2]
+            raise Refused(404, {"detail": f'Application "{name}" not found'})
+        if body is None:
+            raise Refused(422, {"detail": [_problem(("body",), "Input should be a valid dictionary", "dict_type")]})
+        with self.world.store.lock:
+            fault = self.world.strike(event, SUBMIT)
+            if fault and fault.action == "funds":
+                raise Refused(403, {"detail": LOCKED})
+            if fault and fault.action == "busy":
+                raise Refused(429, {"detail": "Too many requests"}, _retry_after(fault))
+            task = self._accept(endpoint, request.path_params["path"], body, fault)
+        told = self._told(request, task, "queued") | {"logs": None, "metrics": {}}
+        return JSONResponse(told, headers={"x-fal-request-id": task.id})
+
+    def _accept(self, endpoint: Endpoint, path: str, body: Mapping[str, Any], fault: Fault | None) -> Task:
+        complaints = Complaints(body, endpoint.old_errors)
+        seconds, sound, picture = _read(endpoint, complaints)
+        voices = bool(body.get("voice_ids")) or "voice_id" in json.dumps(body.get("elements") or [])
+        order = Order(
+            provider="fal",
+            account=KEY_ID,
+            endpoint=path,
+            model=f"{APP}/{path}",
+            family=endpoint.family,
+            mode=endpoint.mode,
+            prompt=_shown_prompt(body),
+            seconds=seconds,
+            sound=sound,
+            own_id="",
+            request=slim(dict(body)),
+            scene=_scene(endpoint, path, body, seconds, sound, picture),
+            usd=fal_usd(endpoint.line, seconds, sound=sound, voices=voices),
+            units=str(Decimal(seconds)),
+            image=picture.thumb if picture else None,
+            failure=_failure(body, complaints, fault),
+            stall_s=(fault.seconds or float("inf")) if fault and fault.action == "stall" else None,
+            waits=True,
+            longest_wait_s=6.0,
+        )
+        return self.world.accept(order, lambda number: self.world.uuid("fal", number), _asset)
+
+    def _status(self, request: Request, task: Task, event: Event) -> Response:
+        state, now = task.state(self.world.now()), self.world.now()
+        fault = self.world.strike(event, LOOKUP)
+        if fault and fault.action == "backwards":
+            state = _EARLIER.get(state, state)
+        told = self._told(request, task, state)
+        if state != "queued":
+            told["logs"] = _logs(task, now) if request.query_params.get("logs", "").lower() in ("1", "true") else None
+        if told["status"] != "COMPLETED":
+            return JSONResponse(told, 202)
+        ended = task.changed_at(now)
+        told["metrics"] = {"inference_time": max(0.0, round(ended - task.started_at, 3))}
+        # Input problems show only at the result; what happened to the job itself is told here too.
+        if state == "cancelled":
+            told |= {"error": "Request was cancelled by the client", "error_type": "client_cancelled"}
+        elif state == "failed" and task.failure_kind != "validation":
+            told |= {"error": task.failure, "error_type": task.failure_kind}
+        return JSONResponse(told, 200)
+
+    def _result(self, request: Request, task: Task, event: Event) -> Response:
+        now = self.world.now()
+        state = task.state(now)
+        if state in ("queued", "running"):
+            raise Refused(400, {"detail": "Request is still in progress"})
+        if now > task.changed_at(now) + self.world.lifetimes["fal-result"]:
+            raise Refused(404, {"detail": "Not Found"})
+        if state == "cancelled":
+            gone = {"detail": "Request was cancelled by the client", "error_type": "client_cancelled"}
+            raise Refused(499, gone, {"x-fal-error-type": "client_cancelled"})
+        if state == "failed":
+            units = "0" if task.refunds else task.units
+            status = 500 if task.failure_kind == "internal_server_error" else 422
+            raise Refused(status, json.loads(task.failure_body), {"x-fal-billable-units": units})
+        return self._video(request, task, event)
+
+    def _video(self, request: Request, task: Task, event: Event) -> Response:
+        fault = self.world.strike(event, LOOKUP)
+        cdn = f"{request.url.scheme}://{request.url.netloc}/cdn/"
+        if fault and fault.action == "foreign":
+            cdn = fault.body or "https://cdn.elsewhere.example/"
+        size = len(clips.render(Scene.read(task.scene), task.image, self.world.size))
+        video = {
+            "url": cdn + task.asset,
+            "content_type": "video/mp4",
+            "file_name": "output.mp4",
+            "file_size": size,
+        }
+        return JSONResponse({"video": video}, headers={"x-fal-billable-units": task.units})
+
+    def _cancel(self, request: Request, task: Task, event: Event) -> Response:
+        now = self.world.now()
+        state = task.state(now)
+        if state in ("done", "failed", "cancelled"):
+            raise Refused(400, {"status": "ALREADY_COMPLETED"})
+        self.world.store.cancel("fal", task.id, now)
+        if state == "queued":
+            return JSONResponse("OK", 200)
+        return JSONResponse({"status": "CANCELLATION_REQUESTED"}, 202)
+
+    def _told(self, request: Request, task: Task, state: State) -> dict[str, Any]:
+        word = {"queued": "IN_QUEUE", "running": "IN_PROGRESS"}.get(state, "COMPLETED")
+        here = f"{str(request.base_url).rstrip('/')}/{APP}/requests/{task.id}"
+        told: dict[str, Any] = {
+            "status": word,
+            "request_id": task.id,
+            "response_url": here,
+            "status_url": f"{here}/status",
+            "cancel_url": f"{here}/cancel",
+        }
+        return told | ({"queue_position": self._position(task)} if word == "IN_QUEUE" else {})
+
+    def _position(self, task: Task) -> int:
+        waiting = [other for other in self.world.active("fal", task.account) if other.started_at > self.world.now()]
+        return sum((other.started_at, other.id) < (task.started_at, task.id) for other in waiting)
+
+
+def _authenticate(request: Request) -> None:
+    header = request.headers.get("authorization", "")
+    scheme, _, key = header.partition(" ")
+    if scheme != "Key" or key.count(":") != 1 or any(character.isspace() for character in key):
+        expected = "Invalid Key Authorization header format. Expected '<key_id>:<key_secret>'."
+        raise Refused(401, {"detail": expected})
+    if key != f"{KEY_ID}:{KEY_SECRET}":
+        raise Refused(401, {"detail": "No user found for Key ID and Secret"})
+
+
+def _read(endpoint: Endpoint, complaints: Complaints) -> tuple[int, bool, Picture | None]:
+    """Seconds, sound and first picture; every problem of the input is noted in *complaints*."""
+    if endpoint.shots:
+        check_shots(complaints)
+    complaints.text("prompt", required=endpoint.prompt, longest=2500)
+    seconds = int(complaints.choice("duration", endpoint.durations, "5"))
+    if endpoint.ratio:
+        complaints.choice("aspect_ratio", RATIOS, "16:9")
+    if endpoint.negative:
+        complaints.text("negative_prompt", longest=2500)
+    if endpoint.cfg:
+        complaints.number("cfg_scale", 0, 1)
+    sound = complaints.flag("generate_audio", endpoint.audio) if endpoint.audio is not None else False
+    if endpoint.camera:
+        _camera(complaints)
+    if endpoint.video:
+        complaints.text(endpoint.video, required=True)
+    return seconds, sound, _images(endpoint, complaints)
+
+
+def _camera(complaints: Complaints) -> None:
+    if complaints.body.get("camera_control") is not None:
+        complaints.choice("camera_control", CAMERAS, "down_back")
+    move = complaints.body.get("advanced_camera_control")
+    if move is None:
+        return
+    if not isinstance(move, dict) or move.get("movement_type") not in AXES:
+        text = "Input should be " + ", ".join(f"'{axis}'" for axis in AXES)
+        complaints.add(("advanced_camera_control", "movement_type"), "literal_error", text, move)
+    elif not isinstance(move.get("movement_value"), int) or not -10 <= move["movement_value"] <= 10:
+        text = "Input should be a valid integer between -10 and 10"
+        complaints.add(("advanced_camera_control", "movement_value"), "int_type", text, move.get("movement_value"))
+
+
+def _images(endpoint: Endpoint, complaints: Complaints) -> Picture | None:
+    pictures = []
+    if endpoint.image:
+        pictures.append(complaints.image(endpoint.image, required=True))
+    if endpoint.tail:
+        complaints.image(endpoint.tail, required=False)
+    many = complaints.body.get(endpoint.images) if endpoint.images else None
+    if endpoint.images and not (isinstance(many, list) and 1 <= len(many) <= 4):
+        text = "List should have 1 to 4 items" if many else "Field required"
+        complaints.add((endpoint.images,), "missing" if many is None else "too_long", text, many)
+        many = None
+    pictures += [complaints.picture((endpoint.images, place), item) for place, item in enumerate(many or [])]
+    return next((picture for picture in pictures if picture), None)
+
+
+def _failure(body: Mapping[str, Any], complaints: Complaints, fault: Fault | None) -> Failure | None:
+    if complaints.found:
+        told = canonical({"detail": complaints.found})
+        return Failure(reason="validation", kind="validation", body=told)
+    action = fault.action if fault else ""
+    if action in ("moderation", "risk-control"):
+        problem = _problem(("body", "prompt"), POLICY, "content_policy_violation") | {"input": body.get("prompt")}
+        late = {"after_s": None} if action == "risk-control" else {}
+        told = canonical({"detail": [problem]})
+        return Failure(reason=POLICY, kind="content_policy_violation", body=told, refunds=False, **late)
+    if fault and action == "fail":
+        reason = fault.body or "Internal server error"
+        told = canonical({"detail": [_problem(("body",), reason, "internal_server_error")]})
+        return Failure(reason=reason, kind="internal_server_error", body=told, after_s=None)
+    return None
+
+
+def _problem(where: tuple[str, ...], text: str, kind: str) -> dict[str, Any]:
+    return {"loc": list(where), "msg": text, "type": kind, "url": f"{DOCS}#{kind}", "ctx": {}}
+
+
+def _scene(
+    endpoint: Endpoint, path: str, body: Mapping[str, Any], seconds: int, sound: bool, picture: Picture | None
+) -> Scene:
+    ratio = body.get("aspect_ratio") if endpoint.ratio else picture.ratio if picture else None
+    move = body.get("advanced_camera_control")
+    axis, amount = (move.get("movement_type"), move.get("movement_value")) if isinstance(move, dict) else (None, None)
+    turn = body.get("camera_control") if isinstance(body.get("camera_control"), str) else ""
+    return Scene(
+        provider="fal",
+        model=path.rpartition("/")[0],
+        mode=endpoint.mode,
+        prompt=_shown_prompt(body),
+        seconds=seconds,
+        ratio=str(ratio) if ratio in RATIOS else "16:9",
+        sound=sound,
+        camera=str(axis or turn or ""),
+        amount=float(amount) if isinstance(amount, int) else 5.0 if turn else 0.0,
+    )
+
+
+def _logs(task: Task, now: float) -> list[dict[str, str]]:
+    told = [(task.started_at, "Starting generation"), (task.ended_at, "Generation finished")]
+    return [
+        {
+            "message": text,
+            "level": "INFO",
+            "source": "USER",
+            "timestamp": datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        }
+        for at, text in told
+        if at <= now
+    ]
+
+
+def _shown_prompt(body: Mapping[str, Any]) -> str:
+    shots = body.get("multi_prompt")
+    if isinstance(shots, list):
+        return " / ".join(str(shot.get("prompt", "")) for shot in shots if isinstance(shot, dict))
+    prompt = body.get("prompt")
+    return prompt if isinstance(prompt, str) else ""
+
+
+def _asset(number: int) -> str:
+    animal = ("elephant", "koala", "lion", "monkey", "panda", "penguin", "rabbit", "tiger", "zebra")[number % 9]
+    return f"files/{animal}/{number % 36**20:x}_output.mp4"
+
+
+def _object(raw: bytes) -> dict[str, Any] | None:
+    try:
+        value = json.loads(raw)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _retry_after(fault: Fault) -> dict[str, str]:
+    return {} if fault.retry_after is None else {"retry-after": f"{fault.retry_after:g}"}
