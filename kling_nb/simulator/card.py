@@ -62,10 +62,10 @@ class Card:
 
     def _texts(self, pad: int) -> tuple[list[str], Font, list[str], Font]:
         prompt = without_directives(self._scene.prompt) or "(no prompt)"
-        face, small = font(round(12.5 * self._unit), prompt), font(round(8.5 * self._unit), "")
+        face, small = (font(round(12.5 * self._unit), prompt), font(round(8.5 * self._unit), ""))
         most = 3 if self._width > self._height else 6
         room = self._width - 2 * pad
-        return wrapped(prompt, face, room, most), face, joined(self._facts(), small, room), small
+        return (wrapped(prompt, face, room, most), face, joined(self._facts(), small, room), small)
 
     def _facts(self) -> list[str]:
         scene = self._scene
@@ -86,7 +86,7 @@ class Card:
 
     def _badge(self, pen: ImageDraw.ImageDraw, pad: int) -> None:
         """SIMULATED on the left, room for the timecode on the right."""
-        face, air, foot = font(round(8 * self._unit), ""), round(4 * self._unit), pad + round(15 * self._unit)
+        face, air, foot = (font(round(8 * self._unit), ""), round(4 * self._unit), pad + round(15 * self._unit))
         word, pitch = "SIMULATED", round(0.9 * self._unit)
         long = sum(face.getlength(sign) + pitch for sign in word) - pitch
         right = self._width - pad + round(2 * self._unit)
@@ -143,7 +143,7 @@ class _Part:
 
 def _bands(image: Image.Image) -> list[tuple[int, int]]:
     """Even row ranges that hold anything; blending the empty middle would double the cost of a frame."""
-    used = np.asarray(image)[..., 3].any(axis=1)
+    used: NDArray[np.bool_] = np.asarray(np.asarray(image)[..., 3].any(axis=1))
     used = used[::2] | used[1::2]
     edges = np.flatnonzero(np.diff(np.concatenate([[0], used.astype(np.int8), [0]]))) * 2
     return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]

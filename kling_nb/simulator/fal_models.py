@@ -14,7 +14,7 @@ from kling_nb.simulator.pictures import BadPicture, Picture, read_picture
 
 Body = Mapping[str, Any]
 Problem = dict[str, Any]
-SHORT, LONG, O1 = ("5", "10"), tuple(str(n) for n in range(3, 16)), tuple(str(n) for n in range(3, 11))
+SHORT, LONG, O1 = (("5", "10"), tuple(str(n) for n in range(3, 16)), tuple(str(n) for n in range(3, 11)))
 RATIOS = ("16:9", "9:16", "1:1")
 CAMERAS = ("down_back", "forward_up", "right_turn_forward", "left_turn_forward")
 AXES = ("horizontal", "vertical", "pan", "tilt", "roll", "zoom")
@@ -50,12 +50,12 @@ def _table() -> Iterator[tuple[str, Endpoint]]:
     for tier, mode in (("standard", "std"), ("pro", "pro")):
         v1, v16 = f"v1/{tier}", f"v1.6/{tier}"
         tail = "tail_image_url" if tier == "pro" else ""
-        yield f"{v1}/text-to-video", Endpoint(line=v1, family="v1", mode=mode, ratio=True, camera=True)
+        yield (f"{v1}/text-to-video", Endpoint(line=v1, family="v1", mode=mode, ratio=True, camera=True))
         yield (
             f"{v1}/image-to-video",
             Endpoint(line=v1, family="v1", mode=mode, image="image_url", tail="tail_image_url"),
         )
-        yield f"{v16}/text-to-video", Endpoint(line=v16, family="v1-6", mode=mode, ratio=True)
+        yield (f"{v16}/text-to-video", Endpoint(line=v16, family="v1-6", mode=mode, ratio=True))
         yield (
             f"{v16}/image-to-video",
             Endpoint(line=v16, family="v1-6", mode=mode, image="image_url", tail=tail, ratio=tier == "pro"),
@@ -64,25 +64,30 @@ def _table() -> Iterator[tuple[str, Endpoint]]:
             f"{v16}/elements",
             Endpoint(line=v16, family="v1-6", mode=mode, images="input_image_urls", ratio=True, cfg=False),
         )
-        yield f"v3/{tier}/text-to-video", _v3(f"v3/{tier}", mode, ratio=True, audio=True)
+        yield (f"v3/{tier}/text-to-video", _v3(f"v3/{tier}", mode, ratio=True, audio=True))
         yield (
             f"v3/{tier}/image-to-video",
             _v3(f"v3/{tier}", mode, image="start_image_url", tail="end_image_url", audio=True),
         )
-        yield f"o3/{tier}/text-to-video", _v3(f"o3/{tier}", mode, ratio=True, audio=False, cfg=False, negative=False)
+        yield (
+            f"o3/{tier}/text-to-video",
+            _v3(f"o3/{tier}", mode, ratio=True, audio=False, cfg=False, negative=False),
+        )
         yield (
             f"o3/{tier}/image-to-video",
-            _v3(f"o3/{tier}", mode, image="image_url", tail="end_image_url", audio=False, cfg=False, negative=False),
+            _v3(
+                f"o3/{tier}", mode, image="image_url", tail="end_image_url", audio=False, cfg=False, negative=False
+            ),
         )
     v15 = "v1.5/pro"
-    yield f"{v15}/text-to-video", Endpoint(line=v15, family="v1-5", mode="pro", ratio=True)
+    yield (f"{v15}/text-to-video", Endpoint(line=v15, family="v1-5", mode="pro", ratio=True))
     yield (
         f"{v15}/image-to-video",
         Endpoint(line=v15, family="v1-5", mode="pro", image="image_url", tail="tail_image_url", ratio=True),
     )
     for line, family in (("v2/master", "v2-master"), ("v2.1/master", "v2-1-master")):
-        yield f"{line}/text-to-video", Endpoint(line=line, family=family, mode="", ratio=True)
-        yield f"{line}/image-to-video", Endpoint(line=line, family=family, mode="", image="image_url")
+        yield (f"{line}/text-to-video", Endpoint(line=line, family=family, mode="", ratio=True))
+        yield (f"{line}/image-to-video", Endpoint(line=line, family=family, mode="", image="image_url"))
     for version, family in (("v2.1", "v2-1"), ("v2.5-turbo", "v2-5-turbo")):
         for tier, mode, tail in (("standard", "std", ""), ("pro", "pro", "tail_image_url")):
             yield (
@@ -94,25 +99,31 @@ def _table() -> Iterator[tuple[str, Endpoint]]:
         Endpoint(line="v2.5-turbo/pro", family="v2-5-turbo", mode="pro", ratio=True),
     )
     v26 = "v2.6/pro"
-    yield f"{v26}/text-to-video", Endpoint(line=v26, family="v2-6", mode="pro", ratio=True, audio=True)
+    yield (f"{v26}/text-to-video", Endpoint(line=v26, family="v2-6", mode="pro", ratio=True, audio=True))
     yield (
         f"{v26}/image-to-video",
         Endpoint(
-            line=v26, family="v2-6", mode="pro", image="start_image_url", tail="end_image_url", cfg=False, audio=True
+            line=v26,
+            family="v2-6",
+            mode="pro",
+            image="start_image_url",
+            tail="end_image_url",
+            cfg=False,
+            audio=True,
         ),
     )
-    yield "v3/turbo/pro/text-to-video", _v3("v3/turbo/pro", "pro", ratio=True, cfg=False, negative=False)
+    yield ("v3/turbo/pro/text-to-video", _v3("v3/turbo/pro", "pro", ratio=True, cfg=False, negative=False))
     for line, prefix in (("o1", "o1/"), ("o1/standard", "o1/standard/")):
         mode = "std" if "standard" in line else "pro"
-        yield f"{prefix}image-to-video", _o1(line, mode, image="start_image_url", tail="end_image_url")
-        yield f"{prefix}reference-to-video", _o1(line, mode, images="image_urls", ratio=True)
+        yield (f"{prefix}image-to-video", _o1(line, mode, image="start_image_url", tail="end_image_url"))
+        yield (f"{prefix}reference-to-video", _o1(line, mode, images="image_urls", ratio=True))
         yield f"{prefix}video-to-video/edit", _o1(line, mode, video="video_url")
-        yield f"{prefix}video-to-video/reference", _o1(line, mode, video="video_url", ratio=True)
+        yield (f"{prefix}video-to-video/reference", _o1(line, mode, video="video_url", ratio=True))
 
 
 def _v3(line: str, mode: str, **fields: Any) -> Endpoint:
-    fields = {"durations": LONG, "shots": True, "old_errors": True, "prompt": False} | fields
-    return Endpoint(line=line, family="v3", mode=mode, **fields)
+    usual: dict[str, Any] = {"durations": LONG, "shots": True, "old_errors": True, "prompt": False}
+    return Endpoint(line=line, family="v3", mode=mode, **(usual | fields))
 
 
 def _o1(line: str, mode: str, **fields: Any) -> Endpoint:
@@ -172,7 +183,7 @@ class Complaints:
         """A number within bounds; numeric strings pass, as they do in pydantic's lax mode."""
         value = self.body.get(key)
         if value is None:
-            return
+            return None
         try:
             parsed = float(value)
         except (TypeError, ValueError):
@@ -217,7 +228,7 @@ def check_shots(complaints: Complaints, longest: int = 512) -> None:
         text = either if prompt is None else "'prompt' and 'multi_prompt' cannot be used together."
         complaints.add(("root",), "value_error", text)
     if shots is None:
-        return
+        return None
     complaints.choice("shot_type", ("customize", "intelligent"), "customize")
     if not isinstance(shots, list) or not 1 <= len(shots) <= 6:
         return complaints.add(("multi_prompt",), "value_error", "multi_prompt needs 1 to 6 shots", shots)

@@ -27,7 +27,7 @@ from kling_nb.simulator.store import State, Task
 from kling_nb.simulator.wire import under
 from kling_nb.simulator.world import Failure, Order, Provider, World, canonical
 
-KEY_ID, KEY_SECRET = "51d00000-0000-4000-8000-00000000fa1a", "simulated0secret0of0fal0000000000"
+KEY_ID, KEY_SECRET = ("51d00000-0000-4000-8000-00000000fa1a", "simulated0secret0of0fal0000000000")
 LOCKED = "User is locked. Reason: Exhausted balance. Top up your balance at fal.ai/dashboard/billing."
 POLICY = "The content could not be processed because it contained material flagged by a content checker."
 DOCS = "https://docs.fal.ai/errors"
@@ -169,7 +169,9 @@ class Fal:
             state = _EARLIER.get(state, state)
         told = self._told(request, task, state)
         if state != "queued":
-            told["logs"] = _logs(task, now) if request.query_params.get("logs", "").lower() in ("1", "true") else None
+            told["logs"] = (
+                _logs(task, now) if request.query_params.get("logs", "").lower() in ("1", "true") else None
+            )
         if told["status"] != "COMPLETED":
             return JSONResponse(told, 202)
         ended = task.changed_at(now)
@@ -203,12 +205,7 @@ class Fal:
         if fault and fault.action == "foreign":
             cdn = fault.body or "https://cdn.elsewhere.example/"
         size = len(clips.render(Scene.read(task.scene), task.image, self.world.size))
-        video = {
-            "url": cdn + task.asset,
-            "content_type": "video/mp4",
-            "file_name": "output.mp4",
-            "file_size": size,
-        }
+        video = {"url": cdn + task.asset, "content_type": "video/mp4", "file_name": "output.mp4", "file_size": size}
         return JSONResponse({"video": video}, headers={"x-fal-billable-units": task.units})
 
     def _cancel(self, request: Request, task: Task, event: Event) -> Response:
@@ -223,7 +220,9 @@ class Fal:
 
     def _told(self, request: Request, task: Task, state: State) -> dict[str, Any]:
         word = {"queued": "IN_QUEUE", "running": "IN_PROGRESS"}.get(state, "COMPLETED")
-        here = f"{str(request.base_url).rstrip('/')}/{APP}/requests/{task.id}"
+        # The mount's prefix is in root_path; Starlette's base_url leaves it out.
+        mount = f"{request.url.scheme}://{request.url.netloc}{request.scope.get('root_path', '')}"
+        here = f"{mount}/{APP}/requests/{task.id}"
         told: dict[str, Any] = {
             "status": word,
             "request_id": task.id,
@@ -323,7 +322,9 @@ def _scene(
 ) -> Scene:
     ratio = body.get("aspect_ratio") if endpoint.ratio else picture.ratio if picture else None
     move = body.get("advanced_camera_control")
-    axis, amount = (move.get("movement_type"), move.get("movement_value")) if isinstance(move, dict) else (None, None)
+    axis, amount = (
+        (move.get("movement_type"), move.get("movement_value")) if isinstance(move, dict) else (None, None)
+    )
     turn = body.get("camera_control") if isinstance(body.get("camera_control"), str) else ""
     return Scene(
         provider="fal",

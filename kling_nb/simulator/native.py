@@ -173,7 +173,7 @@ class Kling:
         self._authenticate(request)
         number = _bounded(request, "pageNum", 1, 1000)
         size = _bounded(request, "pageSize", 30, 500)
-        where, values = "provider = 'kling' AND endpoint = ?", (request.path_params["kind"],)
+        where, values = ("provider = 'kling' AND endpoint = ?", (request.path_params["kind"],))
         tail = f"ORDER BY position DESC LIMIT {size} OFFSET {(number - 1) * size}"
         tasks = self.world.store.tasks(where, values, tail)
         shown = (self._shown(request, task, _event(task, "list")) for task in tasks)
@@ -213,7 +213,11 @@ def _verify(token: str, now: float) -> None:
     if len(parts) != 3:
         raise Refused(401, 1002, "Authorization is invalid")
     header, claims = _claims(parts[0]), _claims(parts[1])
-    if header.get("alg") != "HS256" or claims.get("iss") != ACCESS or not isinstance(claims.get("exp"), int | float):
+    if (
+        header.get("alg") != "HS256"
+        or claims.get("iss") != ACCESS
+        or not isinstance(claims.get("exp"), int | float)
+    ):
         raise Refused(401, 1002, "Authorization is invalid")
     expected = hmac.new(SECRET.encode(), ".".join(parts[:2]).encode(), hashlib.sha256).digest()
     if not hmac.compare_digest(expected, _unpadded(parts[2])):

@@ -23,7 +23,7 @@ class Refused(Exception):
 
     def __init__(self, status: int, code: int, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
-        self.status, self.code, self.message, self.headers = status, code, message, dict(headers or {})
+        self.status, self.code, self.message, self.headers = (status, code, message, dict(headers or {}))
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Model:
 
 _BOTH = frozenset({"text2video", "image2video"})
 _IMAGE, _OMNI = frozenset({"image2video"}), frozenset({"omni-video"})
-_PRO, _STD_PRO, _ALL = frozenset({"pro"}), frozenset({"std", "pro"}), frozenset({"std", "pro", "4k"})
+_PRO, _STD_PRO, _ALL = (frozenset({"pro"}), frozenset({"std", "pro"}), frozenset({"std", "pro", "4k"}))
 
 MODELS: dict[str, Model] = {
     "kling-v1": Model("v1", _BOTH, tail=_STD_PRO, brush=_STD_PRO),

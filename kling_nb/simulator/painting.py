@@ -118,7 +118,7 @@ def _compose(layers: list[Layer], view: View, planes: tuple[Plane, Plane, Plane]
         spare_y, spare_x = layer.y.shape[0] - height, layer.y.shape[1] - width
         x = spare_x / 2 + (view.x * layer.depth + view.turn_x) * width
         y = spare_y / 2 + (view.y * layer.depth + view.turn_y) * height
-        x, y = min(max(0, round(x / 2) * 2), spare_x), min(max(0, round(y / 2) * 2), spare_y)
+        x, y = (min(max(0, round(x / 2) * 2), spare_x), min(max(0, round(y / 2) * 2), spare_y))
         _lay(layer, int(x), int(y), planes)
 
 
@@ -127,10 +127,14 @@ def _lay(layer: Layer, x: int, y: int, planes: tuple[Plane, Plane, Plane]) -> No
     height, width = luma.shape
     half_y, half_x = slice(y // 2, (y + height) // 2), slice(x // 2, (x + width) // 2)
     if layer.mask is None or layer.half is None:
-        luma[:], u[:], v[:] = layer.y[y : y + height, x : x + width], layer.u[half_y, half_x], layer.v[half_y, half_x]
+        luma[:], u[:], v[:] = (
+            layer.y[y : y + height, x : x + width],
+            layer.u[half_y, half_x],
+            layer.v[half_y, half_x],
+        )
         return
     top = min(max(0, layer.top - y), height) // 2 * 2
-    rows, half_rows = slice(y + top, y + height), slice((y + top) // 2, (y + height) // 2)
+    rows, half_rows = (slice(y + top, y + height), slice((y + top) // 2, (y + height) // 2))
     np.copyto(luma[top:], layer.y[rows, x : x + width], where=layer.mask[rows, x : x + width])
     np.copyto(u[top // 2 :], layer.u[half_rows, half_x], where=layer.half[half_rows, half_x])
     np.copyto(v[top // 2 :], layer.v[half_rows, half_x], where=layer.half[half_rows, half_x])
@@ -142,7 +146,7 @@ def _warp(view: View, planes: tuple[Plane, Plane, Plane]) -> None:
         return
     for plane in planes:
         height, width = plane.shape
-        rows, columns = np.arange(height) - height / 2 + 0.5, np.arange(width) - width / 2 + 0.5
+        rows, columns = (np.arange(height) - height / 2 + 0.5, np.arange(width) - width / 2 + 0.5)
         if view.roll == 0.0:
             near_y = np.clip(rows / view.zoom + height / 2, 0, height - 1).astype(np.intp)
             near_x = np.clip(columns / view.zoom + width / 2, 0, width - 1).astype(np.intp)
@@ -171,7 +175,7 @@ def _landscape(scene: Scene, width: int, height: int) -> list[Layer]:
 def _sky(rng: np.random.Generator, wide: int, tall: int, top: Floats, horizon: Floats) -> Floats:
     down = np.clip(np.linspace(-0.3, 1.5, tall, dtype=np.float32), 0, 1)[:, None, None]
     x, y = rng.uniform(0.32, 0.68) * wide, rng.uniform(0.35, 0.45) * tall
-    columns, rows = np.arange(wide, dtype=np.float32) - x, np.arange(tall, dtype=np.float32)[:, None] - y
+    columns, rows = (np.arange(wide, dtype=np.float32) - x, np.arange(tall, dtype=np.float32)[:, None] - y)
     distance = np.hypot(columns, rows) / min(tall, wide)
     disc = np.clip((rng.uniform(0.045, 0.07) - distance) * tall / 1.5 + 0.5, 0, 1)
     light = np.maximum(disc, 0.5 * np.exp(distance / -0.17))[:, :, None]
@@ -183,7 +187,8 @@ def _ridge(rng: np.random.Generator, wide: int, height: int, near: float) -> Flo
     x = np.arange(wide) / height
     waves = [(rng.uniform(0.7, 1.4) * k, rng.uniform(0, 6.28), 1 / k**1.1) for k in (1.9, 3.7, 6.5, 12.3)]
     shape: Floats = np.sum([size * np.sin(rate * x * 2 + phase) for rate, phase, size in waves], axis=0)
-    return shape * height * (0.13 - 0.04 * near)
+    scaled: Floats = shape * height * (0.13 - 0.04 * near)
+    return scaled
 
 
 def _hill(ridge: Floats, tone: Floats, haze: Floats, tall: int, depth: float) -> Layer:
@@ -217,7 +222,7 @@ def yuv(rgb: Floats, step: int = 2) -> tuple[Plane, Plane, Plane]:
     r, g, b = rgb[..., 0], rgb[..., 1], rgb[..., 2]
     y = 16 + 0.257 * r + 0.504 * g + 0.098 * b
     r, g, b = (part[::step, ::step] for part in (r, g, b))
-    u, v = 128 - 0.148 * r - 0.291 * g + 0.439 * b, 128 + 0.439 * r - 0.368 * g - 0.071 * b
+    u, v = (128 - 0.148 * r - 0.291 * g + 0.439 * b, 128 + 0.439 * r - 0.368 * g - 0.071 * b)
     return y.astype(np.uint8), u.astype(np.uint8), v.astype(np.uint8)
 
 
@@ -246,7 +251,8 @@ def _hex(code: str, shift: float) -> Floats:
 
 
 def _mix(a: Floats, b: Floats, share: float | Floats) -> Floats:
-    return a * (1 - share) + b * share
+    mixed: Floats = a * (1 - share) + b * share
+    return mixed
 
 
 def _even(length: float) -> int:

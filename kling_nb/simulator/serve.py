@@ -54,7 +54,12 @@ class _Server(uvicorn.Server):
         """Ask the loop to end; a scripted hang must not outlive the server."""
         self.should_exit = True
         if self._own_loop is not None and not self._own_loop.is_closed():
-            self._own_loop.call_soon_threadsafe(lambda: [line.abort() for line in list(connections.values())])
+            self._own_loop.call_soon_threadsafe(_abort_all, connections)
+
+
+def _abort_all(connections: Connections) -> None:
+    for transport in list(connections.values()):
+        transport.abort()
 
 
 class _Doorman:
@@ -65,7 +70,7 @@ class _Doorman:
         self._connections = connections
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        transport = self._connections.get(tuple(scope.get("client") or ()))  # type: ignore[arg-type]
+        transport = self._connections.get(scope.get("client") or ("", 0))
         if transport is not None:
             hooks = {"kling_nb.reset": lambda: _reset(transport), "kling_nb.close": transport.close}
             scope = {**scope, "extensions": {**scope.get("extensions", {}), **hooks}}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -22,10 +22,7 @@ from kling_nb.simulator.store import Charge, Store, Task
 from kling_nb.simulator.wire import Line
 from kling_nb.simulator.world import DAY_S, Provider, World
 
-BUILT_IN = {
-    "kling": "kling_nb.simulator.native:provider",
-    "fal": "kling_nb.simulator.falqueue:provider",
-}
+BUILT_IN = {"kling": "kling_nb.simulator.native:provider", "fal": "kling_nb.simulator.falqueue:provider"}
 """Dialects that need no installed metadata; others come from the entry-point group ``kling_nb.simulators``."""
 
 SLOTS = {"kling": 5, "fal": 10}
@@ -134,7 +131,7 @@ class Simulator:
             Route("/_sim/faults", faults, methods=["POST"]),
         ]
 
-    def _read_faults(self, records: object) -> Response:
+    def _read_faults(self, records: Any) -> Response:
         try:
             read = [Fault.read(record) for record in (records if isinstance(records, list) else [records])]
         except (TypeError, ValueError) as problem:

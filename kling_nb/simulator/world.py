@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -69,7 +69,7 @@ class Provider:
 
     name: str
     key: str
-    routes: list[BaseRoute]
+    routes: Sequence[BaseRoute]
 
 
 @dataclass(kw_only=True)
@@ -84,7 +84,7 @@ class World:
     token_now: Callable[[], float]
     store: Store
     faults: Faults
-    slots: Mapping[str, int]
+    slots: Mapping[str, float]
     lifetimes: Mapping[str, float]
     size: str
     errors_as_200: bool

@@ -37,17 +37,20 @@ class Client:
     """Synchronous in-process requests to one provider of a simulator."""
 
     def __init__(self, simulator: Simulator, provider: str, authorization: str = "") -> None:
-        self.simulator, self.provider, self.authorization = simulator, provider, authorization
+        self.simulator, self.provider, self.authorization = (simulator, provider, authorization)
 
     def send(self, method: str, path: str, body: object = None, **options: Any) -> httpx.Response:
         headers = {"authorization": self.authorization, **options.pop("headers", {})}
         headers = {key: value for key, value in headers.items() if value}
         url = path if path.startswith("http") else f"http://simulator{self.simulator.path(self.provider)}{path}"
 
+        if body is not None:
+            options["json"] = body
+
         async def call() -> httpx.Response:
             transport = httpx.ASGITransport(self.simulator.app)
             async with httpx.AsyncClient(transport=transport, headers=headers) as client:
-                return await client.request(method, url, **({} if body is None else {"json": body}), **options)
+                return await client.request(method, url, **options)
 
         return anyio.run(call)
 

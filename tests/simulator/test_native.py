@@ -16,7 +16,7 @@ FOX = {"model_name": "kling-v2-6", "prompt": "a red fox", "mode": "pro", "durati
 
 def submitted(client: Client, path: str = T2V, **fields: Any) -> dict[str, Any]:
     reply = client.post(path, FOX | fields)
-    assert 200 == reply.status_code, reply.text
+    assert reply.status_code == 200, reply.text
     data: dict[str, Any] = reply.json()["data"]
     return data
 
@@ -32,31 +32,31 @@ def test_create_answers_the_documented_object(kling: Client) -> None:
     """A create call answers code 0, SUCCEED, an 18-digit task id and times in milliseconds."""
     reply = kling.post(T2V, FOX | {"external_task_id": "mine-1"}).json()
     data = reply["data"]
-    assert (0, "SUCCEED") == (reply["code"], reply["message"])
-    assert 18 == len(data["task_id"]) and data["task_id"].isdigit()
-    assert {"external_task_id": "mine-1"} == data["task_info"]
+    assert (reply["code"], reply["message"]) == (0, "SUCCEED")
+    assert len(data["task_id"]) == 18 and data["task_id"].isdigit()
+    assert data["task_info"] == {"external_task_id": "mine-1"}
     assert ("submitted", int(START * 1000)) == (data["task_status"], data["created_at"])
 
 
 def test_states_follow_the_clock(kling: Client, clock: Clock) -> None:
     """A task goes submitted, processing, succeed, and only then has a result and deductions as strings."""
     task = submitted(kling)["task_id"]
-    words = []
+    words: list[str] = []
     for _ in range(400):
         data = kling.get(f"{T2V}/{task}").json()["data"]
         if not words or words[-1] != data["task_status"]:
             words.append(data["task_status"])
         if data["task_status"] == "succeed":
             break
-        assert {} == data["task_result"] and "final_unit_deduction" not in data
+        assert data["task_result"] == {} and "final_unit_deduction" not in data
         clock.forward(5)
-    assert ["submitted", "processing", "succeed"] == words
+    assert words == ["submitted", "processing", "succeed"]
     video = data["task_result"]["videos"][0]
-    assert ("2.5", {"quota": "0.35", "list_price": "0.35"}) == (
-        data["final_unit_deduction"],
-        data["final_balance_deduction"],
+    assert (data["final_unit_deduction"], data["final_balance_deduction"]) == (
+        "2.5",
+        {"quota": "0.35", "list_price": "0.35"},
     )
-    assert "5.041" == video["duration"] and video["url"].startswith("http://simulator/cdn/bs2/upload-kling-api/")
+    assert video["duration"] == "5.041" and video["url"].startswith("http://simulator/cdn/bs2/upload-kling-api/")
     assert data["updated_at"] > data["created_at"] > 10**12
 
 
@@ -69,8 +69,8 @@ def test_own_id_finds_the_task(kling: Client) -> None:
 def test_own_id_is_unique(kling: Client) -> None:
     """A second submit with the same external task id is a 1201 and is not charged."""
     submitted(kling, external_task_id="own-7")
-    assert (400, 1201) == refusal(kling, external_task_id="own-7")[:2]
-    assert 1 == len(kling.simulator.ledger())
+    assert refusal(kling, external_task_id="own-7")[:2] == (400, 1201)
+    assert len(kling.simulator.ledger()) == 1
 
 
 def test_unknown_task_and_path(kling: Client) -> None:
@@ -79,7 +79,7 @@ def test_unknown_task_and_path(kling: Client) -> None:
     for path, code in ((f"{T2V}/8", 1203), (f"{I2V}/{task}", 1203), ("/v1/videos/nothing", 1202), ("/v2/x", 1202)):
         reply = kling.post(path, FOX) if code == 1202 else kling.get(path)
         assert (404, code) == (reply.status_code, reply.json()["code"]), path
-    assert 1202 == kling.send("DELETE", f"{T2V}/{task}").json()["code"]
+    assert kling.send("DELETE", f"{T2V}/{task}").json()["code"] == 1202
 
 
 def test_list_is_newest_first_and_bounded(kling: Client, clock: Clock) -> None:
@@ -91,7 +91,7 @@ def test_list_is_newest_first_and_bounded(kling: Client, clock: Clock) -> None:
     assert ids[::-1] == [item["task_id"] for item in kling.get(T2V).json()["data"]]
     assert ids[:1] == [item["task_id"] for item in kling.get(f"{T2V}?pageNum=2&pageSize=2").json()["data"]]
     for query in ("pageNum=0", "pageNum=1001", "pageSize=501", "pageSize=x"):
-        assert 1201 == kling.get(f"{T2V}?{query}").json()["code"], query
+        assert kling.get(f"{T2V}?{query}").json()["code"] == 1201, query
 
 
 @pytest.mark.parametrize(
@@ -120,10 +120,10 @@ def test_token_lifetime(simulator: Simulator, clock: Clock) -> None:
         return int(Client(simulator, "kling", f"Bearer {text}").get(T2V).json()["code"])
 
     assert 0 == code(token(key, now)) == code(API_KEY)
-    assert 1003 == code(token(key, now, nbf=now + 1))
-    assert 1004 == code(token(key, now, exp=now))
-    assert 1000 == code(token(key[:-1] + "x", now))
-    assert 1002 == code(token(key, now, iss="somebody"))
+    assert code(token(key, now, nbf=now + 1)) == 1003
+    assert code(token(key, now, exp=now)) == 1004
+    assert code(token(key[:-1] + "x", now)) == 1000
+    assert code(token(key, now, iss="somebody")) == 1002
 
 
 CAMERA = {"type": "simple", "config": {"zoom": 5}}
@@ -177,9 +177,9 @@ V3 = {"model_name": "kling-v3", "multi_shot": True, "prompt": None}
 def test_text2video_refuses(kling: Client, fields: dict[str, Any], message: str) -> None:
     """A parameter outside the documented rules is HTTP 400, code 1201, with the service's words, and free."""
     status, code, told = refusal(kling, **fields)
-    assert (400, 1201) == (status, code)
+    assert (status, code) == (400, 1201)
     assert message in told
-    assert [] == kling.simulator.ledger()
+    assert kling.simulator.ledger() == []
 
 
 @pytest.mark.parametrize(
@@ -200,13 +200,13 @@ def test_text2video_refuses(kling: Client, fields: dict[str, Any], message: str)
 def test_text2video_accepts(kling: Client, fields: dict[str, Any]) -> None:
     """Everything within the rules is accepted, unknown keys included."""
     body = {key: value for key, value in (FOX | fields).items() if value is not None}
-    assert 0 == kling.post(T2V, body).json()["code"]
+    assert kling.post(T2V, body).json()["code"] == 0
 
 
 def test_model_key_is_ignored(kling: Client) -> None:
     """The old key ``model`` silently yields kling-v1."""
-    assert 0 == kling.post(T2V, {"model": "kling-v3", "prompt": "a fox"}).json()["code"]
-    assert "kling-v1" == kling.simulator.ledger()[0].model
+    assert kling.post(T2V, {"model": "kling-v3", "prompt": "a fox"}).json()["code"] == 0
+    assert kling.simulator.ledger()[0].model == "kling-v1"
 
 
 TAIL = {"image": "https://example.org/a.png", "image_tail": "https://example.org/b.png"}
@@ -235,9 +235,9 @@ TAIL = {"image": "https://example.org/a.png", "image_tail": "https://example.org
 def test_image2video_refuses(kling: Client, fields: dict[str, Any], message: str) -> None:
     """Image rules and the end-frame matrix are enforced before anything is charged."""
     status, code, told = refusal(kling, I2V, **fields)
-    assert (400, 1201) == (status, code)
+    assert (status, code) == (400, 1201)
     assert message in told
-    assert [] == kling.simulator.ledger()
+    assert kling.simulator.ledger() == []
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_image2video_refuses(kling: Client, fields: dict[str, Any], message: str
 )
 def test_image2video_accepts(kling: Client, fields: dict[str, Any]) -> None:
     """A bare base64 picture or a URL is accepted, and an end frame where the matrix has it."""
-    assert "submitted" == submitted(kling, I2V, **fields)["task_status"]
+    assert submitted(kling, I2V, **fields)["task_status"] == "submitted"
 
 
 @pytest.mark.parametrize(("width", "height"), [(299, 400), (300, 751)])
@@ -262,10 +262,10 @@ def test_bad_pixels_fail_late(kling: Client, clock: Clock, width: int, height: i
     task = submitted(kling, I2V, image=png(width, height))["task_id"]
     clock.forward(1.7)
     data = kling.get(f"{I2V}/{task}").json()["data"]
-    assert ("failed", "Image pixel is invalid", {}) == (
-        data["task_status"],
-        data["task_status_msg"],
-        data["task_result"],
+    assert (data["task_status"], data["task_status_msg"], data["task_result"]) == (
+        "failed",
+        "Image pixel is invalid",
+        {},
     )
     assert kling.simulator.ledger()[0].refunded
 
@@ -284,26 +284,31 @@ def test_omni_refuses(kling: Client, fields: dict[str, Any], message: str) -> No
     """The omni path has rules of its own."""
     body = {"model_name": "kling-video-o1", "prompt": "a fox"} | fields
     reply = kling.post("/v1/videos/omni-video", body).json()
-    assert 1201 == reply["code"]
+    assert reply["code"] == 1201
     assert message in reply["message"]
 
 
 def test_omni_accepts_references(kling: Client) -> None:
     """With a reference image the o1 model takes any whole second from 3 to 10."""
-    body = {"prompt": "<<<image_1>>> runs", "aspect_ratio": "1:1", "duration": "7", "image_list": [{"image_url": png()}]}
-    assert 0 == kling.post("/v1/videos/omni-video", body).json()["code"]
-    assert "kling-video-o1" == kling.simulator.ledger()[0].model
+    body = {
+        "prompt": "<<<image_1>>> runs",
+        "aspect_ratio": "1:1",
+        "duration": "7",
+        "image_list": [{"image_url": png()}],
+    }
+    assert kling.post("/v1/videos/omni-video", body).json()["code"] == 0
+    assert kling.simulator.ledger()[0].model == "kling-video-o1"
 
 
 def test_slots_are_per_model(kling: Client, clock: Clock) -> None:
     """Above the account's slots for one model a submit is 429/1303 and free; another model still has room."""
     for number in range(5):
         submitted(kling, prompt=f"fox {number}")
-    assert (429, 1303, "parallel task over resource pack limit") == refusal(kling)
+    assert refusal(kling) == (429, 1303, "parallel task over resource pack limit")
     submitted(kling, model_name="kling-v2-5-turbo")
     clock.forward(3600)
     submitted(kling)
-    assert 7 == len(kling.simulator.ledger())
+    assert len(kling.simulator.ledger()) == 7
 
 
 def test_errors_with_http_200(clock: Clock) -> None:
@@ -311,11 +316,11 @@ def test_errors_with_http_200(clock: Clock) -> None:
     simulator = Simulator(None, now=clock, errors_as_200=True)
     reply = Client(simulator, "kling", f"Bearer {API_KEY}").post(T2V, {"prompt": ""})
     simulator.close()
-    assert (200, 1201) == (reply.status_code, reply.json()["code"])
+    assert (reply.status_code, reply.json()["code"]) == (200, 1201)
 
 
 @pytest.mark.parametrize("body", ["[]", "nonsense", "3"])
 def test_body_must_be_an_object(kling: Client, body: str) -> None:
     """A body that is no JSON object is 400/1200."""
     reply = kling.send("POST", T2V, content=body)
-    assert (400, 1200) == (reply.status_code, reply.json()["code"])
+    assert (reply.status_code, reply.json()["code"]) == (400, 1200)

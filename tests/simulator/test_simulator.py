@@ -1,0 +1,245 @@
+"""The simulator as a whole: determinism, persistence, the ledger, and the clips."""
+
+from __future__ import annotations
+
+import io
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+
+from kling_nb.simulator import API_KEY, Simulator
+from kling_nb.simulator import simulator as module
+from kling_nb.simulator.clips import Scene, render
+from kling_nb.simulator.fal_models import APP
+from kling_nb.simulator.latency import dice, draw, median_s
+from kling_nb.simulator.pictures import read_picture
+from kling_nb.simulator.prices import fal_usd, kling_units
+
+from .conftest import START, Client, Clock, png
+
+T2V, TURBO = "/v1/videos/text2video", f"/{APP}/v2.5-turbo/pro/text-to-video"
+FOX = {"model_name": "kling-v2-6", "prompt": "a red fox", "mode": "pro"}
+
+
+def clients(simulator: Simulator) -> tuple[Client, Client]:
+    kling = Client(simulator, "kling", f"Bearer {API_KEY}")
+    return kling, Client(simulator, "fal", "Key " + simulator.key("fal"))
+
+
+def played(seed: int, order: tuple[int, ...] = (0, 1, 2)) -> dict[int, list[str]]:
+    """The bodies of one short session, by which of three requests they are about."""
+    clock = Clock()
+    simulator = Simulator(None, seed=seed, now=clock)
+    kling, fal = clients(simulator)
+    told = {}
+    for number in order:
+        told[number] = [kling.post(T2V, FOX | {"prompt": f"fox {number}"}).text, fal.post(TURBO, FOX).text]
+    clock.forward(3000)
+    for number in order:
+        task = json.loads(told[number][0])["data"]["task_id"]
+        told[number] = [*told[number], kling.get(f"{T2V}/{task}").text]
+    simulator.close()
+    return told
+
+
+def test_same_seed_same_bytes() -> None:
+    """The same seed, requests and clock give the same bytes; another seed gives others."""
+    assert played(7) == played(7)
+    assert played(7) != played(8)
+
+
+def test_arrival_order_changes_nothing() -> None:
+    """Ids and latency come from seed and request, not from what arrived before."""
+    forwards, backwards = played(7, (0, 1, 2)), played(7, (2, 1, 0))
+    assert [forwards[n][2] for n in range(3)] == [backwards[n][2] for n in range(3)]
+
+
+def test_own_id_changes_nothing(clock: Clock) -> None:
+    """Our own id is no part of what a task's fate is drawn from."""
+    ids = []
+    for own in ("a", "b"):
+        simulator = Simulator(None, now=clock)
+        reply = clients(simulator)[0].post(T2V, FOX | {"external_task_id": own})
+        ids.append(reply.json()["data"]["task_id"])
+        simulator.close()
+    assert ids[0] == ids[1]
+
+
+def test_repeats_differ(simulator: Simulator, clock: Clock) -> None:
+    """The same request twice makes two tasks, with clips that look different."""
+    kling, _ = clients(simulator)
+    tasks = [kling.post(T2V, FOX).json()["data"]["task_id"] for _ in range(2)]
+    clock.forward(10_000)
+    found = [kling.get(f"{T2V}/{task}").json()["data"]["task_result"]["videos"][0]["url"] for task in tasks]
+    assert kling.get(found[0]).content != kling.get(found[1]).content
+
+
+def test_a_new_simulator_continues(tmp_path: Path, clock: Clock) -> None:
+    """On the same folder a new simulator knows the tasks, the ledger and the clips of the old one."""
+    first = Simulator(tmp_path, now=clock)
+    told = clients(first)[1].post(TURBO, FOX).json()
+    task = clients(first)[0].post(T2V, FOX).json()["data"]["task_id"]
+    ledger = first.ledger()
+    first.close()
+    clock.forward(3000)
+    second = Simulator(tmp_path, now=clock)
+    kling, fal = clients(second)
+    assert ledger == second.ledger()
+    assert kling.get(f"{T2V}/{task}").json()["data"]["task_status"] == "succeed"
+    assert b"ftyp" in fal.get(fal.get(told["response_url"]).json()["video"]["url"]).content[:12]
+    repeated = clients(second)[0].post(T2V, FOX).json()["data"]["task_id"]
+    second.close()
+    assert repeated != task
+
+
+def test_ledger(simulator: Simulator) -> None:
+    """Every accepted submit is one line with provider, ids, model, price in USD and instant."""
+    kling, fal = clients(simulator)
+    kling.post(T2V, FOX | {"external_task_id": "own", "sound": "on"})
+    told = fal.post(TURBO, FOX).json()
+    first, second = simulator.ledger()
+    assert ("kling", "own", "kling-v2-6", Decimal("0.7"), START, False) == (
+        first.provider,
+        first.own_id,
+        first.model,
+        first.usd,
+        first.at,
+        first.refunded,
+    )
+    assert ("fal", told["request_id"], Decimal("0.35")) == (second.provider, second.task_id, second.usd)
+
+
+@pytest.mark.parametrize(
+    ("price", "expected"),
+    [
+        (kling_units("kling-v1", "std", 5), "1"),
+        (kling_units("kling-v1-6", "pro", 10), "7"),
+        (kling_units("kling-v2-master", "std", 5), "10"),
+        (kling_units("kling-v3", "pro", 5, sound=True), "6"),
+        (kling_units("kling-v2-6", "pro", 5, sound=True, voices=True), "6"),
+        (fal_usd("v2/master", 5), "1.4"),
+        (fal_usd("v2.5-turbo/standard", 10), "0.42"),
+        (fal_usd("v3/standard", 5, sound=True), "0.63"),
+    ],
+)
+def test_prices(price: Decimal, expected: str) -> None:
+    """Prices are those of the published lists, as plain decimals."""
+    assert expected == str(price)
+
+
+def test_latency_is_log_normal_around_the_median() -> None:
+    """Half of the tasks take less than the median; some one in fifty takes four times as long."""
+    median = median_s("v2-5-turbo", "pro", 5, sound=False)
+    totals = [sum(vars(draw(dice(7, n), median, 30)).values()) for n in range(2000)]
+    assert median == 110
+    assert 900 < sum(total < median for total in totals) < 1080
+    assert 0.01 < sum(total > 3 * median for total in totals) / 2000 < 0.04
+
+
+# --- clips
+
+
+def scene(**fields: Any) -> Scene:
+    base: dict[str, Any] = {
+        "provider": "kling",
+        "model": "kling-v2-6",
+        "mode": "pro",
+        "prompt": "a fox",
+        "seconds": 5,
+        "ratio": "16:9",
+    }
+    return Scene(**(base | fields))
+
+
+def probed(clip: bytes) -> tuple[int, int, int, str, list[str]]:
+    with av.open(io.BytesIO(clip), "r") as opened:
+        video = opened.streams.video[0]
+        kinds = [str(stream.type) for stream in opened.streams]
+        frames = len(list(opened.decode(video=0)))
+        return video.width, video.height, frames, video.codec_context.name, kinds
+
+
+@pytest.mark.parametrize(
+    ("fields", "size", "expected"),
+    [
+        ({}, "small", (320, 180, 121, "h264", ["video"])),
+        ({"mode": "std", "ratio": "9:16"}, "small", (144, 256, 121, "h264", ["video"])),
+        ({"ratio": "1:1", "seconds": 10}, "small", (180, 180, 241, "h264", ["video"])),
+        ({"sound": True}, "small", (320, 180, 121, "h264", ["video", "audio"])),
+        ({"mode": "std"}, "real", (1280, 720, 121, "h264", ["video"])),
+        ({"camera": "roll", "amount": -5.0}, "small", (320, 180, 121, "h264", ["video"])),
+        ({"camera": "down_back", "amount": 5.0}, "small", (320, 180, 121, "h264", ["video"])),
+        ({"prompt": "城市夜景，霓虹灯下的雨街" * 20}, "small", (320, 180, 121, "h264", ["video"])),
+        ({"prompt": ""}, "small", (320, 180, 121, "h264", ["video"])),
+    ],
+)
+def test_clips_are_what_was_asked_for(fields: dict[str, Any], size: str, expected: tuple[Any, ...]) -> None:
+    """A clip has the asked ratio, length plus one frame, and sound only when asked."""
+    assert expected == probed(render(scene(**fields), None, size))
+
+
+def test_clips_are_deterministic() -> None:
+    """The same scene gives the same bytes, whoever draws it."""
+    first = render(scene(), None, "small")
+    render.cache_clear()
+    assert first == render(scene(), None, "small")
+    assert first.index(b"moov") < first.index(b"mdat")
+
+
+def test_camera_and_start_frame_show() -> None:
+    """A camera move, the take and a start frame each change the picture."""
+    thumb = read_picture(png(), data_uri=False).thumb
+    clips = {
+        render(scene(), None, "small"),
+        render(scene(take=2, seed=5), None, "small"),
+        render(scene(camera="zoom", amount=5.0), None, "small"),
+        render(scene(), thumb, "small"),
+    }
+    assert len(clips) == 4
+
+
+def test_byte_ranges_and_lifetime(simulator: Simulator, clock: Clock) -> None:
+    """A clip needs no credential, serves byte ranges, does not exist before its time and expires after 30 days."""
+    kling, _ = clients(simulator)
+    task = kling.post(T2V, FOX).json()["data"]["task_id"]
+    asset = simulator._world.store.tasks()[0].asset
+    early = kling.get(f"http://simulator/cdn/{asset}")
+    clock.forward(3000)
+    url = kling.get(f"{T2V}/{task}").json()["data"]["task_result"]["videos"][0]["url"]
+    nobody = Client(simulator, "kling")
+    whole = nobody.get(url)
+    part = nobody.get(url, headers={"range": "bytes=10-19"})
+    tail = nobody.get(url, headers={"range": "bytes=-7"})
+    beyond = nobody.get(url, headers={"range": "bytes=99999999-"})
+    clock.forward(30 * 86_400)
+    assert tuple(reply.status_code for reply in (early, whole, part, tail, beyond, nobody.get(url))) == (
+        404,
+        200,
+        206,
+        206,
+        416,
+        403,
+    )
+    assert (whole.content[10:20], whole.content[-7:]) == (part.content, tail.content)
+    assert f"bytes 10-19/{len(whole.content)}" == part.headers["content-range"]
+    assert str(len(whole.content)) == whole.headers["content-length"]
+
+
+def test_unknown_provider_is_answered_with_the_known(simulator: Simulator) -> None:
+    """Asking for a provider that is not there names those that are."""
+    assert simulator.providers == ("kling", "fal")
+    with pytest.raises(KeyError, match="there are: kling, fal"):
+        simulator.path("sora")
+
+
+def test_nothing_else_of_the_package_is_imported() -> None:
+    """The simulator is a stranger: its files import nothing of kling_nb but themselves."""
+    for path in Path(module.__file__).parent.glob("*.py"):
+        for line in path.read_text().splitlines():
+            words = line.split()
+            if words[:1] in (["import"], ["from"]) and "kling_nb" in words[1]:
+                assert words[1].startswith("kling_nb.simulator"), f"{path.name}: {line}"
