@@ -350,4 +350,4 @@ def _video(task: Task, cdn: str, mark: bool) -> dict[str, Any]:
 
 
 def _ms(seconds: float) -> int:
-    return int(round(seconds * 1000))
+    return round(seconds * 1000)

@@ -23,8 +23,8 @@ from kling_nb.simulator.clips import FPS, Scene
 
 Plane = NDArray[np.uint8]
 Floats = NDArray[np.floating[Any]]
-_MARGIN = 0.4
-"""How far beyond each edge the world is drawn, as a share of the frame."""
+_MARGIN, _STILL_MARGIN = 0.4, 0.1
+"""How far beyond each edge the world is drawn, as a share of the frame; without a camera move less will do."""
 
 PALETTES = (
     ("2b3a67", "f2a38c", "7a5a86", "1f1d3d"),  # dusk
@@ -98,7 +98,7 @@ def _view(scene: Scene, share: float) -> View:
     # Ease in and out, so that the move reads as a camera's and not as a scroll bar's.
     eased = share * share * (3 - 2 * share)
     way = eased * sign * scene.amount / 10 * (1 if scene.camera not in _MOVES else 1.6)
-    drift = 0.0 if scene.camera else 0.06 * share
+    drift = 0.0 if scene.camera else 0.1 * share
     zoom = (0.55 * scene.amount / 10 if axis == "zoom" else 0.6 * dolly) * eased
     zoomed = axis == "zoom" or bool(dolly)
     start = 1.0 if not zoomed else 1.12 if zoom >= 0 else 1.6
@@ -160,7 +160,8 @@ def _warp(view: View, planes: tuple[Plane, Plane, Plane]) -> None:
 
 def _landscape(scene: Scene, width: int, height: int) -> list[Layer]:
     rng = np.random.default_rng(scene.seed)
-    wide, tall = _even(width * (1 + 2 * _MARGIN)), _even(height * (1 + 2 * _MARGIN))
+    margin = _MARGIN if scene.camera else _STILL_MARGIN
+    wide, tall = _even(width * (1 + 2 * margin)), _even(height * (1 + 2 * margin))
     palette = PALETTES[zlib.crc32(scene.prompt.encode()) % len(PALETTES)]
     shift = rng.uniform(-0.03, 0.03)
     top, horizon, far, near = (_hex(code, shift) for code in palette)
@@ -180,7 +181,8 @@ def _sky(rng: np.random.Generator, wide: int, tall: int, top: Floats, horizon: F
     disc = np.clip((rng.uniform(0.045, 0.07) - distance) * tall / 1.5 + 0.5, 0, 1)
     light = np.maximum(disc, 0.5 * np.exp(distance / -0.17))[:, :, None]
     warm = np.array([255, 246, 226], np.float32)
-    return (top * (1 - down) + horizon * down) * (1 - light) + warm * light
+    sky: Floats = (top * (1 - down) + horizon * down) * (1 - light) + warm * light
+    return sky
 
 
 def _ridge(rng: np.random.Generator, wide: int, height: int, near: float) -> Floats:

@@ -16,9 +16,11 @@ FOX = {"prompt": "a red fox"}
 
 
 class Hurrying(Clock):
-    """A clock that jumps whenever it is read, so that a real poller is soon done."""
+    """A clock that jumps by *step* seconds whenever it is read, so that a real poller is soon done."""
 
-    step = 0.05
+    def __init__(self, step: float) -> None:
+        super().__init__()
+        self.step = step
 
     def __call__(self) -> float:
         self.seconds += self.step
@@ -27,7 +29,8 @@ class Hurrying(Clock):
 
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Simulator]:
-    simulator = Simulator(None, now=Hurrying(), faults=[Fault(action="funds", prompt="broke", times=None)])
+    clock = Hurrying(getattr(request, "param", 20.0))
+    simulator = Simulator(None, now=clock, faults=[Fault(action="funds", prompt="broke", times=None)])
     with running(simulator) as base:
         monkeypatch.setattr(fal_client.client, "QUEUE_URL_FORMAT", f"{base}/fal/")
         yield simulator
