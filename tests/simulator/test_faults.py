@@ -176,7 +176,7 @@ def test_uses_survive_a_restart(made: Made, tmp_path: Path) -> None:
 
 def test_directives(made: Made, clock: Clock) -> None:
     """A prompt can ask for a scenario, and for how often."""
-    simulator, kling, _ = made()
+    _, kling, _ = made()
     assert kling.post(T2V, FOX | {"prompt": "fox #sim:moderation"}).json()["code"] == 1301
     prompt = FOX | {"prompt": "fox #sim:busy:1"}
     assert [kling.post(T2V, prompt).json()["code"] for _ in range(2)] == [1303, 0]
@@ -236,9 +236,12 @@ def test_slow_clip_on_a_socket(made: Made, clock: Clock) -> None:
     """A slow clip dribbles: the client's read timeout strikes first."""
     simulator, kling, _ = made(Fault(action="slow", seconds=600))
     path = clip_url(kling, clock).removeprefix("http://simulator")
-    with running(simulator) as base, httpx.Client(base_url=base, timeout=0.2) as client:
-        with pytest.raises(httpx.ReadTimeout):
-            client.get(path)
+    with (
+        running(simulator) as base,
+        httpx.Client(base_url=base, timeout=0.2) as client,
+        pytest.raises(httpx.ReadTimeout),
+    ):
+        client.get(path)
 
 
 def test_control_from_another_process(made: Made) -> None:
