@@ -1,1 +1,119 @@
-"""Notebook experiments with Kling video models."""
+"""Notebook experiments with Kling video models: sweeps, side by side, with no clip bought twice.
+
+``import kling_nb as kn``; then ``kn.Lab("my-study", simulate=True)``. Everything else hangs on the lab.
+Names are loaded when they are first used, so that importing this package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .engine.opening import Simulation
+    from .engine.run import Run
+    from .errors import (
+        Doubt,
+        InputError,
+        KeyMissing,
+        KlingError,
+        LabBusy,
+        LabError,
+        LabMode,
+        LinkExpired,
+        LogTooNew,
+        MediaError,
+        NotSent,
+        OverBudget,
+        PriceUnknown,
+        ProviderError,
+        RefusedError,
+        SweepError,
+        WireError,
+    )
+    from .lab import Lab, models, providers
+    from .plan import Plan
+    from .request import CameraControl, Shot, VideoRequest
+    from .sweep import Sweep
+    from .sync import run_sync
+    from .task import TaskState
+
+_ERRORS = (
+    "Doubt",
+    "InputError",
+    "KeyMissing",
+    "KlingError",
+    "LabBusy",
+    "LabError",
+    "LabMode",
+    "LinkExpired",
+    "LogTooNew",
+    "MediaError",
+    "NotSent",
+    "OverBudget",
+    "PriceUnknown",
+    "ProviderError",
+    "RefusedError",
+    "SweepError",
+    "WireError",
+)
+
+_WHERE = {
+    **dict.fromkeys(_ERRORS, "errors"),
+    "CameraControl": "request",
+    "Lab": "lab",
+    "Plan": "plan",
+    "Run": "engine.run",
+    "Shot": "request",
+    "Simulation": "engine.opening",
+    "Sweep": "sweep",
+    "TaskState": "task",
+    "VideoRequest": "request",
+    "models": "lab",
+    "providers": "lab",
+    "run_sync": "sync",
+}
+
+__all__ = [  # noqa: RUF022 - in the order that a reader meets them
+    "Lab",
+    "Simulation",
+    "Sweep",
+    "VideoRequest",
+    "CameraControl",
+    "Shot",
+    "Plan",
+    "Run",
+    "TaskState",
+    "models",
+    "providers",
+    "run_sync",
+    "KlingError",
+    "InputError",
+    "SweepError",
+    "RefusedError",
+    "KeyMissing",
+    "PriceUnknown",
+    "OverBudget",
+    "LabError",
+    "LabBusy",
+    "LabMode",
+    "LogTooNew",
+    "ProviderError",
+    "WireError",
+    "NotSent",
+    "Doubt",
+    "MediaError",
+    "LinkExpired",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    value = globals()[name] = getattr(import_module(f".{_WHERE[name]}", __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

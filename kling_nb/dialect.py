@@ -306,7 +306,60 @@ def join(base_url: str, path: str) -> str:
 def origin(url: str) -> tuple[str, str, int | None]:
     """Return scheme, host and port of an address: what a credential belongs to."""
     parts = urlsplit(url)
-    return parts.scheme.lower(), (parts.hostname or "").lower(), parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    default = {"https": 443, "http": 80}.get(parts.scheme)
+    return parts.scheme.lower(), (parts.hostname or "").lower(), parts.port or default
+
+
+def path_under(base_url: str, url: str) -> str:
+    """Return the path of an address below a base URL: what stays true when the base moves."""
+    return "/" + url.removeprefix(base_url.rstrip("/")).lstrip("/")
+
+
+PHASES: Mapping[str, Phase] = MappingProxyType({
+    **dict.fromkeys(("submitted", "queued", "unknown", "not_start", "in_queue", "ready"), Phase.QUEUED),
+    **dict.fromkeys(("processing", "in_progress", "generating", "running"), Phase.RUNNING),
+    **dict.fromkeys(("succeed", "succeeded", "success", "completed"), Phase.DONE),
+    **dict.fromkeys(("failed", "failure", "fail", "error"), Phase.FAILED),
+})
+"""Every status word seen at any provider, in lower case. Words that look alike are not spelled alike."""
+
+
+def phase_of(word: Any) -> Phase | None:
+    """Return the phase that a status word means; `None` for one never seen, which is no news."""
+    return PHASES.get(str(word).lower())
+
+
+def fault_by_status(reply: Reply, message: str, code: str = "") -> Fault | None:
+    """Return the fault that an HTTP status alone means; `None` for success.
+
+    A 5xx does not prove that a submit was not carried out; a 3xx or 4xx does.
+    """
+    status, after = reply.status, reply.retry_after
+    if status < 300:
+        return None
+    if status >= 500 or status == 408:
+        return Fault(whose=Whose.PROVIDER, message=message, code=code, again=True, after=after, rejected=False)
+    if status == 429:
+        return Fault(whose=Whose.RATE, message=message, code=code, again=True, after=after)
+    if status in (401, 403):
+        return Fault(whose=Whose.KEY, message=message, code=code, renew=status == 401)
+    whose = Whose.PROVIDER if status < 400 else Whose.PARAMETERS
+    return Fault(whose=whose, message=message, code=code)
+
+
+def unreadable(reply: Reply) -> Fault:
+    """Return the fault of an answer in a form that is not documented, such as a proxy's HTML page."""
+    message = f"expected JSON, got HTTP {reply.status} with {reply.excerpt(80)!r}"
+    fault = fault_by_status(reply, message)
+    return fault or Fault(whose=Whose.PROVIDER, message=message, again=True, rejected=False)
+
+
+POLICY_WORDS = ("risk control", "content safety", "content_policy", "policy", "moderation", "sensitive", "nsfw")
+
+
+def whose_failure(reason: str, otherwise: Whose = Whose.PROVIDER) -> Whose:
+    """Return whose fault a failed task is, by the words that providers use for content they refuse."""
+    return Whose.POLICY if any(word in reason.lower() for word in POLICY_WORDS) else otherwise
 
 
 def dig(value: Any, *path: str | int) -> Any:

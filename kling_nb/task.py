@@ -105,6 +105,7 @@ class Task:
     identity: str
     provider: str
     model: str
+    run: str = ""  # the run that bought it, or means to
     attempt: int = 1
     request: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     call: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
@@ -177,8 +178,9 @@ def _words(task: Task, event: Event) -> Fields:
     return {"reason": str(event.data.get("reason", task.reason)), "cause": str(event.data.get("cause", ""))}
 
 
-def _intent(_: Task, event: Event) -> Fields:
-    return {"submitted_at": event.at, "reason": "", "cause": ""}
+def _intent(task: Task, event: Event) -> Fields:
+    call = MappingProxyType(dict(event.data.get("call") or task.call))
+    return {"submitted_at": event.at, "call": call, "reason": "", "cause": ""}
 
 
 def _accepted(_: Task, event: Event) -> Fields:
@@ -221,6 +223,10 @@ def cost_from(value: Mapping[str, Any]) -> Cost:
     return Cost(Decimal(str(value["amount"])), str(value["unit"]), None if usd is None else Decimal(str(usd)))
 
 
+def _adopted(_: Task, event: Event) -> Fields:
+    return {"run": str(event.data["run"])}
+
+
 def _noted(task: Task, event: Event) -> Fields:
     return {"rating": event.data.get("rating", task.rating), "note": str(event.data.get("note", task.note))}
 
@@ -233,6 +239,7 @@ S = TaskState
 _OPEN = frozenset(S) - FINAL
 MOVES: Mapping[str, Move] = MappingProxyType({
     "refused": _move({S.PLANNED}, S.REFUSED),
+    "adopted": _move({S.PLANNED}, None, _adopted),
     "intent": _move({S.PLANNED}, S.SUBMITTING, _intent),
     "not_sent": _move({S.SUBMITTING}, S.PLANNED),
     "pushed_back": _move({S.SUBMITTING}, S.PLANNED),

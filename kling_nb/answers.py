@@ -1,0 +1,100 @@
+"""What an answer means to whoever waited for it, and what the lack of one does: no I/O of its own."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping
+from contextlib import aclosing
+from types import MappingProxyType
+from typing import Any
+
+from .errors import Doubt, KlingError, LinkExpired, MediaError, NotSent, WireError
+
+TRY_LATER = frozenset({407, 408, 425, 429})  # the 4xx that say nothing about the clip
+PACKED = frozenset({"gzip", "x-gzip", "deflate"})
+_AFTER = (
+    "HTTPError RequestError TransportError TimeoutException NetworkError ProtocolError ReadTimeout WriteTimeout "
+    "ReadError WriteError CloseError RemoteProtocolError HTTPStatusError DecodingError TooManyRedirects "
+    "CookieConflict SSEError StreamError StreamConsumed StreamClosed ResponseNotRead RequestNotRead"
+)
+_BEFORE = MappingProxyType({
+    "gaierror": "the host was not found",
+    "ConnectError": "no connection could be made",
+    "ConnectTimeout": "no connection was made in time",
+    "PoolTimeout": "no connection became free in time",
+    "ProxyError": "the proxy did not open a way to it",
+    "UnsupportedProtocol": "the address is neither http nor https",
+    "InvalidURL": "the address cannot be read",
+    # HTTP/1.1 only: h11 raises it while it writes the head of the request, before any byte is out.
+    "LocalProtocolError": "a header cannot be written, is the key complete and on one line?",
+})
+VERDICTS: Mapping[str, type[WireError]] = MappingProxyType({
+    **dict.fromkeys(_AFTER.split(), Doubt),
+    **dict.fromkeys(_BEFORE, NotSent),
+})
+"""What each exception of httpx and httpx2 means, by name; one that is not listed means `Doubt`."""
+
+
+def failure(error: Exception, call: str, *, repeatable: bool) -> WireError:
+    """Return a foreign exception in our words: `NotSent` only where that is certain.
+
+    ``call`` names the request; ``repeatable`` is whether it only reads. Its own text is kept only where it comes
+    from the system: one of httpx may quote a header.
+    """
+    names = [kind.__name__ for kind in type(error).__mro__]
+    name = next((name for name in names if name in VERDICTS), "")
+    text = str(error) if isinstance(error, OSError | EOFError) or name == "ConnectError" else ""
+    told = f"{names[0]}: {text}" if text else names[0]
+    if VERDICTS.get(name) is NotSent:
+        return NotSent(f"{call} was not sent: {_BEFORE[name]} ({told}); sending it again is safe")
+    late = isinstance(error, TimeoutError) or "TimeoutException" in names
+    what = "no whole answer came in time" if late else "no whole answer could be read"
+    then = "asking again is safe" if repeatable else "whether it was carried out is not known"
+    return Doubt(f"{call}: {what} ({told}); {then}")
+
+
+def refuse_status(call: str, status: int) -> None:
+    """Raise for a status that brings no clip: `Doubt` if later may help, `LinkExpired` if a new link may.
+
+    Any 4xx but `TRY_LATER` counts as a link that ran out: hosts say so with 400, 401, 403, 404 or 410.
+    """
+    said = f"{call}: expected a clip, got HTTP {status}"
+    if status in TRY_LATER or status >= 500:
+        message = f"{said}; asking again later may help"
+        raise Doubt(message)
+    if status >= 400:
+        message = f"{said}; the link is no longer served, ask the provider for a new one"
+        raise LinkExpired(message)
+    if status != 200:
+        raise MediaError(said)
+
+
+async def read_body(response: Any, keep: Callable[[bytes], object], limit: int, excess: KlingError) -> None:
+    """Give the body of a streamed response to ``keep``, unpacked, piece by piece.
+
+    Raises ``excess`` as soon as more than ``limit`` bytes are announced, came or were unpacked, and `EOFError` for a
+    body shorter than announced. Unpacked here, since httpx unpacks a whole piece before anybody can count it.
+    Another encoding than gzip or deflate is kept as it came: some stores label plain files with one.
+    """
+    declared, came, kept = _declared(response), 0, 0
+    packed = response.headers.get("content-encoding", "").lower() in PACKED
+    unpack = zlib.decompressobj(wbits=47) if packed else None
+    if (declared or 0) > limit:
+        raise excess
+    async with aclosing(response.aiter_raw()) as pieces:
+        async for piece in pieces:
+            data = unpack.decompress(piece, limit - kept + 1) if unpack else piece
+            came, kept = came + len(piece), kept + len(data)
+            if max(came, kept) > limit:
+                raise excess
+            keep(data)
+    if declared not in (None, came) or (unpack and came and not unpack.eof):
+        message = f"expected {declared or 'all'} bytes, got {came}"
+        raise EOFError(message)
+
+
+def _declared(response: Any) -> int | None:
+    """Return the length that a body should have, where its framing takes that from the header."""
+    length = response.headers.get("content-length", "")
+    framed = "transfer-encoding" not in response.headers and response.status_code not in (204, 304)
+    return int(length) if framed and length.isdecimal() else None

@@ -1,0 +1,247 @@
+"""``kling-nb``: the demo, the simulator on a port, plans, runs, pages, and what works here."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import InputError, KeyMissing, KlingError, LabError, OverBudget, PriceUnknown
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from .engine.run import Run
+    from .lab import Lab
+    from .sweep import Sweep
+
+SAVED, UNSAVED, BAD_INPUT, OVER_BUDGET = 0, 1, 2, 3
+DEMO_SPEED = 240.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns 0 when all is well, 1 when points are not saved, 2 on bad input, 3 over budget."""
+    arguments = _parser().parse_args(argv)
+    command: Callable[[argparse.Namespace], int] = arguments.command
+    try:
+        return command(arguments)
+    except OverBudget as error:
+        return _say(error, OVER_BUDGET)
+    except (InputError, KeyMissing, LabError, PriceUnknown) as error:
+        return _say(error, BAD_INPUT)
+    except KlingError as error:
+        return _say(error, UNSAVED)
+    except KeyboardInterrupt:
+        return _say("stopped; what was submitted goes on at the provider: the same command again fetches it", UNSAVED)
+
+
+def _say(what: object, code: int) -> int:
+    sys.stderr.write(f"kling-nb: {what}\n")
+    return code
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="kling-nb", description="Experiments with Kling video models.")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    demo = _command(commands, "demo", _demo, "run a simulated sweep and write a page that compares its clips")
+    demo.add_argument("--lab", type=Path, default=Path("kling-demo"), help="lab folder (default: %(default)s)")
+    demo.add_argument("--speed", type=float, default=DEMO_SPEED, help="simulated seconds a second (default: 240)")
+    _simulate_command(commands)
+    plan = _command(commands, "plan", _plan, "show what a sweep would do and cost; spends nothing")
+    _sweep_options(plan)
+    plan.add_argument("--lab", type=Path, help="lab folder to look for what was bought before")
+    run = _command(commands, "run", _run, "run a sweep, or go on with it")
+    _sweep_options(run)
+    run.add_argument("--lab", type=Path, required=True, help="lab folder")
+    run.add_argument("--budget", help="ceiling in USD")
+    run.add_argument("--name", help="what the run is stored under (default: the file's name)")
+    export = _command(commands, "export", _export, "write a lab's clips as a static page")
+    export.add_argument("lab", type=Path)
+    export.add_argument("page", type=Path, help="folder for the page")
+    export.add_argument("--run", help="only this run")
+    export.add_argument("--x", help="column of the table that makes the page's columns")
+    export.add_argument("--y", help="column of the table that makes the page's rows")
+    _command(commands, "doctor", _doctor, "say which providers can be used and what can be shown here")
+    return parser
+
+
+def _command(commands: Any, name: str, command: Callable[..., int], help_: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=help_, description=help_)
+    parser.set_defaults(command=command)
+    return parser
+
+
+def _simulate_command(commands: Any) -> None:
+    simulate = _command(commands, "simulate", _simulate, "serve the simulator on 127.0.0.1 for any client")
+    simulate.add_argument("--port", type=int, default=8760, help="port (default: %(default)s; 0 takes a free one)")
+    simulate.add_argument("--speed", type=float, default=1.0, help="simulated seconds a second (default: 1)")
+    simulate.add_argument("--provider", help="serve this provider at the root too")
+    simulate.add_argument("--seed", type=int, default=7, help="seed of ids, latencies and clips (default: 7)")
+    simulate.add_argument("--folder", type=Path, help="keep its state here (default: in memory)")
+
+
+def _sweep_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("sweep", type=Path, help="a sweep as TOML")
+    parser.add_argument("--provider", action="append", help="provider, instead of the file's; may be repeated")
+    parser.add_argument("--simulate", action="store_true", help="no account, no money")
+    parser.add_argument("--strict", action="store_true", help="refuse points that would lose something")
+    parser.add_argument("--assume-price", help="USD a clip where no price is known")
+
+
+# -- commands --------------------------------------------------------------------------------------------------
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from .demo import sweep
+    from .engine.opening import Simulation
+    from .lab import Lab
+
+    with Lab(arguments.lab, simulate=Simulation(speed=arguments.speed)) as lab:
+        console = _console()
+        console.print(f"Simulated: no account, no money. {lab.plan(sweep()).summary()}.", markup=False)
+        run = _watched(lab.start(sweep(), name="demo", show=False), console)
+        page = lab.export(arguments.lab / "page", run)
+        console.print(f"\nLab folder  {lab.folder}\nPage        {page}", markup=False, soft_wrap=True)
+    return SAVED
+
+
+def _watched(run: Run, console: Console) -> Run:
+    from .views.terminal import watch
+
+    watch(run, console=console)
+    return run.wait()
+
+
+def _simulate(arguments: argparse.Namespace) -> int:
+    import signal
+    import time
+
+    from .simulator import Simulator, running
+
+    begun = time.time()
+    simulator = Simulator(
+        _made(arguments.folder),
+        seed=arguments.seed,
+        now=lambda: begun + (time.time() - begun) * arguments.speed,
+        token_now=time.time,
+        root=arguments.provider,
+    )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with running(simulator, port=arguments.port) as base_url:
+        _tell(simulator, base_url)
+        try:
+            signal.pause()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            simulator.close()
+    return SAVED
+
+
+def _made(folder: Path | None) -> Path | None:
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _tell(simulator: Any, base_url: str) -> None:
+    """Say how to point a client at it, this library's own included."""
+    lines = [f"Simulating at {base_url} until Ctrl-C. Nothing here costs money."]
+    for name in simulator.providers:
+        variable = f"KLING_NB_{name.upper().replace('-', '_')}"
+        lines += [f"  {variable}_BASE_URL={base_url}{simulator.path(name)}", f"  {variable}_KEY={simulator.key(name)}"]
+    _console().print("\n".join(lines), markup=False, soft_wrap=True)
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    import tempfile
+
+    from .views.terminal import plan_table
+
+    sweep = _sweep(arguments)
+    with tempfile.TemporaryDirectory() as scratch, _lab(arguments, Path(arguments.lab or scratch)) as lab:
+        plan = lab.plan(sweep, **_plan_settings(arguments))
+        _console().print(plan_table(plan))
+        plan.check(None)
+    return SAVED
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from .views.terminal import plan_table
+
+    sweep, console = _sweep(arguments), _console()
+    name = arguments.name or arguments.sweep.stem
+    with _lab(arguments, arguments.lab) as lab:
+        settings = _plan_settings(arguments)
+        console.print(plan_table(lab.plan(sweep, **settings)))
+        run = lab.start(sweep, name=name, budget=arguments.budget, show=False, **settings)
+        return _outcome(_watched(run, console))
+
+
+def _outcome(run: Run) -> int:
+    """Return 0 where every point that could be sent is saved."""
+    sendable = [task for task in run.tasks if task.state != "refused"]
+    if run.held:
+        _say(run.held, UNSAVED)
+    return SAVED if all(task.state == "saved" for task in sendable) else UNSAVED
+
+
+def _sweep(arguments: argparse.Namespace) -> Sweep:
+    from .sweep import Sweep
+
+    sweep = Sweep.load(arguments.sweep)
+    return sweep.at(arguments.provider) if arguments.provider else sweep
+
+
+def _lab(arguments: argparse.Namespace, folder: Path) -> Lab:
+    from .lab import Lab
+
+    return Lab(folder, simulate=arguments.simulate)
+
+
+def _plan_settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    return {"strict": arguments.strict, "assume_price": arguments.assume_price}
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from .lab import open_as_it_is
+
+    with open_as_it_is(arguments.lab) as lab:
+        what = lab.df()
+        if arguments.run:
+            what = lab.run(arguments.run).df
+        page = lab.export(arguments.page, what, x=arguments.x, y=arguments.y)
+    _console().print(str(page), markup=False, soft_wrap=True)
+    return SAVED
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from . import keys
+    from .catalog import load
+
+    console = _console()
+    for provider in load().providers.values():
+        base_url = keys.find_base_url(provider.id) or provider.base_url or "no host is known"
+        key = keys.find_key(provider)
+        told = f"key from {key.source}" if key else f"no key: set {keys.key_variable(provider.id)}"
+        console.print(f"{provider.id:<16} {base_url}  {told}", markup=False, soft_wrap=True)
+    for name, use in (("keyring", "keys from the system's keyring"), ("httpx2", "the faster HTTP client")):
+        found = "yes" if importlib.util.find_spec(name) else "not installed"
+        console.print(f"{name:<16} {found} ({use})", markup=False)
+    browser = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "firefox"))), "none found")
+    console.print(f"{'browser':<16} {browser} (pages open in any)", markup=False)
+    return SAVED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

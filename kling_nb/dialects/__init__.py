@@ -1,0 +1,36 @@
+"""Wire protocols, one file each: pure spelling and reading, found by the entry-point group ``kling_nb.dialects``."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+
+from ..dialect import Dialect
+from ..errors import InputError, nearest
+
+GROUP = "kling_nb.dialects"
+
+
+@cache
+def _installed() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all installed dialects."""
+    return tuple(sorted(_installed()))
+
+
+@cache
+def load(name: str) -> type[Dialect]:
+    """Return the class of a dialect; raises `InputError` for an unknown name or a package that does not load."""
+    point = _installed().get(name)
+    if point is None:
+        message = f"there is no dialect {name!r}; {nearest(name, _installed())}"
+        raise InputError(message)
+    try:
+        found: type[Dialect] = point.load()
+    except Exception as error:
+        message = f"the dialect {name!r} ({point.value}) does not load: {error}"
+        raise InputError(message) from error
+    return found

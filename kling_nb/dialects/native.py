@@ -1,0 +1,264 @@
+"""Kling's native protocol, legacy generation: model in the body, tasks under ``/v1/videos/…``.
+
+Sources: kling.ai document API, pages on text-to-video, image-to-video, omni-video, authentication, error codes and
+concurrency, read 2026-09-20. Errors come as ``{code, message, request_id}`` under any HTTP status, 200 included:
+the code decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import jwt
+
+from ..dialect import (
+    Asset,
+    Call,
+    Credential,
+    Encoded,
+    Fault,
+    Op,
+    Phase,
+    Reply,
+    Status,
+    Unreadable,
+    Whose,
+    dig,
+    fault_by_status,
+    image_value,
+    join,
+    path_under,
+    phase_of,
+    spell,
+    unreadable,
+    whose_failure,
+)
+from ..errors import InputError
+from ..offer import Offer, Provider
+from ..request import CAMERA_AXES, CameraControl, Shot, VideoRequest
+from ..task import Cost, Ticket
+
+TOKEN_LIFE_S = 1800
+CLOCK_SKEW_S = 5
+MISSING = 1203
+PAGE_MOST = 500
+PAGES_MOST = 20
+
+FAULTS: Mapping[int, tuple[Whose, bool, bool]] = {
+    # code: whose, another try is sensible, a submit was certainly not carried out
+    **dict.fromkeys(range(1000, 1005), (Whose.KEY, False, True)),
+    1100: (Whose.BALANCE, False, True),
+    1101: (Whose.BALANCE, False, True),
+    1102: (Whose.BALANCE, False, True),
+    1103: (Whose.KEY, False, True),
+    1200: (Whose.PARAMETERS, False, True),
+    1201: (Whose.PARAMETERS, False, True),
+    1202: (Whose.PARAMETERS, False, True),
+    MISSING: (Whose.PARAMETERS, False, True),
+    1300: (Whose.POLICY, False, True),
+    1301: (Whose.POLICY, False, True),
+    1302: (Whose.RATE, True, True),
+    1303: (Whose.FULL, True, True),
+    1304: (Whose.KEY, False, True),
+    5000: (Whose.PROVIDER, True, False),
+    5001: (Whose.PROVIDER, True, False),
+    5002: (Whose.PROVIDER, True, False),
+}
+"""Error codes (page on error codes, read 2026-09-20). 429 is not one thing: 1100-1102 and 1304 are permanent."""
+
+
+class Native:
+    """The legacy native protocol at one provider."""
+
+    finds = True
+    cancels = False
+
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
+        self._base = provider.base_url or ""
+
+    def encode(self, request: VideoRequest, offer: Offer, own_id: str) -> Encoded:
+        """Spell a request; our own id travels as ``external_task_id``."""
+        spelled = spell(request, offer, _SPELLINGS)
+        body = {"model_name": offer.name, **_images_listed(spelled.body), "external_task_id": own_id}
+        call = Call(op=Op.SUBMIT, method="POST", url=join(self._base, offer.endpoint), body=body)
+        return Encoded(call, tuple(spelled.losses))
+
+    def accepted(self, call: Call, reply: Reply) -> Ticket:
+        """Read ``data.task_id``."""
+        data = dig(reply.object(), "data")
+        task_id = dig(data, "task_id")
+        if not task_id:
+            message = f"expected data.task_id, got {reply.excerpt()!r}"
+            raise Unreadable(message)
+        return self._ticket(str(task_id), call.url, dig(data, "created_at"))
+
+    def ticket(self, remote_id: str, call: Mapping[str, Any]) -> Ticket:
+        """Return the ticket of a task named by its ``task_id``."""
+        return self._ticket(remote_id, str(call["url"]))
+
+    def _ticket(self, task_id: str, url: str, created_ms: Any = None) -> Ticket:
+        path = path_under(self._base, url)
+        return Ticket(task_id, {"path": path, **({"created_ms": created_ms} if created_ms else {})})
+
+    def check(self, tickets: Sequence[Ticket]) -> Generator[Call, Reply, dict[str, Status]]:
+        """Ask by list where several tasks share a path, singly for what a listing lacks."""
+        learnt: dict[str, Status] = {}
+        for path in sorted({str(ticket.data["path"]) for ticket in tickets}):
+            group = [ticket for ticket in tickets if ticket.data["path"] == path]
+            if len(group) > 1:
+                learnt |= yield from self._list(path, group)
+            for ticket in group:
+                if ticket.id not in learnt:
+                    learnt |= yield from self._single(ticket)
+        return learnt
+
+    def _single(self, ticket: Ticket) -> Generator[Call, Reply, dict[str, Status]]:
+        reply = yield self._get(Op.CHECK, f"{ticket.data['path']}/{ticket.id}")
+        status = self._status(dig(reply.object(), "data"))
+        return {ticket.id: status} if status else {}
+
+    def _list(self, path: str, group: Sequence[Ticket]) -> Generator[Call, Reply, dict[str, Status]]:
+        """Page through the account's tasks, newest first, until all are found or older than the oldest."""
+        wanted = {ticket.id for ticket in group}
+        oldest = min(int(ticket.data.get("created_ms") or 0) for ticket in group)
+        size = min(PAGE_MOST, max(30, 2 * len(group)))
+        learnt: dict[str, Status] = {}
+        for page in range(1, PAGES_MOST + 1):
+            reply = yield self._get(Op.CHECK, f"{path}?pageNum={page}&pageSize={size}")
+            items = dig(reply.object(), "data")
+            items = items if isinstance(items, list) else []
+            learnt |= self._listed(items, wanted)
+            last = dig(items, -1, "created_at")
+            if len(items) < size or len(learnt) == len(wanted) or (isinstance(last, int) and last < oldest):
+                break
+        return learnt
+
+    def _listed(self, items: Sequence[Any], wanted: set[str]) -> dict[str, Status]:
+        found = {str(dig(item, "task_id")): self._status(item) for item in items}
+        return {task_id: status for task_id, status in found.items() if task_id in wanted and status}
+
+    def _status(self, data: Any) -> Status | None:
+        phase, reason = phase_of(dig(data, "task_status")), str(dig(data, "task_status_msg") or "")
+        if phase is Phase.FAILED:
+            # Whether failures are charged is not documented (looked for 2026-09): `charged` stays unknown.
+            return Status(phase=phase, reason=reason or "no reason given", whose=whose_failure(reason), cost=self._cost(data))
+        if phase is Phase.DONE:
+            return self._done(data)
+        return Status(phase=phase, reason=reason) if phase else None
+
+    def _done(self, data: Any) -> Status:
+        url = dig(data, "task_result", "videos", 0, "url")
+        if not isinstance(url, str) or not url:
+            return Status(phase=Phase.RUNNING, reason="the provider says it is done, but gives no link yet")
+        return Status(phase=Phase.DONE, asset=Asset(url=url), cost=self._cost(data))
+
+    def _cost(self, data: Any) -> Cost | None:
+        """Read ``final_unit_deduction`` (a string; since 2026-01-23); a unit has a list price in USD."""
+        try:
+            units = Decimal(str(dig(data, "final_unit_deduction")))
+        except InvalidOperation:
+            return None
+        price = self._provider.options.get("unit_usd")
+        return Cost(units, "units", units * Decimal(str(price)) if price else None)
+
+    def find(self, own_id: str, call: Mapping[str, Any]) -> Generator[Call, Reply, Ticket | None]:
+        """Look up by ``external_task_id``, which the single query takes in the task id's place."""
+        url = str(call["url"])
+        reply = yield self._get(Op.FIND, f"{path_under(self._base, url)}/{own_id}")
+        data = dig(reply.object(), "data")
+        task_id = dig(data, "task_id")
+        return self._ticket(str(task_id), url, dig(data, "created_at")) if task_id else None
+
+    def cancel(self, ticket: Ticket) -> Generator[Call, Reply, bool]:
+        """Kling has no way to cancel (no such endpoint on any page, read 2026-09-20)."""
+        yield from ()
+        return False
+
+    def credential(self, key: str) -> Generator[Call, Reply, Credential]:
+        """Read an ``access:secret`` pair, an API key, or both separated by a comma."""
+        yield from ()
+        read: dict[str, Any] = {}
+        for part in filter(None, (part.strip() for part in key.split(","))):
+            access, colon, secret = part.partition(":")
+            read |= {"access": access.strip(), "secret": secret.strip()} if colon else {"token": part}
+        if not read or ("access" in read and not (read["access"] and read["secret"])):
+            message = f"the key of {self._provider.id} should be access:secret, an API key, or both with a comma between"
+            raise InputError(message)
+        return read
+
+    def sign(self, call: Call, credential: Credential, now: float) -> Call:
+        """Sign with a JWT made for this attempt, since one lives only 30 minutes; else with the API key."""
+        token = _jwt(credential, now) if "access" in credential else credential["token"]
+        return replace(call, headers={**call.headers, "Authorization": f"Bearer {token}"})
+
+    def judge(self, call: Call, reply: Reply) -> Fault | None:
+        """Judge by the body's code, whatever the HTTP status; a task that is not there is an answer."""
+        try:
+            body = reply.object()
+        except Unreadable:
+            return unreadable(reply)
+        code, message = body.get("code"), str(body.get("message") or reply.excerpt())
+        if code == MISSING and call.op in (Op.CHECK, Op.FIND):
+            return None
+        if code in (0, None, "0"):
+            return fault_by_status(reply, message)
+        return _fault(code, message, reply)
+
+    def _get(self, op: Op, path: str) -> Call:
+        return Call(op=op, method="GET", url=join(self._base, path))
+
+
+def _fault(code: Any, message: str, reply: Reply) -> Fault:
+    number = int(code) if str(code).isdigit() else 0
+    whose, again, rejected = FAULTS.get(number, (Whose.PROVIDER, False, reply.status < 500))
+    renew = number in (1003, 1004)
+    return Fault(
+        whose=whose,
+        message=message,
+        code=str(code),
+        again=again,
+        after=reply.retry_after,
+        rejected=rejected,
+        renew=renew,
+    )
+
+
+def _jwt(credential: Credential, now: float) -> str:
+    claims = {"iss": credential["access"], "exp": int(now) + TOKEN_LIFE_S, "nbf": int(now) - CLOCK_SKEW_S}
+    # HMAC pads a short key with zero bytes itself: padding it here signs the same, and PyJWT need not warn.
+    secret = str(credential["secret"]).encode().ljust(32, b"\0")
+    return jwt.encode(claims, secret, algorithm="HS256")
+
+
+def _camera(camera: CameraControl) -> dict[str, Any]:
+    if camera.type != "simple":
+        return {"type": camera.type}
+    return {"type": camera.type, "config": {axis: camera.moves[axis] for axis in CAMERA_AXES if axis in camera.moves}}
+
+
+def _shots(shots: Sequence[Shot]) -> list[dict[str, Any]]:
+    return [
+        {"index": index, "prompt": shot.prompt, "duration": str(shot.duration)}
+        for index, shot in enumerate(shots, start=1)
+    ]
+
+
+def _images_listed(body: dict[str, Any]) -> dict[str, Any]:
+    """Gather the frames of the omni endpoint, which takes them as one ``image_list``."""
+    frames = [
+        {"image_url": body.pop(key), "type": key} for key in ("first_frame", "end_frame") if key in body
+    ]
+    return {**body, "image_list": frames} if frames else body
+
+
+_SPELLINGS = {
+    "camera_control": _camera,
+    "multi_prompt": _shots,
+    "watermark": lambda wanted: {"enabled": bool(wanted)},
+    "image": lambda image: image_value(image, "base64"),
+    "image_tail": lambda image: image_value(image, "base64"),
+}

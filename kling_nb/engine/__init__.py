@@ -1,0 +1,1 @@
+"""The engine: one thread, one clock, and everything that waits."""

@@ -1,0 +1,147 @@
+"""One provider's account: its conversation, its credential, its gates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import TypeVar
+
+import anyio
+
+from ..dialect import Call, Credential, Dialect, Fault, Reply, Unreadable, Whose, origin
+from ..errors import ProviderError, WireError
+from ..offer import Provider
+from ..wire import Wire
+from .gate import Gate
+from .loop import Clock
+
+T = TypeVar("T")
+
+TRIES = 4
+BACKOFF_S = 1.0
+BACKOFF_MOST_S = 60.0
+UNSENT_MOST = 5  # submits in a row that did not reach the provider, before it is called unreachable
+
+
+def backoff_s(failures: int) -> float:
+    """Return how long to wait after so many failures in a row, in seconds: 1, 2, 4 … 60."""
+    return min(BACKOFF_MOST_S, BACKOFF_S * 2.0 ** max(0, failures - 1))
+
+
+class Account:
+    """What the engine needs to talk to one provider. Belongs to the engine's loop.
+
+    ``held`` is why nothing more is submitted there (a wrong key, an empty balance, no connection); `release` lifts it.
+    """
+
+    def __init__(
+        self, provider: Provider, dialect: Dialect, wire: Wire, clock: Clock, key: Callable[[Provider], str]
+    ) -> None:
+        self.provider = provider
+        self.dialect = dialect
+        self.held: str | None = None
+        self.unsent = 0
+        self._wire = wire
+        self._clock = clock
+        self._key = key
+        self._credential: Credential | None = None
+        self._fetching = anyio.Lock()
+        self._gates: dict[str, Gate] = {}
+
+    def gate(self, model: str) -> Gate:
+        """Return the gate that a model's tasks go through: the account's, or the model's own."""
+        name = model if self.provider.slots_per == "model" else ""
+        return self._gates.setdefault(name, Gate(self.provider.slots))
+
+    def release(self) -> None:
+        """Submit again, with the key looked up anew."""
+        self.held, self.unsent, self._credential = None, 0, None
+
+    async def signed(self, call: Call, *, renew: bool = False) -> Call:
+        """Return a call with the credential in it, if it goes to the provider's own origin; else as it is."""
+        if origin(call.url) != origin(self.provider.base_url or ""):
+            return call
+        credential = await self._current(renew=renew)
+        return self.dialect.sign(call, credential, self._clock.token_now())
+
+    async def _current(self, *, renew: bool) -> Credential:
+        stale = self._credential
+        async with self._fetching:
+            if self._credential is None or (renew and self._credential is stale) or self._is_over():
+                self._credential = await self._fetch()
+            return self._credential
+
+    def _is_over(self) -> bool:
+        expires_at = (self._credential or {}).get("expires_at")
+        return expires_at is not None and self._clock.token_now() >= float(expires_at)
+
+    async def _fetch(self) -> Credential:
+        talk = self.dialect.credential(self._key(self.provider))
+        return await self._drive(talk, self._wire.send)
+
+    async def send(self, call: Call, *, renew: bool = False) -> Reply:
+        """Send a call once; raises `NotSent` or `Doubt`."""
+        return await self._wire.send(await self.signed(call, renew=renew))
+
+    async def converse(self, talk: Generator[Call, Reply, T]) -> T:
+        """Hold a conversation of reads, each asked again where that is sensible.
+
+        Raises `WireError` when no answer came in several tries, `ProviderError` for a fault.
+        """
+        return await self._drive(talk, self.ask)
+
+    async def _drive(self, talk: Generator[Call, Reply, T], ask: Callable[..., object]) -> T:
+        try:
+            call = next(talk)
+            while True:
+                call = talk.send(await ask(call))  # type: ignore[misc]
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        except Unreadable as error:
+            raise ProviderError(f"{self.provider.id}: {error}") from error
+
+    async def ask(self, call: Call) -> Reply:
+        """Send a read until it is answered; raises `WireError` or `ProviderError` when it is not."""
+        renew = False
+        for failures in range(1, TRIES + 1):
+            try:
+                reply = await self.send(call, renew=renew)
+            except WireError:
+                if failures == TRIES:
+                    raise
+                await self._clock.sleep(backoff_s(failures))
+                continue
+            fault = self.dialect.judge(call, reply)
+            if fault is None:
+                return reply
+            if failures == TRIES or not (fault.again or (fault.renew and not renew)):
+                raise self.error(fault)
+            renew = fault.renew
+            await self._clock.sleep(0 if renew else self._after(fault, failures))
+        raise AssertionError(failures)
+
+    def _after(self, fault: Fault, failures: int) -> float:
+        return backoff_s(failures) if fault.after is None else min(fault.after, BACKOFF_MOST_S)
+
+    def error(self, fault: Fault) -> ProviderError:
+        """Return the error of a fault: what the provider said, and what to do."""
+        return ProviderError(told(fault, self.provider), fault)
+
+
+DO: dict[Whose, str] = {
+    Whose.KEY: "check the key: {variable}",
+    Whose.BALANCE: "top up the account, then run.resume()",
+    Whose.PARAMETERS: "change the request",
+    Whose.POLICY: "change the prompt or the image; the same request sometimes passes on run.retry()",
+    Whose.FULL: "it is tried again by itself",
+    Whose.RATE: "it is tried again by itself",
+    Whose.PROVIDER: "run.retry() tries again",
+    Whose.MISSING: "look it up in the provider's console",
+}
+
+
+def told(fault: Fault, provider: Provider) -> str:
+    """Say a fault in one sentence: where, whose, the provider's words, what to do."""
+    variable = f"KLING_NB_{provider.id.upper().replace('-', '_')}_KEY"
+    return f"{provider.id} ({fault.whose}): {fault}; {DO[fault.whose].format(variable=variable)}"
+
+

@@ -1,0 +1,106 @@
+"""All tasks that matter now, in memory; every change goes through here to the log, and is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import Any
+
+import anyio
+
+from ..log import ExperimentLog
+from ..task import ZERO, Event, Task
+from .loop import Clock
+
+Listener = Callable[[Event, Task], None]
+
+
+class Book:
+    """Tasks by id, and the money of each run. Written on the engine's thread; `tasks` may be read from any.
+
+    Changes of one turn of the loop share a commit: `record` returns when its change is on disk.
+    """
+
+    def __init__(self, log: ExperimentLog, clock: Clock) -> None:
+        self.tasks: dict[str, Task] = {}
+        self.listeners: list[Listener] = []
+        self.broken: Exception | None = None
+        self._log = log
+        self._clock = clock
+        self._committed: dict[str, Decimal] = {}
+        self._changes: list[tuple[Event, Task]] = []
+        self._flush: _Flush | None = None
+
+    def take(self, tasks: Iterable[Task]) -> None:
+        """Take in tasks that the log already holds."""
+        for task in tasks:
+            self._put(task)
+
+    def committed(self, run: str) -> Decimal:
+        """Return what a run has spent or may still be charged, in USD."""
+        return self._committed.get(run, ZERO)
+
+    async def plan(self, tasks: Iterable[Task]) -> None:
+        """Write new tasks."""
+        now = self._clock.now()
+        changes = [(Event(task.id, "planned", now), task) for task in tasks]
+        for _, task in changes:
+            self._put(task)
+        await self._commit(changes)
+
+    async def record(self, task_id: str, kind: str, **data: Any) -> Task:
+        """Apply an event to a task, write both, and return the task as it then stands."""
+        event = Event(task_id, kind, self._clock.now(), data)
+        task = self.tasks[task_id].apply(event)
+        self._put(task)
+        await self._commit([(event, task)])
+        return task
+
+    def _put(self, task: Task) -> None:
+        before = self.tasks.get(task.id)
+        counted = before.spent + before.reserved if before else ZERO
+        self._committed[task.run] = self.committed(task.run) - counted + task.spent + task.reserved
+        self.tasks[task.id] = task
+
+    async def _commit(self, changes: list[tuple[Event, Task]]) -> None:
+        if self.broken is not None:
+            raise self.broken
+        self._changes += changes
+        if self._flush is None:
+            self._flush = _Flush()
+            await anyio.lowlevel.checkpoint()  # let the rest of this turn join
+            self._write()
+            return
+        await self._flush.joined()
+
+    def _write(self) -> None:
+        changes, flush = self._changes, self._flush
+        self._changes, self._flush = [], None
+        try:
+            self._log.commit(changes)
+        except Exception as error:
+            self.broken = error
+            raise
+        finally:
+            if flush is not None:
+                flush.end(self.broken)
+        for event, task in changes:
+            for listener in self.listeners:
+                listener(event, task)
+
+
+class _Flush:
+    """One commit that several changes wait for."""
+
+    def __init__(self) -> None:
+        self._done = anyio.Event()
+        self._error: Exception | None = None
+
+    def end(self, error: Exception | None) -> None:
+        self._error = error
+        self._done.set()
+
+    async def joined(self) -> None:
+        await self._done.wait()
+        if self._error is not None:
+            raise self._error

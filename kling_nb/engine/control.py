@@ -1,0 +1,78 @@
+"""What a run is on the engine's side: its points, whether it may submit, and when it is at rest."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from ..log import PointRow, RunRow
+from ..task import Event, Task
+
+Heard = Callable[[Event, Task], None]
+
+
+@dataclass
+class Control:
+    """One run. Changed on the engine's thread only; reading `row`, `points` and `held` from another is safe.
+
+    ``resumed`` is whether this process may submit its points: opening a lab never does. ``held`` is why it does not
+    go on by itself, in words.
+    """
+
+    row: RunRow
+    points: tuple[PointRow, ...]
+    resumed: bool = False
+    held: str | None = None
+    idle: threading.Event = field(default_factory=threading.Event)
+    heard: list[Heard] = field(default_factory=list)
+    at_rest: list[Callable[[], object]] = field(default_factory=list)
+
+    @cached_property
+    def task_ids(self) -> dict[str, None]:
+        """The tasks that serve the points, each once, in order."""
+        return dict.fromkeys(point.task for point in self.points)
+
+    def show(self, points: Iterable[PointRow]) -> None:
+        """Change the points."""
+        self.points = tuple(points)
+        self.__dict__.pop("task_ids", None)
+
+    def hold(self) -> str | None:
+        """Return why nothing may be submitted now, if so."""
+        if self.row.state != "running":
+            return self.row.state
+        return self.held if self.resumed else "not resumed since the lab was opened: run.resume() goes on"
+
+    def serve(self, old: str, new: str) -> None:
+        """Let the points of one task be served by another."""
+        if old in self.task_ids:
+            self.show(replace(p, task=new) if p.task == old else p for p in self.points)
+
+    def set(self, **changes: Any) -> None:
+        """Change the stored row."""
+        self.row = replace(self.row, **changes)
+
+    def wake(self) -> None:
+        """Say that work is under way."""
+        self.idle.clear()
+
+    def rest(self) -> None:
+        """Say that nothing moves any more without a person."""
+        if not self.idle.is_set():
+            self.idle.set()
+            for told in tuple(self.at_rest):
+                told()
+
+    def tell(self, event: Event, task: Task) -> None:
+        """Pass an event on to whoever listens."""
+        for heard in tuple(self.heard):
+            heard(event, task)
+
+
+def missing(control: Control, known: Iterable[str]) -> list[str]:
+    """Return the ids of a run's tasks that are not in memory."""
+    have = set(known)
+    return [task_id for task_id in control.task_ids if task_id not in have]

@@ -1,0 +1,118 @@
+"""Uncertain tasks before a person: what is at stake, and what can be done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from html import escape
+from typing import TYPE_CHECKING
+
+from .. import frames
+from ..errors import InputError
+from ..plan import dollars
+from ..task import ZERO, Task, TaskState
+from .engine import Engine
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Doubtful:
+    """One uncertain task: the answer to its submit was lost, so that it may have been bought."""
+
+    def __init__(self, engine: Engine, task: Task) -> None:
+        self._engine = engine
+        self.task = task
+
+    @property
+    def at_stake(self) -> Decimal:
+        """What it may have cost, in USD: the upper estimate."""
+        return self.task.price
+
+    def look_again(self) -> None:
+        """Look it up again by our own id, where the provider can; it changes by itself when it is found."""
+        self._engine.look_again(self.task.id)
+
+    def accepted_as(self, remote_id: str) -> None:
+        """Say that it was accepted under this id, as the provider's console shows; it is followed from there."""
+        remote_id = remote_id.strip()
+        if not remote_id or len(remote_id) > 200 or any(char in remote_id for char in "/?# \n"):
+            message = f"{remote_id!r} is no task id; copy it from the provider's console"
+            raise InputError(message)
+        ticket = self._engine.ticket(self.task, remote_id)
+        self._engine.record(self.task.id, "accepted", id=ticket.id, data=dict(ticket.data))
+
+    def give_up(self) -> None:
+        """Stop asking; it counts as failed, and its price stays counted, since it may have been charged."""
+        self._engine.record(self.task.id, "failed", reason="given up while in doubt", cause="given up", charged=None)
+
+    def buy_again(self) -> None:
+        """Give it up and buy its point again, at the risk of paying twice."""
+        self.give_up()
+        self._engine.buy_again(self.task.id)
+
+    def __repr__(self) -> str:
+        """Say what is at stake."""
+        own = f"{self.task.provider} {self.task.model}, own id {self.task.id}"
+        return f"<Doubtful {own}, {dollars(self.at_stake)} at stake: {self.task.reason}>"
+
+
+class Uncertain(Sequence[Doubtful]):
+    """All uncertain tasks of a lab. Index or iterate to decide one by one."""
+
+    def __init__(self, engine: Engine, tasks: Sequence[Task]) -> None:
+        self._doubtful = [Doubtful(engine, task) for task in tasks if task.state is TaskState.UNCERTAIN]
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._doubtful)
+
+    def __getitem__(self, index: int) -> Doubtful:  # type: ignore[override]
+        """Return one of them."""
+        return self._doubtful[index]
+
+    def __iter__(self) -> Iterator[Doubtful]:
+        """Go through them, oldest first."""
+        return iter(self._doubtful)
+
+    @property
+    def at_stake(self) -> Decimal:
+        """The sum that may have been charged, in USD."""
+        return sum((one.at_stake for one in self), ZERO)
+
+    @property
+    def df(self) -> pd.DataFrame:
+        """One row a task: who, what, when, the price at stake, what is known."""
+        return frames.table([_row(one) for one in self], list(_row_columns()))
+
+    def __repr__(self) -> str:
+        """Say how many, how much, and what can be done."""
+        if not self:
+            return "<Uncertain: none>"
+        return f"<Uncertain: {len(self)} tasks, {dollars(self.at_stake)} at stake; {CHOICES}>"
+
+    def _repr_html_(self) -> str:
+        table = self.df.to_html(index=True, escape=True, border=0) if self else ""
+        return f"<p>{escape(repr(self)[1:-1])}</p>{table}"
+
+
+CHOICES = "for each: .look_again(), .accepted_as(id), .give_up() or .buy_again()"
+
+
+def _row_columns() -> tuple[str, ...]:
+    return ("run", "provider", "model", "prompt", "submitted_at", "at_stake_usd", "own_id", "reason")
+
+
+def _row(one: Doubtful) -> dict[str, object]:
+    task = one.task
+    values = (
+        task.run,
+        task.provider,
+        task.model,
+        task.request.get("prompt"),
+        frames.when(task.submitted_at),
+        float(one.at_stake),
+        task.id,
+        task.reason,
+    )
+    return dict(zip(_row_columns(), values, strict=True))

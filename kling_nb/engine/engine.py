@@ -1,0 +1,510 @@
+"""The engine of one lab folder: starts, pauses and ends runs, and re-attaches to what the log holds."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import anyio
+from anyio.abc import TaskGroup
+
+from .. import media
+from ..catalog import Catalog
+from ..dialect import Call, Dialect
+from ..errors import KlingError
+from ..log import ExperimentLog, PointRow, RunRow
+from ..offer import Provider
+from ..plan import REUSED, PlannedPoint, dollars
+from ..request import VideoRequest, digest
+from ..task import Event, Task, TaskState, Ticket
+from ..wire import Wire
+from .account import Account
+from .book import Book
+from .control import Control, missing
+from .drive import Driver, Tools
+from .loop import Clock, Loop
+from .poll import Learnt
+
+_log = logging.getLogger("kling_nb")
+
+LOST_MOST = 3  # attempts of one point that never arrived, before it is left to a person
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """What an engine is made of; the lab fills it. ``app`` makes the embedded simulator on the engine's thread."""
+
+    folder: Path
+    catalog: Catalog
+    bound: Callable[[str], tuple[Provider, Dialect]]
+    key: Callable[[Provider], str]
+    clock: Clock
+    lab_key: str  # goes into own ids: random, or fixed by the seed of a simulation
+    app: Callable[[Clock], Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """A run to start: its name, the planned points, the sweep as TOML, the ceiling in USD."""
+
+    name: str
+    points: Sequence[PlannedPoint]
+    sweep: str = ""
+    budget: Decimal | None = None
+    fresh: bool = False
+    append: bool = False
+
+
+class Engine:
+    """Drives one lab folder on one thread. Its public methods may be called from any other thread and return when
+    what they ask for is on disk; the work itself goes on behind them.
+    """
+
+    def __init__(self, setup: Setup, log: ExperimentLog) -> None:
+        self._setup = setup
+        self._log = log
+        self._clock = setup.clock
+        self.book = Book(log, setup.clock)
+        self.controls: dict[str, Control] = {}
+        self._accounts: dict[str, Account] = {}
+        self._driving: set[str] = set()
+        self._begun = anyio.Event()
+        self._loop = Loop(setup.clock)
+        self._loop.start(self._serve)
+        self._loop.call(self._open)
+
+    def close(self) -> None:
+        """Detach: stop driving and close the log; nothing is cancelled."""
+        self._loop.call(self._detach)
+        self._loop.close()
+        self._log.close()
+
+    # -- from any thread ---------------------------------------------------------------------------------------
+
+    def start(self, order: Order) -> Control:
+        """Start or re-attach to a run."""
+        return self._loop.call(self._start, order)
+
+    def control(self, name: str) -> Control:
+        """Return a run that the log holds; raises `KeyError` for an unknown one."""
+        return self._loop.call(self._control, name)
+
+    def pause(self, name: str) -> None:
+        """Submit nothing more of a run."""
+        self._loop.call(self._set_state, name, "paused")
+
+    def resume(self, name: str) -> None:
+        """Go on with a run: submit what was not sent."""
+        self._loop.call(self._resume, name)
+
+    def cancel(self, name: str) -> tuple[int, int]:
+        """End a run; returns how many tasks were cancelled, and how many are already paid for and still fetched."""
+        return self._loop.call(self._cancel, name)
+
+    def retry(self, name: str, states: Iterable[TaskState]) -> int:
+        """Buy again the points whose task is in one of the states; returns how many."""
+        return self._loop.call(self._retry, name, frozenset(states))
+
+    def record(self, task_id: str, kind: str, **data: Any) -> Task:
+        """Note what a person decided about a task, and go on from there."""
+        return self._loop.call(self._decide, task_id, kind, data)
+
+    def look_again(self, task_id: str) -> None:
+        """Drive a task again from where it stands."""
+        self._loop.call(self._again, task_id)
+
+    def buy_again(self, task_id: str) -> None:
+        """Plan another attempt at a task's point, and submit it if its run goes on."""
+        self._loop.call(self._buy_again, task_id)
+
+    def ticket(self, task: Task, remote_id: str) -> Ticket:
+        """Return the ticket of a task that a person names by the provider's id."""
+        return self._setup.bound(task.provider)[1].ticket(remote_id, task.call)
+
+    # -- opening and closing -----------------------------------------------------------------------------------
+
+    async def _open(self) -> None:
+        setup = self._setup
+        inputs = setup.folder / "inputs"
+        app = setup.app(self._clock) if setup.app else None
+        self._wire = Wire(app=app, read_image=lambda ref: media.image_bytes(ref, inputs))
+        self._learnt = Learnt()
+        for provider, model, request, seconds in self._log.durations():
+            self._learnt.saw(_kind(provider, model, request), seconds)
+        self._driver = Driver(self._tools())
+        self.book.listeners.append(self._heard)
+        await self._begun.wait()
+        self.book.take(self._log.open_tasks())
+        self._spawn_all(task.id for task in self.book.tasks.values() if task.state.is_sent)
+
+    def _tools(self) -> Tools:
+        return Tools(
+            book=self.book,
+            clock=self._clock,
+            wire=self._wire,
+            folder=self._setup.folder,
+            account=self._account,
+            encode=self._encode,
+            kind=lambda task: _kind(task.provider, task.model, task.request),
+            typical_s=self._typical_s,
+            learnt=self._learnt,
+            hold_of=self._hold_of,
+            spawn=lambda work: self._group.start_soon(work),
+        )
+
+    def _typical_s(self, task: Task) -> float:
+        return self._setup.catalog.typical_s(VideoRequest.from_fields(task.request), task.provider)
+
+    async def _serve(self) -> None:
+        """Hold the task group that everything runs in, until `_detach`."""
+        async with anyio.create_task_group() as self._group:
+            self._begun.set()
+            # Not `sleep_forever`: that is a timer, which virtual time would jump to.
+            await anyio.Event().wait()
+
+    async def _detach(self) -> None:
+        self._group.cancel_scope.cancel()
+        await anyio.lowlevel.checkpoint()
+        await self._wire.aclose()
+
+    _group: TaskGroup
+    _wire: Wire
+
+    # -- driving -----------------------------------------------------------------------------------------------
+
+    def _spawn_all(self, task_ids: Iterable[str]) -> None:
+        for task_id in task_ids:
+            if task_id not in self._driving:
+                self._driving.add(task_id)
+                self._group.start_soon(self._drive, task_id)
+
+    async def _drive(self, task_id: str) -> None:
+        try:
+            await self._driver.drive(task_id)
+            task = self.book.tasks[task_id]
+            if task.state is TaskState.FAILED and task.cause == "lost" and task.attempt < LOST_MOST:
+                self._spawn_all([await self._another(task)])
+        except Exception as error:
+            _log.exception("driving task %s failed; it stands in the log as it was", task_id)
+            self.book.broken = self.book.broken or _broken(task_id, error)
+        finally:
+            self._driving.discard(task_id)
+            self._settle()
+
+    def _heard(self, event: Event, task: Task) -> None:
+        for control in self.controls.values():
+            if task.run == control.row.name or task.id in control.task_ids:
+                control.tell(event, task)
+        if task.state in (TaskState.STALLED, TaskState.EXPIRED):
+            self._settle()
+
+    def _settle(self) -> None:
+        for control in self.controls.values():
+            if not control.idle.is_set() and not self._is_moving(control):
+                control.rest()
+
+    def _is_moving(self, control: Control) -> bool:
+        if self.book.broken is not None:
+            return False
+        return any(task_id in control.task_ids and self._moves(task_id) for task_id in self._driving)
+
+    def _moves(self, task_id: str) -> bool:
+        task = self.book.tasks[task_id]
+        if task.state in (TaskState.STALLED, TaskState.EXPIRED):
+            return False
+        return task.state is not TaskState.PLANNED or not self._blocked(task)
+
+    def _blocked(self, task: Task) -> bool:
+        return self.why_held(task) is not None
+
+    def why_held(self, task: Task) -> str | None:
+        """Return why a planned task is not submitted, in words; from any thread."""
+        return self._account(task.provider).held or self._hold_of(task)
+
+    def _account(self, name: str) -> Account:
+        if name not in self._accounts:
+            provider, dialect = self._setup.bound(name)
+            self._accounts[name] = Account(provider, dialect, self._wire, self._clock, self._setup.key)
+        return self._accounts[name]
+
+    def _encode(self, task: Task) -> Call:
+        _, dialect = self._setup.bound(task.provider)
+        request = VideoRequest.from_fields(task.request)
+        return dialect.encode(request, self._setup.catalog.offer(request, task.provider), task.id).call
+
+    def _hold_of(self, task: Task) -> str | None:
+        """Return why a planned task may not be submitted now, its run's budget included."""
+        control = self.controls.get(task.run)
+        if control is None:
+            return "its run is not open: lab.run(name).resume() goes on"
+        budget = control.row.budget
+        if budget is not None and self.book.committed(task.run) + task.price > budget:
+            counted = dollars(self.book.committed(task.run))
+            control.held = f"the budget of {dollars(budget)} is used up: {counted} is spent or may still be charged"
+        return control.hold()
+
+    # -- runs --------------------------------------------------------------------------------------------------
+
+    async def _start(self, order: Order) -> Control:
+        known = {} if order.fresh else self._known(point.identity for point in order.points)
+        new: list[Task] = []
+        served: dict[int, str] = {}
+        attempts = self._attempts([point.identity for point in order.points])
+        for point in order.points:
+            served[point.point.index] = self._serve_point(point, order, known, attempts, new, served)
+        self.book.take(task for task in known.values() if task.id not in self.book.tasks)
+        await self.book.plan(new)
+        for point in order.points:
+            await self._refuse(point, served[point.point.index])
+        return await self._begin_run(order, [_point_row(order, p, served[p.point.index]) for p in order.points])
+
+    def _serve_point(
+        self,
+        point: PlannedPoint,
+        order: Order,
+        known: dict[str, Task],
+        attempts: Mapping[str, int],
+        new: list[Task],
+        served: Mapping[int, str],
+    ) -> str:
+        """Return the id of the task that serves a point: an earlier one, another point's, or a new one."""
+        earlier = known.get(point.identity)
+        if earlier is not None and _serves_again(earlier, point):
+            return earlier.id
+        if point.shares is not None and point.shares in served:
+            return served[point.shares]
+        task = self._new_task(point, order.name, attempts.get(point.identity, 0) + 1)
+        known[point.identity] = task
+        new.append(task)
+        return task.id
+
+    def _known(self, identities: Iterable[str]) -> dict[str, Task]:
+        latest = self._log.latest(identities)
+        return {name: self.book.tasks.get(task.id, task) for name, task in latest.items()}
+
+    def _attempts(self, identities: Sequence[str]) -> dict[str, int]:
+        return {name: task.attempt for name, task in self._log.latest(identities).items()}
+
+    def _new_task(self, point: PlannedPoint, run: str, attempt: int) -> Task:
+        return Task(
+            id=self._own_id(point.identity, attempt),
+            identity=point.identity,
+            provider=point.provider,
+            model=point.request.model,
+            run=run,
+            attempt=attempt,
+            request=point.request.canonical(),
+            call=point.call,
+            estimate_low=point.estimate.low,
+            estimate_high=point.estimate.high,
+            planned_at=self._clock.now(),
+        )
+
+    def _own_id(self, identity: str, attempt: int) -> str:
+        return "kn-" + digest([self._setup.lab_key, identity, attempt])[:24]
+
+    async def _refuse(self, point: PlannedPoint, task_id: str) -> None:
+        if point.refusals and self.book.tasks[task_id].state is TaskState.PLANNED:
+            reason = "; ".join(str(problem) for problem in point.refusals)
+            await self.book.record(task_id, "refused", reason=reason, cause="refused")
+
+    async def _begin_run(self, order: Order, points: list[PointRow]) -> Control:
+        old = self.controls.get(order.name) or self._stored(order.name)
+        if order.append and old is not None:
+            points = _appended(old.points, points)
+        row = RunRow(
+            name=order.name,
+            started_at=old.row.started_at if old else self._clock.now(),
+            budget=order.budget if order.budget is not None or old is None else old.row.budget,
+            sweep=order.sweep,
+        )
+        self._log.add_run(row, points)
+        control = old or Control(row, tuple(points))
+        control.row = row
+        control.show(points)
+        self.controls[order.name] = control
+        self._load(control)
+        await self._resume(order.name)
+        return control
+
+    def _stored(self, name: str) -> Control | None:
+        rows = [row for row in self._log.read_runs() if row.name == name]
+        return Control(rows[0], tuple(self._log.read_points(name))) if rows else None
+
+    async def _control(self, name: str) -> Control:
+        if name not in self.controls:
+            control = self._stored(name)
+            if control is None:
+                raise KeyError(name)
+            self.controls[name] = control
+            self._load(control)
+            self._settle()
+        return self.controls[name]
+
+    def _load(self, control: Control) -> None:
+        gone = missing(control, self.book.tasks)
+        self.book.take(self._log.tasks_by_id(gone))
+
+    async def _set_state(self, name: str, state: str) -> None:
+        control = await self._control(name)
+        control.set(state=state)
+        self._log.set_run(name, state=state)
+        self._settle()
+
+    async def _resume(self, name: str) -> None:
+        control = await self._control(name)
+        control.resumed, control.held = True, None
+        await self._set_state(name, "running")
+        for provider in {self.book.tasks[task_id].provider for task_id in control.task_ids}:
+            self._account(provider).release()
+        await self._adopt(control)
+        control.wake()
+        self._spawn_all(task_id for task_id in control.task_ids if self._needs_driving(task_id))
+        self._settle()
+
+    async def _adopt(self, control: Control) -> None:
+        """Take over what another run planned and never sent."""
+        for task_id in control.task_ids:
+            task = self.book.tasks[task_id]
+            if task.state is TaskState.PLANNED and task.run != control.row.name:
+                await self.book.record(task_id, "adopted", run=control.row.name)
+
+    def _needs_driving(self, task_id: str) -> bool:
+        state = self.book.tasks[task_id].state
+        return state is TaskState.PLANNED or state.is_sent
+
+    async def _cancel(self, name: str) -> tuple[int, int]:
+        control = await self._control(name)
+        await self._set_state(name, "cancelled")
+        own = [task_id for task_id in control.task_ids if not self._wanted_elsewhere(task_id, name)]
+        for task_id in own:
+            if self.book.tasks[task_id].state is TaskState.PLANNED:
+                await self.book.record(task_id, "cancelled", reason="cancelled before it was sent", cause="cancelled")
+        sent = [task_id for task_id in own if self.book.tasks[task_id].state.is_sent]
+        for task_id in sent:
+            await self.book.record(task_id, "unwanted")
+            self._group.start_soon(self._cancel_one, task_id)
+        self._settle()
+        cancelled = sum(self.book.tasks[task_id].state is TaskState.CANCELLED for task_id in own)
+        return cancelled, len(sent)
+
+    def _wanted_elsewhere(self, task_id: str, name: str) -> bool:
+        others = (control for control in self.controls.values() if control.row.name != name)
+        return any(control.row.state == "running" and task_id in control.task_ids for control in others)
+
+    async def _cancel_one(self, task_id: str) -> None:
+        """Ask the provider to cancel, where it can; else the task is followed to its end, and its clip saved."""
+        task = self.book.tasks[task_id]
+        account = self._account(task.provider)
+        if task.ticket is None or not account.dialect.cancels:
+            return
+        try:
+            if await account.converse(account.dialect.cancel(task.ticket)):
+                await self.book.record(task_id, "cancelled", reason="cancelled at the provider", cause="cancelled")
+        except KlingError as error:
+            _log.info("cancelling %s was not possible: %s", task_id, error)
+
+    async def _retry(self, name: str, states: frozenset[TaskState]) -> int:
+        control = await self._control(name)
+        chosen = [task_id for task_id in control.task_ids if self.book.tasks[task_id].state in states]
+        for task_id in chosen:
+            await self._another(self.book.tasks[task_id])
+        await self._resume(name)
+        return len(chosen)
+
+    async def _another(self, task: Task) -> str:
+        """Plan another attempt at a task's point, and let every point that it served be served by it."""
+        new = Task(
+            id=self._own_id(task.identity, task.attempt + 1),
+            identity=task.identity,
+            provider=task.provider,
+            model=task.model,
+            run=task.run,
+            attempt=task.attempt + 1,
+            request=task.request,
+            call=task.call,
+            estimate_low=task.estimate_low,
+            estimate_high=task.estimate_high,
+            planned_at=self._clock.now(),
+        )
+        await self.book.plan([new])
+        self._log.point_to(task.id, new.id)
+        for control in self.controls.values():
+            control.serve(task.id, new.id)
+        return new.id
+
+    # -- what a person decides ---------------------------------------------------------------------------------
+
+    async def _decide(self, task_id: str, kind: str, data: Mapping[str, Any]) -> Task:
+        self._load_task(task_id)
+        task = await self.book.record(task_id, kind, **data)
+        if kind == "accepted":
+            await self._again(task_id)
+        self._settle()
+        return task
+
+    async def _again(self, task_id: str) -> None:
+        self._load_task(task_id)
+        for control in self.controls.values():
+            if task_id in control.task_ids:
+                control.wake()
+        self._spawn_all([task_id])
+
+    async def _buy_again(self, task_id: str) -> None:
+        self._load_task(task_id)
+        await self._again(await self._another(self.book.tasks[task_id]))
+        self._settle()
+
+    def _load_task(self, task_id: str) -> None:
+        if task_id not in self.book.tasks:
+            self.book.take(self._log.tasks_by_id([task_id]))
+
+
+def _broken(task_id: str, error: Exception) -> KlingError:
+    broken = KlingError(f"the engine stopped at task {task_id}: {error}; nothing saved is lost; open the lab again")
+    broken.__cause__ = error
+    return broken
+
+
+def _serves_again(earlier: Task, point: PlannedPoint) -> bool:
+    """Tell whether an earlier task serves a point: what was refused is refused again, and needs no second row."""
+    return earlier.state is TaskState.REFUSED if point.refusals else earlier.state in REUSED
+
+
+def _kind(provider: str, model: str, request: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what tasks that take about as long have in common."""
+    facets = (request.get(name) for name in ("mode", "duration", "sound"))
+    return (provider, model, *(str(facet) for facet in facets), str("image" in request))
+
+
+def _point_row(order: Order, planned: PlannedPoint, task_id: str) -> PointRow:
+    point = planned.point
+    return PointRow(
+        run=order.name,
+        point=point.index,
+        sample=point.sample,
+        identity=planned.identity,
+        task=task_id,
+        template=point.template,
+        variables=point.variables,
+        losses=tuple(str(loss) for loss in planned.losses if loss.is_loss),
+    )
+
+
+def _appended(old: Sequence[PointRow], new: Sequence[PointRow]) -> list[PointRow]:
+    have = {point.identity for point in old}
+    fresh = [point for point in new if point.identity not in have]
+    kept = [_same_identity(point, new) for point in old]
+    return [*kept, *(_renumbered(point, len(kept) + n) for n, point in enumerate(fresh))]
+
+
+def _same_identity(point: PointRow, new: Sequence[PointRow]) -> PointRow:
+    return next((_renumbered(one, point.point) for one in new if one.identity == point.identity), point)
+
+
+def _renumbered(point: PointRow, index: int) -> PointRow:
+    return replace(point, point=index)

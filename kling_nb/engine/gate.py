@@ -1,0 +1,93 @@
+"""How many tasks may run at once: learnt from what the provider says."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import anyio
+
+FORGET_S = 600.0  # after so long without "too many tasks", more than was refused then is tried again
+BACKOFF_S = 1.0  # Kling recommends an exponential backoff from at least 1 s (concurrency rules, read 2026-09-20)
+BACKOFF_MOST_S = 60.0
+
+
+class Gate:
+    """Slots of one account, or of one model at an account; first come, first served.
+
+    It shrinks to what was accepted when the provider says "too many tasks", and grows by one for each full round
+    of accepted submits, past the start value too, but not past what was refused within the last ten minutes.
+    Belongs to one event loop. Times are the engine's Unix seconds.
+    """
+
+    def __init__(self, slots: int) -> None:
+        self.limit: float = max(1, slots)
+        self.used = 0
+        self._ceiling: float | None = None
+        self._refused_at = 0.0
+        self._waiting: deque[anyio.Event] = deque()
+        self._opens_at = 0.0
+        self._pushed = 0
+
+    @property
+    def slots(self) -> int:
+        """How many may run at once, as far as is known now."""
+        return int(self.limit)
+
+    async def enter(self) -> None:
+        """Wait for a slot and take it."""
+        if self.used < self.slots and not self._waiting:
+            self.used += 1
+            return
+        turn = anyio.Event()
+        self._waiting.append(turn)
+        try:
+            await turn.wait()
+        except BaseException:
+            self._withdraw(turn)
+            raise
+
+    def occupy(self) -> None:
+        """Take a slot without asking: for a task that the provider already has."""
+        self.used += 1
+
+    def leave(self) -> None:
+        """Give a slot back."""
+        self.used -= 1
+        self._admit()
+
+    def wait_s(self, now: float) -> float:
+        """Return how long a submit should still wait, in seconds."""
+        return max(0.0, self._opens_at - now)
+
+    def full(self, now: float, after: float | None) -> None:
+        """Learn that the provider has too many tasks: the one that was just refused holds a slot here."""
+        accepted = max(1, self.used - 1)
+        self.limit = min(self.limit, accepted)
+        self._ceiling, self._refused_at = self.limit, now
+        self.slow(now, after)
+
+    def slow(self, now: float, after: float | None) -> None:
+        """Learn that submits come too fast: wait as the provider says, else exponentially longer."""
+        self._pushed += 1
+        backoff = min(BACKOFF_MOST_S, BACKOFF_S * 2 ** (self._pushed - 1))
+        self._opens_at = max(self._opens_at, now + (backoff if after is None else after))
+
+    def accepted(self, now: float) -> None:
+        """Learn that a submit was accepted."""
+        self._pushed = 0
+        if self._ceiling is not None and now - self._refused_at > FORGET_S:
+            self._ceiling = None
+        if self.used >= self.slots:
+            self.limit = min(self.limit + 1 / self.limit, self._ceiling or float("inf"))
+        self._admit()
+
+    def _admit(self) -> None:
+        while self._waiting and self.used < self.slots:
+            self.used += 1
+            self._waiting.popleft().set()
+
+    def _withdraw(self, turn: anyio.Event) -> None:
+        if turn.is_set():
+            self.leave()
+        else:
+            self._waiting.remove(turn)

@@ -1,0 +1,156 @@
+"""One thread with one event loop, and the clock that rules every wait on it."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import math
+import selectors
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, TypeVar
+
+import anyio
+from anyio.from_thread import start_blocking_portal
+
+T = TypeVar("T")
+
+
+class Clock:
+    """Real time, run faster by ``speed``. `now` is Unix seconds; every wait of the engine goes through `sleep`.
+
+    HTTP timeouts and token lifetimes are not the engine's waits: they stay real.
+    """
+
+    def __init__(self, speed: float = 1.0) -> None:
+        self.speed = speed
+        self._start = time.time()
+
+    def now(self) -> float:
+        """Return the engine's time, in Unix seconds."""
+        return self._start + (time.time() - self._start) * self.speed
+
+    def token_now(self) -> float:
+        """Return the time that credentials are signed with, in Unix seconds."""
+        return time.time()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait for so many of the engine's seconds."""
+        await anyio.sleep(max(0.0, seconds) / self.speed)
+
+    async def sleep_or(self, seconds: float, woken: anyio.Event) -> None:
+        """Wait for so many seconds, or until the event is set."""
+        with anyio.move_on_after(max(0.0, seconds) / self.speed):
+            await woken.wait()
+
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        """Run blocking work beside the loop."""
+        return await anyio.to_thread.run_sync(work)
+
+    def new_loop(self) -> asyncio.AbstractEventLoop:
+        """Return the loop that this clock runs on."""
+        return asyncio.SelectorEventLoop()
+
+
+class VirtualClock(Clock):
+    """The loop's own time, which jumps to the next timer when nothing is ready.
+
+    With ``speed`` infinite it never waits; else it paces itself. Work on other threads holds it, one piece at a
+    time, so that a run is the same every time.
+    """
+
+    def __init__(self, start: float, speed: float = math.inf) -> None:
+        super().__init__(1.0)
+        self.pace = speed
+        self.time = 0.0
+        self._epoch = start
+        self.held = 0
+        self._one = anyio.CapacityLimiter(1)
+
+    def now(self) -> float:
+        """Return virtual Unix seconds, to the millisecond."""
+        return round(self._epoch + self.time, 3)
+
+    def token_now(self) -> float:
+        """Return virtual time: the embedded simulator reads the same clock."""
+        return self.now()
+
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        """Run blocking work beside the loop while time stands still."""
+        async with self._one:
+            with self._hold():
+                return await anyio.to_thread.run_sync(work)
+
+    @contextlib.contextmanager
+    def _hold(self) -> Iterator[None]:
+        self.held += 1
+        try:
+            yield
+        finally:
+            self.held -= 1
+
+    def new_loop(self) -> asyncio.AbstractEventLoop:
+        """Return a loop whose time is this clock's."""
+        return _VirtualLoop(self)
+
+
+class _VirtualLoop(asyncio.SelectorEventLoop):
+    def __init__(self, clock: VirtualClock) -> None:
+        self._clock = clock
+        super().__init__(_JumpingSelector(clock))
+
+    def time(self) -> float:
+        return self._clock.time
+
+
+class _JumpingSelector(selectors.DefaultSelector):
+    """Asks what is ready; when nothing is, moves the clock to the loop's next timer instead of waiting for it."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def select(self, timeout: float | None = None) -> Any:
+        ready = super().select(0)
+        if ready or timeout == 0:
+            return ready
+        if timeout is None or self._clock.held:
+            return super().select(None)
+        return self._jump(timeout)
+
+    def _jump(self, timeout: float) -> Any:
+        pace, begun = self._clock.pace, time.monotonic()
+        ready = [] if math.isinf(pace) else super().select(timeout / pace)
+        passed = (time.monotonic() - begun) * pace if ready else timeout
+        # At least one step of the float: a timer a rounding error away would be waited for without end.
+        reached = self._clock.time + min(timeout, passed)
+        self._clock.time = max(reached, math.nextafter(self._clock.time, math.inf))
+        return ready
+
+
+class Loop:
+    """The engine's thread. Its methods may be called from any other thread.
+
+    The thread is a daemon and is closed at the interpreter's exit: leaving it detaches, it never cancels.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._stack = contextlib.ExitStack()
+        options = {"loop_factory": clock.new_loop}
+        portal = start_blocking_portal(backend="asyncio", backend_options=options, name="kling_nb engine")
+        self._portal = self._stack.enter_context(portal)
+        atexit.register(self.close)
+
+    def call(self, work: Callable[..., Awaitable[T]], *args: Any) -> T:
+        """Run a coroutine function on the engine's thread and return its result."""
+        return self._portal.call(work, *args)
+
+    def start(self, work: Callable[..., Awaitable[Any]], *args: Any) -> None:
+        """Start a coroutine function on the engine's thread; its failure is its own affair."""
+        self._portal.start_task_soon(work, *args)
+
+    def close(self) -> None:
+        """Stop the thread; what was under way is left as the log says."""
+        atexit.unregister(self.close)
+        self._stack.close()

@@ -1,0 +1,122 @@
+"""When to ask how a task is doing: from the hazard of its finishing, learnt from the log.
+
+Poll *k* goes out at the time t_k that solves ∫₀^{t_k} √(λ·h(u)/2) du = k, where h is the hazard of finishing at age
+u and λ the price of one second of delay in requests. It gives the first wait too. For tasks that one request asks
+about together, h is the sum of theirs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from statistics import median
+
+PRICE_OF_DELAY = 0.4  # requests a second: 2.5 s of delay weigh as much as one request
+SIGMA = 0.35  # spread of log durations, before anything was learnt
+FLOOR_S = 2.0
+CAP_S = 60.0
+LATEST_S = 600.0  # a stalled task is still looked at this often
+PRIOR_WEIGHT = 5
+SIGMA_WEIGHT = 20
+STEPS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """How long tasks of one kind take: log-normal with this median, in seconds, and this spread."""
+
+    median_s: float
+    sigma: float = SIGMA
+
+    def hazard(self, age_s: float) -> float:
+        """Return the rate of finishing at an age, per second, given that it has not finished."""
+        if age_s <= 0:
+            return 0.0
+        z = math.log(age_s / self.median_s) / self.sigma
+        if z < -6:
+            return 0.0
+        return _mills(z) / (self.sigma * age_s)
+
+
+def _mills(z: float) -> float:
+    """Return φ(z) / (1 − Φ(z)) of the standard normal; its asymptote where the quotient would be 0/0."""
+    if z > 6:
+        return z + 1 / z
+    return math.exp(-z * z / 2) / math.sqrt(2 * math.pi) / (0.5 * math.erfc(z / math.sqrt(2)))
+
+
+def wait_s(tasks: Sequence[tuple[float, Curve]]) -> float:
+    """Return how long to wait before the next check of tasks asked about together, in seconds.
+
+    Each is given by its age in seconds and its curve.
+    """
+    if len(tasks) == 1:
+        return _bounded(_wait_of_one(round(tasks[0][0], 1), tasks[0][1]))
+    return _bounded(_wait_of_many(tasks))
+
+
+def _bounded(seconds: float) -> float:
+    return min(CAP_S, max(FLOOR_S, seconds))
+
+
+@lru_cache(maxsize=4096)
+def _wait_of_one(age_s: float, curve: Curve) -> float:
+    first = max(age_s, curve.median_s * math.exp(-4 * curve.sigma))
+    return first - age_s + _solve(first, [(0.0, curve)], most=CAP_S)
+
+
+def _wait_of_many(tasks: Sequence[tuple[float, Curve]]) -> float:
+    return _solve(0.0, tasks, most=CAP_S)
+
+
+def _solve(start: float, tasks: Iterable[tuple[float, Curve]], most: float) -> float:
+    """Return the x at which ∫ √(λ·Σh/2) from ``start`` reaches one, by steps that follow the rate."""
+    listed = list(tasks)
+    done = passed = 0.0
+    while passed < most:
+        rate = _rate(start + passed, listed)
+        step = min(most / 8, max(FLOOR_S / 4, (1 / STEPS) / rate if rate else most / 8))
+        gained = step * (rate + _rate(start + passed + step, listed)) / 2
+        if done + gained >= 1:
+            return passed + step * (1 - done) / gained
+        done, passed = done + gained, passed + step
+    return most
+
+
+def _rate(later: float, tasks: Sequence[tuple[float, Curve]]) -> float:
+    return math.sqrt(PRICE_OF_DELAY * sum(curve.hazard(age + later) for age, curve in tasks) / 2)
+
+
+class Learnt:
+    """Durations seen so far by kind of task, blended with what the catalogue says."""
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, ...], list[float]] = {}
+        self._curves: dict[tuple[tuple[str, ...], float], Curve] = {}
+
+    def saw(self, kind: tuple[str, ...], seconds: float) -> None:
+        """Learn from one finished task."""
+        if seconds > 0:
+            self._seen.setdefault(kind, []).append(math.log(seconds))
+            self._curves.clear()
+
+    def curve(self, kind: tuple[str, ...], typical_s: float) -> Curve:
+        """Return the curve of a kind whose typical length, in seconds, the catalogue gives."""
+        key = (kind, typical_s)
+        if key not in self._curves:
+            self._curves[key] = _blend(self._seen.get(kind, ()), typical_s)
+        return self._curves[key]
+
+
+def _blend(logs: Sequence[float], typical_s: float) -> Curve:
+    """Shrink the robust median and spread of what was seen towards the catalogue's."""
+    n, prior = len(logs), math.log(max(1.0, typical_s))
+    if not n:
+        return Curve(round(math.exp(prior), 2))
+    centre = median(logs)
+    spread = 1.4826 * median(abs(value - centre) for value in logs)
+    blended = (n * centre + PRIOR_WEIGHT * prior) / (n + PRIOR_WEIGHT)
+    variance = (n * spread**2 + SIGMA_WEIGHT * SIGMA**2) / (n + SIGMA_WEIGHT)
+    return Curve(round(math.exp(blended), 2), round(math.sqrt(variance), 3))

@@ -1,0 +1,273 @@
+"""A run as a person holds it: a handle that waits, pauses, cancels and shows; safe from any thread."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import time
+from collections import Counter
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..log import ExperimentLog
+from ..plan import dollars
+from ..task import ZERO, Event, Task, TaskState
+from .control import Control
+from .engine import Engine
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TILES_MOST = 48
+RETRIED = (TaskState.FAILED,)
+WAIT_STEP_S = 0.2  # how often a blocking wait looks for an interrupt
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One task as a panel shows it. ``clip`` is relative to the lab folder."""
+
+    id: str
+    label: str
+    state: str
+    reason: str
+    clip: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Snapshot:
+    """How a run stands at one moment. Money in USD; ``left_s`` is an estimate in real seconds, `None` at rest.
+
+    ``causes`` groups what went wrong: a sentence and how many points it touched.
+    """
+
+    name: str
+    simulated: bool
+    state: str  # running | paused | cancelled | at rest
+    held: str | None
+    counts: dict[str, int]
+    total: int
+    spent: Decimal
+    reserved: Decimal
+    budget: Decimal | None
+    left_s: float | None
+    tiles: tuple[Tile, ...]
+    causes: tuple[tuple[str, int], ...]
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether something is under way."""
+        return self.state == "running"
+
+    def line(self) -> str:
+        """Say it in one line."""
+        counted = ", ".join(f"{count} {state}" for state, count in self.counts.items())
+        money = f"{dollars(self.spent)} spent" + (f", {dollars(self.reserved)} reserved" if self.reserved else "")
+        limit = f" of {dollars(self.budget)}" if self.budget is not None else ""
+        return f"{'SIMULATED ' if self.simulated else ''}{self.name}: {counted} of {self.total}; {money}{limit}"
+
+
+class Run:
+    """A started sweep, stored under a name. Every method may be called from any thread.
+
+    ``wait()`` blocks until nothing moves any more without a person: all saved, failed, refused or cancelled, or
+    uncertain, stalled or held back. An interrupt while waiting detaches: the run goes on.
+    """
+
+    def __init__(self, engine: Engine, control: Control, log: ExperimentLog, folder: Path, *, simulated: bool) -> None:
+        self._engine = engine
+        self._control = control
+        self._log = log
+        self._folder = folder
+        self._simulated = simulated
+        self._began = time.monotonic()
+
+    @property
+    def name(self) -> str:
+        """The name that it is stored under."""
+        return self._control.row.name
+
+    @property
+    def df(self) -> pd.DataFrame:
+        """One row a point; see `lab.df`."""
+        return self._log.df(self.name)
+
+    @property
+    def tasks(self) -> list[Task]:
+        """The tasks that serve the points, each once, as they stand now."""
+        return [self._engine.book.tasks[task_id] for task_id in self._control.task_ids]
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether something is under way."""
+        return not self._control.idle.is_set()
+
+    @property
+    def held(self) -> str | None:
+        """Why it does not go on by itself, in words; `None` if it does or is done."""
+        waiting = [task for task in self.tasks if task.state is TaskState.PLANNED]
+        return self._engine.why_held(waiting[0]) if waiting else None
+
+    # -- waiting -----------------------------------------------------------------------------------------------
+
+    def wait(self, timeout: float | None = None) -> Run:
+        """Block until nothing moves any more, or for ``timeout`` real seconds; returns the run itself."""
+        end = None if timeout is None else time.monotonic() + timeout
+        try:
+            while not self._control.idle.wait(WAIT_STEP_S):
+                if end is not None and time.monotonic() >= end:
+                    break
+        except KeyboardInterrupt:
+            self._say_detached()
+            return self
+        self._raise_broken()
+        return self
+
+    def _say_detached(self) -> None:
+        import sys
+
+        sys.stderr.write(
+            f"stopped waiting; run {self.name!r} goes on: lab.run({self.name!r}).wait() waits again, .cancel() ends it\n"
+        )
+
+    def _raise_broken(self) -> None:
+        if self._engine.book.broken is not None:
+            raise self._engine.book.broken
+
+    def __await__(self) -> Generator[Any, None, Run]:
+        """Wait on the caller's own loop, without blocking it."""
+        return self._rested().__await__()
+
+    async def _rested(self) -> Run:
+        loop = asyncio.get_running_loop()
+        rested = asyncio.Event()
+        told = lambda: loop.call_soon_threadsafe(rested.set)  # noqa: E731
+        self._control.at_rest.append(told)
+        try:
+            if not self._control.idle.is_set():
+                await rested.wait()
+        finally:
+            self._control.at_rest.remove(told)
+        self._raise_broken()
+        return self
+
+    def as_completed(self) -> Iterator[Task]:
+        """Yield each task as it comes to rest, those at rest first; ends when nothing moves any more."""
+        heard: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
+        listen, rest = self._listener(heard), lambda: heard.put(None)
+        self._control.heard.append(listen)
+        self._control.at_rest.append(rest)
+        try:
+            yield from self._completed(heard)
+        finally:
+            self._control.heard.remove(listen)
+            self._control.at_rest.remove(rest)
+
+    def _listener(self, heard: queue.SimpleQueue[Task | None]) -> Any:
+        def listen(_: Event, task: Task) -> None:
+            if task.state.is_resting:
+                heard.put(task)
+
+        return listen
+
+    def _completed(self, heard: queue.SimpleQueue[Task | None]) -> Iterator[Task]:
+        seen: set[str] = set()
+        pending = [task for task in self.tasks if task.state.is_resting]
+        while True:
+            for task in pending:
+                if task.id not in seen:
+                    seen.add(task.id)
+                    yield task
+            if self._control.idle.is_set() and heard.empty():
+                return
+            pending = []
+            with suppress(queue.Empty):
+                pending = [task for task in [heard.get(timeout=WAIT_STEP_S)] if task is not None]
+
+    # -- steering ----------------------------------------------------------------------------------------------
+
+    def pause(self) -> Run:
+        """Submit nothing more; what was sent is followed and fetched."""
+        self._engine.pause(self.name)
+        return self
+
+    def resume(self) -> Run:
+        """Go on: submit what was not sent, with keys and connections looked at anew."""
+        self._engine.resume(self.name)
+        return self
+
+    def cancel(self) -> str:
+        """End the run; says what was cancelled, and what is already paid for and still fetched."""
+        cancelled, sent = self._engine.cancel(self.name)
+        kept = f", {sent} already paid for, still fetched unless the provider cancels" if sent else ""
+        return f"{cancelled} cancelled{kept}"
+
+    def retry(self, *, uncertain: bool = False, expired: bool = False) -> Run:
+        """Buy again the points that failed; with ``uncertain`` or ``expired`` those too. This costs money."""
+        extra = [TaskState.UNCERTAIN] * uncertain + [TaskState.EXPIRED] * expired
+        self._engine.retry(self.name, [*RETRIED, *extra])
+        return self
+
+    # -- showing -----------------------------------------------------------------------------------------------
+
+    def snapshot(self) -> Snapshot:
+        """Return how it stands, frozen."""
+        tasks = self.tasks
+        counts = Counter(task.state for task in tasks)
+        causes = Counter(task.reason for task in tasks if task.reason and task.state.is_resting)
+        held = self.held
+        if held:
+            causes[held] += counts[TaskState.PLANNED]
+        return Snapshot(
+            name=self.name,
+            simulated=self._simulated,
+            state=self._state(),
+            held=held,
+            counts={state.value: counts[state] for state in TaskState if counts[state]},
+            total=len(tasks),
+            spent=sum((task.spent for task in tasks), ZERO),
+            reserved=sum((task.reserved for task in tasks), ZERO),
+            budget=self._control.row.budget,
+            left_s=self._left_s(tasks),
+            tiles=tuple(_tile(task) for task in _shown(tasks)),
+            causes=tuple(causes.most_common(8)),
+        )
+
+    def _state(self) -> str:
+        if self._control.row.state != "running":
+            return self._control.row.state
+        return "running" if self.is_moving else "at rest"
+
+    def _left_s(self, tasks: Sequence[Task]) -> float | None:
+        """Estimate by the pace so far, in real seconds."""
+        if not self.is_moving:
+            return None
+        done = sum(task.state.is_resting for task in tasks)
+        passed = time.monotonic() - self._began
+        return passed / done * (len(tasks) - done) if done else None
+
+    def __repr__(self) -> str:
+        """Return one line."""
+        return f"<Run {self.snapshot().line()}>"
+
+
+def _shown(tasks: Sequence[Task]) -> Sequence[Task]:
+    """Choose the tiles: what moves and what went wrong before what is done, in order."""
+    if len(tasks) <= TILES_MOST:
+        return tasks
+    first = sorted(range(len(tasks)), key=lambda n: (tasks[n].state in _QUIET, n))[:TILES_MOST]
+    return [tasks[n] for n in sorted(first)]
+
+
+_QUIET = (TaskState.PLANNED, TaskState.REFUSED, TaskState.CANCELLED)
+
+
+def _tile(task: Task) -> Tile:
+    request = task.request
+    facets = (task.provider, task.model, request.get("mode"), request.get("duration") and f"{request['duration']} s")
+    label = " · ".join(str(facet) for facet in facets if facet)
+    return Tile(task.id, label, task.state.value, task.reason, task.clip.path if task.clip else None)

@@ -1,0 +1,104 @@
+"""The one poll loop of the project."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import anyio
+
+from ..dialect import Status
+from ..errors import ProviderError, WireError
+from ..task import Task, Ticket
+from .account import Account, backoff_s
+from .loop import Clock
+from .poll import LATEST_S, Curve, wait_s
+
+Learn = Callable[["Member", str, Status | None, str], Awaitable[bool]]
+"""Told a member, its task's id, what was learnt (`None`: nothing) and what went wrong; answers whether to go on watching."""
+
+Spawn = Callable[[Callable[[], Awaitable[None]]], object]
+
+
+@dataclass
+class Member:
+    """A watched task: its ticket, when it was accepted, how long its kind takes, when the provider last said news."""
+
+    ticket: Ticket
+    since: float
+    curve: Curve
+    slow: bool = False
+    done: anyio.Event = field(default_factory=anyio.Event)
+
+
+class Watch:
+    """Asks one account about tasks, together where its dialect can; the loop runs while there are any.
+
+    ``spawn`` starts the loop beside the followers; without it the one follower runs it.
+    """
+
+    def __init__(self, account: Account, clock: Clock, learn: Learn, spawn: Spawn | None = None) -> None:
+        self._account = account
+        self._clock = clock
+        self._learn = learn
+        self._spawn = spawn
+        self._members: dict[str, Member] = {}
+        self._woken = anyio.Event()
+        self._running = False
+
+    async def follow(self, task: Task, member: Member) -> None:
+        """Watch a task until `Learn` says that is enough."""
+        self._members[task.id] = member
+        self._woken.set()
+        if self._spawn is None:
+            await self._run()
+            return
+        if not self._running:
+            self._running = True
+            self._spawn(self._run)
+        await member.done.wait()
+
+    async def _run(self) -> None:
+        try:
+            failures = 0
+            while self._members:
+                await self._wait(failures)
+                failures = await self._check(failures)
+        finally:
+            self._running = False
+
+    async def _wait(self, failures: int) -> None:
+        self._woken = anyio.Event()
+        begun = now = self._clock.now()
+        while (left := begun + self._delay(now, failures) - now) > 0:
+            await self._clock.sleep_or(left, self._woken)
+            if not self._woken.is_set():
+                return
+            self._woken, now = anyio.Event(), self._clock.now()
+
+    def _delay(self, now: float, failures: int) -> float:
+        if failures:
+            return backoff_s(failures)
+        brisk = [(now - member.since, member.curve) for member in self._members.values() if not member.slow]
+        return wait_s(brisk) if brisk else LATEST_S
+
+    async def _check(self, failures: int) -> int:
+        trouble = ""
+        learnt: dict[str, Status] = {}
+        members = dict(self._members)
+        try:
+            learnt = await self._ask([member.ticket for member in members.values()])
+        except (WireError, ProviderError) as error:
+            trouble = str(error)
+        for task_id, member in members.items():
+            if not await self._learn(member, task_id, learnt.get(member.ticket.id), trouble):
+                self._members.pop(task_id, None)
+                member.done.set()
+        return failures + 1 if trouble else 0
+
+    async def _ask(self, tickets: list[Ticket]) -> dict[str, Status]:
+        learnt: dict[str, Status] = {}
+        most = max(1, self._account.provider.per_check)
+        for start in range(0, len(tickets), most):
+            learnt |= await self._account.converse(self._account.dialect.check(tickets[start : start + most]))
+        return learnt

@@ -1,0 +1,275 @@
+"""Records to DataFrames: the only file that knows column names and pandas."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
+
+import pandas as pd
+
+from .errors import InputError
+
+if TYPE_CHECKING:
+    from .task import Task
+
+TIMES = ("planned_at", "submitted_at", "done_at", "saved_at")
+
+POINT_COLUMNS: Mapping[str, str] = {
+    "run": "string",
+    "point": "Int64",
+    "sample": "Int64",
+    "provider": "string",
+    "model": "string",
+    "mode": "string",
+    "duration": "Int64",
+    "aspect_ratio": "string",
+    "prompt": "string",
+    "template": "string",
+    "negative_prompt": "string",
+    "cfg_scale": "Float64",
+    "state": "string",
+    "reason": "string",
+    "cause": "string",
+    "losses": "string",
+    "estimate_usd": "Float64",
+    "cost_usd": "Float64",
+    "cost_amount": "string",
+    "cost_unit": "string",
+    "remote_id": "string",
+    "clip": "string",
+    "sha256": "string",
+    "bytes": "Int64",
+    "width": "Int64",
+    "height": "Int64",
+    "fps": "Float64",
+    "seconds": "Float64",
+    "sound": "boolean",
+    "flags": "string",
+    "planned_at": "datetime64[ms, UTC]",
+    "submitted_at": "datetime64[ms, UTC]",
+    "done_at": "datetime64[ms, UTC]",
+    "saved_at": "datetime64[ms, UTC]",
+    "rating": "Float64",
+    "note": "string",
+    "attempt": "Int64",
+    "unwanted": "boolean",
+    "task": "string",
+    "identity": "string",
+    "request": "string",
+    "call": "string",
+}
+"""Columns of `lab.df()` and their dtypes, in order. ``var_<name>`` columns stand after ``template``.
+
+``estimate_usd`` is the upper estimate; ``cost_usd`` is what the provider charged where it says so; ``request`` and
+``call`` are JSON: the canonical request, and method, URL and body as sent, without secrets and with images by hash.
+"""
+
+TASK_COLUMNS: Mapping[str, str] = {
+    name: dtype
+    for name, dtype in POINT_COLUMNS.items()
+    if name not in ("point", "sample", "template", "losses")
+}
+"""Columns of `lab.log.tasks()`: one row an attempt."""
+
+REQUEST_COLUMNS = ("mode", "duration", "aspect_ratio", "prompt", "negative_prompt", "cfg_scale")
+CLIP_COLUMNS = ("sha256", "bytes", "width", "height", "fps", "seconds", "sound")
+
+
+class _Point(Protocol):
+    @property
+    def run(self) -> str: ...
+    @property
+    def point(self) -> int: ...
+    @property
+    def sample(self) -> int: ...
+    @property
+    def template(self) -> str: ...
+    @property
+    def variables(self) -> Mapping[str, Any]: ...
+    @property
+    def losses(self) -> tuple[str, ...]: ...
+
+
+class _Run(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def started_at(self) -> float: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def budget(self) -> Decimal | None: ...
+
+
+def points_frame(rows: Sequence[tuple[_Point, Task]]) -> pd.DataFrame:
+    """Return one row a point from points and the tasks that serve them."""
+    names = dict.fromkeys(name for point, _ in rows for name in point.variables)
+    records = [_point_record(point, task) for point, task in rows]
+    columns = _with_variables([f"var_{name}" for name in names])
+    frame = _typed(records, columns)
+    frame.attrs["kling_nb"] = "points"
+    return frame
+
+
+def tasks_frame(tasks: Iterable[Task]) -> pd.DataFrame:
+    """Return one row a task."""
+    return _typed([_task_record(task) for task in tasks], TASK_COLUMNS)
+
+
+def events_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return one row an event; ``data`` is JSON text."""
+    dtypes = {"seq": "Int64", "task": "string", "kind": "string", "at": "datetime64[ms, UTC]", "data": "string"}
+    return _typed([{**row, "at": _when(row["at"])} for row in rows], dtypes)
+
+
+SPENDING_BY = ("day", "provider", "model", "run")
+
+
+def runs_frame(rows: Sequence[tuple[_Run, Sequence[Task]]]) -> pd.DataFrame:
+    """Return one row a run from its row and the tasks that serve its points."""
+    return table([_run_record(run, tasks) for run, tasks in rows], RUN_COLUMNS)
+
+
+RUN_COLUMNS = ("run", "started_at", "state", "points", "saved", "failed", "open", "spent_usd", "reserved_usd", "budget_usd")
+
+
+def _run_record(run: _Run, tasks: Sequence[Task]) -> dict[str, Any]:
+    own = {task.id: task for task in tasks if task.run == run.name}.values()
+    return {
+        "run": run.name,
+        "started_at": when(run.started_at),
+        "state": run.state,
+        "points": len(tasks),
+        "saved": sum(task.state.value == "saved" for task in tasks),
+        "failed": sum(task.state.value == "failed" for task in tasks),
+        "open": sum(not task.state.is_final for task in tasks),
+        "spent_usd": float(sum(task.spent for task in own)),
+        "reserved_usd": float(sum(task.reserved for task in own)),
+        "budget_usd": _float(run.budget),
+    }
+
+
+def spending_frame(tasks: Iterable[Task], by: Sequence[str]) -> pd.DataFrame:
+    """Return clips, money spent, estimated, charged by the provider's word, and still reserved, grouped and summed.
+
+    Raises `InputError` for a name that spending cannot be grouped by.
+    """
+    for name in by:
+        if name not in SPENDING_BY:
+            message = f"spending goes by {', '.join(SPENDING_BY)}; got {name!r}"
+            raise InputError(message)
+    frame = table([_money(task) for task in tasks if task.submitted_at is not None], (*SPENDING_BY, *MONEY))
+    return frame.groupby(list(by), dropna=False, as_index=False)[list(MONEY)].sum()
+
+
+MONEY = ("tasks", "spent_usd", "estimate_usd", "charged_usd", "reserved_usd")
+
+
+def _money(task: Task) -> dict[str, Any]:
+    day = when(task.submitted_at)
+    return {
+        "day": None if day is None else day.date(),
+        "provider": task.provider,
+        "model": task.model,
+        "run": task.run,
+        "tasks": 1,
+        "spent_usd": float(task.spent),
+        "estimate_usd": _float(task.estimate_high) or 0.0,
+        "charged_usd": (_float(task.cost.usd) or 0.0) if task.cost else 0.0,
+        "reserved_usd": float(task.reserved),
+    }
+
+
+def is_frame(value: object) -> TypeGuard[pd.DataFrame]:
+    """Tell whether something is a DataFrame."""
+    return isinstance(value, pd.DataFrame)
+
+
+def together(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return frames of the same columns, one below another."""
+    return pd.concat(frames, ignore_index=True) if frames else points_frame([])
+
+
+def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return tidy rows as a DataFrame; the columns of the first row, in order, unless named."""
+    return pd.DataFrame.from_records([dict(row) for row in rows], columns=list(columns) if columns else None)
+
+
+def _with_variables(variables: Sequence[str]) -> dict[str, str]:
+    columns: dict[str, str] = {}
+    for name, dtype in POINT_COLUMNS.items():
+        columns[name] = dtype
+        if name == "template":
+            columns |= dict.fromkeys(variables, "object")
+    return columns
+
+
+def _point_record(point: _Point, task: Task) -> dict[str, Any]:
+    own = {"run": point.run, "point": point.point, "sample": point.sample, "template": point.template}
+    variables = {f"var_{name}": value for name, value in point.variables.items()}
+    return {**_task_record(task), **own, **variables, "losses": "; ".join(point.losses)}
+
+
+def _task_record(task: Task) -> dict[str, Any]:
+    return {
+        **{name: task.request.get(name) for name in REQUEST_COLUMNS},
+        **_clip_record(task),
+        **{name: _when(getattr(task, name)) for name in TIMES},
+        "run": task.run,
+        "provider": task.provider,
+        "model": task.model,
+        "state": task.state.value,
+        "reason": task.reason,
+        "cause": task.cause,
+        "estimate_usd": _float(task.estimate_high),
+        "cost_usd": _float(task.cost.usd) if task.cost else None,
+        "cost_amount": str(task.cost.amount) if task.cost else None,
+        "cost_unit": task.cost.unit if task.cost else None,
+        "remote_id": task.ticket.id if task.ticket else None,
+        "rating": task.rating,
+        "note": task.note,
+        "attempt": task.attempt,
+        "unwanted": task.unwanted,
+        "task": task.id,
+        "identity": task.identity,
+        "request": _json(task.request),
+        "call": _json(task.call),
+    }
+
+
+def _clip_record(task: Task) -> dict[str, Any]:
+    if task.clip is None:
+        return {}
+    facts = {name: getattr(task.clip, name) for name in CLIP_COLUMNS}
+    return {**facts, "clip": task.clip.path, "flags": "; ".join(task.clip.flags)}
+
+
+def _typed(records: Sequence[Mapping[str, Any]], dtypes: Mapping[str, str]) -> pd.DataFrame:
+    columns = {name: [record.get(name) for record in records] for name in dtypes}
+    return pd.DataFrame({name: _series(values, dtypes[name]) for name, values in columns.items()})
+
+
+def _series(values: list[Any], dtype: str) -> pd.Series[Any]:
+    if dtype.startswith("datetime64"):
+        seconds = pd.Series(values, dtype="Float64")
+        return pd.to_datetime(seconds, unit="s", utc=True).dt.as_unit("ms")
+    return pd.Series(values, dtype=dtype)  # type: ignore[call-overload, no-any-return]
+
+
+def _when(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
+
+
+def _float(value: Decimal | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(dict(value), ensure_ascii=False, sort_keys=True, default=dict)
+
+
+def when(seconds: float | None) -> pd.Timestamp | None:
+    """Return Unix seconds as a timestamp in UTC."""
+    return None if seconds is None else pd.Timestamp(round(seconds, 3), unit="s", tz="UTC")

@@ -1,0 +1,457 @@
+"""The one object that a notebook holds: it wires the rest and decides nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from . import catalog as catalogue
+from . import keys as keyring
+from . import media
+from .dialect import Dialect
+from .dialects import load
+from .engine.doubt import Uncertain
+from .engine.engine import Engine, Order
+from .engine.opening import Opened, Simulation, Wanted
+from .engine.run import Run
+from .errors import InputError, KlingError, OverBudget, ProviderError, SweepError, nearest
+from .log import is_simulated
+from .offer import Provider
+from .plan import Plan, Planner, Settings, dollars
+from .request import IMAGE_FIELDS, VideoRequest
+from .sweep import Point, Sweep
+from .task import Task, TaskState
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .simulator import Simulator
+    from .views.clip import ClipView
+    from .views.compare import Comparison
+
+SINGLES = "generate"
+"""The run that `Lab.generate` keeps its clips in."""
+
+_open: dict[Path, Opened] = {}
+
+
+class Lab:
+    """A lab folder: ``log.sqlite``, ``clips/`` and ``inputs/``.
+
+    Opening it follows and fetches what was already submitted, and never submits. Two labs on one folder in one
+    process share everything. All methods may be called from any thread.
+
+    Parameters
+    ----------
+    folder
+        Where the log and the clips live; made where it does not exist.
+    simulate
+        ``True``, or a `Simulation`: no account is needed and nothing is spent. A folder is simulated or live for life.
+    provider
+        The provider of requests that name none; left out, the only one with a key (simulated: ``kling``).
+    keys
+        Credentials by provider; else they come from ``KLING_NB_<PROVIDER>_KEY``, a ``.env`` file, or the keyring.
+    catalog, providers
+        Your own TOML files of models and prices, and of providers, laid over the built-in ones.
+
+    Raises
+    ------
+    LabMode, LogTooNew, LabError
+        When the folder cannot be opened as asked.
+
+    """
+
+    def __init__(
+        self,
+        folder: str | Path = "kling-lab",
+        *,
+        simulate: bool | Simulation = False,
+        provider: str | None = None,
+        keys: Mapping[str, str] | None = None,
+        catalog: str | Path | None = None,
+        providers: str | Path | None = None,
+    ) -> None:
+        self.folder = Path(folder).expanduser().resolve()
+        self.simulation = Simulation() if simulate is True else (simulate or None)
+        self.catalog = catalogue.load(_path(catalog), _path(providers))
+        self._keys = dict(keys or {})
+        self._provider = provider
+        self._bindings: dict[str, tuple[Provider, Dialect]] = {}
+        if provider is not None:
+            self.catalog.provider(provider)
+        self._planner = Planner(self.catalog, self._bound, simulated=self.simulated)
+        self._opened = self._open()
+
+    def _open(self) -> Opened:
+        opened = _open.get(self.folder)
+        if opened is None:
+            wanted = Wanted(
+                folder=self.folder,
+                simulation=self.simulation,
+                catalog=self.catalog,
+                bound=self._bound,
+                key=self._key,
+            )
+            opened = _open[self.folder] = Opened(wanted)
+        opened.log.check(simulated=self.simulated)
+        return opened
+
+    def close(self) -> None:
+        """Detach from the folder: nothing is cancelled, and opening it again goes on."""
+        opened = _open.pop(self.folder, None)
+        if opened is not None:
+            opened.close()
+
+    def __enter__(self) -> Self:
+        """Use as ``with kn.Lab(…) as lab:``; leaving closes it."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the lab."""
+        self.close()
+
+    @property
+    def simulated(self) -> bool:
+        """Whether nothing here costs money."""
+        return self.simulation is not None
+
+    @property
+    def log(self) -> Any:
+        """The experiment log: ``log.tasks()`` has every attempt, ``log.events()`` every event."""
+        return self._opened.log
+
+    # -- providers ---------------------------------------------------------------------------------------------
+
+    def _bound(self, name: str) -> tuple[Provider, Dialect]:
+        """Return a provider as this lab reaches it, and its dialect bound to it."""
+        if name not in self._bindings:
+            provider = replace(self.catalog.provider(name), base_url=self._base_url(name))
+            self._bindings[name] = (provider, load(provider.dialect)(provider))
+        return self._bindings[name]
+
+    def _base_url(self, name: str) -> str | None:
+        if not self.simulated:
+            return keyring.find_base_url(name) or self.catalog.provider(name).base_url
+        stranger = _stranger()
+        if name not in stranger.providers:
+            message = f"{name!r} cannot be simulated; {nearest(name, stranger.providers)}"
+            raise InputError(message)
+        return f"http://simulator{stranger.path(name)}"
+
+    def _key(self, provider: Provider) -> str:
+        if self.simulated:
+            return _stranger().key(provider.id)
+        return keyring.need_key(provider, self._keys).reveal()
+
+    def _settled_provider(self) -> str:
+        """Return the provider of a request that names none."""
+        if self._provider is not None:
+            return self._provider
+        if self.simulated:
+            return "kling"
+        having = [p.id for p in self.catalog.providers.values() if keyring.find_key(p, self._keys)]
+        if len(having) == 1:
+            return having[0]
+        known = ", ".join(having or self.catalog.providers)
+        which = f"several providers have keys ({known})" if having else f"no provider has a key (known: {known})"
+        message = f"no provider was named and {which}: pass provider=, or set KLING_NB_<PROVIDER>_KEY of one"
+        raise InputError(message)
+
+    # -- planning and buying -----------------------------------------------------------------------------------
+
+    def plan(self, sweep: Sweep, **settings: Any) -> Plan:
+        """Show what a sweep would do, buy and cost. Nothing is sent.
+
+        ``settings``: ``fresh=True`` buys again what was bought; ``strict=True`` refuses what would lose something;
+        ``share=False`` buys points that become the same request each by itself; ``assume_price=`` is USD a clip
+        where no price is known.
+        """
+        return self._plan(sweep.points(), _settings(settings))
+
+    def _plan(self, points: Sequence[Point], settings: Settings) -> Plan:
+        taken = [self._taken_in(point) for point in points]
+        known = {} if settings.fresh else self._opened.log.latest(self._planner.identities(taken))
+        return self._planner.plan(taken, known, settings)
+
+    def _taken_in(self, point: Point) -> Point:
+        """Settle a point's provider, and keep its images in the lab folder."""
+        images = {name: getattr(point.request, name) for name in IMAGE_FIELDS if getattr(point.request, name)}
+        kept = {name: media.take_in(image, self.folder / "inputs") for name, image in images.items()}
+        request = replace(point.request, **kept) if kept else point.request
+        return replace(point, request=request, provider=point.provider or self._settled_provider())
+
+    def start(
+        self,
+        sweep: Sweep,
+        *,
+        name: str | None = None,
+        budget: float | str | Decimal | None = None,
+        confirm_above: float | str | Decimal | None = None,
+        show: bool = True,
+        **settings: Any,
+    ) -> Run:
+        """Start a sweep and return at once; a live panel shows below the cell.
+
+        What was bought before is reused, so that running a cell again buys nothing.
+
+        Parameters
+        ----------
+        sweep
+            What to buy.
+        name
+            What it is stored under; left out, a name made from the sweep. Starting under a name that exists goes on
+            with that run.
+        budget
+            Ceiling in USD for everything this run spends or may still be charged, kept with the run.
+        confirm_above
+            USD above which a person is asked before anything is bought.
+        show
+            Whether to show the panel.
+        settings
+            As for `plan`.
+
+        Raises
+        ------
+        RefusedError, PriceUnknown, OverBudget, LabBusy, SweepError
+            Before anything is bought.
+
+        """
+        engine, chosen = self._opened.driving(), _settings(settings)
+        plan = self._plan(sweep.points(), chosen)
+        ceiling = _usd("budget", budget)
+        self._check(plan, ceiling)
+        _confirm(plan, _usd("confirm_above", confirm_above))
+        order = Order(
+            name=_name(name, sweep), points=plan.points, sweep=_stored(sweep), budget=ceiling, fresh=chosen.fresh
+        )
+        run = self._handle(engine, order)
+        if show:
+            from .views import live
+
+            live.show(run, self.folder)
+        return run
+
+    def generate(self, prompt: str = "", *, budget: float | str | Decimal | None = None, **fields: Any) -> ClipView:
+        """Buy one clip, wait for it, and return it; a notebook shows it inline with its facts.
+
+        ``fields`` are those of `VideoRequest`, plus ``provider``, ``sample`` and the settings of `plan`. Nothing in
+        the prompt is substituted. The same call again returns the same clip and buys nothing.
+
+        Raises `RefusedError` before anything is sent; `ProviderError` when the provider said no; `KlingError` when
+        the task rests in a state that a person has to look at.
+        """
+        engine, chosen = self._opened.driving(), _settings(fields)
+        provider, sample = fields.pop("provider", None), int(fields.pop("sample", 1))
+        if provider is not None:
+            self.catalog.provider(provider)
+        request = VideoRequest.from_fields({"prompt": prompt, **fields})
+        point = Point(index=0, sample=sample, provider=provider, request=request, template=prompt, variables={})
+        plan = self._plan([point], chosen)
+        self._check(plan, _usd("budget", budget))
+        order = Order(name=SINGLES, points=plan.points, fresh=chosen.fresh, append=True)
+        run = self._handle(engine, order)
+        return self._shown(run, plan.points[0].identity)
+
+    def _check(self, plan: Plan, budget: Decimal | None) -> None:
+        """Raise what stands in the way of buying, a missing key included."""
+        plan.check(budget)
+        for provider in dict.fromkeys(point.provider for point in plan.buys):
+            self._key(self._bound(provider)[0])
+
+    def _handle(self, engine: Engine, order: Order) -> Run:
+        control = engine.start(order)
+        return Run(engine, control, self._opened.log, self.folder, simulated=self.simulated)
+
+    def _shown(self, run: Run, identity: str) -> ClipView:
+        from .views.clip import clip_view
+
+        run.wait()
+        task = next(task for task in reversed(run.tasks) if task.identity == identity)
+        if task.state is not TaskState.SAVED:
+            raise _not_saved(task, run.held)
+        frame = run.df
+        return clip_view(frame[frame["task"] == task.id], self.folder, simulated=self.simulated)
+
+    # -- what was done -----------------------------------------------------------------------------------------
+
+    def run(self, name: str) -> Run:
+        """Return the handle of a run by its name; raises `InputError` with the known ones for another."""
+        engine = self._opened.driving()
+        try:
+            control = engine.control(name)
+        except KeyError:
+            known = [row.name for row in self._opened.log.read_runs()]
+            message = f"there is no run {name!r}; {nearest(name, known) if known else 'none was started yet'}"
+            raise InputError(message) from None
+        return Run(engine, control, self._opened.log, self.folder, simulated=self.simulated)
+
+    def runs(self) -> pd.DataFrame:
+        """Return one row a run: when it was started, its points by state, what it spent in USD."""
+        return self._opened.log.runs()
+
+    def df(self) -> pd.DataFrame:
+        """Return one row a point of every run, with the columns of `kling_nb.frames.POINT_COLUMNS`."""
+        return self._opened.log.df()
+
+    def spending(self, by: str | Sequence[str] = ("day", "provider", "model", "run")) -> pd.DataFrame:
+        """Return what was spent and what may still be charged, in USD, by day, provider, model or run."""
+        return self._opened.log.spending([by] if isinstance(by, str) else list(by))
+
+    def uncertain(self) -> Uncertain:
+        """Return the tasks that may or may not have been bought, with the price at stake and what can be done."""
+        engine = self._opened.driving()
+        tasks = [engine.book.tasks.get(task.id, task) for task in self._opened.log.open_tasks()]
+        return Uncertain(engine, tasks)
+
+    def rate(self, task: str, rating: float | None = None, note: str | None = None) -> None:
+        """Note a judgement of a clip by its task id (column ``task``): a number, words, or both."""
+        data = {"rating": rating, "note": note}
+        self._opened.driving().record(task, "noted", **{k: v for k, v in data.items() if v is not None})
+
+    # -- views -------------------------------------------------------------------------------------------------
+
+    def compare(
+        self, what: Run | Iterable[Run] | pd.DataFrame | None = None, *, x: str | None = None, y: str | None = None
+    ) -> Comparison:
+        """Return clips side by side under one transport; ``what`` is a run, several, a frame, or everything.
+
+        ``x`` and ``y`` name the columns of `df` that make the grid's columns and rows; left out, the axes that vary.
+        """
+        from .views.compare import Comparison
+        from .views.grid import grid_of
+
+        frame, title = self._frame(what)
+        return Comparison(grid_of(frame, x=x, y=y, title=title, simulated=self.simulated), self.folder)
+
+    def _frame(self, what: Run | Iterable[Run] | pd.DataFrame | None) -> tuple[pd.DataFrame, str]:
+        from . import frames
+
+        if what is None:
+            return self.df(), self.folder.name
+        if isinstance(what, Run):
+            return what.df, what.name
+        if frames.is_frame(what):
+            return what, self.folder.name
+        runs = list(what)
+        return frames.together([run.df for run in runs]), ", ".join(run.name for run in runs)
+
+    def form(self) -> Any:
+        """Return the sweep form: it plans, starts, and shows the Python it stands for."""
+        from .views.form import form
+
+        return form(self)
+
+    def export(self, folder: str | Path, what: Any = None, *, x: str | None = None, y: str | None = None) -> Path:
+        """Write the comparison as a static page and return its ``index.html``; it needs no kernel and no network."""
+        return self.compare(what, x=x, y=y).save_html(folder)
+
+    def __repr__(self) -> str:
+        """Say where it is, whether it is simulated, and what it holds."""
+        counted = self._opened.log.counts()
+        held = ", ".join(f"{count} {state}" for state, count in counted.items()) or "empty"
+        read = "" if self._opened.engine else ", read only: another process drives it"
+        return f"<Lab {self.folder.name}{' SIMULATED' if self.simulated else ''}: {held}{read}>"
+
+
+@cache
+def _stranger() -> Simulator:
+    """Return a simulator that only tells its addresses and keys; each lab embeds one of its own."""
+    from .simulator import Simulator
+
+    return Simulator(None)
+
+
+def _path(value: str | Path | None) -> Path | None:
+    return None if value is None else Path(value).expanduser()
+
+
+def _settings(given: dict[str, Any]) -> Settings:
+    """Take the settings of a plan out of keywords; `generate` leaves the rest for the request."""
+    names = ("fresh", "strict", "share", "assume_price")
+    taken = {name: given.pop(name) for name in names if name in given}
+    taken["assume_price"] = _usd("assume_price", taken.get("assume_price"))
+    return Settings(**taken)
+
+
+def _usd(name: str, value: float | str | Decimal | None) -> Decimal | None:
+    if value is None:
+        return None
+    try:
+        amount = Decimal(str(value))
+    except ArithmeticError:
+        amount = Decimal(-1)
+    if not amount.is_finite() or amount < 0:
+        message = f"{name}={value!r}: expected an amount of USD, such as 25"
+        raise InputError(message)
+    return amount
+
+
+def _name(name: str | None, sweep: Sweep) -> str:
+    """Return the name of a run; one made from the sweep is the same every time the cell runs."""
+    if name is None:
+        return "sweep-" + hashlib.sha256(repr(sweep).encode()).hexdigest()[:6]
+    if not name.strip() or name == SINGLES or len(name) > 100:
+        message = f"name={name!r}: expected a name of 1 to 100 characters other than {SINGLES!r}"
+        raise InputError(message)
+    return name
+
+
+def _stored(sweep: Sweep) -> str:
+    """Return the sweep as TOML to keep with its run, or nothing where it holds bytes, which a file cannot."""
+    try:
+        return sweep.to_toml()
+    except SweepError:
+        return ""
+
+
+def _confirm(plan: Plan, above: Decimal | None) -> None:
+    """Ask a person where the plan costs more than they named; raises `OverBudget` without a yes."""
+    if above is None or plan.high <= above:
+        return
+    question = f"{plan.summary()}. Buy it? Type yes: "
+    try:
+        said = input(question)
+    except Exception:  # noqa: BLE001 - a front end without input raises its own kinds
+        said = ""
+    if said.strip().lower() not in ("y", "yes"):
+        message = (
+            f"the plan costs up to {dollars(plan.high)}, above confirm_above={dollars(above)}, and nobody said yes; "
+            "nothing was bought; raise confirm_above= or plan fewer points"
+        )
+        raise OverBudget(message)
+
+
+def _not_saved(task: Task, held: str | None) -> KlingError:
+    if task.state is TaskState.FAILED:
+        return ProviderError(task.reason)
+    ways = {
+        TaskState.UNCERTAIN: f"it is uncertain, {dollars(task.price)} at stake; lab.uncertain() shows what can be done",
+        TaskState.PLANNED: f"it was not sent: {held or task.reason}",
+        TaskState.CANCELLED: "it was cancelled",
+    }
+    return KlingError(ways.get(task.state, f"it is {task.state}: {task.reason}; its run is lab.run({SINGLES!r})"))
+
+
+def models() -> pd.DataFrame:
+    """Return one row for each model, provider, task type and mode: durations, ratios, features, prices, sources."""
+    from . import frames
+
+    return frames.table(catalogue.load().models_table())
+
+
+def providers() -> pd.DataFrame:
+    """Return one row a provider: where it is, what it speaks, its limits, and the source of all that."""
+    from . import frames
+
+    return frames.table(catalogue.load().providers_table())
+
+
+def open_as_it_is(folder: str | Path) -> Lab:
+    """Open a lab folder that exists, simulated or live as it is; raises `LabError` where there is none."""
+    path = Path(folder).expanduser().resolve()
+    return Lab(path, simulate=is_simulated(path))

@@ -1,0 +1,339 @@
+"""Points to exact calls, losses, prices and reuse: what a sweep would do, before anything is done. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from . import frames
+from .catalog import Catalog
+from .dialect import Dialect
+from .errors import OverBudget, PriceUnknown, RefusedError
+from .offer import Estimate, Loss, Problem, Provider
+from .request import VideoRequest, digest, identity
+from .sweep import Point
+from .task import ZERO, Task, TaskState
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OWN_ID = "‹one per attempt›"
+REUSED = frozenset(TaskState) - {TaskState.CANCELLED, TaskState.REFUSED}
+"""States of an earlier task that serves its point again; failed ones too: only a retry buys those."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedPoint:
+    """One point as it would be done: the exact call, every difference, the price, or why it is refused.
+
+    ``reuse`` is the earlier task that serves it, ``shares`` the index of the point in this plan that becomes the
+    same request at the provider.
+    """
+
+    point: Point
+    provider: str
+    identity: str
+    request: VideoRequest
+    call: Mapping[str, Any] = field(default_factory=dict)
+    losses: tuple[Loss, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    estimate: Estimate = field(default_factory=lambda: Estimate(None, None))
+    typical_s: float = 0.0
+    reuse: Task | None = None
+    shares: int | None = None
+
+    @property
+    def refusals(self) -> tuple[Problem, ...]:
+        """The problems for which it is not sent."""
+        return tuple(problem for problem in self.problems if not problem.warning)
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What should be known although it is sent."""
+        return tuple(problem for problem in self.problems if problem.warning)
+
+    @property
+    def buys(self) -> bool:
+        """Whether starting would submit it."""
+        return not self.refusals and self.reuse is None and self.shares is None
+
+    @property
+    def fate(self) -> str:
+        """Say in a few words what would become of it."""
+        if self.refusals:
+            return "refused"
+        if self.reuse is not None:
+            return "saved before" if self.reuse.state is TaskState.SAVED else f"{self.reuse.state} before"
+        return "buy" if self.shares is None else f"same as {self.shares}"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a plan is made: ``fresh`` buys again, ``strict`` turns losses into refusals, ``share`` lets points that
+    become the same request share one task, ``assume_price`` (USD a clip) stands in where no price is known.
+    """
+
+    fresh: bool = False
+    strict: bool = False
+    share: bool = True
+    assume_price: Decimal | None = None
+
+
+class Planner:
+    """Makes plans from the catalogue and the dialects; reads nothing else and does no I/O."""
+
+    def __init__(self, catalog: Catalog, bound: Callable[[str], tuple[Provider, Dialect]], *, simulated: bool) -> None:
+        self._catalog = catalog
+        self._bound = bound
+        self._simulated = simulated
+
+    def identities(self, points: Iterable[Point]) -> list[str]:
+        """Return the identity of each point; its provider must be settled."""
+        return [identity(p.request, p.provider or "", p.sample, simulated=self._simulated) for p in points]
+
+    def plan(self, points: Sequence[Point], known: Mapping[str, Task], settings: Settings) -> Plan:
+        """Plan every point, against the tasks known by identity."""
+        names = self.identities(points)
+        planned = [self._one(point, name, known, settings) for point, name in zip(points, names, strict=True)]
+        return Plan(tuple(_share(planned) if settings.share else planned), simulated=self._simulated)
+
+    def _one(self, point: Point, name: str, known: Mapping[str, Task], settings: Settings) -> PlannedPoint:
+        provider, dialect = self._bound(point.provider or "")
+        request = point.request
+        problems = [*self._catalog.problems(request, provider.id), *_no_host(provider)]
+        planned = PlannedPoint(
+            point=point, provider=provider.id, identity=name, request=request, problems=tuple(problems)
+        )
+        if planned.refusals:
+            return planned
+        encoded = dialect.encode(request, self._catalog.offer(request, provider.id), OWN_ID)
+        reuse = known.get(name)
+        planned = replace(
+            planned,
+            call=encoded.call.shown(),
+            losses=encoded.losses,
+            estimate=self._catalog.estimate(request, provider.id, assume=settings.assume_price),
+            typical_s=self._catalog.typical_s(request, provider.id),
+            reuse=reuse if reuse and reuse.state in REUSED and not settings.fresh else None,
+        )
+        return _strict(planned) if settings.strict else planned
+
+
+def _no_host(provider: Provider) -> list[Problem]:
+    if provider.base_url:
+        return []
+    variable = f"KLING_NB_{provider.id.upper().replace('-', '_')}_BASE_URL"
+    return [Problem("provider", provider.id, f"its host is not known: set {variable}")]
+
+
+def _strict(planned: PlannedPoint) -> PlannedPoint:
+    refused = [
+        Problem(loss.field, loss.asked, f"strict=True refuses a loss: {loss}", loss.source)
+        for loss in planned.losses
+        if loss.is_loss
+    ]
+    return replace(planned, problems=(*planned.problems, *refused))
+
+
+def _share(planned: Sequence[PlannedPoint]) -> list[PlannedPoint]:
+    """Let points whose calls are the same, sample by sample, share the first one's task."""
+    first: dict[str, int] = {}
+    shared = []
+    for one in planned:
+        if one.buys:
+            index = first.setdefault(digest([one.call, one.point.sample, one.provider]), one.point.index)
+            one = replace(one, shares=index) if index != one.point.index else one  # noqa: PLW2901
+        shared.append(one)
+    return shared
+
+
+class Plan:
+    """What a sweep would do, buy and cost. Nothing has been sent. Shows itself as a table in a notebook.
+
+    ``low`` and ``high`` are the sum in USD of what would be bought; `check` raises what stands in the way.
+    """
+
+    def __init__(self, points: tuple[PlannedPoint, ...], *, simulated: bool) -> None:
+        self.points = points
+        self.simulated = simulated
+
+    def __len__(self) -> int:
+        """Return the number of points."""
+        return len(self.points)
+
+    @property
+    def buys(self) -> list[PlannedPoint]:
+        """The points that would be submitted."""
+        return [point for point in self.points if point.buys]
+
+    @property
+    def refused(self) -> list[PlannedPoint]:
+        """The points that are not sent, with their problems."""
+        return [point for point in self.points if point.refusals]
+
+    @property
+    def low(self) -> Decimal:
+        """The least that would be spent, in USD."""
+        return sum((point.estimate.low or ZERO for point in self.buys), ZERO)
+
+    @property
+    def high(self) -> Decimal:
+        """The most that would be spent, in USD, by the prices that are known."""
+        return sum((point.estimate.high or ZERO for point in self.buys), ZERO)
+
+    @property
+    def unpriced(self) -> list[PlannedPoint]:
+        """The points that would be bought although no price is known."""
+        return [point for point in self.buys if not point.estimate.known]
+
+    def check(self, budget: Decimal | None) -> None:
+        """Raise what stands in the way of starting.
+
+        `RefusedError` when every point is refused, `PriceUnknown` without a price for a point that would be
+        bought, `OverBudget` when the sum passes the budget.
+        """
+        if self.points and len(self.refused) == len(self.points):
+            raise RefusedError(self._refusal(), [p for point in self.points for p in point.refusals])
+        if self.unpriced:
+            raise PriceUnknown(self._price_unknown())
+        if budget is not None and self.high > budget:
+            message = (
+                f"the plan buys {len(self.buys)} clips for up to {dollars(self.high)}, over the budget of "
+                f"{dollars(budget)}; nothing was bought; raise budget= or plan fewer points"
+            )
+            raise OverBudget(message)
+
+    def _refusal(self) -> str:
+        said = list(dict.fromkeys(str(problem) for point in self.points for problem in point.refusals))
+        more = f" (and {len(said) - 6} more)" if len(said) > 6 else ""
+        return f"nothing can be sent, and nothing was bought: {'; '.join(said[:6])}{more}"
+
+    def _price_unknown(self) -> str:
+        one = self.unpriced[0]
+        return (
+            f"no price is known for {one.request.model} at {one.provider} ({len(self.unpriced)} points); nothing was "
+            f"bought; pass assume_price= in USD a clip"
+        )
+
+    def summary(self) -> str:
+        """Say the plan in one line: points, clips to buy, price, time, reuse and refusals."""
+        fates = Counter(_group(point) for point in self.points)
+        parts = [f"{len(self.points)} points", f"{fates['buy']} to buy for {interval(self.low, self.high)}"]
+        parts += [f"{fates[name]} {name}" for name in ("reused", "shared", "refused") if fates[name]]
+        lossy = sum(any(loss.is_loss for loss in point.losses) for point in self.points)
+        parts += [f"{lossy} with losses"] if lossy else []
+        parts += [f"{len(self.unpriced)} without a price"] if self.unpriced else []
+        slowest = max((point.typical_s for point in self.buys), default=0)
+        parts += [f"about {duration(slowest)} a clip at the slowest"] if slowest else []
+        return ("SIMULATED: " if self.simulated else "") + ", ".join(parts)
+
+    def df(self) -> pd.DataFrame:
+        """Return one row a point: its parameters, fate, price interval in USD, losses, problems, and exact call."""
+        return frames.table([_row(point) for point in self.points])
+
+    def losses(self) -> pd.DataFrame:
+        """Return one row for each difference between what was asked and what is sent: ``point, provider, field,
+        change, asked, sent, why, source``; refusals and warnings of the catalogue included.
+        """
+        columns = ("point", "provider", "field", "change", "asked", "sent", "why", "source")
+        return frames.table([row for point in self.points for row in _loss_rows(point)], columns)
+
+    def __repr__(self) -> str:
+        """Return the summary."""
+        return f"<Plan {self.summary()}>"
+
+    def _repr_html_(self) -> str:
+        lines = [f"<p><b>{escape(self.summary())}</b></p>", _html(self.df())]
+        said = _causes(self.points)
+        if said:
+            lines.append("<ul>" + "".join(f"<li>{escape(line)}</li>" for line in said) + "</ul>")
+        return "<div class='knb-plan'>" + "".join(lines) + "</div>"
+
+
+def _group(point: PlannedPoint) -> str:
+    if point.refusals:
+        return "refused"
+    if point.reuse is not None:
+        return "reused"
+    return "shared" if point.shares is not None else "buy"
+
+
+SHOWN = ("provider", "model", "mode", "duration", "aspect_ratio", "prompt", "sample", "fate", "price", "changes")
+ROWS_SHOWN = 60
+
+
+def _html(frame: pd.DataFrame) -> str:
+    shown = frame[list(SHOWN)].fillna("—")
+    html: str = shown.to_html(index=True, max_rows=ROWS_SHOWN, escape=True, border=0)
+    return html
+
+
+def _row(planned: PlannedPoint) -> dict[str, Any]:
+    given = planned.request.given()
+    low, high = planned.estimate.low, planned.estimate.high
+    return {
+        "provider": planned.provider,
+        "model": planned.request.model,
+        **{name: given.get(name) for name in ("mode", "duration", "aspect_ratio", "prompt")},
+        "sample": planned.point.sample,
+        **{f"var_{name}": value for name, value in planned.point.variables.items()},
+        "fate": planned.fate,
+        "price": interval(low, high) if planned.estimate.known else "unknown",
+        "low_usd": None if low is None else float(low),
+        "high_usd": None if high is None else float(high),
+        "price_source": planned.estimate.source,
+        "typical_s": planned.typical_s,
+        "changes": "; ".join(_notes(planned)),
+        "method": planned.call.get("method"),
+        "url": planned.call.get("url"),
+        "body": json.dumps(planned.call.get("body"), ensure_ascii=False),
+    }
+
+
+def _notes(planned: PlannedPoint) -> list[str]:
+    losses = [f"{loss.field} {loss.change}" for loss in planned.losses if loss.is_loss]
+    return [*(str(problem) for problem in planned.problems), *losses]
+
+
+def _loss_rows(planned: PlannedPoint) -> list[dict[str, Any]]:
+    at = {"point": planned.point.index, "provider": planned.provider}
+    losses = [
+        {**at, "field": one.field, "change": one.change.value, "asked": one.asked, "sent": one.sent,
+         "why": one.why, "source": one.source}
+        for one in planned.losses
+    ]
+    return losses + [
+        {**at, "field": one.field, "change": "warned" if one.warning else "refused", "asked": one.value, "sent": None,
+         "why": one.allowed, "source": one.source}
+        for one in planned.problems
+    ]
+
+
+def _causes(points: Sequence[PlannedPoint]) -> list[str]:
+    """Say each change once, with the number of points that it touches."""
+    told = Counter(
+        f"{point.provider}: {loss}" for point in points for loss in point.losses if point.buys or loss.is_loss
+    )
+    return [f"{line} ({count} of {len(points)} points)" for line, count in told.most_common(12)]
+
+
+def dollars(amount: Decimal) -> str:
+    """Return an amount of USD for reading: two decimals, more where it is less than ten cents."""
+    return f"${amount:.2f}" if amount >= Decimal("0.1") or not amount else f"${amount.normalize():f}"
+
+
+def interval(low: Decimal | None, high: Decimal | None) -> str:
+    """Return a price interval for reading."""
+    if high is None:
+        return "unknown"
+    return dollars(high) if low is None or low == high else f"{dollars(low)}–{dollars(high)}"
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time for reading."""
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

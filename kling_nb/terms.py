@@ -1,0 +1,173 @@
+"""On which terms a provider sells what a request asks for: the catalogue's rules, laid over each other.
+
+Two sides have a say. The *model* says what it does with a field; the *menu* says how a seller spells it, and whether
+it has a place for it. What a model refuses stays refused, what a menu has no place for stays dropped. The form of
+the rules is documented at the top of ``catalog.toml``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any
+
+from .menu import FEATURES, HARMLESS, NONE, RULED, Menu, Model, Row, Rule, Rules, lay
+from .offer import Knob, Offer, Provider, Support
+from .request import VideoRequest
+
+
+def agree(model: Rule, wire: Rule) -> Rule:
+    """Return the one rule of both sides: the stricter word of support, with its own reason."""
+    sides = {side.get("support", Support.TAKEN): side for side in (model, wire)}
+    word = next(word for word in _STRICT_FIRST if word in sides)
+    own = {"why": sides[word].get("why", ""), "source": sides[word].get("source", "")}
+    return MappingProxyType({**model, **wire, **({} if word is Support.TAKEN else own), "support": word})
+
+
+_STRICT_FIRST = (Support.REFUSED, Support.DROPPED, Support.INERT, Support.TAKEN)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """A request at a provider: the row that serves it, or comes nearest, and what each field meets there."""
+
+    request: VideoRequest
+    provider: Provider
+    menu: Menu
+    row: Row
+    model: Model | None
+    rules: Rules
+
+    @property
+    def mode(self) -> str | None:
+        """The mode in effect: as asked, else of the row, else the seller's default; `None` for a master."""
+        rule = self.rule("mode")
+        if rule["support"] is Support.DROPPED:
+            return None
+        return self.request.mode or self.row.mode or rule.get("default")
+
+    def rule(self, name: str) -> Rule:
+        """Return what a field meets; a field that nobody speaks of is taken."""
+        return self.rules.get(name, _TAKEN)
+
+    def effect(self, name: str) -> Any:
+        """Return the value in effect: as asked, else as filled in, else the provider's default."""
+        if name == "mode":
+            return self.mode
+        if name == "type":
+            return self.request.camera_control and self.request.camera_control.type
+        value, rule = getattr(self.request, name), self.rule(name)
+        return value if value is not None else rule.get("fill", rule.get("default"))
+
+    def unmet(self, name: str) -> dict[str, tuple[Any, ...]]:
+        """Return the conditions of a field that this request does not meet, with the values that would."""
+        only = {key: values for key, values in self.rule(name).get("only", NONE).items() if self._applies(key)}
+        return {key: values for key, values in only.items() if self.effect(key) not in values}
+
+    def _applies(self, key: str) -> bool:
+        return key != "type" or self.request.camera_control is not None
+
+    def support(self, name: str) -> Support:
+        """Return what is done with a field in this request, conditions and value considered."""
+        word = self.rule(name)["support"]
+        harmless = getattr(self.request, name) == HARMLESS.get(name, ...)
+        if word is Support.REFUSED:
+            return Support.DROPPED if harmless else word
+        if name == "prompt" and self.request.multi_prompt:
+            return Support.DROPPED
+        return Support.REFUSED if word is Support.TAKEN and self.unmet(name) and not harmless else word
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The optional fields that do something here, in this mode and length."""
+        return tuple(name for name in FEATURES if self.support(name) is Support.TAKEN and self._has(name))
+
+    def _has(self, name: str) -> bool:
+        return name != "image_tail" or self.request.task_type == "image2video"
+
+    @property
+    def ratios(self) -> tuple[str, ...]:
+        """The aspect ratios that can be chosen here; none where the ratio follows the image."""
+        taken = self.support("aspect_ratio") is Support.TAKEN
+        return tuple(self.rule("aspect_ratio").get("values", ())) if taken else ()
+
+    def knob(self, name: str) -> Knob | None:
+        """Return how a field is spelled; `None` where there is nothing to spell or to tell."""
+        rule, support = self.rule(name), self.support(name)
+        wire = rule.get("name", name)
+        if self._is_blank(name) or (not wire and support is Support.TAKEN and getattr(self.request, name) is not None):
+            return None
+        live = support is Support.TAKEN
+        default = self.mode if name == "mode" else rule.get("default")
+        return Knob(
+            name=wire or name,
+            support=support,
+            type=rule.get("type", "string"),
+            default=default if live else None,
+            fill=rule.get("fill") if live else None,
+            why=self._why(name, support),
+            source=rule.get("source", "") or self.menu.source,
+        )
+
+    def _is_blank(self, name: str) -> bool:
+        return name == "prompt" and not self.request.prompt
+
+    def _why(self, name: str, support: Support) -> str:
+        if name == "prompt" and support is Support.DROPPED:
+            return "the prompts of multi_prompt take its place"
+        why = str(self.rule(name).get("why", ""))
+        return why or ("the model does so anyway" if support is Support.DROPPED else "")
+
+    def offer(self) -> Offer:
+        """Return how the request is spelled there."""
+        knobs = {name: knob for name in RULED if (knob := self.knob(name)) is not None}
+        return Offer(
+            provider=self.provider.id,
+            model=self.request.model,
+            task_type=self.request.task_type,
+            mode=self.mode,
+            name=self.row.name or self.request.model,
+            endpoint=self.row.endpoint(self.request.model, self.mode),
+            knobs=MappingProxyType(knobs),
+            known=self.model is not None,
+        )
+
+
+_TAKEN: Rule = MappingProxyType({"support": Support.TAKEN})
+
+
+def terms(request: VideoRequest, provider: Provider, menu: Menu, model: Model | None) -> Terms:
+    """Return the terms of a request, by the row that serves it or, where none does, by the nearest one."""
+    row = nearest_row(menu, model, request.task_type, request.mode)
+    given = tuple(name for name in (model.given if model else ()) if getattr(request, name) is not None)
+    rules = _rules(menu, row, model, given)
+    if "{" in row.path and "/" in request.model:
+        rules = {**rules, "mode": _WHOLE}
+    return Terms(request=request, provider=provider, menu=menu, row=row, model=model, rules=rules)
+
+
+_WHOLE: Rule = MappingProxyType({"support": Support.DROPPED, "why": "the endpoint was named whole"})
+
+
+@lru_cache(maxsize=1024)  # a plan asks for the same rules at each of thousands of points
+def _rules(menu: Menu, row: Row, model: Model | None, given: tuple[str, ...]) -> Rules:
+    wire = menu.wire(row)
+    facts = lay(model.rules, *(model.given[name] for name in given)) if model else {}
+    return MappingProxyType({name: agree(facts.get(name, NONE), wire.get(name, NONE)) for name in RULED})
+
+
+@lru_cache(maxsize=1024)
+def nearest_row(menu: Menu, model: Model | None, task_type: str, mode: str | None) -> Row:
+    """Return the first row of the highest rank: serves the model, is of the task type, is for the mode."""
+
+    def rank(row: Row) -> tuple[bool, bool, bool]:
+        return row.serves(model), row.task == task_type, mode is None or row.mode in (None, mode)
+
+    return max(menu.rows, key=rank)
+
+
+def is_sold(terms: Terms) -> bool:
+    """Whether there is a row for the model, the task type and the mode."""
+    row, request = terms.row, terms.request
+    return row.serves(terms.model) and row.task == request.task_type and row.mode in (None, terms.mode)

@@ -1,0 +1,304 @@
+"""One door to the wire: a call goes out, and a reply comes back or exactly one of two failures.
+
+`NotSent` is certain: the request did not reach the provider. `Doubt` is everything else, because the first byte may
+have gone out. Nothing is retried here, and no text of a failure holds a header, a body or a query.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import importlib
+import importlib.metadata
+import json
+import logging
+import os
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
+from contextlib import aclosing, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from .answers import failure, read_body, refuse_status
+from .dialect import Call, Inline, Op, Reply, origin
+from .errors import Doubt, InputError, KlingError, MediaError, NotSent, WireError, nearest
+from .links import Origin, judge, named, onward, refuse_downgrade, without_query
+
+T = TypeVar("T")
+ASGIApp = Callable[
+    [MutableMapping[str, Any], Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]
+]
+ReadImage = Callable[[str], tuple[bytes, str]]
+"""From ``sha256:…`` to an image's bytes and MIME type."""
+
+LIBRARIES = ("httpx2", "httpx")  # the same interface; the first is the maintained continuation
+_OURS: ContextVar[bool] = ContextVar("kling_nb_wire", default=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """How long and how much, in real seconds and bytes; times do not count with an in-process app.
+
+    ``total_s`` is for one API call with its redirects, ``clip_total_s`` for one download with its own.
+    """
+
+    connect_s: float = 10
+    read_s: float = 60  # between two pieces; generous, since a submit that is given up is in doubt
+    write_s: float = 60
+    total_s: float = 180
+    reply_bytes: int = 4 * 2**20
+    clip_bytes: int = 2 * 2**30
+    clip_total_s: float = 900
+    redirects: int = 5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Received:
+    """A file that was downloaded whole. ``bytes`` and ``sha256`` (hex) are of what is on disk; ``url`` has no query."""
+
+    status: int
+    content_type: str
+    bytes: int
+    sha256: str
+    url: str
+
+
+class Wire:
+    """Sends calls and fetches clips. One per engine, on one event loop; not thread-safe.
+
+    At most ``in_flight`` requests are out at once, and downloads take at most half of that, because httpx's own pool
+    collapses beyond about twenty. Cookies are not kept. Proxies of the environment are used.
+
+    Parameters
+    ----------
+    app
+        An ASGI app that gets every request in this process, whatever its host; there are no timeouts then, since
+        the loop's time may jump.
+    read_image
+        Reads a ``sha256:…`` image, for bodies that carry it inline.
+    in_flight, limits
+        Bounds on requests at once, times, sizes and redirects.
+    http
+        ``httpx2`` or ``httpx``; left out: the variable ``KLING_NB_HTTP``, else ``httpx2`` where it is installed.
+        Raises `InputError` for another name or one that is not installed.
+    """
+
+    def __init__(
+        self,
+        *,
+        app: ASGIApp | None = None,
+        read_image: ReadImage | None = None,
+        in_flight: int = 20,
+        limits: Limits = Limits(),
+        http: str | None = None,
+    ) -> None:
+        self._app, self._read_image, self._in_flight, self._limits = app, read_image, in_flight, limits
+        self._http = library(http or os.environ.get("KLING_NB_HTTP"))
+        self._slots = asyncio.Semaphore(in_flight)
+        self._downloads = asyncio.Semaphore(max(1, in_flight // 2))
+        self._closed = False
+        logging.getLogger(self._http.__name__).addFilter(_without_queries)
+
+    async def send(self, call: Call) -> Reply:
+        """Send a call once and return what came back, whatever its status.
+
+        A submit goes on a connection of its own and is never redirected; a GET follows redirects within its origin.
+        Raises `NotSent` if the provider certainly did not get it, else `Doubt`; a cancellation passes as it is.
+        """
+        async with self._slots:
+            return await self._told(call, self._followed(call), self._limits.total_s)
+
+    async def stream(self, call: Call, part: Path, *, own_origin: Origin | None) -> Received:
+        """Download what a call names to the file ``part``, which is synced when this returns and gone if it raises.
+
+        Headers of the call go only to ``own_origin`` (the provider's own; `None`: the call's), and no further once a
+        redirect has left it. Raises `NotSent` or `Doubt` if asking again may help, `LinkExpired` if a new link may,
+        `MediaError` for a link that leads to a private address or elsewhere than http(s), or a file over the limit.
+        """
+        async with self._downloads, self._slots:
+            try:
+                return await self._told(call, self._fetched(call, part, own_origin), self._limits.clip_total_s)
+            except BaseException:
+                part.unlink(missing_ok=True)
+                raise
+
+    async def aclose(self) -> None:
+        """Close every connection; later calls raise `NotSent`."""
+        self._closed = True
+        for name in ("_reads", "_submits"):
+            client = self.__dict__.pop(name, None)
+            if client is not None:
+                await client.aclose()
+
+    @cached_property
+    def _reads(self) -> Any:
+        return self._client(keep=self._in_flight)
+
+    @cached_property
+    def _submits(self) -> Any:
+        # A POST on an idle connection that the server has just closed is in doubt though nothing was received.
+        return self._client(keep=0)
+
+    def _client_for(self, call: Call) -> Any:
+        return self._submits if call.op is Op.SUBMIT else self._reads
+
+    def _client(self, keep: int) -> Any:
+        http, limits, app = self._http, self._limits, self._app
+        wait = {"connect": limits.connect_s, "read": limits.read_s, "write": limits.write_s, "pool": limits.connect_s}
+        return http.AsyncClient(
+            transport=http.ASGITransport(app, raise_app_exceptions=False) if app else None,
+            verify=_trust(http) if app is None else True,
+            timeout=http.Timeout(**wait) if app is None else None,
+            limits=http.Limits(max_connections=self._in_flight, max_keepalive_connections=keep, keepalive_expiry=15),
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            headers={"User-Agent": f"kling_nb/{_version()}", "Accept-Encoding": "gzip"},
+            trust_env=app is None,
+        )
+
+    async def _told(self, call: Call, work: Coroutine[Any, Any, T], total_s: float) -> T:
+        """Await, and turn whatever goes wrong into our own words."""
+        ours = _OURS.set(True)
+        try:
+            async with asyncio.timeout(total_s if self._app is None else None):
+                return await work
+        except (WireError, MediaError):
+            raise
+        except Exception as error:  # noqa: BLE001 (all of it is told as one of two failures)
+            verdict = failure(error, _name(call), repeatable=call.method == "GET")
+        finally:
+            _OURS.reset(ours)
+        # Raised here and not above, so that no link leads to the foreign exception, whose request holds headers.
+        raise verdict
+
+    async def _followed(self, call: Call) -> Reply:
+        for _ in range(self._limits.redirects + 1):
+            reply = await self._exchanged(call)
+            url = onward(call.url, reply.status, reply.headers)
+            if call.op is Op.SUBMIT or call.method != "GET" or not url or origin(url) != origin(call.url):
+                return reply
+            call = replace(call, url=url)
+        message = f"{_name(call)}: expected an answer, got more than {self._limits.redirects} redirects"
+        raise Doubt(message)
+
+    async def _exchanged(self, call: Call) -> Reply:
+        request, content, limit = self._request(call), bytearray(), self._limits.reply_bytes
+        excess = Doubt(f"{_name(call)}: expected an answer of at most {limit:,} bytes, more came; it was given up")
+        async with aclosing(await self._client_for(call).send(request, stream=True)) as response:
+            await read_body(response, content.extend, limit, excess)
+        headers = MappingProxyType(dict(response.headers))
+        return Reply(status=response.status_code, headers=headers, content=bytes(content))
+
+    def _request(self, call: Call, **headers: str) -> Any:
+        """Build the request; whatever is wrong with it, nothing was sent."""
+        try:
+            return self._built(call, headers)
+        except KlingError as error:
+            why = str(error)
+        except (OSError, ImportError) as error:  # of the client: certificates or a proxy that cannot be used
+            why = f"{type(error).__name__}: {error}"
+        except Exception as error:  # noqa: BLE001 (told by its class alone: its text may quote a header)
+            why = f"address, headers and body should be writable, got {type(error).__name__}; is the key plain ASCII?"
+        message = f"{_name(call)} was not sent: {why}"
+        raise NotSent(message)
+
+    def _built(self, call: Call, headers: Mapping[str, str]) -> Any:
+        if self._closed:
+            message = "this wire is closed"
+            raise InputError(message)
+        content = None if call.body is None else _json(call.body, self._read_image)
+        own = {} if content is None else {"content-type": "application/json"}
+        own |= {**headers, **{name.lower(): value for name, value in call.headers.items()}}
+        request = self._client_for(call).build_request(call.method, call.url, content=content, headers=own)
+        request.url.raw_host.decode("ascii").encode("idna")  # else only the resolver would find a bad label
+        return request
+
+    async def _fetched(self, call: Call, part: Path, own: Origin | None) -> Received:
+        home, url, headers = own or origin(call.url), call.url, call.headers
+        for _ in range(self._limits.redirects + 1):
+            headers = headers if origin(url) == home else {}
+            hop = Call(op=Op.CONTENT, method="GET", url=url, headers=headers)
+            await judge(origin(url), own, resolve=self._app is None)
+            request = self._request(hop, **{"accept-encoding": "identity"})
+            async with aclosing(await self._reads.send(request, stream=True)) as response:
+                to = onward(url, response.status_code, response.headers)
+                if to is None:
+                    return await self._saved(hop, response, part)
+            refuse_downgrade(_name(hop), url, to)
+            url = to
+        message = f"{_name(call)}: expected a clip, got more than {self._limits.redirects} redirects"
+        raise MediaError(message)
+
+    async def _saved(self, call: Call, response: Any, part: Path) -> Received:
+        refuse_status(_name(call), response.status_code)
+        limit, digest = self._limits.clip_bytes, hashlib.sha256()
+        excess = MediaError(f"{_name(call)}: expected a clip of at most {limit:,} bytes, more was announced or came")
+        with part.open("wb") as file:
+
+            def keep(data: bytes) -> None:
+                digest.update(data)
+                file.write(data)
+
+            await read_body(response, keep, limit, excess)
+            file.flush()
+            os.fsync(file.fileno())
+            size = file.tell()
+        kind, url = response.headers.get("content-type", ""), without_query(call.url)
+        return Received(status=200, content_type=kind, bytes=size, sha256=digest.hexdigest(), url=url)
+
+
+def _name(call: Call) -> str:
+    return named(call.method, call.url)
+
+
+def _json(body: Mapping[str, Any], read_image: ReadImage | None) -> bytes:
+    def fill(value: object) -> Any:
+        if isinstance(value, Mapping):
+            return dict(value)
+        if not isinstance(value, Inline) or read_image is None:
+            message = f"expected JSON, or an image and a way to read it, got {type(value).__name__}"
+            raise InputError(message)
+        content, mime = read_image(value.ref)
+        text = base64.b64encode(content).decode("ascii")
+        return f"data:{mime};base64,{text}" if value.form == "data_uri" else text
+
+    return json.dumps(body, ensure_ascii=False, allow_nan=False, default=fill).encode()
+
+
+def library(name: str | None = None) -> Any:
+    """Return the module ``httpx2`` or ``httpx``; left out: the first that is installed.
+
+    Raises `InputError` for another name or one that is not installed.
+    """
+    if name and name not in LIBRARIES:
+        message = f"there is no HTTP library {name!r} here; {nearest(name, LIBRARIES)}"
+        raise InputError(message)
+    for known in [name] if name else LIBRARIES:
+        with suppress(ModuleNotFoundError):
+            return importlib.import_module(known)
+    message = f"{name or 'httpx'} is not installed; `pip install kling_nb[fast]` brings httpx2"
+    raise InputError(message)
+
+
+@cache
+def _trust(http: Any) -> Any:
+    """Return the one TLS context of a library: building one takes 24 to 160 ms."""
+    return http.create_ssl_context()
+
+
+@cache
+def _version() -> str:
+    with suppress(importlib.metadata.PackageNotFoundError):
+        return importlib.metadata.version("kling_nb")
+    return "0"
+
+
+def _without_queries(record: logging.LogRecord) -> bool:
+    """Leave queries out of what httpx logs at INFO of our requests: they hold signatures and tokens."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(without_query(str(a)) if type(a).__name__ == "URL" else a for a in record.args)
+    return True
