@@ -255,7 +255,7 @@ def _series(values: list[Any], dtype: str) -> pd.Series[Any]:
     if dtype.startswith("datetime64"):
         seconds = pd.Series(values, dtype="Float64")
         return pd.to_datetime(seconds, unit="s", utc=True).dt.as_unit("ms")
-    return pd.Series(values, dtype=dtype)  # type: ignore[call-overload, no-any-return]
+    return pd.Series(values, dtype=dtype)
 
 
 def _when(seconds: float | None) -> float | None:

@@ -192,6 +192,10 @@ class ExperimentLog:
         with self._reader.connect() as db:
             return db.execute(query).all()
 
+    def _records(self, query: Any) -> list[dict[str, Any]]:
+        with self._reader.connect() as db:
+            return [dict(row) for row in db.execute(query).mappings()]
+
     def fact(self, key: str) -> str | None:
         """Return a fact of the lab, or `None`."""
         rows = self._rows(sa.select(META.c.value).where(META.c.key == key))
@@ -200,7 +204,7 @@ class ExperimentLog:
     def read_tasks(self, where: Any = None) -> list[Task]:
         """Return tasks, oldest first."""
         query = sa.select(TASKS).order_by(TASKS.c.planned_at, sa.text("rowid"))
-        return [task_from(row._mapping) for row in self._rows(query if where is None else query.where(where))]
+        return [task_from(row) for row in self._records(query if where is None else query.where(where))]
 
     def open_tasks(self) -> list[Task]:
         """Return the tasks that are not at their end."""
@@ -223,14 +227,14 @@ class ExperimentLog:
 
     def read_runs(self) -> list[RunRow]:
         """Return all runs, oldest first."""
-        rows = self._rows(sa.select(RUNS).order_by(RUNS.c.started_at))
-        return [RunRow(**{**row._mapping, "budget": _decimal(row.budget)}) for row in rows]
+        rows = self._records(sa.select(RUNS).order_by(RUNS.c.started_at))
+        return [RunRow(**{**row, "budget": _decimal(row["budget"])}) for row in rows]
 
     def read_points(self, run: str | None = None) -> list[PointRow]:
         """Return the points of a run, or of all, in order."""
         query = sa.select(POINTS).order_by(POINTS.c.run, POINTS.c.point)
-        rows = self._rows(query if run is None else query.where(POINTS.c.run == run))
-        return [_point_from(row._mapping) for row in rows]
+        rows = self._records(query if run is None else query.where(POINTS.c.run == run))
+        return [_point_from(row) for row in rows]
 
     def last_at(self) -> float | None:
         """Return the time of the last event, in Unix seconds."""
@@ -246,7 +250,7 @@ class ExperimentLog:
     def counts(self) -> dict[str, int]:
         """Return how many tasks are in each state."""
         rows = self._rows(sa.select(TASKS.c.state, sa.func.count()).group_by(TASKS.c.state))
-        found = {state: count for state, count in rows}
+        found = dict(tuple(row) for row in rows)
         return {state.value: found[state.value] for state in TaskState if state.value in found}
 
     def runs(self) -> pd.DataFrame:
@@ -285,8 +289,7 @@ class ExperimentLog:
         from . import frames
 
         query = sa.select(EVENTS).order_by(EVENTS.c.seq)
-        rows = self._rows(query if task is None else query.where(EVENTS.c.task == task))
-        return frames.events_frame([dict(row._mapping) for row in rows])
+        return frames.events_frame(self._records(query if task is None else query.where(EVENTS.c.task == task)))
 
 
 def is_simulated(folder: Path) -> bool:
@@ -333,11 +336,12 @@ def _set_wal(engine: sa.Engine, tries: int = 20) -> None:
             try:
                 raw.execute("PRAGMA journal_mode=WAL")
                 raw.execute("PRAGMA synchronous=FULL")
-                return
             except Exception as error:
                 if "locked" not in str(error) or n == tries - 1:
                     raise sa.exc.OperationalError(str(error), None, error) from error
                 time.sleep(0.05)
+            else:
+                return
     finally:
         raw.close()
 

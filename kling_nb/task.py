@@ -189,7 +189,7 @@ def _accepted(_: Task, event: Event) -> Fields:
 
 
 def _reported(task: Task, event: Event) -> Fields:
-    """A status: it may go on, and never back."""
+    """Take a status in: a task may go on, and never back."""
     running = event.data.get("state") == "running" or task.state is TaskState.RUNNING
     state = TaskState.RUNNING if running else TaskState.QUEUED
     reason = str(event.data.get("reason", ""))

@@ -97,7 +97,8 @@ class Account:
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
         except Unreadable as error:
-            raise ProviderError(f"{self.provider.id}: {error}") from error
+            message = f"{self.provider.id}: {error}"
+            raise ProviderError(message) from error
 
     async def ask(self, call: Call) -> Reply:
         """Send a read until it is answered; raises `WireError` or `ProviderError` when it is not."""

@@ -153,8 +153,11 @@ class Engine:
             typical_s=self._typical_s,
             learnt=self._learnt,
             hold_of=self._hold_of,
-            spawn=lambda work: self._group.start_soon(work),
+            spawn=self._start_soon,
         )
+
+    def _start_soon(self, work: Callable[[], Any]) -> None:
+        self._group.start_soon(work)
 
     def _typical_s(self, task: Task) -> float:
         return self._setup.catalog.typical_s(VideoRequest.from_fields(task.request), task.provider)
@@ -188,7 +191,7 @@ class Engine:
             task = self.book.tasks[task_id]
             if task.state is TaskState.FAILED and task.cause == "lost" and task.attempt < LOST_MOST:
                 self._spawn_all([await self._another(task)])
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - one task's failure must not end the others
             _log.exception("driving task %s failed; it stands in the log as it was", task_id)
             self.book.broken = self.book.broken or _broken(task_id, error)
         finally:
