@@ -8,7 +8,8 @@ about together, h is the sum of theirs.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import median
@@ -47,14 +48,15 @@ def _mills(z: float) -> float:
     return math.exp(-z * z / 2) / math.sqrt(2 * math.pi) / (0.5 * math.erfc(z / math.sqrt(2)))
 
 
-def wait_s(tasks: Sequence[tuple[float, Curve]]) -> float:
+def wait_s(tasks: Sequence[tuple[float, Curve]], price: float = PRICE_OF_DELAY) -> float:
     """Return how long to wait before the next check of tasks asked about together, in seconds.
 
-    Each is given by its age in seconds and its curve.
+    Each is given by its age in seconds and its curve. ``price`` is that of a second of delay, in requests.
     """
     if len(tasks) == 1:
-        return _bounded(_wait_of_one(round(tasks[0][0], 1), tasks[0][1]))
-    return _bounded(_wait_of_many(tasks))
+        return _bounded(_wait_of_one(round(tasks[0][0], 1), tasks[0][1], price))
+    # Tasks of one kind and age, to the second, weigh together: thousands were submitted at much the same time.
+    return _bounded(_solve(0.0, Counter((float(round(age)), curve) for age, curve in tasks), price))
 
 
 def _bounded(seconds: float) -> float:
@@ -62,31 +64,27 @@ def _bounded(seconds: float) -> float:
 
 
 @lru_cache(maxsize=4096)
-def _wait_of_one(age_s: float, curve: Curve) -> float:
+def _wait_of_one(age_s: float, curve: Curve, price: float) -> float:
     first = max(age_s, curve.median_s * math.exp(-4 * curve.sigma))
-    return first - age_s + _solve(first, [(0.0, curve)], most=CAP_S)
+    return first - age_s + _solve(first, {(0.0, curve): 1}, price)
 
 
-def _wait_of_many(tasks: Sequence[tuple[float, Curve]]) -> float:
-    return _solve(0.0, tasks, most=CAP_S)
-
-
-def _solve(start: float, tasks: Iterable[tuple[float, Curve]], most: float) -> float:
-    """Return the x at which ∫ √(λ·Σh/2) from ``start`` reaches one, by steps that follow the rate."""
-    listed = list(tasks)
+def _solve(start: float, tasks: Mapping[tuple[float, Curve], int], price: float) -> float:
+    """Return the x at which ∫ √(λ·Σh/2) from ``start`` reaches one, by steps that follow the rate; `CAP_S` at most."""
     done = passed = 0.0
-    while passed < most:
-        rate = _rate(start + passed, listed)
-        step = min(most / 8, max(FLOOR_S / 4, (1 / STEPS) / rate if rate else most / 8))
-        gained = step * (rate + _rate(start + passed + step, listed)) / 2
+    while passed < CAP_S:
+        rate = _rate(start + passed, tasks, price)
+        step = min(CAP_S / 8, max(FLOOR_S / 4, (1 / STEPS) / rate if rate else CAP_S / 8))
+        gained = step * (rate + _rate(start + passed + step, tasks, price)) / 2
         if done + gained >= 1:
             return passed + step * (1 - done) / gained
         done, passed = done + gained, passed + step
-    return most
+    return CAP_S
 
 
-def _rate(later: float, tasks: Sequence[tuple[float, Curve]]) -> float:
-    return math.sqrt(PRICE_OF_DELAY * sum(curve.hazard(age + later) for age, curve in tasks) / 2)
+def _rate(later: float, tasks: Mapping[tuple[float, Curve], int], price: float) -> float:
+    hazard = sum(count * curve.hazard(age + later) for (age, curve), count in tasks.items())
+    return math.sqrt(price * hazard / 2)
 
 
 class Learnt:
