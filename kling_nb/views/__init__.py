@@ -1,0 +1,1 @@
+"""What a person sees: the comparison, one clip, the form and the live panel."""

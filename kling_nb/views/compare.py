@@ -1,0 +1,131 @@
+"""Clips side by side: a live player with one transport, over a static output that needs no kernel.
+
+::
+
+    frame ─▶ grid_of ─▶ Grid ─▶ Comparison ─▶ static HTML (posters, facts; stays in the saved notebook)
+                                          └─▶ live player ◂─ clips and posters by message, when it asks for them
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from kling_nb.errors import KlingError, MediaError
+from kling_nb.request import digest
+
+from .grid import Axis, Frame, Grid, Tile, grid_of
+from .page import clip_file, poster_of, static_html, text_of, write_page
+
+__all__ = ["Axis", "Comparison", "Frame", "Grid", "Tile", "grid_of", "write_page"]
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+PART_BYTES = 4_000_000  # a clip travels in parts, so that other messages get through between them
+LIVE_POSTER_WIDTH = 400
+
+Send = Callable[[dict[str, Any], list[bytes]], None]
+
+
+class Comparison:
+    """A grid of clips, to be displayed. Displaying never changes anything and needs neither key nor network.
+
+    ``grid`` is what is shown, ``lab_folder`` is where its clips lie. In a notebook two outputs appear: a static
+    table of posters, which is what a saved notebook, GitHub or nbconvert shows, and a player, which takes the
+    table's place as soon as a kernel answers. Only the clips of this grid inside the lab folder are ever served.
+    """
+
+    def __init__(self, grid: Grid, lab_folder: str | Path) -> None:
+        self.grid = grid
+        self.lab_folder = Path(lab_folder)
+
+    @property
+    def mark(self) -> str:
+        """What ties player and static table together; the same for the same grid."""
+        return "knb-" + digest(self.grid.to_json())[:16]
+
+    def widget(self) -> Any:
+        """Return a new live player, an `anywidget.AnyWidget`."""
+        grid = json.dumps(self.grid.to_json(), ensure_ascii=False)
+        player = _player_class()(grid=grid, mark=self.mark)
+        player.on_msg(lambda _player, wish, _buffers: self.answer(wish, player.send))
+        return player
+
+    def answer(self, wish: Any, send: Send) -> None:
+        """Answer one message of the player: ``{"want": "clip" | "poster" | "hello", "id": …}``.
+
+        The answer is one or more messages with a part of the bytes each, or one with the error in words.
+        """
+        want, id_ = (wish.get("want"), wish.get("id")) if isinstance(wish, dict) else (None, None)
+        try:
+            parts = list(_parts(self._media(want, id_)))
+        except (KlingError, OSError) as error:
+            send({"got": want, "id": id_, "error": str(error)}, [])
+            return
+        for part in parts:
+            send({"got": want, "id": id_, "parts": len(parts)}, [part])
+
+    def save_html(self, folder: str | Path) -> Path:
+        """Write the comparison as a static page (`write_page`) and return its ``index.html``."""
+        return write_page(self.grid, self.lab_folder, Path(folder))
+
+    def _media(self, want: Any, id_: Any) -> bytes:
+        if want == "hello":
+            return b""
+        tile = next((tile for tile in self.grid.tiles if tile.id == id_), None)
+        if want not in {"clip", "poster"} or tile is None or tile.clip is None:
+            message = f"there is no {want} {id_!r} in this comparison"
+            raise MediaError(message)
+        path = clip_file(self.lab_folder, tile.clip)
+        return path.read_bytes() if want == "clip" else poster_of(path, LIVE_POSTER_WIDTH)
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        static = {"text/plain": repr(self), "text/html": self._repr_html_()}
+        display(static, raw=True)  # type: ignore[no-untyped-call]
+        if _has_kernel():
+            display(_view(self.widget(), f"{self!r}: live player, needs a kernel"), raw=True)  # type: ignore[no-untyped-call]
+
+    def _repr_html_(self) -> str:
+        return static_html(self.grid, self.lab_folder, mark=self.mark)
+
+    def __repr__(self) -> str:
+        """Say in one line what is compared."""
+        axes = " by ".join(axis.name for axis in (self.grid.y, self.grid.x) if axis)
+        return f"<{type(self).__name__} {' · '.join(filter(None, (self.grid.title, axes, self.grid.totals)))}>"
+
+
+def _parts(data: bytes) -> Iterator[bytes]:
+    for start in range(0, max(1, len(data)), PART_BYTES):
+        yield data[start : start + PART_BYTES]
+
+
+def _has_kernel() -> bool:
+    from IPython.core.getipython import get_ipython
+
+    shell = get_ipython()
+    return getattr(shell, "kernel", None) is not None
+
+
+def _view(widget: Any, words: str) -> dict[str, Any]:
+    """Return what shows a widget, with one line for whoever cannot."""
+    bundle = widget._repr_mimebundle_()
+    data = bundle[0] if isinstance(bundle, Sequence) else bundle
+    return {WIDGET: data[WIDGET], "text/plain": words}
+
+
+@cache
+def _player_class() -> type[Any]:
+    import anywidget
+    import traitlets
+
+    class Player(anywidget.AnyWidget):
+        _esm = text_of("compare.js")
+        _css = text_of("style.css") + text_of("compare.css")
+        grid = traitlets.Unicode().tag(sync=True)
+        mark = traitlets.Unicode().tag(sync=True)
+
+    return Player

@@ -1,0 +1,311 @@
+"""From the table of points to a grid of tiles: frozen records of plain values, and no pandas in sight."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from kling_nb.errors import InputError, nearest
+
+Frame = Any
+"""A ``pandas.DataFrame`` with (some of) the columns of ``lab.df()``."""
+
+Row = Mapping[str, Any]
+
+NOTHING = "—"
+TEXTS = ("template", "prompt")  # these make rows, since a row has room for a sentence
+AXES = ("mode", "provider", "duration", "aspect_ratio", "cfg_scale", "negative_prompt", "model")
+FACTS = (
+    *("model", "mode", "provider", "duration", "aspect_ratio", "cfg_scale", "negative_prompt", "price", "length"),
+    *("size", "sound", "losses", "sample", "run", "point", "took", "submitted_at", "remote_id", "sha256"),
+    *("rating", "note"),
+)
+WIDEST = 12  # columns that an axis may take without being asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """One axis: the column's name and its values as words, in the order in which they are shown."""
+
+    name: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tile:
+    """One point as it is shown. ``clip`` is its file, relative to the lab folder or the page; lengths in seconds."""
+
+    id: str
+    row: int
+    col: int
+    label: str
+    state: str
+    reason: str = ""
+    facts: tuple[tuple[str, str], ...] = ()
+    summary: str = ""
+    prompt: str = ""
+    seconds: float | None = None
+    fps: float | None = None
+    width: int | None = None
+    height: int | None = None
+    sound: bool = False
+    flags: tuple[str, ...] = ()
+    clip: str | None = None
+    poster: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Grid:
+    """A comparison: at most two axes and the tiles, of which several may share a place (samples).
+
+    ``totals`` counts all points by state with their price, ``note`` says what is not shown. ``bare`` is for a
+    single clip, which needs no common transport.
+    """
+
+    title: str
+    simulated: bool
+    x: Axis | None
+    y: Axis | None
+    tiles: tuple[Tile, ...]
+    note: str = ""
+    totals: str = ""
+    bare: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the grid as plain JSON values, as `compare.js` reads them."""
+        plain: dict[str, Any] = _plain(asdict(self))
+        return plain
+
+
+def grid_of(
+    frame: Frame,
+    *,
+    x: str | None = None,
+    y: str | None = None,
+    title: str = "",
+    simulated: bool = False,
+    most: int = 96,
+) -> Grid:
+    """Lay the points of a frame out in a grid.
+
+    Parameters
+    ----------
+    frame
+        A DataFrame with columns of ``lab.df()``; any of them may be missing.
+    x, y
+        The columns that make the grid's columns and rows. Left out, they are chosen among those that vary: a
+        prompt or template makes rows, and the axis with fewer values makes columns.
+    title
+        What stands above it.
+    simulated
+        Whether every view of it says SIMULATED.
+    most
+        How many tiles are shown, the first in the frame's order; ``note`` says how many there are.
+
+    Raises
+    ------
+    InputError
+        For a column that the frame does not have, and for one column on both axes.
+
+    """
+    rows = records(frame)
+    _check(x, y, [str(name) for name in frame.columns])
+    vary = _varying(rows)
+    x, y = _choose(x, y, vary)
+    shown = rows[:most]
+    across, down = _axis(x, shown), _axis(y, shown)
+    note = f"{len(shown)} of {len(rows)} shown" if len(shown) < len(rows) else ""
+    tiles = _tiles(shown, across, down, [name for name in vary if name not in {x, y, *TEXTS}])
+    return Grid(title=title, simulated=simulated, x=across, y=down, tiles=tiles, note=note, totals=totals(rows))
+
+
+def records(frame: Frame) -> list[dict[str, Any]]:
+    """Return the rows of a frame as mappings of plain values, in which whatever is missing is `None`."""
+    plain = frame.astype(object).where(frame.notna(), None)
+    return [{str(name): value for name, value in row.items()} for row in plain.to_dict("records")]
+
+
+def totals(rows: Sequence[Row]) -> str:
+    """Return one line: how many points stand in which state, and what the saved ones cost."""
+    counts = Counter(str(row.get("state") or "planned") for row in rows)
+    money = sum((_money(row) or Decimal(0) for row in rows if row.get("state") == "saved"), Decimal(0))
+    words = [f"{number} {state}" for state, number in counts.most_common()]
+    return " · ".join([*words, *([f"${money:.2f}"] if money else [])])
+
+
+def _check(x: str | None, y: str | None, columns: Sequence[str]) -> None:
+    for name in (x, y):
+        if name is not None and name not in columns:
+            message = f"there is no column {name!r} to compare by; {nearest(name, columns)}"
+            raise InputError(message)
+    if x is not None and x == y:
+        message = f"x and y are both {x!r}; a grid needs two different columns, or only one of the two"
+        raise InputError(message)
+
+
+def _varying(rows: Sequence[Row]) -> dict[str, int]:
+    """Return the columns that could be an axis and have more than one value, with how many they have."""
+    present = {name for row in rows for name in row}
+    variables = sorted(name for name in present if name.startswith("var_"))
+    names = [name for name in (*AXES[:-1], *variables, AXES[-1], *TEXTS) if name in present]
+    counts = {name: len({word(name, row.get(name)) for row in rows}) for name in names}
+    vary = {name: count for name, count in counts.items() if count > 1}
+    if "template" in vary or any(name in vary for name in variables):
+        vary.pop("prompt", None)  # it only follows from these
+    return vary
+
+
+def _choose(x: str | None, y: str | None, vary: Mapping[str, int]) -> tuple[str | None, str | None]:
+    free = [name for name in sorted(vary, key=lambda name: vary[name]) if name not in {x, y}]
+    texts = [name for name in free if name in TEXTS]
+    plain = [name for name in free if name not in TEXTS]
+    if y is None and texts:
+        y = texts[0]
+    narrow = [name for name in plain if vary[name] <= WIDEST]
+    if x is None and narrow:
+        x = narrow[0]
+    rest = [name for name in plain if name != x]
+    return x, (rest[0] if y is None and rest else y)
+
+
+def _axis(name: str | None, rows: Sequence[Row]) -> Axis | None:
+    if name is None or not rows:
+        return None
+    values = list(dict.fromkeys(row.get(name) for row in rows if row.get(name) is not None))
+    if all(isinstance(value, int | float) for value in values):
+        values.sort()
+    missing = [None] if any(row.get(name) is None for row in rows) else []
+    return Axis(name, tuple(dict.fromkeys(word(name, value) for value in [*values, *missing])))
+
+
+def word(name: str, value: Any) -> str:
+    """Return one value of a column as a person reads it."""
+    if value is None or value == "":
+        return NOTHING
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M} UTC"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return f"{value:g} s" if name == "duration" else f"{value:g}"
+    return str(value)
+
+
+def _tiles(rows: Sequence[Row], x: Axis | None, y: Axis | None, others: Sequence[str]) -> tuple[Tile, ...]:
+    samples = len({row.get("sample") for row in rows}) > 1
+    told = {*others, *(axis.name for axis in (x, y) if axis)}
+    labels = [_label(row, others, samples=samples) for row in rows]
+    places = [{"row": _place(y, row), "col": _place(x, row)} for row in rows]
+    ids = _ids(rows)
+    return tuple(_tile(row, ids[n], told, label=labels[n], **places[n]) for n, row in enumerate(rows))
+
+
+def _place(axis: Axis | None, row: Row) -> int:
+    return axis.values.index(word(axis.name, row.get(axis.name))) if axis else 0
+
+
+def _label(row: Row, others: Iterable[str], *, samples: bool) -> str:
+    words = [word(name, row.get(name)) for name in others]
+    return " · ".join([*words, *([f"sample {row.get('sample')}"] if samples else [])])
+
+
+def _ids(rows: Sequence[Row]) -> list[str]:
+    """Return an id for each row: its identity where it has one, and never the same twice."""
+    seen: Counter[str] = Counter()
+    ids = []
+    for number, row in enumerate(rows, 1):
+        own = str(row.get("identity") or row.get("task") or f"tile-{number}")
+        seen[own] += 1
+        ids.append(own if seen[own] == 1 else f"{own}.{seen[own]}")
+    return ids
+
+
+def _tile(point: Row, id_: str, told: Iterable[str], **place: Any) -> Tile:
+    state = str(point.get("state") or "planned")
+    return Tile(
+        id=id_,
+        **place,
+        state=state,
+        reason=_reason(point, state),
+        facts=_facts(point),
+        summary=_summary(point, told),
+        prompt=str(point.get("prompt") or ""),
+        seconds=point.get("seconds"),
+        fps=point.get("fps"),
+        width=point.get("width"),
+        height=point.get("height"),
+        sound=bool(point.get("sound") is True or point.get("sound") == "on"),
+        flags=_flags(point.get("flags")),
+        clip=point.get("clip"),
+    )
+
+
+def _reason(row: Row, state: str) -> str:
+    reason = str(row.get("reason") or "")
+    if state != "uncertain":
+        return reason
+    stake = _price(row)
+    return " · ".join(part for part in (reason, f"{stake} at stake" if stake else "") if part)
+
+
+def _flags(value: Any) -> tuple[str, ...]:
+    if not value:
+        return ()
+    return tuple(flag for flag in value.split("; ") if flag) if isinstance(value, str) else tuple(map(str, value))
+
+
+def _money(row: Row) -> Decimal | None:
+    value = row.get("cost_usd") if row.get("cost_usd") is not None else row.get("estimate_usd")
+    return None if value is None else Decimal(str(value))
+
+
+def _price(row: Row) -> str:
+    money = _money(row)
+    if money is None:
+        return ""
+    exact = row.get("cost_usd") is not None
+    return f"{'' if exact else '≈ '}${money:.2f}"
+
+
+def _summary(row: Row, told: Iterable[str]) -> str:
+    """Return a line of facts, without those that the headings and the label have told."""
+    length = row.get("seconds") or row.get("duration")
+    names = (row.get(name) for name in ("model", "mode") if name not in told)
+    parts = (*names, f"{length:.3g} s" if length else None, _price(row))
+    return " · ".join(str(part).replace(" ", "\N{NO-BREAK SPACE}") for part in parts if part)
+
+
+def _facts(row: Row) -> tuple[tuple[str, str], ...]:
+    variables = [name for name in row if name.startswith("var_")]
+    known = {**row, "price": _price(row), "length": _length(row), "size": _size(row), "took": _took(row)}
+    names = [name for name in (*FACTS[:7], *variables, *FACTS[7:]) if known.get(name) not in (None, "")]
+    return tuple((name.removeprefix("var_").removesuffix("_at"), word(name, known[name])) for name in names)
+
+
+def _length(row: Row) -> str:
+    return f"{row['seconds']:.2f} s" if row.get("seconds") else ""
+
+
+def _size(row: Row) -> str:
+    if not (row.get("width") and row.get("height")):
+        return ""
+    size = f"{row['width']} × {row['height']}"
+    return f"{size}, {row['fps']:g} fps" if row.get("fps") else size
+
+
+def _took(row: Row) -> str:
+    start, end = row.get("submitted_at"), row.get("done_at") or row.get("saved_at")
+    return f"{(end - start).total_seconds():.0f} s" if isinstance(start, datetime) and isinstance(end, datetime) else ""
+
+
+def _plain(value: Any) -> Any:
+    """Return tuples as lists and numpy's numbers as Python's, all the way down."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value.item() if hasattr(value, "item") else value

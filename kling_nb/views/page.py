@@ -1,0 +1,170 @@
+"""The comparison without a kernel: the static output that a notebook keeps, and the page to share."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kling_nb.errors import MediaError
+
+from .grid import Grid, Tile
+
+if TYPE_CHECKING:
+    import jinja2
+
+HERE = Path(__file__).parent
+POSTERS = 48  # with a poster in a notebook; 48 × POSTER_BYTES × 4/3 keeps the output under 600 kB
+POSTER_BYTES = 9_000
+POSTER_WIDTHS = (200, 120)  # pixels; the second where the first is too large
+PAGE_POSTER_WIDTH = 480
+
+HIDING = """
+.jp-OutputArea-child:has(.knb-static):has(+ .jp-OutputArea-child .knb-live) { display: none; }
+.jp-OutputArea-child:has(.knb-static) + .jp-OutputArea-child:not(:has(.knb-live)) { display: none; }
+"""
+"""In JupyterLab: a living player takes the static output's place; a dead one is not shown at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """What stands in a static tile: posters by tile id (as addresses), and whether clips lie beside the page."""
+
+    posters: Mapping[str, str] = field(default_factory=dict)
+    clips: bool = False
+
+
+def text_of(name: str) -> str:
+    """Return the text of one of the files beside this one."""
+    return (HERE / name).read_text(encoding="utf-8")
+
+
+def clip_file(lab_folder: Path, clip: str) -> Path:
+    """Return the file of a clip, which is given relative to the lab folder.
+
+    Raises `MediaError` for a path that leads out of the folder and for a file that is not there.
+    """
+    root = lab_folder.resolve()
+    path = (root / clip).resolve()
+    if not path.is_relative_to(root):
+        message = f"{clip!r} leads out of the lab folder {str(lab_folder)!r}, so it is not shown"
+        raise MediaError(message)
+    if not path.is_file():
+        message = f"{clip!r} is not in the lab folder {str(lab_folder)!r}; was it moved or deleted?"
+        raise MediaError(message)
+    return path
+
+
+def static_html(grid: Grid, lab_folder: Path, *, mark: str) -> str:
+    """Return posters and facts as one table: no script, and under 1 MB for any grid that `grid_of` makes.
+
+    ``mark`` is what a live player finds the table by. Everything foreign is escaped.
+    """
+    style = text_of("style.css") + HIDING
+    media = Media(posters=_inline_posters(grid, lab_folder))
+    return str(_template().module.table(grid, cells(grid), media, mark, style))  # type: ignore[attr-defined]
+
+
+def write_page(grid: Grid, lab_folder: Path, out: Path) -> Path:
+    """Write a page that needs no kernel, no server and no network; return its ``index.html``.
+
+    ``out`` is a folder, made where it is missing: ``index.html``, ``clips/`` and ``posters/``. Clips that lie there
+    already with the same size are not copied again; nothing is deleted. A clip whose file is missing becomes a tile
+    that says so.
+    """
+    names = _names(grid)
+    tiles = tuple(_exported(tile, lab_folder, out, names) for tile in grid.tiles)
+    page = out / "index.html"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(page_html(replace(grid, tiles=tiles)), encoding="utf-8")
+    return page
+
+
+def page_html(grid: Grid) -> str:
+    """Return the page for a grid whose clips and posters are given relative to the page."""
+    from jinja2.utils import htmlsafe_json_dumps
+
+    style = "\n".join(map(text_of, ("style.css", "compare.css", "page.css")))
+    values = {"style": style, "script": text_of("compare.js"), "grid_json": htmlsafe_json_dumps(grid.to_json())}
+    return _template().render(page=True, grid=grid, cells=cells(grid), media=Media(clips=True), **values)
+
+
+def cells(grid: Grid) -> list[list[list[Tile]]]:
+    """Return the tiles by row and column."""
+    columns = range(len(grid.x.values) if grid.x else 1)
+    rows = range(len(grid.y.values) if grid.y else 1)
+    return [[[t for t in grid.tiles if (t.row, t.col) == (row, col)] for col in columns] for row in rows]
+
+
+@cache
+def _template() -> jinja2.Template:
+    import jinja2
+
+    files = jinja2.FileSystemLoader(HERE)
+    return jinja2.Environment(loader=files, autoescape=True, undefined=jinja2.StrictUndefined).get_template("page.html")
+
+
+def poster_of(path: Path, width: int) -> bytes:
+    """Return the first frame of a clip as a JPEG, ``width`` pixels wide; raises `MediaError` if it cannot be read."""
+    from kling_nb.media import poster
+
+    return poster(path, width=width)
+
+
+def _inline_posters(grid: Grid, lab_folder: Path) -> dict[str, str]:
+    saved = [tile for tile in grid.tiles if tile.clip][:POSTERS]
+    found = {tile.id: _small_poster(lab_folder, str(tile.clip)) for tile in saved}
+    return {id_: "data:image/jpeg;base64," + base64.b64encode(jpeg).decode() for id_, jpeg in found.items() if jpeg}
+
+
+def _small_poster(lab_folder: Path, clip: str) -> bytes | None:
+    try:
+        path = clip_file(lab_folder, clip)
+        jpegs = (poster_of(path, width) for width in POSTER_WIDTHS)
+        return next((jpeg for jpeg in jpegs if len(jpeg) <= POSTER_BYTES), None)
+    except MediaError:
+        return None
+
+
+def _names(grid: Grid) -> dict[str, str]:
+    """Return a file name for each clip, unlike any other."""
+    names: dict[str, str] = {}
+    for clip in dict.fromkeys(tile.clip for tile in grid.tiles if tile.clip):
+        name = Path(clip).name
+        names[clip] = name if name not in names.values() else f"{len(names)}-{name}"
+    return names
+
+
+def _exported(tile: Tile, lab_folder: Path, out: Path, names: Mapping[str, str]) -> Tile:
+    if tile.clip is None:
+        return tile
+    name = names[tile.clip]
+    try:
+        source = clip_file(lab_folder, tile.clip)
+    except MediaError as error:
+        return replace(tile, clip=None, reason=str(error))
+    _copy(source, out / "clips" / name)
+    poster = out / "posters" / f"{Path(name).stem}.jpg"
+    return replace(tile, clip=f"clips/{name}", poster=_write_poster(source, poster))
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not target.exists() or target.stat().st_size != source.stat().st_size:
+        shutil.copyfile(source, target)
+
+
+def _write_poster(source: Path, target: Path) -> str | None:
+    try:
+        jpeg = poster_of(source, PAGE_POSTER_WIDTH)
+    except MediaError:
+        return None
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(jpeg)
+    return f"posters/{target.name}"
+
+

@@ -1,0 +1,304 @@
+"""The grid, the static output and the messages of a comparison: everything but the browser."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kling_nb import frames
+from kling_nb.errors import InputError, MediaError
+from kling_nb.views.clip import clip_view
+from kling_nb.views.compare import PART_BYTES, Axis, Comparison, grid_of, write_page
+from kling_nb.views.page import POSTER_BYTES, clip_file, page_html
+from tests.views.clips import LabFolder
+
+EVIL = "</script><img src=x onerror='window.hit=1'>{{7*7}}&amp;"
+
+
+def points(**columns: Any) -> pd.DataFrame:
+    """Return a frame with these columns, in the dtypes that `lab.df()` has."""
+    frame = pd.DataFrame(columns)
+    return frame.astype({name: frames.POINT_COLUMNS[name] for name in columns if name in frames.POINT_COLUMNS})
+
+
+def told(axis: Axis | None) -> Any:
+    """Return an axis as its name and values."""
+    return None if axis is None else dataclasses.astuple(axis)
+
+
+def varied(count: int = 12, **more: Any) -> pd.DataFrame:
+    """Return points over two modes and three models, in the order of a sweep."""
+    models = ["kling-v1-6", "kling-v2-5-turbo", "kling-v2-6"]
+    model, mode = [models[n // 2 % 3] for n in range(count)], [("std", "pro")[n % 2] for n in range(count)]
+    return points(model=model, mode=mode, state=["saved"] * count, sample=[n // 6 + 1 for n in range(count)], **more)
+
+
+def test_the_axis_with_fewer_values_makes_columns() -> None:
+    """Left out, x is the axis with the fewest values and y the next."""
+    grid = grid_of(varied())
+
+    assert told(grid.x) == ("mode", ("std", "pro"))
+    assert grid.y.name == "model"  # type: ignore[union-attr]
+
+
+def test_a_prompt_makes_rows() -> None:
+    """A template or prompt that varies is put on the rows, which have room for a sentence."""
+    grid = grid_of(points(prompt=["a fox", "a boat"] * 2, mode=["std"] * 2 + ["pro"] * 2))
+
+    assert (grid.x.name, grid.y.name) == ("mode", "prompt")  # type: ignore[union-attr]
+
+
+def test_a_prompt_that_follows_from_its_variables_is_no_axis() -> None:
+    """Where a variable varies, the prompts made from it do not count as an axis of their own."""
+    prompts = {"prompt": ["a fox in snow", "a fox in rain"], "template": ["a fox in {weather}"] * 2}
+
+    grid = grid_of(points(**prompts, var_weather=["snow", "rain"]))
+
+    assert (grid.x.name, grid.y) == ("var_weather", None)  # type: ignore[union-attr]
+
+
+def test_what_was_asked_for_wins() -> None:
+    """An axis that is given is kept, and the other is chosen from the rest."""
+    grid = grid_of(varied(), x="model")
+
+    assert (grid.x.name, grid.y.name) == ("model", "mode")  # type: ignore[union-attr]
+
+
+def test_an_unknown_column_is_answered_with_the_nearest() -> None:
+    """A misspelt axis is an error that names the column that was probably meant."""
+    with pytest.raises(InputError, match="did you mean 'model'"):
+        grid_of(varied(), x="modell")
+
+
+def test_one_column_on_both_axes_is_refused() -> None:
+    """A grid needs two different axes."""
+    with pytest.raises(InputError, match="both 'mode'"):
+        grid_of(varied(), x="mode", y="mode")
+
+
+def test_a_missing_value_is_an_axis_value_too() -> None:
+    """Whatever is missing on an axis is shown as a dash, after all others."""
+    grid = grid_of(points(mode=[None, "std"], state=["saved", "saved"]), x="mode")
+
+    assert told(grid.x) == ("mode", ("std", "—"))
+    assert [tile.col for tile in grid.tiles] == [1, 0]
+
+
+def test_numbers_are_sorted_on_an_axis() -> None:
+    """A numeric axis is in order of size, whatever the order of the points."""
+    assert told(grid_of(points(duration=[10, 5]), x="duration").x) == ("duration", ("5 s", "10 s"))
+
+
+@given(st.sets(st.sampled_from(sorted(frames.POINT_COLUMNS)), min_size=1))
+def test_any_column_may_be_missing(names: set[str]) -> None:
+    """A grid is made from whatever columns there are, even where all their values are missing."""
+    frame = points(**{name: [None, None] for name in names})
+
+    assert len(grid_of(frame).tiles) == 2
+
+
+def test_an_empty_frame_is_an_empty_grid() -> None:
+    """No points give no tiles and no axes."""
+    grid = grid_of(points(mode=[], model=[]), x="mode")
+
+    assert (grid.tiles, grid.x) == ((), None)
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_a_grid_is_plain_json(prompt: str, reason: str) -> None:
+    """What goes to the browser survives JSON unchanged: lists, text, numbers, nothing else."""
+    grid = grid_of(points(prompt=[prompt], reason=[reason], width=[320], sound=[True])).to_json()
+
+    assert grid == json.loads(json.dumps(grid))
+
+
+def test_a_label_tells_apart_what_shares_a_place() -> None:
+    """A tile is labelled by the axes that are not on the grid and by its sample."""
+    tiles = grid_of(varied(provider=["kling", "fal"] * 6), x="model", y="mode").tiles
+
+    assert tiles[0].label == "kling · sample 1"
+
+
+def test_money_is_told_as_estimated_unless_charged() -> None:
+    """An estimate carries a sign, a charge does not, and a charge that was in doubt is said to be at stake."""
+    frame = points(state=["saved", "saved", "uncertain"], estimate_usd=[0.35] * 3, cost_usd=[0.3, None, None])
+
+    charged, estimated, doubtful = grid_of(frame).tiles
+
+    assert (charged.summary, estimated.summary) == ("$0.30", "≈\N{NO-BREAK SPACE}$0.35")
+    assert doubtful.reason == "≈ $0.35 at stake"
+
+
+def test_what_is_left_out_is_told() -> None:
+    """A grid that shows fewer tiles than there are points says so, and its totals still count all."""
+    grid = grid_of(varied(12), most=5)
+
+    assert (len(grid.tiles), grid.note, grid.totals) == (5, "5 of 12 shown", "12 saved")
+
+
+def test_ids_are_never_the_same_twice() -> None:
+    """Two points that share one task still have tiles of their own."""
+    assert [tile.id for tile in grid_of(points(identity=["same", "same"])).tiles] == ["same", "same.2"]
+
+
+def test_everything_foreign_is_text(lab_folder: LabFolder) -> None:
+    """Markup in prompts, reasons, titles and axis values is escaped in the static output and in the page."""
+    foreign = {name: [EVIL, ""] for name in ("prompt", "reason", "note", "mode")}
+    grid = grid_of(points(**foreign, state=["failed", "saved"]), x="mode", title=EVIL)
+
+    for html in (Comparison(grid, lab_folder.path)._repr_html_(), page_html(grid)):
+        assert "<img src=x" not in html
+        assert "&lt;img src=x" in html
+
+
+def test_json_in_the_page_cannot_end_its_script(lab_folder: LabFolder) -> None:
+    """The page's data holds no literal angle bracket, and reads back as the grid."""
+    grid = grid_of(lab_folder.frame(prompt=EVIL))
+
+    data = page_html(grid).split('id="grid">')[1].split("</script>")[0]
+
+    assert "<" not in data
+    assert grid.to_json() == json.loads(data)
+
+
+def test_the_static_output_is_small_and_without_script(lab_folder: LabFolder) -> None:
+    """However many points there are, the saved output holds posters, no script and less than 1 MB."""
+    frame = pd.concat([lab_folder.frame(prompt="long " * 400)] * 80, ignore_index=True)
+
+    html = Comparison(grid_of(frame), lab_folder.path)._repr_html_()
+
+    assert "data:image/jpeg;base64," in html
+    assert "<script" not in html
+    assert len(html) < 1_000_000
+
+
+def test_a_poster_is_bounded() -> None:
+    """48 posters of the largest size that is kept stay under 600 kB in base64."""
+    assert 48 * POSTER_BYTES * 4 / 3 < 600_000
+
+
+def test_the_output_is_the_same_for_the_same_grid(lab_folder: LabFolder) -> None:
+    """Displaying twice gives the same bytes, so that a notebook re-checks."""
+    first, second = (Comparison(grid_of(lab_folder.frame()), lab_folder.path)._repr_html_() for _ in range(2))
+
+    assert first == second
+
+
+def test_only_files_of_the_lab_are_served(lab_folder: LabFolder) -> None:
+    """A clip path that leads out of the lab folder is refused, by whatever way it leads out."""
+    outside = lab_folder.path.parent / "secret.mp4"
+    outside.write_bytes(b"secret")
+    (lab_folder.path / "clips" / "link.mp4").symlink_to(outside)
+
+    for clip in ("../secret.mp4", str(outside), "clips/link.mp4"):
+        with pytest.raises(MediaError, match="leads out"):
+            clip_file(lab_folder.path, clip)
+
+
+def answers(comparison: Comparison, wish: Any) -> list[tuple[dict[str, Any], list[bytes]]]:
+    """Return what a comparison sends for one message."""
+    sent: list[tuple[dict[str, Any], list[bytes]]] = []
+    comparison.answer(wish, lambda message, buffers: sent.append((message, buffers)))
+    return sent
+
+
+def test_a_clip_is_answered_with_its_bytes(lab_folder: LabFolder) -> None:
+    """The player's wish for a clip is answered with the file, as it is."""
+    comparison = Comparison(grid_of(lab_folder.frame()), lab_folder.path)
+
+    [(message, [data])] = answers(comparison, {"want": "clip", "id": "a"})
+
+    assert message == {"got": "clip", "id": "a", "parts": 1}
+    assert (lab_folder.path / "clips/a.mp4").read_bytes() == data
+
+
+def test_a_large_clip_travels_in_parts(lab_folder: LabFolder) -> None:
+    """A clip above the bound is sent in parts that make it up again."""
+    data = bytes(range(256)) * (PART_BYTES // 100)
+    (lab_folder.path / "clips/a.mp4").write_bytes(data)
+
+    sent = answers(Comparison(grid_of(lab_folder.frame()), lab_folder.path), {"want": "clip", "id": "a"})
+
+    assert len(sent) == sent[0][0]["parts"] > 1
+    assert data == b"".join(part for _, [part] in sent)
+
+
+@pytest.mark.parametrize("wish", [{"want": "clip", "id": "other"}, {"want": "../x", "id": "a"}, {}, None, [1]])
+def test_a_wish_for_anything_else_is_an_error_in_words(lab_folder: LabFolder, wish: Any) -> None:
+    """Whatever the browser asks for that is not of this grid is answered with one sentence and no bytes."""
+    [(message, buffers)] = answers(Comparison(grid_of(lab_folder.frame()), lab_folder.path), wish)
+
+    assert "there is no" in message["error"]
+    assert buffers == []
+
+
+def test_the_widget_syncs_no_media(lab_folder: LabFolder) -> None:
+    """The state that is saved with a notebook holds the grid, and neither posters nor clips."""
+    state = Comparison(grid_of(lab_folder.frame()), lab_folder.path).widget().get_state()
+
+    assert not any(isinstance(value, bytes | memoryview) for value in state.values())
+    assert len(state["grid"]) < 5_000
+
+
+def test_a_page_is_complete(lab_folder: LabFolder, tmp_path: Path) -> None:
+    """The page's folder holds the page, the clips and the posters, and names no other place."""
+    index = write_page(grid_of(lab_folder.frame()), lab_folder.path, tmp_path / "page")
+
+    files = {path.relative_to(tmp_path / "page").as_posix() for path in index.parent.rglob("*") if path.is_file()}
+    assert {"index.html", "clips/a.mp4", "clips/b.mp4", "posters/a.jpg", "posters/b.jpg"} == files
+    named = re.findall(r'(?:src|href|poster)="([^"]*)"', index.read_text())
+    assert named
+    assert {"clips", "posters"} == {address.split("/")[0] for address in named}
+
+
+def test_a_page_tells_of_a_clip_that_is_gone(lab_folder: LabFolder, tmp_path: Path) -> None:
+    """A clip whose file is missing becomes a tile with the reason; the page is written all the same."""
+    (lab_folder.path / "clips/a.mp4").unlink()
+
+    index = write_page(grid_of(lab_folder.frame()), lab_folder.path, tmp_path / "page")
+
+    assert "is not in the lab folder" in index.read_text()
+
+
+def test_clips_of_one_name_do_not_meet(lab_folder: LabFolder, tmp_path: Path) -> None:
+    """Two clips that share a file name in different folders stay two clips in the page."""
+    other = lab_folder.path / "more"
+    other.mkdir()
+    (other / "a.mp4").write_bytes((lab_folder.path / "clips/b.mp4").read_bytes())
+    frame = lab_folder.frame()
+    frame["clip"] = ["clips/a.mp4", "more/a.mp4"]
+
+    index = write_page(grid_of(frame), lab_folder.path, tmp_path / "page")
+
+    assert len(list((index.parent / "clips").iterdir())) == 2
+
+
+def test_one_clip_by_itself(lab_folder: LabFolder) -> None:
+    """The view of one clip has no axes, is a path, and says in one line what it is."""
+    view = clip_view(lab_folder.frame(), lab_folder.path, simulated=True)
+
+    assert (lab_folder.path / "clips/a.mp4") == Path(view) == view.path
+    assert view.grid.bare
+    assert repr(view) == "<ClipView kling-v2-6 · std · 2\N{NO-BREAK SPACE}s · saved · clips/a.mp4>"
+
+
+def test_one_clip_that_is_not_there(lab_folder: LabFolder) -> None:
+    """The view of a failed task says why there is no file instead of naming one."""
+    view = clip_view(points(state=["failed"], reason=["refused by the provider"]), lab_folder.path)
+
+    with pytest.raises(FileNotFoundError, match="failed, refused by the provider"):
+        open(view)  # noqa: PTH123, SIM115
+
+
+def test_records_are_frozen() -> None:
+    """A grid is a record: changing one makes a new one."""
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        grid_of(varied()).title = "other"  # type: ignore[misc]
