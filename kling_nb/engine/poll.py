@@ -17,7 +17,7 @@ from statistics import median
 PRICE_OF_DELAY = 0.4  # requests a second: 2.5 s of delay weigh as much as one request
 SIGMA = 0.35  # spread of log durations, before anything was learnt
 FLOOR_S = 2.0
-CAP_S = 60.0
+CAP_S = 100.0
 LATEST_S = 600.0  # a stalled task is still looked at this often
 PRIOR_WEIGHT = 5
 SIGMA_WEIGHT = 20
