@@ -299,6 +299,6 @@ def _version() -> str:
 
 def _without_queries(record: logging.LogRecord) -> bool:
     """Leave queries out of what httpx logs at INFO of our requests: they hold signatures and tokens."""
-    if isinstance(record.args, tuple):
+    if _OURS.get() and isinstance(record.args, tuple):
         record.args = tuple(without_query(str(a)) if type(a).__name__ == "URL" else a for a in record.args)
     return True

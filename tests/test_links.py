@@ -1,0 +1,73 @@
+"""Links: which places a stranger's link may lead to."""
+
+from __future__ import annotations
+
+import pytest
+from wired import NamedLoop, http, run  # noqa: F401 (a fixture)
+
+from kling_nb.errors import MediaError
+from kling_nb.links import judge, named, onward, refuse_downgrade, without_query
+
+pytestmark = pytest.mark.usefixtures("http")
+
+
+@pytest.mark.parametrize(
+    ("host", "own", "place"),
+    [
+        ("93.184.216.34", "api.example", None),
+        ("cdn.example", "api.example", None),
+        ("198.18.0.7", "api.example", None),
+        ("fake-ip.example", "api.example", None),
+        ("mixed.example", "api.example", None),
+        ("127.0.0.1", "api.example", "this machine"),
+        ("localhost", "api.example", "this machine"),
+        ("a.localhost.", "api.example", "this machine"),
+        ("::1", "api.example", "this machine"),
+        ("::ffff:127.0.0.1", "api.example", "this machine"),
+        ("2130706433", "api.example", "this machine"),
+        ("0x7f.1", "api.example", "this machine"),
+        ("inside.example", "api.example", "a private network"),
+        ("172.16.0.1", "api.example", "a private network"),
+        ("169.254.169.254", "api.example", "a link-local address"),
+        ("127.0.0.1", "localhost", None),
+        ("127.0.0.1", "127.0.0.2", None),
+        ("192.168.1.6", "inside.example", None),
+        ("192.168.1.6", "127.0.0.1", "a private network"),
+        ("169.254.169.254", "127.0.0.1", "a link-local address"),
+        ("127.0.0.1", "unknown.example", "this machine"),
+        ("127.0.0.1", None, "this machine"),
+    ],
+)
+def test_a_private_place_is_for_providers_that_are_there(
+    host: str, own: str | None, place: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A link may lead to a private place only where the provider's own base is in such a place."""
+    names = {"cdn.example": ["93.184.216.34"], "api.example": ["93.184.216.35"], "inside.example": ["10.0.0.1"]}
+    names |= {"fake-ip.example": ["198.18.1.1"], "mixed.example": ["10.0.0.1", "93.184.216.34"]}
+    monkeypatch.setattr(NamedLoop, "names", names)
+    work = judge(("https", host, 443), ("https", own, 443) if own else None)
+    if place is None:
+        run(work)
+        return
+    with pytest.raises(MediaError, match=f"leads to {place}"):
+        run(work)
+
+
+def test_a_link_is_not_downgraded() -> None:
+    """A redirect from https to http is refused."""
+    with pytest.raises(MediaError, match="from https to http"):
+        refuse_downgrade("GET a.example/b", "https://a.example/b", "http://a.example/c")
+
+
+def test_a_message_names_no_query_and_no_user() -> None:
+    """Of an address a message tells host, port and path only; an unreadable one is not quoted."""
+    assert "GET a.example:81/b" == named("GET", "https://user:secret@a.example:81/b?sig=secret#secret")
+    assert "GET to an address that cannot be read" == named("GET", "https://[secret")
+    assert "https://a.example/b" == without_query("https://user:secret@a.example/b?sig=secret#secret")
+
+
+def test_only_a_redirect_leads_onward() -> None:
+    """A location counts with a redirecting status only, and is read relative to the address."""
+    assert "https://a.example/c" == onward("https://a.example/b?x", 302, {"location": "/c"})
+    assert onward("https://a.example/b", 201, {"location": "/c"}) is None
+    assert onward("https://a.example/b", 302, {}) is None

@@ -1,0 +1,285 @@
+"""Calls: a reply, or certainly not sent, or in doubt; and never a secret outside its own origin."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import inspect
+import json
+import logging
+import os
+import socket
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from strict_socket import Act, StrictSocket, answer
+from wired import DOUBTS, OK, QUICK, SECRET, check, fails, http, run, sent, submit, using  # noqa: F401 (a fixture)
+
+from kling_nb.answers import VERDICTS
+from kling_nb.dialect import Inline, Reply
+from kling_nb.errors import Doubt, InputError, NotSent
+from kling_nb.wire import Wire, library
+
+pytestmark = pytest.mark.usefixtures("http")
+
+
+def test_every_exception_has_a_verdict() -> None:
+    """Every public exception class of the library is mapped by its own name."""
+    module = library(os.environ["KLING_NB_HTTP"])
+    kinds = [kind for _, kind in inspect.getmembers(module, inspect.isclass) if issubclass(kind, Exception)]
+    kinds = [kind for kind in kinds if not issubclass(kind, Warning)]
+    assert len(kinds) > 20
+    assert [] == [kind.__name__ for kind in kinds if kind.__name__ not in VERDICTS]
+
+
+def test_a_call_arrives_as_it_is() -> None:
+    """A body travels as UTF-8 JSON with the call's headers and our name; the reply's header names are lower-case."""
+    with StrictSocket.running(lambda _: [answer(b"[1]", "201 Created", "X-Log-Id: 7")]) as server:
+        reply = sent(submit(server.url, body={"prompt": "雪 snow", "n": [1, None]}))
+    (seen,) = server.seen
+    assert "POST /v1/videos?access_token=" + SECRET == f"{seen.method} {seen.target}"
+    assert '{"prompt": "雪 snow", "n": [1, null]}' == seen.body.decode()
+    assert "application/json" == seen.headers["content-type"]
+    assert f"Bearer {SECRET}" == seen.headers["authorization"]
+    assert seen.headers["user-agent"].startswith("kling_nb/")
+    assert (201, [1], "7") == (reply.status, reply.json(), reply.headers["x-log-id"])
+
+
+def test_a_call_may_have_its_own_content_type() -> None:
+    """A content type of the call's own wins, whatever its capitals."""
+    with StrictSocket.running(lambda _: [OK]) as server:
+        sent(submit(server.url, headers={"Content-Type": "application/vnd.kling+json"}))
+    assert "application/vnd.kling+json" == server.seen[0].headers["content-type"]
+
+
+def test_images_are_put_in_when_sent() -> None:
+    """An inline image becomes base64 or a data URI on the wire, at any depth."""
+    body = {"image": Inline("sha256:ab"), "more": [{"url": Inline("sha256:ab", "data_uri")}]}
+    with StrictSocket.running(lambda _: [OK]) as server:
+        sent(submit(server.url, body=body), read_image=lambda ref: (ref.encode(), "image/png"))
+    expected = {"image": "c2hhMjU2OmFi", "more": [{"url": "data:image/png;base64,c2hhMjU2OmFi"}]}
+    assert expected == json.loads(server.seen[0].body)
+
+
+def test_an_image_that_cannot_be_read_is_not_sent() -> None:
+    """A body that cannot be completed sends nothing and passes on our own words for it."""
+
+    def gone(ref: str) -> tuple[bytes, str]:
+        message = f"the image {ref} is gone"
+        raise InputError(message)
+
+    with StrictSocket.running(lambda _: [OK]) as server:
+        text = fails(NotSent, lambda: sent(submit(server.url, body={"image": Inline("sha256:ab")}), read_image=gone))
+    assert text.endswith("the image sha256:ab is gone")
+    assert 0 == server.connections
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"body": {"prompt": SECRET, "bad": object()}},
+        {"body": {"prompt": f"{SECRET}\ud800"}},
+        {"body": {"prompt": SECRET, "cfg": float("nan")}},
+        {"headers": {"authorization": f"Bearer {SECRET}\n"}},
+        {"headers": {"authorization": f"Bearer {SECRET}\u2026"}},
+    ],
+)
+def test_what_cannot_be_written_is_not_sent(spoilt: dict[str, Any]) -> None:
+    """A body or header that cannot be written sends nothing, and the message does not quote it."""
+    with StrictSocket.running(lambda _: [OK]) as server:
+        fails(NotSent, lambda: sent(submit(server.url, **spoilt)))
+    assert [] == server.seen
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://api.example",
+        "api.example",
+        "http://",
+        "http://[::1",
+        "http://api.example:99999",
+        f"http://{'a' * 70}.example",
+        "http://a..example",
+        "http://nowhere.example",
+    ],
+)
+def test_an_address_that_leads_nowhere_is_not_sent(url: str) -> None:
+    """A bad address, or a name that nobody knows, is certainly not sent."""
+    fails(NotSent, lambda: sent(submit(url)))
+
+
+def test_a_refused_connection_is_not_sent() -> None:
+    """Where nobody listens, nothing was sent; the message names method, host and path and what to do."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    text = fails(NotSent, lambda: sent(submit(f"http://127.0.0.1:{port}")))
+    assert text.startswith(f"POST 127.0.0.1:{port}/v1/videos was not sent: no connection could be made")
+    assert text.endswith("sending it again is safe")
+
+
+@pytest.mark.parametrize("greeting", [[b"HTTP/1.1 400 Bad Request\r\n\r\n"], [Act.CLOSE], [Act.RESET], [Act.HANG]])
+def test_a_failed_tls_handshake_is_not_sent(greeting: list[bytes | Act]) -> None:
+    """Where no TLS is spoken, nothing was sent, not even the head of the request."""
+    limits = replace(QUICK, total_s=5)
+    with StrictSocket.running(lambda _: [OK], greeting) as server:
+        fails(NotSent, lambda: sent(submit(server.url.replace("http:", "https:")), limits=limits))
+    assert [] == server.seen
+
+
+@pytest.mark.parametrize("script", DOUBTS.values(), ids=DOUBTS)
+def test_a_lost_answer_is_in_doubt(script: list[bytes | Act]) -> None:
+    """Whatever happens after the request went out is a doubt, and the request went out once."""
+    with StrictSocket.running(lambda _: script) as server:
+        text = fails(Doubt, lambda: sent(submit(server.url), limits=QUICK))
+    assert 1 == len(server.seen)
+    assert text.startswith(f"POST {server.url.removeprefix('http://')}/v1/videos: ")
+
+
+def test_a_reset_before_reading_is_in_doubt() -> None:
+    """A connection that is reset at the first byte counts as a doubt although the server understood nothing."""
+    with StrictSocket.running(lambda _: [OK], deaf=True) as server:
+        fails(Doubt, lambda: sent(submit(server.url)))
+    assert [] == server.seen
+
+
+def test_a_packed_reply_is_unpacked() -> None:
+    """A gzip reply within the limit is read."""
+    packed = answer(gzip.compress(b'{"code":0}'), "200 OK", "Content-Encoding: GZIP")
+    with StrictSocket.running(lambda _: [packed]) as server:
+        assert {"code": 0} == sent(check(server.url)).json()
+
+
+def test_submits_never_share_a_connection() -> None:
+    """Every submit has a fresh connection; reads keep theirs."""
+
+    async def calls(wire: Wire) -> None:
+        for _ in range(3):
+            await wire.send(submit(server.url))
+            await wire.send(check(server.url))
+
+    with StrictSocket.running(lambda _: [OK]) as server:
+        run(using(calls))
+    connections = {method: [s.connection for s in server.seen if s.method == method] for method in ("POST", "GET")}
+    assert 3 == len(set(connections["POST"]))
+    assert 1 == len(set(connections["GET"]))
+    assert not set(connections["POST"]) & set(connections["GET"])
+
+
+def test_a_stale_connection_is_a_doubt_and_not_retried() -> None:
+    """A read on a kept connection that the server gives up is told, not silently sent again."""
+
+    async def calls(wire: Wire) -> None:
+        await wire.send(check(server.url))
+        await wire.send(check(server.url))
+
+    with StrictSocket.running(lambda seen: [Act.RESET if seen.nth else OK]) as server:
+        fails(Doubt, lambda: run(using(calls)))
+    assert [(0, 0), (0, 1)] == [(s.connection, s.nth) for s in server.seen]
+
+
+def test_a_submit_is_not_redirected() -> None:
+    """A redirect of a paid call is a reply like any other, and nobody is asked again."""
+    with StrictSocket.running(lambda _: [answer(b"", "307 Temporary Redirect", "location: /elsewhere")]) as server:
+        assert 307 == sent(submit(server.url)).status
+    assert 1 == len(server.seen)
+
+
+def test_a_read_is_redirected_within_its_origin() -> None:
+    """A GET follows a redirect of the same origin with its credential."""
+    moved = answer(b"", "302 Found", "location: /tasks/2?a=b")
+    with StrictSocket.running(lambda seen: [OK if seen.target == "/tasks/2?a=b" else moved]) as server:
+        assert 200 == sent(check(server.url + "/tasks/1")).status
+    assert f"Bearer {SECRET}" == server.seen[1].headers["authorization"]
+
+
+def test_a_read_is_not_redirected_elsewhere() -> None:
+    """A GET that is redirected to another origin ends with that reply: no credential travels there."""
+    with StrictSocket.running(lambda _: [OK]) as other:
+        moved = answer(b"", "302 Found", f"location: {other.url}/")
+        with StrictSocket.running(lambda _: [moved]) as server:
+            assert 302 == sent(check(server.url)).status
+    assert 0 == other.connections
+
+
+def test_redirects_of_a_read_are_bounded() -> None:
+    """A redirect in a circle ends as a doubt."""
+    with StrictSocket.running(lambda _: [answer(b"", "302 Found", "location: /")]) as server:
+        fails(Doubt, lambda: sent(check(server.url)))
+    assert 6 == len(server.seen)
+
+
+def test_cookies_are_not_kept() -> None:
+    """A cookie that a reply sets is not sent back."""
+
+    async def calls(wire: Wire) -> None:
+        await wire.send(check(server.url))
+        await wire.send(check(server.url))
+
+    with StrictSocket.running(lambda _: [answer(b"", "200 OK", "set-cookie: session=1; path=/")]) as server:
+        run(using(calls))
+    assert "cookie" not in server.seen[1].headers
+
+
+def test_the_librarys_log_tells_no_query(caplog: pytest.LogCaptureFixture) -> None:
+    """What the library logs of our calls has no query; of others' it stays as it is."""
+    caplog.set_level(logging.INFO)
+    with StrictSocket.running(lambda _: [OK]) as server:
+        sent(submit(server.url))
+        assert SECRET not in caplog.text
+        assert "/v1/videos" in caplog.text
+        with library(os.environ["KLING_NB_HTTP"]).Client(trust_env=False) as others:
+            others.get(f"{server.url}/?mine=1")
+    assert "mine=1" in caplog.text
+
+
+def test_a_cancelled_call_is_cancelled_and_frees_its_slot() -> None:
+    """A cancellation passes as it is, and the next call goes out."""
+
+    async def calls(wire: Wire) -> Reply:
+        task = asyncio.create_task(wire.send(submit(server.url)))
+        await asyncio.get_running_loop().run_in_executor(None, server.arrived.wait, 5)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return await wire.send(check(server.url))
+
+    with StrictSocket.running(lambda seen: [Act.HANG if seen.method == "POST" else OK]) as server:
+        assert run(using(calls, in_flight=1)).ok
+
+
+def test_a_closed_wire_sends_nothing() -> None:
+    """After closing, a call is certainly not sent."""
+
+    async def late(wire: Wire) -> Reply:
+        await wire.aclose()
+        return await wire.send(submit(server.url))
+
+    with StrictSocket.running(lambda _: [OK]) as server:
+        assert "this wire is closed" in fails(NotSent, lambda: run(using(late)))
+    assert 0 == server.connections
+
+
+def test_a_proxy_that_refuses_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment's proxy is used, and where it opens no tunnel nothing was sent."""
+    with StrictSocket.running(lambda _: [answer(b"", "403 Forbidden")]) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        fails(NotSent, lambda: sent(submit("https://api.example")))
+    assert [("CONNECT", "api.example:443", False)] == [
+        (s.method, s.target, SECRET in str(s.headers)) for s in proxy.seen
+    ]
+
+
+def test_an_unknown_library_is_answered_with_the_known_ones() -> None:
+    """A misspelt library is an error that lists the known ones."""
+    with pytest.raises(InputError, match="known: httpx, httpx2"):
+        library("httpx3")
+
+
+def test_an_argument_wins_over_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library is what the argument names, else what ``KLING_NB_HTTP`` names."""
+    monkeypatch.setenv("KLING_NB_HTTP", "curl")
+    Wire(http="httpx")
+    with pytest.raises(InputError, match="no HTTP library 'curl'"):
+        Wire()

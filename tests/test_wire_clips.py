@@ -1,0 +1,150 @@
+"""Downloads: a clip comes whole or not at all, and its link leads where a stranger may point."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from strict_socket import Act, Seen, StrictSocket, answer
+from wired import DOUBTS, PATIENT, QUICK, SECRET, NamedLoop, fails, fetched, http  # noqa: F401 (a fixture)
+
+from kling_nb.errors import Doubt, LinkExpired, MediaError
+from kling_nb.wire import Received
+
+pytestmark = pytest.mark.usefixtures("http")
+
+
+def test_a_clip_is_streamed_to_its_part_file(tmp_path: Path) -> None:
+    """A whole clip is on disk with its length, hash and type; the address that is kept has no query."""
+    clip = bytes(range(256)) * 300
+    with StrictSocket.running(lambda _: [answer(clip, "200 OK", "content-type: video/mp4")]) as server:
+        got = fetched(f"{server.url}/a.mp4?sig={SECRET}", tmp_path / "a.part", server.url)
+    assert clip == (tmp_path / "a.part").read_bytes()
+    digest = hashlib.sha256(clip).hexdigest()
+    assert got == Received(
+        status=200, content_type="video/mp4", bytes=len(clip), sha256=digest, url=f"{server.url}/a.mp4"
+    )
+    assert "identity" == server.seen[0].headers["accept-encoding"]
+
+
+@pytest.mark.parametrize(("label", "sent_as"), [("gzip", gzip.compress), ("aws-chunked", bytes), ("identity", bytes)])
+def test_a_labelled_clip_is_kept_in_the_clear(
+    tmp_path: Path, label: str, sent_as: Callable[[bytes], bytes]
+) -> None:
+    """A clip that comes packed all the same is unpacked; a label that is no packing is passed over."""
+    script = [answer(sent_as(b"clip"), "200 OK", f"content-encoding: {label}")]
+    with StrictSocket.running(lambda _: script) as server:
+        fetched(server.url, tmp_path / "a.part", server.url)
+    assert b"clip" == (tmp_path / "a.part").read_bytes()
+
+
+LOST_CLIPS = {name: script for name, script in DOUBTS.items() if "without end" not in name and "announced" not in name}
+
+
+@pytest.mark.parametrize("script", LOST_CLIPS.values(), ids=LOST_CLIPS)
+def test_a_cut_clip_is_a_doubt(tmp_path: Path, script: list[bytes | Act]) -> None:
+    """A download that breaks is a wire error, or a media error where it unpacks without end; nothing stays on disk."""
+    kind = MediaError if script == DOUBTS["a bomb"] else Doubt
+    limits = replace(QUICK, clip_bytes=10_000)
+    with StrictSocket.running(lambda _: script) as server:
+        fails(kind, lambda: fetched(server.url, tmp_path / "a.part", server.url, limits=limits))
+    assert [] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["chunks without end", "a body without end", "too long, announced"])
+def test_a_clip_over_the_limit_is_given_up(tmp_path: Path, name: str) -> None:
+    """A clip that is or announces itself longer than the limit ends in a media error, and nothing stays on disk."""
+    limits = replace(PATIENT, clip_bytes=10_000)
+    with StrictSocket.running(lambda _: DOUBTS[name]) as server:
+        text = fails(MediaError, lambda: fetched(server.url, tmp_path / "a.part", server.url, limits=limits))
+    assert "at most 10,000 bytes" in text
+    assert [] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        *[(status, LinkExpired) for status in (400, 401, 403, 404, 410)],
+        *[(status, Doubt) for status in (408, 425, 429, 500, 502, 503, 504)],
+        *[(status, MediaError) for status in (202, 204, 206, 300, 304)],
+    ],
+)
+def test_a_status_tells_what_may_help(tmp_path: Path, status: int, kind: type[Exception]) -> None:
+    """A 4xx of a clip's host means a new link, a 5xx another try; anything else is no clip."""
+    head = b"HTTP/1.1 %d Whatever\r\ncontent-length: 0\r\n\r\n" % status
+    with StrictSocket.running(lambda _: [head]) as server:
+        text = fails(kind, lambda: fetched(f"{server.url}/a.mp4", tmp_path / "a.part", server.url))
+    assert f"/a.mp4: expected a clip, got HTTP {status}" in text
+
+
+def test_a_clip_is_redirected_without_the_credential(tmp_path: Path) -> None:
+    """A redirect to another origin is followed without the call's headers, which do not come back with the origin."""
+    places: dict[str, str] = {}
+
+    def script(seen: Seen) -> list[bytes | Act]:
+        to = {"/a": "/b", "/b": places["other"], "/back": places["home"] + "/c"}.get(seen.target)
+        return [answer(b"", "302 Found", f"location: {to}") if to else answer(b"clip")]
+
+    with StrictSocket.running(script) as other, StrictSocket.running(script) as home:
+        places |= {"other": f"{other.url}/back", "home": home.url}
+        got = fetched(f"{home.url}/a", tmp_path / "a.part", home.url)
+    asked = [(seen.target, "authorization" in seen.headers) for seen in home.seen + other.seen]
+    assert [("/a", True), ("/b", True), ("/c", False), ("/back", False)] == asked
+    assert f"{home.url}/c" == got.url
+
+
+def test_a_credential_goes_to_the_providers_own_origin_only(tmp_path: Path) -> None:
+    """A link to another origin than the provider's gets no header of the call, even at the first hop."""
+    with StrictSocket.running(lambda _: [answer(b"clip")]) as cdn:
+        fetched(cdn.url, tmp_path / "a.part", "http://127.0.0.1:1")
+    assert "authorization" not in cdn.seen[0].headers
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://169.254.169.254/latest/meta-data/",
+        "http://10.0.0.1/",
+        "http://[fe80::1]/",
+        "http://[fd00::1]/",
+        "http://[::ffff:10.0.0.1]/",
+        "http://0.0.0.0/",
+        "http://167772161/",
+        "http://224.0.0.1/",
+        "http://inside.example/",
+        "ftp://elsewhere.example/",
+        "file:///etc/passwd",
+        "http:///nowhere",
+    ],
+)
+def test_every_hop_of_a_link_is_judged(
+    tmp_path: Path, location: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A redirect into a private place or away from http(s) is refused, though the provider is on this machine."""
+    monkeypatch.setattr(NamedLoop, "names", {"inside.example": ["10.0.0.1", "192.168.7.7"]})
+    with StrictSocket.running(lambda _: [answer(b"", "302 Found", f"location: {location}")]) as server:
+        text = fails(MediaError, lambda: fetched(server.url, tmp_path / "a.part", server.url))
+    assert text.endswith("it was not followed") or "redirects" in text
+    assert 1 == len(server.seen) or location == "http:///nowhere"
+
+
+def test_redirects_of_a_clip_are_bounded(tmp_path: Path) -> None:
+    """A link that leads in a circle ends in a media error."""
+    with StrictSocket.running(lambda _: [answer(b"", "302 Found", "location: /")]) as server:
+        fails(MediaError, lambda: fetched(server.url, tmp_path / "a.part", server.url))
+    assert 6 == len(server.seen)
+
+
+def test_behind_a_proxy_only_literal_addresses_are_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy resolves names itself, so that ours decide nothing; literal addresses are refused all the same."""
+    with StrictSocket.running(lambda _: [answer(b"clip")]) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        fetched("http://only-the-proxy-knows.example/a", tmp_path / "a.part", "https://api.example")
+        fails(MediaError, lambda: fetched("http://127.0.0.1/a", tmp_path / "b.part", "https://api.example"))
+    assert ["http://only-the-proxy-knows.example/a"] == [seen.target for seen in proxy.seen]
