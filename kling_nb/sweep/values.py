@@ -1,0 +1,106 @@
+"""One name of a sweep: how its values are read, when two of them are the same, which variables they use."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from ..errors import InputError, SweepError
+from ..request import FIELDS, IMAGE_FIELDS, Shot, VideoRequest, is_stored, is_url, plain
+from . import prompts
+
+SETTINGS = ("repeats", "exclude", "max_points", "design")
+"""A sweep's own keyword arguments; every other is an axis or a fixed value."""
+
+OWN = (*FIELDS, "provider")
+"""The names that an axis or a fixed value can have besides prompt variables."""
+
+PROMPTS = ("prompt", "negative_prompt", "multi_prompt")
+"""The fields in which ``{name}`` is a variable."""
+
+LEFT_OPEN: Mapping[str, Any] = MappingProxyType({name: getattr(VideoRequest(), name) for name in FIELDS})
+"""What a field is that a sweep does not name."""
+
+
+def read(name: str, value: Any, *, left_open: bool = False) -> Any:
+    """Return one value of a name in its own type; a path becomes text. ``left_open`` lets a variable be `None`.
+
+    Raises `SweepError` naming the field and the value.
+    """
+    if name in FIELDS:
+        return _field(name, value.as_posix() if isinstance(value, Path) else value)
+    if value is None and (left_open or name == "provider"):
+        return None
+    kinds, expected = (str, "the id of a provider") if name == "provider" else (str | int | float, "text or a number")
+    if isinstance(value, kinds) and not isinstance(value, bool):
+        return value
+    message = f"{name}={value!r} cannot be read: expected {expected}; an axis is a list of these"
+    raise SweepError(message)
+
+
+def _field(name: str, value: Any) -> Any:
+    try:
+        read_value = getattr(VideoRequest(**{name: value}), name)
+        key(name, read_value)
+    except InputError as error:
+        hint = "; a list is an axis, anything else (a tuple too) is one value"
+        message = str(error) if isinstance(value, str | int | float) else f"{error}{hint}"
+        raise SweepError(message) from error
+    return read_value
+
+
+def read_all(name: str, value: Any) -> Any:
+    """Return an axis as a list of its values, read, or a fixed value, read."""
+    return [read(name, item) for item in value] if isinstance(value, list) else read(name, value)
+
+
+def key(name: str, value: Any) -> str:
+    """Return what makes a value itself: 5 and 5.0 are one duration; a variable is the text that it puts in."""
+    form = plain(value) if name in OWN or value is None else str(value)
+    return json.dumps(form, sort_keys=True, default=_odd)
+
+
+def _odd(value: Any) -> str:
+    return hashlib.sha256(value).hexdigest() if isinstance(value, bytes) else repr(value)
+
+
+def variables(name: str, value: Any) -> Iterable[str]:
+    """Return the names of the variables that a value needs: none, unless it is a prompt."""
+    if name not in PROMPTS or value is None:
+        return ()
+    texts = [shot.prompt for shot in value] if name == "multi_prompt" else [value]
+    return dict.fromkeys(word for text in texts for word in prompts.names(text))
+
+
+def fill(name: str, value: Any, given: Mapping[str, Any]) -> Any:
+    """Return a value with its variables filled in."""
+    if name not in PROMPTS or value is None:
+        return value
+    if name == "multi_prompt":
+        return tuple(_shot(shot, given) for shot in value)
+    return prompts.fill(value, given)
+
+
+def _shot(shot: Shot, given: Mapping[str, Any]) -> Shot:
+    return replace(shot, prompt=prompts.fill(shot.prompt, given))
+
+
+def move_images(arguments: Mapping[str, Any], move: Callable[[str], str]) -> dict[str, Any]:
+    """Return a sweep's arguments with every relative image path moved, in ``exclude`` too."""
+    moved = {name: _moved(name, value, move) for name, value in arguments.items()}
+    exclude = [{name: _moved(name, value, move) for name, value in c.items()} for c in arguments.get("exclude", ())]
+    return {**moved, **({"exclude": exclude} if exclude else {})}
+
+
+def _moved(name: str, value: Any, move: Callable[[str], str]) -> Any:
+    if name not in IMAGE_FIELDS:
+        return value
+    if isinstance(value, list):
+        return [_moved(name, item, move) for item in value]
+    is_path = isinstance(value, str) and not is_url(value) and not is_stored(value)
+    return Path(move(value)).as_posix() if is_path and not Path(value).is_absolute() else value
