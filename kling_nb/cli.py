@@ -108,9 +108,9 @@ def _demo(arguments: argparse.Namespace) -> int:
 
     with Lab(arguments.lab, simulate=Simulation(speed=arguments.speed)) as lab:
         console = _console()
-        console.print(f"Simulated: no account, no money. {lab.plan(sweep()).summary()}.", markup=False)
+        console.print(f"No account, no money. {lab.plan(sweep()).summary()}.", markup=False, soft_wrap=True)
         run = _watched(lab.start(sweep(), name="demo", show=False), console)
-        page = lab.export(arguments.lab / "page", run)
+        page = lab.export(lab.folder / "page", run, x="mode", y="prompt")
         console.print(f"\nLab folder  {lab.folder}\nPage        {page}", markup=False, soft_wrap=True)
     return SAVED
 
@@ -200,7 +200,7 @@ def _sweep(arguments: argparse.Namespace) -> Sweep:
     from .sweep import Sweep
 
     sweep = Sweep.load(arguments.sweep)
-    return sweep.at(arguments.provider) if arguments.provider else sweep
+    return sweep.at(*arguments.provider) if arguments.provider else sweep
 
 
 def _lab(arguments: argparse.Namespace, folder: Path) -> Lab:

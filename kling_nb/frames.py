@@ -35,6 +35,7 @@ POINT_COLUMNS: Mapping[str, str] = {
     "losses": "string",
     "estimate_usd": "Float64",
     "cost_usd": "Float64",
+    "spent_usd": "Float64",
     "cost_amount": "string",
     "cost_unit": "string",
     "remote_id": "string",
@@ -62,7 +63,8 @@ POINT_COLUMNS: Mapping[str, str] = {
 }
 """Columns of `lab.df()` and their dtypes, in order. ``var_<name>`` columns stand after ``template``.
 
-``estimate_usd`` is the upper estimate; ``cost_usd`` is what the provider charged where it says so; ``request`` and
+``estimate_usd`` is the upper estimate; ``cost_usd`` is what the provider charged where it says so; ``spent_usd`` is
+what counts as spent: the charge, else the estimate, for failed tasks too unless they are known to be free; ``request`` and
 ``call`` are JSON: the canonical request, and method, URL and body as sent, without secrets and with images by hash.
 """
 
@@ -225,6 +227,7 @@ def _task_record(task: Task) -> dict[str, Any]:
         "cause": task.cause,
         "estimate_usd": _float(task.estimate_high),
         "cost_usd": _float(task.cost.usd) if task.cost else None,
+        "spent_usd": float(task.spent),
         "cost_amount": str(task.cost.amount) if task.cost else None,
         "cost_unit": task.cost.unit if task.cost else None,
         "remote_id": task.ticket.id if task.ticket else None,

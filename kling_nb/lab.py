@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -23,7 +22,7 @@ from .errors import InputError, KlingError, OverBudget, ProviderError, SweepErro
 from .log import is_simulated
 from .offer import Provider
 from .plan import Plan, Planner, Settings, dollars
-from .request import IMAGE_FIELDS, VideoRequest
+from .request import IMAGE_FIELDS, VideoRequest, digest
 from .sweep import Point, Sweep
 from .task import Task, TaskState
 
@@ -227,7 +226,7 @@ class Lab:
         self._check(plan, ceiling)
         _confirm(plan, _usd("confirm_above", confirm_above))
         order = Order(
-            name=_name(name, sweep), points=plan.points, sweep=_stored(sweep), budget=ceiling, fresh=chosen.fresh
+            name=_name(name, plan), points=plan.points, sweep=_stored(sweep), budget=ceiling, fresh=chosen.fresh
         )
         run = self._handle(engine, order)
         if show:
@@ -337,7 +336,7 @@ class Lab:
             return what.df, what.name
         if frames.is_frame(what):
             return what, self.folder.name
-        runs = list(what)
+        runs: list[Run] = list(what)
         return frames.together([run.df for run in runs]), ", ".join(run.name for run in runs)
 
     def form(self) -> Any:
@@ -391,10 +390,10 @@ def _usd(name: str, value: float | str | Decimal | None) -> Decimal | None:
     return amount
 
 
-def _name(name: str | None, sweep: Sweep) -> str:
-    """Return the name of a run; one made from the sweep is the same every time the cell runs."""
+def _name(name: str | None, plan: Plan) -> str:
+    """Return the name of a run; one made from its points is the same every time the cell runs."""
     if name is None:
-        return "sweep-" + hashlib.sha256(repr(sweep).encode()).hexdigest()[:6]
+        return "sweep-" + digest([point.identity for point in plan.points])[:6]
     if not name.strip() or name == SINGLES or len(name) > 100:
         message = f"name={name!r}: expected a name of 1 to 100 characters other than {SINGLES!r}"
         raise InputError(message)

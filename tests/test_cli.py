@@ -1,0 +1,164 @@
+"""The command line, as a person runs it: a process, its exit code, its words."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+SMALL = """
+[fixed]
+prompt = "a red fox runs through snow"
+duration = 5
+[axes]
+model = ["kling-v2-6", "kling-v2-5-turbo"]
+mode = ["std", "pro"]
+"""
+
+
+def kling_nb(*arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a clean environment of KLING_NB variables, simulated time passing at once."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("KLING_NB_")}
+    command = [sys.executable, "-m", "kling_nb.cli", *map(str, arguments)]
+    environment = {**kept, "KLING_NB_SPEED": "inf", "COLUMNS": "140", **variables}
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Path:
+    """Write a small sweep."""
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL)
+    return path
+
+
+def test_the_demo_leaves_a_lab_and_a_page(tmp_path: Path) -> None:
+    """One command: at least 24 points over both providers, some refused, some failing, and a page that shows them."""
+    done = kling_nb("demo", "--lab", tmp_path / "demo", "--speed", "inf")
+    assert done.returncode == 0, done.stderr
+    page = tmp_path / "demo" / "page" / "index.html"
+    assert page.is_file()
+    assert str(page) in done.stdout
+    assert "26 saved" in done.stdout
+    assert "2 failed" in done.stdout
+    assert "2 refused" in done.stdout
+    assert len(list((tmp_path / "demo" / "clips").glob("*.mp4"))) == 26
+
+
+def test_a_plan_spends_nothing(sweep: Path) -> None:
+    """``plan`` says what it would cost, and leaves nothing behind."""
+    done = kling_nb("plan", sweep, "--simulate")
+    assert done.returncode == 0, done.stderr
+    assert "4 points" in done.stdout
+    assert "$1.12" in done.stdout
+    assert list(sweep.parent.iterdir()) == [sweep]
+
+
+def test_a_run_saves_and_runs_again_for_nothing(sweep: Path, tmp_path: Path) -> None:
+    """Exit 0 when every sendable point is saved; the same command again buys nothing."""
+    lab = tmp_path / "lab"
+    for _ in range(2):
+        done = kling_nb("run", sweep, "--lab", lab, "--simulate", "--budget", "5")
+        assert done.returncode == 0, done.stderr
+        assert "4 saved" in done.stdout
+    assert len(list((lab / "clips").glob("*.mp4"))) == 4
+    page = kling_nb("export", lab, tmp_path / "page", "--x", "mode", "--y", "model")
+    assert page.returncode == 0, page.stderr
+    assert (tmp_path / "page" / "index.html").is_file()
+
+
+def test_over_budget_is_exit_3_and_buys_nothing(sweep: Path, tmp_path: Path) -> None:
+    """The plan's sum is compared with the budget before anything starts."""
+    done = kling_nb("run", sweep, "--lab", tmp_path / "lab", "--simulate", "--budget", "1")
+    assert done.returncode == 3
+    assert "over the budget of $1.00" in done.stderr
+    assert not list((tmp_path / "lab" / "clips").iterdir())
+
+
+def test_points_that_fail_are_exit_1(tmp_path: Path) -> None:
+    """A point that the provider refused is not saved, and the exit code says so."""
+    path = tmp_path / "bad.toml"
+    path.write_text(SMALL.replace("through snow", "through snow #sim:moderation"))
+    done = kling_nb("run", path, "--lab", tmp_path / "lab", "--simulate")
+    assert done.returncode == 1
+    assert "content policy" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (SMALL.replace("duration", "durration"), "durration"),
+        (SMALL.replace("[axes]", "[axes"), "line"),
+        ("", "prompt"),
+        (SMALL.replace("duration = 5", "duration = 7"), "duration"),
+        (SMALL.replace('"a red fox runs through snow"', '" "'), "prompt"),
+    ],
+    ids=["misspelt field", "broken TOML", "empty", "7 seconds", "blank prompt"],
+)
+def test_bad_input_is_exit_2_and_one_sentence(tmp_path: Path, text: str, words: str) -> None:
+    """Bad input is answered without a traceback and buys nothing."""
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+    done = kling_nb("run", path, "--lab", tmp_path / "lab", "--simulate")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_missing_key_is_exit_2_and_names_the_variable(sweep: Path, tmp_path: Path) -> None:
+    """Live, without a key, nothing starts, and the one variable to set is named."""
+    done = kling_nb("run", sweep, "--lab", tmp_path / "lab", "--provider", "kling")
+    assert done.returncode == 2
+    assert "KLING_NB_KLING_KEY" in done.stderr
+
+
+def test_a_missing_sweep_and_a_missing_lab_are_exit_2(tmp_path: Path) -> None:
+    """A path that is not there is one sentence."""
+    assert kling_nb("run", tmp_path / "no.toml", "--lab", tmp_path / "lab", "--simulate").returncode == 2
+    assert kling_nb("export", tmp_path / "no", tmp_path / "page").returncode == 2
+
+
+def test_the_simulator_serves_and_stops(tmp_path: Path) -> None:
+    """``simulate`` says where it is and what to set, serves on loopback, and ends at a signal."""
+    command = [sys.executable, "-m", "kling_nb.cli", "simulate", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "200"}) as process:
+        assert process.stdout is not None
+        base_url = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
+        assert base_url is not None
+        with urllib.request.urlopen(f"{base_url[0]}/_sim/health", timeout=10) as answer:
+            assert json.load(answer)["simulated"] is True
+        process.send_signal(signal.SIGTERM)
+        assert "KLING_NB_FAL_KEY=" in process.stdout.read()
+        assert process.wait(20) == 0
+
+
+def test_a_live_run_reaches_a_simulator_on_a_port(sweep: Path, tmp_path: Path) -> None:
+    """Two variables point a live run at any server that speaks the protocol; the base URL may carry a path."""
+    command = [sys.executable, "-m", "kling_nb.cli", "simulate", "--port", "0", "--speed", "400"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "200"}) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline().strip() for _ in range(5)]
+        variables = dict(line.split("=", 1) for line in lines[1:])
+        try:
+            done = kling_nb("run", sweep, "--lab", tmp_path / "lab", "--provider", "kling", "--provider", "fal",
+                            **{**variables, "KLING_NB_SPEED": "400"})  # fmt: skip
+        finally:
+            process.terminate()
+            process.wait(20)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "6 saved" in done.stdout
+
+
+def test_the_doctor_says_what_is_missing() -> None:
+    """Without keys the doctor names the variable of each provider."""
+    done = kling_nb("doctor")
+    assert done.returncode == 0
+    assert "KLING_NB_KLING_KEY" in done.stdout
+    assert "https://queue.fal.run" in done.stdout
