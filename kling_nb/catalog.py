@@ -77,9 +77,7 @@ class Catalog:
         unknown = [] if terms.model else [unknown_model(request.model, [*self.models])]
         return [*unknown, *findings(terms), *self._strangers(request), *self._costly(terms)]
 
-    def estimate(
-        self, request: VideoRequest, provider: str | Provider, *, assume: Decimal | None = None
-    ) -> Estimate:
+    def estimate(self, request: VideoRequest, provider: str | Provider, *, assume: Decimal | None = None) -> Estimate:
         """Return what one clip should cost in USD, an interval where sources disagree.
 
         Without a known price it is ``assume``, in USD a clip, marked as assumed, or an estimate that is not `known`;
@@ -91,9 +89,13 @@ class Catalog:
             return Estimate(assume, assume, "assumed", assumed=True)
         return found or Estimate(None, None)
 
-    def official_price(self, request: VideoRequest) -> Estimate:
-        """Return what Kling's own list charges for one clip, wherever it is bought; it may not be `known`."""
-        return self._priced(self._at_large(request), self.prices.get("kling")) or Estimate(None, None)
+    def official_price(self, request: VideoRequest, provider: str | Provider | None = None) -> Estimate:
+        """Return what Kling's own list charges for one clip, wherever it is bought; it may not be `known`.
+
+        A provider matters only for the mode, length and sound that it takes where they are left open.
+        """
+        terms = self._at_large(request) if provider is None else self._terms(request, provider)
+        return self._priced(terms, self.prices.get("kling")) or Estimate(None, None)
 
     def typical_s(self, request: VideoRequest, provider: str | Provider | None = None) -> float:
         """Return the median time from submit to done in seconds; a provider matters only for what it takes by default.

@@ -23,8 +23,8 @@ RULED = tuple(name for name in FIELDS if name not in ("model", "extra"))
 """The fields of a request that rules speak of."""
 
 TASK_TYPES = ("text2video", "image2video")
-RULE_KEYS = frozenset({"support", "values", "only", "range", "max_chars", "required", "name", "type", "default", "fill"})
-RULE_KEYS |= {"why", "source"}
+MEANING_KEYS = ("support", "values", "only", "range", "max_chars", "required", "why", "source")
+SPELLING_KEYS = ("name", "type", "default", "fill")
 HARMLESS = MappingProxyType({"sound": "off", "multi_shot": False})
 """Values that ask for what a model without the feature does anyway."""
 TIERS = MappingProxyType({"std": "standard", "pro": "pro"})
@@ -59,7 +59,7 @@ def rules_from(table: Mapping[str, Any], where: str) -> dict[str, Rule]:
 def _rule(value: Any, where: str) -> Rule:
     is_word = isinstance(value, str) and value in set(Support)
     rule = dict(value) if isinstance(value, Mapping) else {"support" if is_word else "values": value}
-    known_keys(rule, RULE_KEYS, where)
+    known_keys(rule, MEANING_KEYS + SPELLING_KEYS, where)
     if "support" in rule:
         rule["support"] = Support(rule["support"])
     if "values" in rule:
@@ -126,7 +126,8 @@ class Model:
     @property
     def features(self) -> tuple[str, ...]:
         """The optional fields of a request that do something, though perhaps not in each mode."""
-        return tuple(name for name in FEATURES if self.rules.get(name, NONE).get("support", Support.TAKEN) is Support.TAKEN)
+        words = {name: self.rules.get(name, NONE).get("support", Support.TAKEN) for name in FEATURES}
+        return tuple(name for name, word in words.items() if word is Support.TAKEN)
 
 
 FEATURES = ("negative_prompt", "cfg_scale", "camera_control", "image_tail", "sound", "multi_prompt")
@@ -192,7 +193,8 @@ def model_from(model_id: str, table: Mapping[str, Any], every: Rules) -> Model:
     output = table.get("output", {})
     values["output"] = MappingProxyType({"": output} if isinstance(output, str) else output)
     given = {name: rules_from(rules, f"{where} with.{name}") for name, rules in table.get("with", {}).items()}
-    return Model(id=model_id, rules=lay(every, rules_from(table, where)), given=given, typical=table.get("typical_s"), **values)
+    rules = lay(every, rules_from(table, where))
+    return Model(id=model_id, rules=rules, given=given, typical=table.get("typical_s"), **values)
 
 
 def menu_from(menu_id: str, table: Mapping[str, Any]) -> Menu:

@@ -12,12 +12,14 @@ from .errors import InputError
 from .menu import known_keys
 from .offer import Estimate
 
-KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType({
-    "silent": ("silent",),
-    "audio": ("audio", "silent"),
-    "voice": ("voice", "audio", "silent"),
-    "video": ("video", "audio", "silent"),
-})
+KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "silent": ("silent",),
+        "audio": ("audio", "silent"),
+        "voice": ("voice", "audio", "silent"),
+        "video": ("video", "audio", "silent"),
+    }
+)
 """What is heard, or given, in a clip; and under which keys its price is looked for, in this order."""
 
 VOICES = ("voice_list", "voice_ids")
@@ -93,7 +95,9 @@ def _all_money(node: Any, where: str) -> None:
         for key, inner in node.items():
             _all_money(inner, f"{where}.{key}")
     elif not _is_money(node):
-        message = f"{where} should be a price in USD as text, such as '0.07', or two of them as [low, high]; got {node!r}"
+        message = (
+            f"{where} should be a price in USD as text, such as '0.07', or two of them as [low, high]; got {node!r}"
+        )
         raise InputError(message)
 
 

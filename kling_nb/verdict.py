@@ -43,7 +43,9 @@ def _sold(terms: Terms) -> Iterator[Problem]:
 def _prompt(terms: Terms) -> Iterator[Problem]:
     request = terms.request
     if not request.prompt.strip() and not request.multi_prompt:
-        yield Problem("prompt", request.prompt, "a prompt has to say what to show; only shots of multi_prompt replace it")
+        yield Problem(
+            "prompt", request.prompt, "a prompt has to say what to show; only shots of multi_prompt replace it"
+        )
 
 
 def _supported(terms: Terms) -> Iterator[Problem]:
@@ -163,7 +165,7 @@ def _listed(terms: Terms) -> Iterator[Problem]:
     (low, high), most = rule.get("range", (1, 6)), rule.get("max_chars", 512)
     told, total, length = shown("multi_prompt", shots), sum(shot.duration for shot in shots), terms.effect("duration")
     if terms.request.shot_type == "intelligence":
-        yield Problem("multi_prompt", told, "belongs to shot_type='customize': with intelligence the prompt is cut into shots")
+        yield Problem("multi_prompt", told, "belongs to shot_type='customize'; intelligence cuts the prompt itself")
     if not low <= len(shots) <= high:
         yield Problem("multi_prompt", told, f"expected {low} to {high} shots, got {len(shots)}")
     for index, shot in enumerate(shots, start=1):
