@@ -1,0 +1,95 @@
+"""``kn.run_sync``: a user's own coroutine, from a script, from a cell, from a widget callback, in a real kernel."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from jupyter_client.manager import start_new_kernel
+
+import kling_nb as kn
+
+SETUP = """
+import asyncio, kling_nb as kn
+async def double(value):
+    await asyncio.sleep(0.01)
+    return value * 2
+async def fail():
+    raise ValueError("as it is")
+"""
+CALLBACK = """
+import ipywidgets
+got = []
+button = ipywidgets.Button()
+button.on_click(lambda _: got.append(kn.run_sync(double(4))))
+button.click()
+print(got)
+"""
+SWEEP = """
+import tempfile
+lab = kn.Lab(tempfile.mkdtemp(), simulate=kn.Simulation(speed=float("inf")))
+run = lab.start(kn.Sweep(prompt="a fox", model=["kling-v1", "kling-v2-6"]), show=False)
+async def wait(run):
+    await run
+    return [task.state.value for task in run.tasks]
+print(kn.run_sync(wait(run)))
+"""
+
+
+@pytest.fixture(scope="module")
+def kernel() -> Iterator[Any]:
+    """A real kernel, as a notebook has it."""
+    manager, client = start_new_kernel(kernel_name="python3")
+    yield client
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+
+
+def said(kernel: Any, code: str) -> str:
+    """Run a cell and return what it printed, or the error it ended with."""
+    out: list[str] = []
+
+    def hear(message: dict[str, Any]) -> None:
+        content = message["content"]
+        out.append(content.get("text", "") if message["msg_type"] == "stream" else content.get("evalue", ""))
+
+    kernel.execute_interactive(code, output_hook=hear, timeout=60)
+    return "".join(out).strip()
+
+
+async def _answer() -> int:
+    await asyncio.sleep(0)
+    return 42
+
+
+def test_it_runs_where_no_loop_runs() -> None:
+    """In a script it is ``asyncio.run``, and applies nothing."""
+    assert kn.run_sync(_answer()) == 42
+    assert not hasattr(asyncio, "_nest_patched")
+
+
+def test_importing_patches_nothing(kernel: Any) -> None:
+    """Nesting is applied by the first call that needs it, never by an import."""
+    assert said(kernel, SETUP + "print(hasattr(asyncio, '_nest_patched'))") == "False"
+
+
+def test_it_runs_inside_a_cell(kernel: Any) -> None:
+    """In a cell a loop already runs; the coroutine runs inside it and its result comes back."""
+    assert said(kernel, SETUP + "print(kn.run_sync(double(21)), await double(1))") == "42 2"
+
+
+def test_it_runs_inside_a_widget_callback(kernel: Any) -> None:
+    """A button's callback may call it too."""
+    assert said(kernel, SETUP + CALLBACK) == "[8]"
+
+
+def test_an_error_comes_out_as_it_is(kernel: Any) -> None:
+    """What the coroutine raises is what the caller sees."""
+    assert said(kernel, SETUP + "kn.run_sync(fail())") == "as it is"
+
+
+def test_a_run_can_be_awaited_in_it(kernel: Any) -> None:
+    """``await run`` inside works while the engine drives on its own thread."""
+    assert said(kernel, SETUP + SWEEP) == "['saved', 'saved']"
