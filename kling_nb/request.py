@@ -210,11 +210,11 @@ def _plain_field(name: str, value: Any) -> Any:
 
 def _read(name: str, value: Any) -> Any:
     if value is None:
-        return {"extra": MappingProxyType({}), "prompt": ""}.get(name)
+        return {"extra": MappingProxyType({}), "prompt": "", "model": VideoRequest.model}.get(name)
     reader = _READERS.get(name)
     try:
         return reader(value) if reader else value
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         message = f"{name}={value!r} cannot be read: {error}"
         raise InputError(message) from error
 
