@@ -1,0 +1,24 @@
+"""Clips and images as files: is it what it should be, what are its measures, and is it safely on disk.
+
+A clip is verified before it gets its name: what is in the lab folder under ``clips/`` is a video that plays to its
+end. Images are kept once under ``inputs/``, named by the sha256 of their content.
+"""
+
+from .clips import clip_facts, flags, store_clip
+from .disk import safe_name
+from .images import data_uri, image_bytes, image_size, take_in
+from .video import Probe, poster, probe
+
+__all__ = [
+    "Probe",
+    "clip_facts",
+    "data_uri",
+    "flags",
+    "image_bytes",
+    "image_size",
+    "poster",
+    "probe",
+    "safe_name",
+    "store_clip",
+    "take_in",
+]

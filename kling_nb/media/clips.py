@@ -1,0 +1,74 @@
+"""Clips: a download becomes one when it is known to be a video; and how a clip differs from what was asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..request import VideoRequest
+from ..task import Clip
+from .disk import safe_name, sync_folder
+from .video import Probe, probe
+
+RATIO_OFF = 0.02
+"""How far a ratio may be off: 1920x1088 is 16:9."""
+
+SECONDS_OFF = 0.5
+"""How far a length may be off: clips asked for with 5 s measure 5.04 to 5.1 s."""
+
+
+def store_clip(part: Path, folder: Path, name: str, request: VideoRequest) -> dict[str, Any]:
+    """Verify a downloaded file, move it to ``clips/`` in the lab folder, and return its `Clip` as plain JSON.
+
+    When it returns, the file and its name are on disk. Raises `MediaError` for a file that is no usable video,
+    which is left where it is.
+    """
+    measured = probe(part)
+    target = folder / "clips" / safe_name(name)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with part.open("rb+") as file:
+        os.fsync(file.fileno())
+    part.replace(target)
+    sync_folder(target.parent)
+    clip = clip_facts(target, folder, measured, request)
+    return {**asdict(clip), "flags": list(clip.flags)}
+
+
+def clip_facts(path: Path, folder: Path, measured: Probe, request: VideoRequest) -> Clip:
+    """Return what a log keeps of a clip; ``path`` has to be inside the lab folder."""
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    facts = {name: value for name, value in asdict(measured).items() if name != "codec"}
+    return Clip(path=path.relative_to(folder).as_posix(), sha256=sha256, flags=flags(measured, request), **facts)
+
+
+def flags(measured: Probe, request: VideoRequest) -> tuple[str, ...]:
+    """Say in words how a clip differs from what was asked for; what was left open cannot differ.
+
+    A ratio may be off by 2 %, a length by 0.5 s.
+    """
+    found = (_ratio_flag(measured, request), _length_flag(measured, request), _sound_flag(measured, request))
+    return tuple(flag for flag in found if flag)
+
+
+def _ratio_flag(measured: Probe, request: VideoRequest) -> str:
+    wide, _, high = (request.aspect_ratio or "").partition(":")
+    if not (wide.isdigit() and high.isdigit() and int(wide) and int(high)):
+        return ""
+    off = measured.width / measured.height / (int(wide) / int(high)) - 1
+    return f"{measured.width}x{measured.height} is not {request.aspect_ratio}" if abs(off) > RATIO_OFF else ""
+
+
+def _length_flag(measured: Probe, request: VideoRequest) -> str:
+    asked = request.duration or sum(shot.duration for shot in request.multi_prompt or ())
+    off = abs(measured.seconds - asked) > SECONDS_OFF
+    return f"{measured.seconds:.2f} s long, asked for {asked} s" if asked and off else ""
+
+
+def _sound_flag(measured: Probe, request: VideoRequest) -> str:
+    if request.sound == "on" and not measured.sound:
+        return "no sound, asked for sound"
+    return "has sound, asked for none" if request.sound == "off" and measured.sound else ""

@@ -1,0 +1,100 @@
+"""Images that requests begin from: verified, and kept once under their hash."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import re
+from pathlib import Path
+
+from ..errors import InputError, MediaError
+from ..request import Image, is_stored, is_url
+from .disk import looks_like, write_whole
+
+MIMES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
+"""The kinds of images that are taken in, by their ending."""
+
+ENDINGS = {"PNG": "png", "JPEG": "jpg", "MPO": "jpg", "WEBP": "webp"}
+"""The endings by Pillow's names. An MPO is a JPEG with further pictures behind it, as many phones write them."""
+
+
+def take_in(image: Image, inputs: Path) -> str:
+    """Keep an image in a lab's ``inputs/`` and return its reference, ``sha256:…``; a URL is returned as it is.
+
+    A JPEG, PNG or WebP image, by its content. When it returns, the file is on disk. Raises `InputError` for a file
+    that is not there or a reference that the lab does not hold, and `MediaError` for what is no such image.
+    """
+    if is_url(image):
+        return str(image)
+    if is_stored(image):
+        _stored(str(image), inputs)
+        return str(image)
+    content = image if isinstance(image, bytes) else _read(Path(image))
+    ending, _ = _verified(content, "the image" if isinstance(image, bytes) else Path(image).name)
+    sha256 = hashlib.sha256(content).hexdigest()
+    write_whole(inputs / f"{sha256}.{ending}", content)
+    return f"sha256:{sha256}"
+
+
+def image_bytes(ref: str, inputs: Path) -> tuple[bytes, str]:
+    """Return the content of a stored image and its MIME type.
+
+    Raises `InputError` for a reference that the lab does not hold, `MediaError` for a file that was changed since.
+    """
+    path = _stored(ref, inputs)
+    content = path.read_bytes()
+    if f"sha256:{hashlib.sha256(content).hexdigest()}" != ref:
+        message = f"the image {path} is not what was stored under its name; put the original back, or remove it"
+        raise MediaError(message)
+    return content, MIMES[path.suffix[1:]]
+
+
+def image_size(ref: str, inputs: Path) -> tuple[int, int]:
+    """Return width and height of a stored image in pixels; raises as `image_bytes` does."""
+    return _verified(image_bytes(ref, inputs)[0], ref)[1]
+
+
+def data_uri(content: bytes, mime: str = "image/jpeg") -> str:
+    """Return bytes as a ``data:`` address."""
+    return f"data:{mime};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def _stored(ref: str, inputs: Path) -> Path:
+    """Return the file of a reference."""
+    sha256 = ref.removeprefix("sha256:")
+    paths = [inputs / f"{sha256}.{ending}" for ending in MIMES] if re.fullmatch(r"[0-9a-f]{64}", sha256) else []
+    found = next((path for path in paths if path.is_file()), None)
+    if found is None:
+        message = f"the image {ref[:80]} is not in {inputs}; give its path, or the bytes, and it is taken in"
+        raise InputError(message)
+    return found
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.expanduser().read_bytes()
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        message = f"the image {str(path)[:200]!r} cannot be read ({why}), seen from {Path.cwd()}"
+        raise InputError(message) from error
+
+
+def _verified(content: bytes, name: str) -> tuple[str, tuple[int, int]]:
+    """Return the ending and the size of an image that decodes."""
+    import PIL.Image
+
+    try:
+        with PIL.Image.open(io.BytesIO(content), formats=("JPEG", "PNG", "WEBP")) as picture:
+            picture.load()
+            return ENDINGS[str(picture.format)], picture.size
+    except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as error:
+        message = f"{name} is no JPEG, PNG or WebP image that can be read: {_why(error, content)}"
+        raise MediaError(message) from error
+
+
+def _why(error: Exception, content: bytes) -> str:
+    import PIL
+
+    looks = looks_like(content[:1024])
+    return f"it is {looks}" if isinstance(error, PIL.UnidentifiedImageError) and looks else str(error)
