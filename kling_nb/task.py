@@ -131,9 +131,13 @@ class Task:
 
     @property
     def price(self) -> Decimal:
-        """What it costs or may cost, in USD: the provider's charge where known, else the upper estimate."""
-        if self.cost is not None and self.cost.usd is not None:
-            return self.cost.usd
+        """What it costs or may cost, in USD: the provider's charge where known, else the upper estimate.
+
+        A charge that is no amount (negative, not a number) is none: it would make room in a budget.
+        """
+        charge = self.cost.usd if self.cost is not None else None
+        if charge is not None and charge.is_finite() and charge >= 0:
+            return charge
         return self.estimate_high or ZERO
 
     @property
