@@ -248,11 +248,12 @@ class Plan:
         return f"<Plan {self.summary()}>"
 
     def _repr_html_(self) -> str:
-        lines = [f"<p><b>{escape(self.summary())}</b></p>", _html(self.df())]
-        said = _causes(self.points)
-        if said:
-            lines.append("<ul>" + "".join(f"<li>{escape(line)}</li>" for line in said) + "</ul>")
-        return "<div class='knb-plan'>" + "".join(lines) + "</div>"
+        said = "".join(f"<li>{escape(line)}</li>" for line in _causes(self.points))
+        listed = f"<ul>{said}</ul>" if said else ""
+        # A pair of dollar signs would be set as mathematics by a notebook: these classes forbid it.
+        ignored = "knb-plan tex2jax_ignore mathjax_ignore"
+        summary = f"<p><b>{escape(self.summary())}</b></p>"
+        return f'<div class="{ignored}">{summary}{_html(self.points)}{listed}</div>'
 
 
 def _group(point: PlannedPoint) -> str:
@@ -263,14 +264,45 @@ def _group(point: PlannedPoint) -> str:
     return "shared" if point.shares is not None else "buy"
 
 
-SHOWN = ("provider", "model", "mode", "duration", "aspect_ratio", "prompt", "sample", "fate", "price", "changes")
 ROWS_SHOWN = 60
+CELL = "text-align:left;vertical-align:top"
 
 
-def _html(frame: pd.DataFrame) -> str:
-    shown = frame[list(SHOWN)].fillna("—")
-    html: str = shown.to_html(index=True, max_rows=ROWS_SHOWN, escape=True, border=0)
-    return html
+def _html(points: Sequence[PlannedPoint]) -> str:
+    """Return the points as a table, without columns in which nothing stands; prompts and reasons are text."""
+    rows = [_cells(point) for point in points[:ROWS_SHOWN]]
+    names = [name for name in dict.fromkeys(name for row in rows for name in row) if any(row.get(name) for row in rows)]
+    head = "".join(f'<th style="{CELL}">{escape(name)}</th>' for name in ("", *names))
+    body = "".join(_html_row(n, [row.get(name, "") for name in names]) for n, row in enumerate(rows))
+    left = len(points) - len(rows)
+    more = f"<p>and {left} more points: <code>plan.df()</code> has them all</p>" if left else ""
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
+
+
+def _html_row(number: int, cells: Sequence[str]) -> str:
+    written = "".join(f'<td style="{CELL}">{escape(cell)}</td>' for cell in cells)
+    return f'<tr><th style="{CELL}">{number}</th>{written}</tr>'
+
+
+def _cells(planned: PlannedPoint) -> dict[str, str]:
+    """Return what a plan's table shows of a point."""
+    given = planned.request.given()
+    named = {name: given.get(name) for name in ("mode", "duration", "aspect_ratio", "prompt")}
+    sample = planned.point.sample if planned.point.sample > 1 else None
+    cells = {
+        "provider": planned.provider,
+        "model": planned.request.model,
+        **named,
+        "sample": sample,
+        "what": planned.fate,
+        "price": "" if planned.refusals else _price(planned.estimate),
+        "notes": "; ".join(_notes(planned)),
+    }
+    return {name: "" if value is None else str(value) for name, value in cells.items()}
+
+
+def _price(estimate: Estimate) -> str:
+    return interval(estimate.low, estimate.high) if estimate.known else "unknown"
 
 
 def _row(planned: PlannedPoint) -> dict[str, Any]:
@@ -283,7 +315,7 @@ def _row(planned: PlannedPoint) -> dict[str, Any]:
         "sample": planned.point.sample,
         **{f"var_{name}": value for name, value in planned.point.variables.items()},
         "fate": planned.fate,
-        "price": interval(low, high) if planned.estimate.known else "unknown",
+        "price": _price(planned.estimate),
         "low_usd": None if low is None else float(low),
         "high_usd": None if high is None else float(high),
         "price_source": planned.estimate.source,
@@ -331,7 +363,7 @@ def interval(low: Decimal | None, high: Decimal | None) -> str:
     """Return a price interval for reading."""
     if high is None:
         return "unknown"
-    return dollars(high) if low is None or low == high else f"{dollars(low)}–{dollars(high)}"
+    return dollars(high) if low is None or low == high else f"{dollars(low)}–{dollars(high).removeprefix('$')}"
 
 
 def duration(seconds: float) -> str:

@@ -254,6 +254,11 @@ class Run:
         """Return one line."""
         return f"<Run {self.snapshot().line()}>"
 
+    def _ipython_display_(self) -> None:
+        from ..views import live
+
+        live.display_run(self, self._folder)
+
 
 def _shown(tasks: Sequence[Task]) -> Sequence[Task]:
     """Choose the tiles: what moves and what went wrong before what is done, in order."""

@@ -130,9 +130,9 @@ def records(frame: Frame) -> list[dict[str, Any]]:
 
 
 def totals(rows: Sequence[Row]) -> str:
-    """Return one line: how many points stand in which state, and what the saved ones cost."""
+    """Return one line: how many points stand in which state, and what was spent."""
     counts = Counter(str(row.get("state") or "planned") for row in rows)
-    money = sum((_money(row) or Decimal(0) for row in rows if row.get("state") == "saved"), Decimal(0))
+    money = sum((_spent(row) for row in rows), Decimal(0))
     words = [f"{number} {state}" for state, number in counts.most_common()]
     return " · ".join([*words, *([f"${money:.2f}"] if money else [])])
 
@@ -261,6 +261,13 @@ def _flags(value: Any) -> tuple[str, ...]:
 def _money(row: Row) -> Decimal | None:
     value = row.get("cost_usd") if row.get("cost_usd") is not None else row.get("estimate_usd")
     return None if value is None else Decimal(str(value))
+
+
+def _spent(row: Row) -> Decimal:
+    """Return what counts as spent: the log's own figure, else the price of what is saved."""
+    if row.get("spent_usd") is not None:
+        return Decimal(str(row["spent_usd"]))
+    return (_money(row) or Decimal(0)) if row.get("state") == "saved" else Decimal(0)
 
 
 def _price(row: Row) -> str:
