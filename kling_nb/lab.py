@@ -180,7 +180,7 @@ class Lab:
     def _taken_in(self, point: Point) -> Point:
         """Settle a point's provider, and keep its images in the lab folder."""
         images = {name: getattr(point.request, name) for name in IMAGE_FIELDS if getattr(point.request, name)}
-        kept = {name: media.take_in(image, self.folder / "inputs") for name, image in images.items()}
+        kept: dict[str, Any] = {name: media.take_in(image, self.folder / "inputs") for name, image in images.items()}
         request = replace(point.request, **kept) if kept else point.request
         return replace(point, request=request, provider=point.provider or self._settled_provider())
 
@@ -336,7 +336,7 @@ class Lab:
             return what.df, what.name
         if frames.is_frame(what):
             return what, self.folder.name
-        runs: list[Run] = list(what)
+        runs = [run for run in what if isinstance(run, Run)]
         return frames.together([run.df for run in runs]), ", ".join(run.name for run in runs)
 
     def form(self) -> Any:
