@@ -129,16 +129,15 @@ def events_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 SPENDING_BY = ("day", "provider", "model", "run")
 
 
-def runs_frame(rows: Sequence[tuple[_Run, Sequence[Task]]]) -> pd.DataFrame:
-    """Return one row a run from its row and the tasks that serve its points."""
-    return table([_run_record(run, tasks) for run, tasks in rows], RUN_COLUMNS)
+def runs_frame(rows: Sequence[tuple[_Run, Sequence[Task], Sequence[Task]]]) -> pd.DataFrame:
+    """Return one row a run from its row, the tasks that serve its points, and all that it bought or means to."""
+    return table([_run_record(run, served, own) for run, served, own in rows], RUN_COLUMNS)
 
 
 RUN_COLUMNS = ("run", "started_at", "state", "points", "saved", "failed", "open", "spent_usd", "reserved_usd", "budget_usd")
 
 
-def _run_record(run: _Run, tasks: Sequence[Task]) -> dict[str, Any]:
-    own = {task.id: task for task in tasks if task.run == run.name}.values()
+def _run_record(run: _Run, tasks: Sequence[Task], own: Sequence[Task]) -> dict[str, Any]:
     return {
         "run": run.name,
         "started_at": when(run.started_at),

@@ -24,7 +24,7 @@ from .offer import Provider
 from .plan import Plan, Planner, Settings, dollars
 from .request import IMAGE_FIELDS, VideoRequest, digest
 from .sweep import Point, Sweep
-from .task import Task, TaskState
+from .task import ZERO, Task, TaskState
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -174,7 +174,8 @@ class Lab:
 
     def _plan(self, points: Sequence[Point], settings: Settings) -> Plan:
         taken = [self._taken_in(point) for point in points]
-        known = {} if settings.fresh else self._opened.log.latest(self._planner.identities(taken))
+        names = self._planner.identities(taken)
+        known = {} if settings.fresh else self._opened.log.known(names, shared=settings.share)
         return self._planner.plan(taken, known, settings)
 
     def _taken_in(self, point: Point) -> Point:
@@ -222,12 +223,17 @@ class Lab:
         """
         engine, chosen = self._opened.driving(), _settings(settings)
         plan = self._plan(sweep.points(), chosen)
-        ceiling = _usd("budget", budget)
-        self._check(plan, ceiling)
-        _confirm(plan, _usd("confirm_above", confirm_above))
         order = Order(
-            name=_name(name, plan), points=plan.points, sweep=_stored(sweep), budget=ceiling, fresh=chosen.fresh
+            name=_name(name, plan),
+            points=plan.points,
+            sweep=_stored(sweep),
+            budget=_usd("budget", budget),
+            fresh=chosen.fresh,
+            share=chosen.share,
         )
+        before = engine.money(order.name)
+        self._check(plan, before.budget if order.budget is None else order.budget, before.committed)
+        _confirm(plan, _usd("confirm_above", confirm_above))
         run = self._handle(engine, order)
         if show:
             from .views import live
@@ -252,13 +258,13 @@ class Lab:
         point = Point(index=0, sample=sample, provider=provider, request=request, template=prompt, variables={})
         plan = self._plan([point], chosen)
         self._check(plan, _usd("budget", budget))
-        order = Order(name=SINGLES, points=plan.points, fresh=chosen.fresh, append=True)
+        order = Order(name=SINGLES, points=plan.points, fresh=chosen.fresh, share=chosen.share, append=True)
         run = self._handle(engine, order)
         return self._shown(run, plan.points[0].identity)
 
-    def _check(self, plan: Plan, budget: Decimal | None) -> None:
+    def _check(self, plan: Plan, budget: Decimal | None, committed: Decimal = ZERO) -> None:
         """Raise what stands in the way of buying, a missing key included."""
-        plan.check(budget)
+        plan.check(budget, committed)
         for provider in dict.fromkeys(point.provider for point in plan.buys):
             self._key(self._bound(provider)[0])
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from decimal import Decimal
 from pathlib import Path
@@ -113,10 +114,14 @@ class ExperimentLog:
             message = f"expected a lab folder with a {FILE}, found none in {folder}; open it once as its driver"
             raise LabError(message)
         self._reader = sa.create_engine(f"sqlite:///file:{_uri(self.path)}?mode=ro&uri=true", poolclass=NullPool)
-        if write:
-            self._writer = _writer(self.path)
-            self._make(simulated=simulated)
-        self.check(simulated=simulated)
+        try:
+            if write:
+                self._writer = _writer(self.path)
+                self._make(simulated=simulated)
+            self.check(simulated=simulated)
+        except BaseException:
+            self.close()
+            raise
 
     # -- opening ----------------------------------------------------------------------------------------------
 
@@ -146,11 +151,18 @@ class ExperimentLog:
 
     # -- writing, on the engine's thread -----------------------------------------------------------------------
 
-    def _begin(self) -> Any:
+    @contextmanager
+    def _begin(self) -> Iterator[sa.Connection]:
+        """Write in one transaction; raises `LabError` where the file does not take it, and then nothing is written."""
         if self._writer is None:
             message = f"{self.path} is open for reading only"
             raise LabError(message)
-        return self._writer.begin()
+        try:
+            with self._writer.begin() as db:
+                yield db
+        except sa.exc.DBAPIError as error:
+            message = f"{self.path} cannot be written ({error.orig}): nothing more is sent; mend that and open the lab again"
+            raise LabError(message) from error
 
     def commit(self, changes: Sequence[tuple[Event, Task]]) -> None:
         """Append events and write the tasks as they stand after them, in one transaction."""
@@ -215,15 +227,31 @@ class ExperimentLog:
         tasks = self._tasks_in(TASKS.c.identity, identities)
         return {task.identity: task for task in sorted(tasks, key=lambda task: task.attempt)}
 
+    def known(self, identities: Iterable[str], *, shared: bool = True) -> dict[str, Task]:
+        """Return what serves each identity: the last attempt at it, else the task of another that it shared."""
+        wanted = set(identities)
+        own = self.latest(wanted)
+        return {**self._serving(wanted - own.keys()), **own} if shared else own
+
+    def _serving(self, identities: Iterable[str]) -> dict[str, Task]:
+        pairs: dict[str, str] = {}
+        for part in _parts(identities):
+            query = sa.select(POINTS.c.identity, POINTS.c.task).where(POINTS.c.identity.in_(part))
+            pairs |= {row.identity: row.task for row in self._rows(query)}
+        tasks = {task.id: task for task in self.tasks_by_id(pairs.values())}
+        return {identity: tasks[task_id] for identity, task_id in pairs.items() if task_id in tasks}
+
+    def tasks_of(self, run: str) -> list[Task]:
+        """Return every task that a run bought or means to, earlier attempts included."""
+        return self.read_tasks(TASKS.c.run == run)
+
     def tasks_by_id(self, task_ids: Iterable[str]) -> list[Task]:
         """Return tasks by their ids."""
         return self._tasks_in(TASKS.c.id, task_ids)
 
     def _tasks_in(self, column: Any, values: Iterable[str]) -> list[Task]:
         """Return the tasks whose column holds one of many values, some hundred at a time."""
-        wanted = sorted(set(values))
-        parts = (wanted[start : start + 500] for start in range(0, len(wanted), 500))
-        return [task for part in parts for task in self.read_tasks(column.in_(part))]
+        return [task for part in _parts(values) for task in self.read_tasks(column.in_(part))]
 
     def read_runs(self) -> list[RunRow]:
         """Return all runs, oldest first."""
@@ -257,7 +285,8 @@ class ExperimentLog:
         """Return one row a run: name, when it was started, its state and budget, its points by state, its money."""
         from . import frames
 
-        return frames.runs_frame([(row, self._served(row.name)) for row in self.read_runs()])
+        rows = self.read_runs()
+        return frames.runs_frame([(row, self._served(row.name), self.tasks_of(row.name)) for row in rows])
 
     def _served(self, run: str) -> list[Task]:
         by_id = {task.id: task for task in self.tasks_by_id(point.task for point in self.read_points(run))}
@@ -301,6 +330,12 @@ def is_simulated(folder: Path) -> bool:
     reader = sa.create_engine(f"sqlite:///file:{_uri(path)}?mode=ro&uri=true", poolclass=NullPool)
     with reader.connect() as db:
         return db.execute(sa.select(META.c.value).where(META.c.key == "simulated")).scalar() == "1"
+
+
+def _parts(values: Iterable[str]) -> list[list[str]]:
+    """Return values in portions that one query takes, each value once."""
+    wanted = sorted(set(values))
+    return [wanted[start : start + 500] for start in range(0, len(wanted), 500)]
 
 
 def _uri(path: Path) -> str:

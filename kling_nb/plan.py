@@ -58,16 +58,21 @@ class PlannedPoint:
         return tuple(problem for problem in self.problems if problem.warning)
 
     @property
+    def is_served(self) -> bool:
+        """Whether an earlier task was sent for it; one that was only planned is still to be bought."""
+        return self.reuse is not None and self.reuse.state is not TaskState.PLANNED
+
+    @property
     def buys(self) -> bool:
         """Whether starting would submit it."""
-        return not self.refusals and self.reuse is None and self.shares is None
+        return not self.refusals and not self.is_served and self.shares is None
 
     @property
     def fate(self) -> str:
         """Say in a few words what would become of it."""
         if self.refusals:
             return "refused"
-        if self.reuse is not None:
+        if self.reuse is not None and self.is_served:
             return "saved before" if self.reuse.state is TaskState.SAVED else f"{self.reuse.state} before"
         return "buy" if self.shares is None else f"same as {self.shares}"
 
@@ -113,15 +118,23 @@ class Planner:
             return planned
         encoded = dialect.encode(request, self._catalog.offer(request, provider.id), OWN_ID)
         reuse = known.get(name)
+        reuse = reuse if reuse and reuse.state in REUSED and not settings.fresh else None
         planned = replace(
             planned,
             call=encoded.call.shown(),
             losses=encoded.losses,
-            estimate=self._catalog.estimate(request, provider.id, assume=settings.assume_price),
+            estimate=_reserved(reuse) or self._catalog.estimate(request, provider.id, assume=settings.assume_price),
             typical_s=self._catalog.typical_s(request, provider.id),
-            reuse=reuse if reuse and reuse.state in REUSED and not settings.fresh else None,
+            reuse=reuse,
         )
         return _strict(planned) if settings.strict else planned
+
+
+def _reserved(reuse: Task | None) -> Estimate | None:
+    """Return the price that a task was planned at and never sent for: that is what would be reserved."""
+    if reuse is None or reuse.state is not TaskState.PLANNED or reuse.estimate_high is None:
+        return None
+    return Estimate(reuse.estimate_low, reuse.estimate_high, "as planned before")
 
 
 def _no_host(provider: Provider) -> list[Problem]:
@@ -141,15 +154,22 @@ def _strict(planned: PlannedPoint) -> PlannedPoint:
 
 
 def _share(planned: Sequence[PlannedPoint]) -> list[PlannedPoint]:
-    """Let points whose calls are the same, sample by sample, share the first one's task."""
+    """Let points whose calls are the same, sample by sample, share a task: one that is there, else the first one's."""
     first: dict[str, int] = {}
-    shared = []
-    for one in planned:
-        if one.buys:
-            index = first.setdefault(digest([one.call, one.point.sample, one.provider]), one.point.index)
-            one = replace(one, shares=index) if index != one.point.index else one  # noqa: PLW2901
-        shared.append(one)
-    return shared
+    for one in sorted(planned, key=lambda one: one.reuse is None):
+        if not one.refusals:
+            first.setdefault(_sameness(one), one.point.index)
+    return [_shared(one, first) for one in planned]
+
+
+def _shared(one: PlannedPoint, first: Mapping[str, int]) -> PlannedPoint:
+    if one.refusals or one.reuse is not None or first[_sameness(one)] == one.point.index:
+        return one
+    return replace(one, shares=first[_sameness(one)])
+
+
+def _sameness(one: PlannedPoint) -> str:
+    return digest([one.call, one.point.sample, one.provider])
 
 
 class Plan:
@@ -191,8 +211,8 @@ class Plan:
         """The points that would be bought although no price is known."""
         return [point for point in self.buys if not point.estimate.known]
 
-    def check(self, budget: Decimal | None) -> None:
-        """Raise what stands in the way of starting.
+    def check(self, budget: Decimal | None, committed: Decimal = ZERO) -> None:
+        """Raise what stands in the way of starting a run that has spent, or may still be charged, so much in USD.
 
         `RefusedError` when every point is refused, `PriceUnknown` without a price for a point that would be
         bought, `OverBudget` when the sum passes the budget.
@@ -201,10 +221,11 @@ class Plan:
             raise RefusedError(self._refusal(), [p for point in self.points for p in point.refusals])
         if self.unpriced:
             raise PriceUnknown(self._price_unknown())
-        if budget is not None and self.high > budget:
+        if budget is not None and self.buys and self.high + committed > budget:
+            before = f", and {dollars(committed)} of it is spent or may still be charged" if committed else ""
             message = (
                 f"the plan buys {len(self.buys)} clips for up to {dollars(self.high)}, over the budget of "
-                f"{dollars(budget)}; nothing was bought; raise budget= or plan fewer points"
+                f"{dollars(budget)}{before}; nothing was bought; raise budget= or plan fewer points"
             )
             raise OverBudget(message)
 
@@ -259,7 +280,7 @@ class Plan:
 def _group(point: PlannedPoint) -> str:
     if point.refusals:
         return "refused"
-    if point.reuse is not None:
+    if point.is_served:
         return "reused"
     return "shared" if point.shares is not None else "buy"
 

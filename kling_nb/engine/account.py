@@ -8,7 +8,7 @@ from typing import TypeVar
 import anyio
 
 from ..dialect import Call, Credential, Dialect, Fault, Reply, Unreadable, Whose, origin
-from ..errors import ProviderError, WireError
+from ..errors import KlingError, ProviderError, WireError
 from ..offer import Provider
 from ..wire import Wire
 from .gate import Gate
@@ -98,6 +98,11 @@ class Account:
             return end.value  # type: ignore[no-any-return]
         except Unreadable as error:
             message = f"{self.provider.id}: {error}"
+            raise ProviderError(message) from error
+        except KlingError:
+            raise
+        except Exception as error:  # an answer that a dialect did not foresee must not stop what else is under way
+            message = f"{self.provider.id}: an answer could not be read ({type(error).__name__}: {error})"
             raise ProviderError(message) from error
 
     async def ask(self, call: Call) -> Reply:

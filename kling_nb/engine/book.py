@@ -27,7 +27,9 @@ class Book:
         self.broken: Exception | None = None
         self._log = log
         self._clock = clock
-        self._committed: dict[str, Decimal] = {}
+        self._spent: dict[str, Decimal] = {}
+        self._reserved: dict[str, Decimal] = {}
+        self._attempts: dict[str, int] = {}
         self._changes: list[tuple[Event, Task]] = []
         self._flush: _Flush | None = None
 
@@ -36,9 +38,21 @@ class Book:
         for task in tasks:
             self._put(task)
 
+    def spent(self, run: str) -> Decimal:
+        """Return what a run has spent, in USD; what it reuses of others does not count."""
+        return self._spent.get(run, ZERO)
+
+    def reserved(self, run: str) -> Decimal:
+        """Return what a run may still be charged, in USD."""
+        return self._reserved.get(run, ZERO)
+
     def committed(self, run: str) -> Decimal:
         """Return what a run has spent or may still be charged, in USD."""
-        return self._committed.get(run, ZERO)
+        return self.spent(run) + self.reserved(run)
+
+    def attempts(self, identity: str) -> int:
+        """Return the number of the last attempt at an identity, as far as is known here; 0: none."""
+        return self._attempts.get(identity, 0)
 
     async def plan(self, tasks: Iterable[Task]) -> None:
         """Write new tasks."""
@@ -58,9 +72,15 @@ class Book:
 
     def _put(self, task: Task) -> None:
         before = self.tasks.get(task.id)
-        counted = before.spent + before.reserved if before else ZERO
-        self._committed[task.run] = self.committed(task.run) - counted + task.spent + task.reserved
+        if before is not None:
+            self._count(before, -1)
+        self._count(task, 1)
+        self._attempts[task.identity] = max(task.attempt, self.attempts(task.identity))
         self.tasks[task.id] = task
+
+    def _count(self, task: Task, sign: int) -> None:
+        self._spent[task.run] = self.spent(task.run) + sign * task.spent
+        self._reserved[task.run] = self.reserved(task.run) + sign * task.reserved
 
     async def _commit(self, changes: list[tuple[Event, Task]]) -> None:
         if self.broken is not None:

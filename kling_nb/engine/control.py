@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -10,6 +11,8 @@ from typing import Any
 
 from ..log import PointRow, RunRow
 from ..task import Event, Task
+
+_log = logging.getLogger("kling_nb")
 
 Heard = Callable[[Event, Task], None]
 
@@ -64,12 +67,20 @@ class Control:
         if not self.idle.is_set():
             self.idle.set()
             for told in tuple(self.at_rest):
-                told()
+                _tell(told)
 
     def tell(self, event: Event, task: Task) -> None:
         """Pass an event on to whoever listens."""
         for heard in tuple(self.heard):
-            heard(event, task)
+            _tell(heard, event, task)
+
+
+def _tell(told: Callable[..., object], *what: object) -> None:
+    """Tell one who listens; that it fails is its own affair, and must not stop what is being bought."""
+    try:
+        told(*what)
+    except Exception:
+        _log.exception("whoever listens to a run failed")
 
 
 def missing(control: Control, known: Iterable[str]) -> list[str]:

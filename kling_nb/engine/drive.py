@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import anyio
 
 from .. import media
-from ..dialect import Asset, Call, Fault, Op, Phase, Reply, Status, Unreadable, Whose, origin
+from ..dialect import Asset, Call, Fault, Op, Phase, Status, Whose, origin
 from ..errors import Doubt, KlingError, LinkExpired, MediaError, NotSent, ProviderError, WireError
 from ..request import VideoRequest
-from ..task import FOLLOWED, Cost, Task, TaskState
+from ..task import FOLLOWED, Cost, Task, TaskState, Ticket
 from ..wire import Wire
 from .account import UNSENT_MOST, Account, backoff_s, told
 from .book import Book
 from .loop import Clock
 from .poll import Learnt
 from .watch import Member, Watch
+
+_log = logging.getLogger("kling_nb")
 
 LOOKS_S = (2.0, 8.0, 20.0, 45.0)
 """When a submit in doubt is looked up, in seconds after the one before: absent every time, it never arrived."""
@@ -101,17 +105,31 @@ class Driver:
     async def _submit(self, task: Task, account: Account) -> Task:
         """Send the paid call until it is accepted, rejected for good, in doubt, or held back."""
         renew = False
-        while task.state is TaskState.PLANNED:
+        while self._may_submit(task, account):
             await self._clock.sleep(account.gate(task.model).wait_s(self._clock.now()))
-            task = self._book.tasks[task.id]
-            if task.state is not TaskState.PLANNED or account.held or self._t.hold_of(task):
-                break
             call = await self._signed(task, account, renew=renew)
-            if call is None:
+            # Nothing may be awaited between this and the intent, which reserves the price: others would fit in too.
+            if call is None or not self._may_submit(task, account):
                 break
             task = await self._book.record(task.id, "intent", call=self._t.encode(task).shown())
+            if self._book.tasks[task.id].unwanted:
+                await self._book.record(task.id, "not_sent", reason="cancelled before it was sent")
+                break
             task, renew = await self._post(task, account, call, renewed=renew)
-        return task
+        return await self._end_unsent(task)
+
+    def _may_submit(self, task: Task, account: Account) -> bool:
+        task = self._book.tasks[task.id]
+        if task.state is not TaskState.PLANNED or task.unwanted or account.held:
+            return False
+        return self._t.hold_of(task) is None
+
+    async def _end_unsent(self, task: Task) -> Task:
+        """Cancel what became unwanted while it was being sent, and came back."""
+        task = self._book.tasks[task.id]
+        if task.state is not TaskState.PLANNED or not task.unwanted:
+            return task
+        return await self._book.record(task.id, "cancelled", reason="cancelled before it was sent", cause="cancelled")
 
     async def _signed(self, task: Task, account: Account, *, renew: bool) -> Call | None:
         """Sign before the intent is written: a key that is missing holds the account and buys nothing."""
@@ -130,19 +148,39 @@ class Driver:
         except Doubt as error:
             return await self._doubted(task, str(error)), False
         account.unsent = 0
-        fault = account.dialect.judge(call, reply)
+        try:
+            fault = account.dialect.judge(call, reply)
+            ticket = account.dialect.accepted(call, reply) if fault is None else None
+        except Exception as error:  # noqa: BLE001 - an answer that a dialect did not foresee is no answer
+            return await self._doubted(task, f"{account.provider.id}: {error}"), False
+        if ticket is not None:
+            return await self._accepted(task, account, ticket), False
+        return await self._refused(task, account, fault, renewed=renewed)
+
+    async def _refused(self, task: Task, account: Account, fault: Fault | None, *, renewed: bool) -> tuple[Task, bool]:
         if fault is None:
-            return await self._accepted(task, account, call, reply), False
+            return await self._doubted(task, f"{account.provider.id} accepted it without an id"), False
         renew = fault.renew and not renewed
         return await self._faulted(task, account, fault, renew=renew), renew
 
-    async def _accepted(self, task: Task, account: Account, call: Call, reply: Reply) -> Task:
-        try:
-            ticket = account.dialect.accepted(call, reply)
-        except Unreadable as error:
-            return await self._doubted(task, f"{account.provider.id}: {error}")
+    async def _accepted(self, task: Task, account: Account, ticket: Ticket) -> Task:
         account.gate(task.model).accepted(self._clock.now())
-        return await self._book.record(task.id, "accepted", id=ticket.id, data=dict(ticket.data))
+        task = await self._book.record(task.id, "accepted", id=ticket.id, data=dict(ticket.data))
+        if task.unwanted:
+            self._t.spawn(partial(self.cancel, task.id))
+        return task
+
+    async def cancel(self, task_id: str) -> None:
+        """Ask the provider to cancel, where it can; else the task is followed to its end, and its clip saved."""
+        task = self._book.tasks[task_id]
+        account = self._t.account(task.provider)
+        if task.ticket is None or not account.dialect.cancels:
+            return
+        try:
+            if await account.converse(account.dialect.cancel(task.ticket)):
+                await self._book.record(task_id, "cancelled", reason="cancelled at the provider", cause="cancelled")
+        except (WireError, ProviderError) as error:
+            _log.info("cancelling %s was not possible: %s", task_id, error)
 
     async def _faulted(self, task: Task, account: Account, fault: Fault, *, renew: bool) -> Task:
         """Sort a provider's no: in doubt, worth another try, holding the whole account, or final."""
@@ -182,7 +220,7 @@ class Driver:
                 return task
             try:
                 ticket = await account.converse(account.dialect.find(task.id, task.call))
-            except (WireError, KlingError):
+            except KlingError:
                 continue
             if ticket is not None:
                 return await self._book.record(task.id, "accepted", id=ticket.id, data=dict(ticket.data))
@@ -252,9 +290,15 @@ class Driver:
     async def _no_end_yet(self, member: Member, task: Task, status: Status | None, trouble: str) -> bool:
         if task.state is TaskState.STALLED:
             return True
+        now = self._clock.now()
         if status is not None and _is_news(task, status):
             task = await self._book.record(task.id, "status", state=status.phase.value, reason=status.reason)
-        quiet = self._clock.now() - (task.changed_at or task.accepted_at or self._clock.now())
+        elif trouble and member.troubled is None:
+            task = await self._book.record(task.id, "status", state=task.state.value, reason=f"asking failed: {trouble}")
+        # Silence counts from the last change; while nobody answers, from the first question that failed: a laptop
+        # that wakes before its network does has no stalled tasks.
+        member.troubled = (member.troubled or now) if trouble else None
+        quiet = now - (member.troubled or task.changed_at or task.accepted_at or now)
         if quiet > max(STALL_S, STALL_TIMES * self._t.typical_s(task)):
             why = trouble or "the provider still says it is under way"
             reason = f"no change for {quiet / 60:.0f} minutes ({why}); it is still looked at every ten minutes"
@@ -266,16 +310,17 @@ class Driver:
 
     async def _fetch(self, task: Task, account: Account) -> None:
         """Fetch the clip until it is saved, its link is dead, or it is no video."""
-        trouble: KlingError
+        trouble: Exception
+        asked = False
         for failures in range(1, FETCHES + 1):
             try:
                 clip = await self._download(task, account)
             except LinkExpired as error:
-                if failures > 1 or not await self._renewed(task, account):
+                if asked or not await self._renewed(task, account):
                     await self._book.record(task.id, "expired", reason=str(error), cause="expired")
                     return
-                task, trouble = self._book.tasks[task.id], error
-            except (MediaError, WireError, ProviderError) as error:
+                asked, task, trouble = True, self._book.tasks[task.id], error
+            except (KlingError, OSError) as error:
                 trouble = error
             else:
                 await self._book.record(task.id, "saved", clip=clip)
@@ -283,7 +328,7 @@ class Driver:
             await self._clock.sleep(backoff_s(failures))
         await self._unfetched(task, trouble)
 
-    async def _unfetched(self, task: Task, trouble: KlingError) -> None:
+    async def _unfetched(self, task: Task, trouble: Exception) -> None:
         tried = f"tried {FETCHES} times"
         if isinstance(trouble, MediaError):
             reason = f"the provider's file is no usable video: {trouble}; {tried}"
@@ -334,7 +379,7 @@ def _clip_name(task: Task) -> str:
 def _is_news(task: Task, status: Status) -> bool:
     if status.phase is Phase.RUNNING and task.state is TaskState.QUEUED:
         return True
-    return bool(status.reason) and status.reason != task.reason
+    return status.reason != task.reason
 
 
 def _asset_data(asset: Asset) -> dict[str, Any]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,12 @@ from anyio.abc import TaskGroup
 from .. import media
 from ..catalog import Catalog
 from ..dialect import Call, Dialect
-from ..errors import KlingError
+from ..errors import InputError, KlingError
 from ..log import ExperimentLog, PointRow, RunRow
 from ..offer import Provider
 from ..plan import REUSED, PlannedPoint, dollars
 from ..request import VideoRequest, digest
-from ..task import Event, Task, TaskState, Ticket
+from ..task import ZERO, Event, Task, TaskState, Ticket
 from ..wire import Wire
 from .account import Account
 from .book import Book
@@ -31,6 +32,9 @@ from .poll import Learnt
 
 _log = logging.getLogger("kling_nb")
 
+NOT_OPEN = "its run is not open: lab.run(name).resume() goes on"
+UNMOVED = (TaskState.STALLED, TaskState.EXPIRED, TaskState.CANCELLED)
+"""States in which a task may still be looked at, without anybody having to wait for that."""
 LOST_MOST = 3  # attempts of one point that never arrived, before it is left to a person
 
 
@@ -56,7 +60,16 @@ class Order:
     sweep: str = ""
     budget: Decimal | None = None
     fresh: bool = False
+    share: bool = True
     append: bool = False
+
+
+@dataclass(frozen=True)
+class Money:
+    """A run's ceiling, and what it spent or may still be charged, in USD."""
+
+    budget: Decimal | None = None
+    committed: Decimal = ZERO
 
 
 class Engine:
@@ -88,6 +101,10 @@ class Engine:
     def start(self, order: Order) -> Control:
         """Start or re-attach to a run."""
         return self._loop.call(self._start, order)
+
+    def money(self, name: str) -> Money:
+        """Return the ceiling of a run, and what it spent or may still be charged; nothing for one that is not there."""
+        return self._loop.call(self._money, name)
 
     def control(self, name: str) -> Control:
         """Return a run that the log holds; raises `KeyError` for an unknown one."""
@@ -157,7 +174,7 @@ class Engine:
         )
 
     def _start_soon(self, work: Callable[[], Any]) -> None:
-        self._group.start_soon(work)
+        self._group.start_soon(self._beside, work)
 
     def _typical_s(self, task: Task) -> float:
         return self._setup.catalog.typical_s(VideoRequest.from_fields(task.request), task.provider)
@@ -187,10 +204,7 @@ class Engine:
 
     async def _drive(self, task_id: str) -> None:
         try:
-            await self._driver.drive(task_id)
-            task = self.book.tasks[task_id]
-            if task.state is TaskState.FAILED and task.cause == "lost" and task.attempt < LOST_MOST:
-                self._spawn_all([await self._another(task)])
+            await self._driven(task_id)
         except Exception as error:  # noqa: BLE001 - one task's failure must not end the others
             _log.exception("driving task %s failed; it stands in the log as it was", task_id)
             self.book.broken = self.book.broken or _broken(task_id, error)
@@ -198,11 +212,39 @@ class Engine:
             self._driving.discard(task_id)
             self._settle()
 
+    async def _driven(self, task_id: str) -> None:
+        try:
+            await self._driver.drive(task_id)
+        except KlingError as error:
+            await self._left(self.book.tasks[task_id], error)
+        task = self.book.tasks[task_id]
+        if task.state is TaskState.FAILED and task.cause == "lost" and task.attempt < LOST_MOST:
+            self._spawn_all([await self._another(task)])
+
+    async def _left(self, task: Task, error: KlingError) -> None:
+        """Leave one task that cannot be driven, such as one of a provider that is not known here, and say why."""
+        if self.book.broken is not None:
+            raise error
+        _log.warning("task %s cannot be driven: %s", task.id, error)
+        control = self.controls.get(task.run)
+        if task.state is TaskState.PLANNED and control is not None:
+            control.held = str(error)
+        await self.book.record(task.id, "stalled", reason=str(error), cause="stalled")
+
+    async def _beside(self, work: Callable[[], Awaitable[object]]) -> None:
+        """Run work that belongs to no one task; what it raises must not take the others along."""
+        try:
+            await work()
+        except Exception as error:  # noqa: BLE001 - it would end every task of the lab
+            _log.exception("the engine failed beside its tasks")
+            self.book.broken = self.book.broken or _broken("", error)
+            self._settle()
+
     def _heard(self, event: Event, task: Task) -> None:
         for control in self.controls.values():
             if task.run == control.row.name or task.id in control.task_ids:
                 control.tell(event, task)
-        if task.state in (TaskState.STALLED, TaskState.EXPIRED):
+        if task.state in UNMOVED:
             self._settle()
 
     def _settle(self) -> None:
@@ -217,16 +259,16 @@ class Engine:
 
     def _moves(self, task_id: str) -> bool:
         task = self.book.tasks[task_id]
-        if task.state in (TaskState.STALLED, TaskState.EXPIRED):
+        if task.state in UNMOVED:
             return False
-        return task.state is not TaskState.PLANNED or not self._blocked(task)
-
-    def _blocked(self, task: Task) -> bool:
-        return self.why_held(task) is not None
+        return task.state is not TaskState.PLANNED or self.why_held(task) is None
 
     def why_held(self, task: Task) -> str | None:
-        """Return why a planned task is not submitted, in words; from any thread."""
-        return self._account(task.provider).held or self._hold_of(task)
+        """Return why a planned task is not submitted, in words; from any thread, and changing nothing."""
+        account, control = self._accounts.get(task.provider), self.controls.get(task.run)
+        if account is not None and account.held:
+            return account.held
+        return NOT_OPEN if control is None else control.hold()
 
     def _account(self, name: str) -> Account:
         if name not in self._accounts:
@@ -240,10 +282,10 @@ class Engine:
         return dialect.encode(request, self._setup.catalog.offer(request, task.provider), task.id).call
 
     def _hold_of(self, task: Task) -> str | None:
-        """Return why a planned task may not be submitted now, its run's budget included."""
+        """Return why a planned task may not be submitted now; a budget that it would pass holds its run from then on."""
         control = self.controls.get(task.run)
         if control is None:
-            return "its run is not open: lab.run(name).resume() goes on"
+            return NOT_OPEN
         budget = control.row.budget
         if budget is not None and self.book.committed(task.run) + task.price > budget:
             counted = dollars(self.book.committed(task.run))
@@ -253,12 +295,12 @@ class Engine:
     # -- runs --------------------------------------------------------------------------------------------------
 
     async def _start(self, order: Order) -> Control:
-        known = {} if order.fresh else self._known(point.identity for point in order.points)
+        known = {} if order.fresh else self._known(order)
         new: list[Task] = []
         served: dict[int, str] = {}
-        attempts = self._attempts([point.identity for point in order.points])
-        for point in order.points:
-            served[point.point.index] = self._serve_point(point, order, known, attempts, new, served)
+        self._see_attempts(point.identity for point in order.points)
+        for point in sorted(order.points, key=lambda point: point.shares is not None):
+            served[point.point.index] = self._serve_point(point, order, known, new, served)
         self.book.take(task for task in known.values() if task.id not in self.book.tasks)
         await self.book.plan(new)
         for point in order.points:
@@ -270,7 +312,6 @@ class Engine:
         point: PlannedPoint,
         order: Order,
         known: dict[str, Task],
-        attempts: Mapping[str, int],
         new: list[Task],
         served: Mapping[int, str],
     ) -> str:
@@ -280,17 +321,19 @@ class Engine:
             return earlier.id
         if point.shares is not None and point.shares in served:
             return served[point.shares]
-        task = self._new_task(point, order.name, attempts.get(point.identity, 0) + 1)
+        task = self._new_task(point, order.name, self.book.attempts(point.identity) + 1)
         known[point.identity] = task
         new.append(task)
         return task.id
 
-    def _known(self, identities: Iterable[str]) -> dict[str, Task]:
-        latest = self._log.latest(identities)
-        return {name: self.book.tasks.get(task.id, task) for name, task in latest.items()}
+    def _known(self, order: Order) -> dict[str, Task]:
+        known = self._log.known((point.identity for point in order.points), shared=order.share)
+        return {name: self.book.tasks.get(task.id, task) for name, task in known.items()}
 
-    def _attempts(self, identities: Sequence[str]) -> dict[str, int]:
-        return {name: task.attempt for name, task in self._log.latest(identities).items()}
+    def _see_attempts(self, identities: Iterable[str]) -> None:
+        """Count the attempts at identities that are only in the log: a number, and its own id, is used once."""
+        latest = self._log.latest(identities).values()
+        self.book.take(task for task in latest if task.id not in self.book.tasks)
 
     def _new_task(self, point: PlannedPoint, run: str, attempt: int) -> Task:
         return Task(
@@ -317,6 +360,7 @@ class Engine:
 
     async def _begin_run(self, order: Order, points: list[PointRow]) -> Control:
         old = self.controls.get(order.name) or self._stored(order.name)
+        before = list(old.task_ids) if old is not None else []
         if order.append and old is not None:
             points = _appended(old.points, points)
         row = RunRow(
@@ -331,12 +375,40 @@ class Engine:
         control.show(points)
         self.controls[order.name] = control
         self._load(control)
+        await self._drop([task_id for task_id in before if task_id not in control.task_ids], order.name)
         await self._resume(order.name)
         return control
+
+    async def _drop(self, task_ids: Iterable[str], name: str) -> None:
+        """Cancel what a run planned for points that it no longer has, unless another run wants it."""
+        for task_id in task_ids:
+            if self._is_unsent(task_id, name) and not await self._passed_on(task_id, name):
+                reason = "its point was taken out of the run before it was sent"
+                await self.book.record(task_id, "cancelled", reason=reason, cause="cancelled")
+
+    def _is_unsent(self, task_id: str, name: str) -> bool:
+        task = self.book.tasks.get(task_id)
+        return task is not None and task.state is TaskState.PLANNED and task.run == name
+
+    async def _passed_on(self, task_id: str, name: str) -> bool:
+        """Let another run that goes on take over what was never sent; answers whether there is one."""
+        for control in tuple(self.controls.values()):
+            if control.row.name != name and task_id in control.task_ids and control.hold() is None:
+                await self.book.record(task_id, "adopted", run=control.row.name)
+                self._spawn_all([task_id])
+                return True
+        return False
 
     def _stored(self, name: str) -> Control | None:
         rows = [row for row in self._log.read_runs() if row.name == name]
         return Control(rows[0], tuple(self._log.read_points(name))) if rows else None
+
+    async def _money(self, name: str) -> Money:
+        try:
+            control = await self._control(name)
+        except KeyError:
+            return Money()
+        return Money(control.row.budget, self.book.committed(name))
 
     async def _control(self, name: str) -> Control:
         if name not in self.controls:
@@ -349,13 +421,19 @@ class Engine:
         return self.controls[name]
 
     def _load(self, control: Control) -> None:
-        gone = missing(control, self.book.tasks)
-        self.book.take(self._log.tasks_by_id(gone))
+        """Take in what a run's points need, and all that its money went to: earlier attempts count too."""
+        gone = self._log.tasks_by_id(missing(control, self.book.tasks))
+        own = self._log.tasks_of(control.row.name)
+        self.book.take(task for task in [*gone, *own] if task.id not in self.book.tasks)
 
     async def _set_state(self, name: str, state: str) -> None:
         control = await self._control(name)
         control.set(state=state)
         self._log.set_run(name, state=state)
+        if state != "running":
+            for task_id in control.task_ids:
+                if self._is_unsent(task_id, name):
+                    await self._passed_on(task_id, name)
         self._settle()
 
     async def _resume(self, name: str) -> None:
@@ -370,9 +448,11 @@ class Engine:
         self._settle()
 
     async def _adopt(self, control: Control) -> None:
-        """Take over what another run planned and never sent."""
+        """Take over what another run planned and never sent, and want again what was cancelled too late."""
         for task_id in control.task_ids:
             task = self.book.tasks[task_id]
+            if task.unwanted and not task.state.is_final:
+                task = await self.book.record(task_id, "wanted")
             if task.state is TaskState.PLANNED and task.run != control.row.name:
                 await self.book.record(task_id, "adopted", run=control.row.name)
 
@@ -390,7 +470,7 @@ class Engine:
         sent = [task_id for task_id in own if self.book.tasks[task_id].state.is_sent]
         for task_id in sent:
             await self.book.record(task_id, "unwanted")
-            self._group.start_soon(self._cancel_one, task_id)
+            self._start_soon(partial(self._driver.cancel, task_id))
         self._settle()
         cancelled = sum(self.book.tasks[task_id].state is TaskState.CANCELLED for task_id in own)
         return cancelled, len(sent)
@@ -398,18 +478,6 @@ class Engine:
     def _wanted_elsewhere(self, task_id: str, name: str) -> bool:
         others = (control for control in self.controls.values() if control.row.name != name)
         return any(control.row.state == "running" and task_id in control.task_ids for control in others)
-
-    async def _cancel_one(self, task_id: str) -> None:
-        """Ask the provider to cancel, where it can; else the task is followed to its end, and its clip saved."""
-        task = self.book.tasks[task_id]
-        account = self._account(task.provider)
-        if task.ticket is None or not account.dialect.cancels:
-            return
-        try:
-            if await account.converse(account.dialect.cancel(task.ticket)):
-                await self.book.record(task_id, "cancelled", reason="cancelled at the provider", cause="cancelled")
-        except KlingError as error:
-            _log.info("cancelling %s was not possible: %s", task_id, error)
 
     async def _retry(self, name: str, states: frozenset[TaskState]) -> int:
         control = await self._control(name)
@@ -421,13 +489,15 @@ class Engine:
 
     async def _another(self, task: Task) -> str:
         """Plan another attempt at a task's point, and let every point that it served be served by it."""
+        self._see_attempts([task.identity])
+        attempt = self.book.attempts(task.identity) + 1
         new = Task(
-            id=self._own_id(task.identity, task.attempt + 1),
+            id=self._own_id(task.identity, attempt),
             identity=task.identity,
             provider=task.provider,
             model=task.model,
             run=task.run,
-            attempt=task.attempt + 1,
+            attempt=attempt,
             request=task.request,
             call=task.call,
             estimate_low=task.estimate_low,
@@ -444,6 +514,8 @@ class Engine:
 
     async def _decide(self, task_id: str, kind: str, data: Mapping[str, Any]) -> Task:
         self._load_task(task_id)
+        if kind in ("accepted", "failed"):
+            self._still_uncertain(task_id)
         task = await self.book.record(task_id, kind, **data)
         if kind == "accepted":
             await self._again(task_id)
@@ -465,10 +537,20 @@ class Engine:
     def _load_task(self, task_id: str) -> None:
         if task_id not in self.book.tasks:
             self.book.take(self._log.tasks_by_id([task_id]))
+        if task_id not in self.book.tasks:
+            message = f"there is no task {task_id!r} in this lab; the column task of lab.df() has their ids"
+            raise InputError(message)
+
+    def _still_uncertain(self, task_id: str) -> None:
+        task = self.book.tasks[task_id]
+        if task.state is not TaskState.UNCERTAIN:
+            message = f"task {task_id} is no longer uncertain, it is {task.state}; nothing was changed"
+            raise InputError(message)
 
 
 def _broken(task_id: str, error: Exception) -> KlingError:
-    broken = KlingError(f"the engine stopped at task {task_id}: {error}; nothing saved is lost; open the lab again")
+    where = f" at task {task_id}" if task_id else ""
+    broken = KlingError(f"the engine stopped{where}: {error}; nothing saved is lost; close the lab and open it again")
     broken.__cause__ = error
     return broken
 

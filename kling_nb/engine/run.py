@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..log import ExperimentLog
 from ..plan import dollars
-from ..task import ZERO, Event, Task, TaskState
+from ..task import Event, Task, TaskState
 from .control import Control
 from .engine import Engine
 
@@ -40,7 +40,8 @@ class Tile:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Snapshot:
-    """How a run stands at one moment. Money in USD; ``left_s`` is an estimate in real seconds, `None` at rest.
+    """How a run stands at one moment. Money in USD, of what the run bought itself, earlier attempts included and what
+    it reuses of others not; ``left_s`` is an estimate in real seconds, `None` at rest.
 
     ``causes`` groups what went wrong: a sentence and how many points it touched.
     """
@@ -229,8 +230,8 @@ class Run:
             held=held,
             counts={state.value: counts[state] for state in TaskState if counts[state]},
             total=len(tasks),
-            spent=sum((task.spent for task in tasks), ZERO),
-            reserved=sum((task.reserved for task in tasks), ZERO),
+            spent=self._engine.book.spent(self.name),
+            reserved=self._engine.book.reserved(self.name),
             budget=self._control.row.budget,
             left_s=self._left_s(tasks),
             tiles=tuple(_tile(task) for task in _shown(tasks)),

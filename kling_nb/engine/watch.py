@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import anyio
 
 from ..dialect import Status
-from ..errors import ProviderError, WireError
+from ..errors import KlingError
 from ..task import Task, Ticket
 from .account import Account, backoff_s
 from .loop import Clock
@@ -28,6 +28,8 @@ class Member:
     since: float
     curve: Curve
     slow: bool = False
+    troubled: float | None = None  # since when it could not be asked about, in Unix seconds
+    failed: Exception | None = None  # why the watch ended before it did
     done: anyio.Event = field(default_factory=anyio.Event)
 
 
@@ -57,6 +59,8 @@ class Watch:
             self._running = True
             self._spawn(self._run)
         await member.done.wait()
+        if member.failed is not None:
+            raise member.failed
 
     async def _run(self) -> None:
         try:
@@ -64,7 +68,14 @@ class Watch:
             while self._members:
                 await self._wait(failures)
                 failures = await self._check(failures)
+        except Exception as error:
+            if self._spawn is None:
+                raise
+            for member in self._members.values():
+                member.failed = error
+                member.done.set()
         finally:
+            self._members.clear()
             self._running = False
 
     async def _wait(self, failures: int) -> None:
@@ -88,7 +99,7 @@ class Watch:
         members = dict(self._members)
         try:
             learnt = await self._ask([member.ticket for member in members.values()])
-        except (WireError, ProviderError) as error:
+        except KlingError as error:
             trouble = str(error)
         for task_id, member in members.items():
             if not await self._learn(member, task_id, learnt.get(member.ticket.id), trouble):

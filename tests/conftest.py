@@ -1,0 +1,56 @@
+"""What all tests share: no host but this one, no variables of the machine, and lab folders that are closed again."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import kling_nb as kn
+
+
+def _is_here(host: object) -> bool:
+    text = host.decode() if isinstance(host, bytes) else str(host or "localhost")
+    try:
+        return text == "localhost" or ipaddress.ip_address(text.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def _guard(event: str, args: tuple[Any, ...]) -> None:
+    """Refuse to connect anywhere but to this machine; an audit hook, so that nothing has to be patched."""
+    if event == "socket.connect" and isinstance(args[1], tuple) and not _is_here(args[1][0]):
+        message = f"a test connects to {args[1][0]}: only 127.0.0.1 is allowed"
+        raise AssertionError(message)
+
+
+sys.addaudithook(_guard)
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take away what the machine says of keys, speeds and proxies."""
+    proxies = {f"{name}_proxy" for name in ("http", "https", "all", "no")}
+    for name in list(os.environ):
+        if name.startswith("KLING_NB_") or name.lower() in proxies:
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def simulated(tmp_path: Path) -> Iterator[Callable[..., kn.Lab]]:
+    """Open simulated labs whose time never waits; each is closed in the end."""
+    with ExitStack() as stack:
+
+        def open_lab(name: str = "lab", speed: float = math.inf, seed: int = 7, **options: Any) -> kn.Lab:
+            lab = kn.Lab(tmp_path / name, simulate=kn.Simulation(seed=seed, speed=speed), **options)
+            stack.callback(lab.close)
+            return lab
+
+        yield open_lab

@@ -1,0 +1,311 @@
+"""Runs: what a sweep buys, what a second start buys, and how a run is steered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+from labs import CHEAP, Open, ledger, start, sweep, until
+
+import kling_nb as kn
+from kling_nb.errors import InputError, ProviderError
+from kling_nb.task import FOLLOWED, Task, TaskState
+
+# -- Run All is free ------------------------------------------------------------------------------------------------
+
+
+def test_a_sweep_ends_saved(simulated: Open) -> None:
+    """Every point of a sweep ends saved, with its clip in the lab folder, and nothing stays reserved."""
+    lab = simulated()
+    run = start(lab, sweep("fox", "boat", provider=["kling", "fal"], mode="pro")).wait()
+    frame = run.df
+    assert ["saved"] * 4 == list(frame["state"])
+    assert all((lab.folder / clip).is_file() for clip in frame["clip"])
+    assert 0 == run.snapshot().reserved
+    assert "at rest" == run.snapshot().state
+    assert not list((lab.folder / "clips").glob("*.part"))
+
+
+def test_the_same_cell_again_buys_nothing(simulated: Open) -> None:
+    """Starting the same sweep again, under its name or another, submits nothing."""
+    lab = simulated()
+    for name in ("a", "a", "b", None):
+        assert {"saved"} == set(start(lab, sweep("fox", "boat"), name=name).wait().df["state"])
+    assert 2 == len(ledger(lab))
+    assert 2 == len(lab.log.tasks())
+
+
+def test_the_same_cell_in_a_new_process_buys_nothing(simulated: Open) -> None:
+    """A lab that is opened anew knows what was bought before."""
+    lab = simulated()
+    start(lab, sweep("fox"), name="a").wait()
+    lab.close()
+    lab = simulated()
+    assert 0 == len(lab.plan(sweep("fox")).buys)
+    start(lab, sweep("fox"), name="a").wait()
+    lab.generate("fox", **CHEAP)
+    assert 1 == len(ledger(lab))
+
+
+def test_a_longer_sweep_buys_only_its_new_points(simulated: Open) -> None:
+    """Extending an axis buys what is new on it, under the same name too."""
+    lab = simulated()
+    start(lab, sweep("fox"), name="a").wait()
+    longer = sweep("fox", "boat")
+    assert 1 == len(lab.plan(longer).buys)
+    run = start(lab, longer, name="a").wait()
+    assert (2, 2) == (len(run.df), len(ledger(lab)))
+
+
+def test_points_that_become_the_same_request_share_a_task(simulated: Open) -> None:
+    """Two points whose calls are the same are bought once, and stay bought once when the cell runs again."""
+    lab = simulated()
+    doubled = sweep("fox", watermark=[True, None], provider="fal")
+    plan = lab.plan(doubled)
+    assert (1, 0) == (len(plan.buys), plan.points[1].shares)
+    for name in ("a", "a", "b"):
+        assert {"saved"} == set(start(lab, doubled, name=name).wait().df["state"])
+        assert 1 == len(ledger(lab))
+    assert 0 == len(lab.plan(doubled).buys)
+
+
+def test_a_point_that_was_served_by_anothers_task_is_not_bought_later(simulated: Open) -> None:
+    """A point bought as another's is known as bought when it is asked for alone."""
+    lab = simulated()
+    start(lab, sweep("fox", watermark=[None, True], provider="fal"), name="a").wait()
+    alone = sweep("fox", watermark=True, provider="fal")
+    assert 0 == len(lab.plan(alone).buys)
+    start(lab, alone, name="b").wait()
+    assert 1 == len(ledger(lab))
+
+
+def test_sharing_can_be_turned_off(simulated: Open) -> None:
+    """With share=False two points that become the same request are bought each by itself, even after a shared start."""
+    lab = simulated()
+    doubled = sweep("fox", watermark=[None, True], provider="fal")
+    start(lab, doubled, name="a").wait()
+    assert 1 == len(lab.plan(doubled, share=False).buys)
+    start(lab, doubled, name="b", share=False).wait()
+    start(lab, doubled, name="b", share=False).wait()
+    assert 2 == len(ledger(lab))
+
+
+def test_a_refused_point_is_not_a_second_row(simulated: Open) -> None:
+    """A point that is refused is written once, however often its cell runs."""
+    lab = simulated()
+    some = sweep("fox", duration=[5, 7])
+    for _ in range(3):
+        run = start(lab, some, name="a").wait()
+    assert ["saved", "refused"] == list(run.df["state"])
+    assert 2 == len(lab.log.tasks())
+    assert 1 == len(ledger(lab))
+
+
+def test_fresh_repeats_and_retry_buy_on_purpose(simulated: Open) -> None:
+    """fresh=True, a higher repeats= and retry() are the ways to buy a point again."""
+    lab = simulated()
+    start(lab, sweep("fox"), name="a").wait()
+    start(lab, sweep("fox"), name="b", fresh=True).wait()
+    assert 2 == len(ledger(lab))
+    run = start(lab, sweep("fox", repeats=2), name="c").wait()
+    assert (3, 2) == (len(ledger(lab)), len(set(run.df["sha256"])))
+    failing = start(lab, sweep("fox #sim:risk-control"), name="d").wait()
+    start(lab, sweep("fox #sim:risk-control"), name="d").wait()
+    assert ["failed"] == list(failing.df["state"])
+    assert 4 == len(ledger(lab))
+    assert 2 == failing.retry().wait().df["attempt"].item()
+    assert 5 == len(ledger(lab))
+
+
+def test_a_retry_never_takes_the_place_of_another_attempt(simulated: Open) -> None:
+    """A retry of an old attempt is a new attempt, although a later one of the same point was bought elsewhere."""
+    lab = simulated()
+    prompt = "fox #sim:moderation:1"
+    first = start(lab, sweep(prompt), name="a").wait()
+    second = start(lab, sweep(prompt), name="b", fresh=True).wait()
+    assert ["failed", "saved"] == [first.df["state"].item(), second.df["state"].item()]
+    first.retry().wait()
+    assert ["saved", "saved"] == [first.df["state"].item(), second.df["state"].item()]
+    assert [1, 2, 3] == sorted(lab.log.tasks()["attempt"])
+    assert 2 == len(ledger(lab))
+
+
+def test_generate_returns_the_same_clip(simulated: Open) -> None:
+    """The same call of generate returns the same clip and buys nothing; another sample is another clip."""
+    lab = simulated()
+    lab.generate("fox", **CHEAP)
+    lab.generate("fox", **CHEAP)
+    assert 1 == len(ledger(lab))
+    lab.generate("fox", **CHEAP, sample=2)
+    assert 2 == len(ledger(lab))
+    assert 2 == len(lab.run("generate").df)
+
+
+def test_generate_says_why_there_is_no_clip(simulated: Open) -> None:
+    """A clip that the provider refuses is an error that says whose fault it is."""
+    with pytest.raises(ProviderError, match="content policy"):
+        simulated().generate("fox #sim:risk-control", **CHEAP)
+
+
+def test_points_taken_out_of_a_run_are_not_bought(simulated: Open) -> None:
+    """A run that is started again with other points cancels those that it no longer has and that were not sent."""
+    lab = simulated(speed=60)
+    run = start(lab, sweep(*(f"fox {n}" for n in range(12))), name="a")
+    start(lab, sweep("boat"), name="a").cancel()
+    states = lab.log.tasks()["state"]
+    assert "planned" not in set(states)
+    assert {"boat"} == set(run.df["prompt"])
+    assert len(ledger(lab)) <= 6
+
+
+# -- steering -------------------------------------------------------------------------------------------------------
+
+
+def sent(count: int) -> Callable[[list[Task]], bool]:
+    """Tell whether exactly so many tasks were accepted, none being on its way."""
+    return lambda tasks: count == sum(task.state in FOLLOWED for task in tasks)
+
+
+def test_cancel_keeps_what_was_paid_for(simulated: Open) -> None:
+    """Cancel ends what was not sent; what was sent is unwanted, followed to its end, and its clip saved."""
+    lab = simulated(speed=400)
+    run = start(lab, sweep(*(f"fox {n}" for n in range(7))))
+    until(run, sent(5))
+    said = run.cancel()
+    assert said.startswith("2 cancelled, 5 already paid for")
+    run.wait()
+    frame = run.df
+    assert {"saved": 5, "cancelled": 2} == dict(frame["state"].value_counts())
+    assert {True} == set(frame.loc[frame["state"] == "saved", "unwanted"])
+    assert "cancelled" == run.snapshot().state
+
+
+def test_cancel_in_a_queue_that_cancels(simulated: Open) -> None:
+    """A task that waits in fal's queue is cancelled there, costs nothing, and is bought again when it is wanted again."""
+    lab = simulated(speed=1)
+    run = start(lab, sweep("fox", provider="fal"))
+    until(run, sent(1))
+    run.cancel()
+    run.wait(timeout=5)
+    assert not run.is_moving
+    assert ["cancelled"] == list(run.df["state"])
+    assert [True] == [charge.refunded for charge in ledger(lab)]
+    assert 0 == run.snapshot().spent
+    again = start(lab, sweep("fox", provider="fal"))
+    until(again, sent(1))
+    assert [1, 2] == list(lab.log.tasks()["attempt"])
+
+
+def test_pause_and_resume(simulated: Open) -> None:
+    """A paused run submits nothing more and fetches what was sent; resume goes on to the end."""
+    lab = simulated(speed=400)
+    run = start(lab, sweep(*(f"fox {n}" for n in range(7))))
+    until(run, sent(5))
+    assert "paused" == run.pause().wait().snapshot().state
+    assert "paused" == run.held
+    while run.snapshot().reserved:
+        run.wait(0.01)
+    assert {"saved": 5, "planned": 2} == run.snapshot().counts
+    assert {"saved": 7} == run.resume().wait().snapshot().counts
+
+
+def test_a_paused_run_stays_paused_over_a_reopening(simulated: Open) -> None:
+    """What a run was told is kept with it."""
+    lab = simulated(speed=60)
+    start(lab, sweep(*(f"fox {n}" for n in range(7))), name="a").pause()
+    lab.close()
+    run = simulated().run("a")
+    run.wait()
+    assert "paused" == run.snapshot().state
+
+
+def test_as_completed_yields_each_task_once(simulated: Open) -> None:
+    """as_completed yields every task once, as it comes to rest, and ends when nothing moves any more."""
+    run = start(simulated(speed=2000), sweep(*(f"fox {n}" for n in range(6))))
+    seen = [task for task in run.as_completed()]
+    assert {TaskState.SAVED} == {task.state for task in seen}
+    assert 6 == len(seen) == len({task.id for task in seen})
+    assert seen == sorted(seen, key=lambda task: task.saved_at or 0)
+    assert 6 == len(list(run.as_completed()))
+
+
+def test_a_run_can_be_awaited(simulated: Open) -> None:
+    """`await run` waits on the caller's own loop without blocking it."""
+    lab = simulated(speed=2000)
+
+    async def both() -> tuple[kn.Run, int]:
+        run, turns = start(lab, sweep("fox", "boat")), 0
+        waiting = asyncio.ensure_future(_wait(run))
+        while not waiting.done():
+            await asyncio.sleep(0)
+            turns += 1
+        return await waiting, turns
+
+    async def _wait(run: kn.Run) -> kn.Run:
+        return await run
+
+    run, turns = asyncio.run(both())
+    assert ["saved", "saved"] == list(run.df["state"])
+    assert turns > 1
+    assert run is asyncio.run(_wait(run))
+
+
+def test_wait_ends_at_its_timeout(simulated: Open) -> None:
+    """wait(timeout=) returns the run when the time is over, and the run goes on."""
+    run = start(simulated(speed=1), sweep("fox"))
+    assert run is run.wait(timeout=0)
+    assert run.is_moving
+
+
+def test_an_interrupt_detaches(simulated: Open, capsys: pytest.CaptureFixture[str]) -> None:
+    """An interrupt ends the waiting and not the run, and one sentence says how to end that."""
+    run = start(simulated(speed=1), sweep("fox"), name="a")
+    run._control.idle = Interrupting()
+    assert run is run.wait()
+    assert "stopped waiting; run 'a' goes on" in capsys.readouterr().err
+
+
+class Interrupting:
+    """What a wait for a run meets when a person presses stop."""
+
+    def wait(self, _: float) -> bool:
+        """Interrupt."""
+        raise KeyboardInterrupt
+
+    def is_set(self) -> bool:
+        """Say that the run goes on."""
+        return False
+
+
+def test_an_unknown_run_is_answered_with_the_known(simulated: Open) -> None:
+    """Asking for a run that does not exist names those that do."""
+    lab = simulated()
+    with pytest.raises(InputError, match="none was started yet"):
+        lab.run("fox")
+    start(lab, sweep("fox"), name="foxes").wait()
+    with pytest.raises(InputError, match="did you mean 'foxes'"):
+        lab.run("fox")
+
+
+def test_two_labs_on_one_folder_share(simulated: Open) -> None:
+    """Two labs on one folder in one process are one driver: what one starts the other sees."""
+    one, two = simulated(), simulated()
+    start(one, sweep("fox"), name="a")
+    assert ["saved"] == list(two.run("a").wait().df["state"])
+
+
+def test_a_run_shows_its_own_money(simulated: Open) -> None:
+    """A run's money is what it bought itself, earlier attempts included; what it reuses cost another run."""
+    lab = simulated()
+    first = start(lab, sweep("fox"), name="a").wait()
+    price = first.snapshot().spent
+    assert price > 0
+    again = start(lab, sweep("fox", "boat"), name="b").wait()
+    assert price == again.snapshot().spent
+    failing = start(lab, sweep("fox #sim:risk-control:1"), name="c").wait()
+    assert price * 2 == failing.retry().wait().snapshot().spent
+    frame = lab.runs().set_index("run")
+    assert [price, price, price * 2] == [Decimal(str(round(value, 2))) for value in frame["spent_usd"]]
+
