@@ -115,6 +115,17 @@ def test_a_cut_video_says_how_much_is_there(films: Path, tmp_path: Path) -> None
         media.probe(tmp_path / "half.mp4")
 
 
+def test_a_video_whose_data_goes_to_the_end_of_the_file_is_refused_when_cut(films: Path, tmp_path: Path) -> None:
+    """Where the box of the data does not say its length, a picture that is not whole tells."""
+    whole = (films / "silent.mp4").read_bytes()
+    place = whole.index(b"mdat")
+    (tmp_path / "open.mp4").write_bytes(whole[: place - 4] + bytes(4) + whole[place:])
+    assert media.probe(tmp_path / "open.mp4").seconds == pytest.approx(5.0)
+    (tmp_path / "open.mp4").write_bytes(whole[: place - 4] + bytes(4) + whole[place:-9])
+    with pytest.raises(MediaError, match="cut short"):
+        media.probe(tmp_path / "open.mp4")
+
+
 def test_a_matroska_file_cut_in_the_middle_is_refused(films: Path, tmp_path: Path) -> None:
     """A file without boxes is cut where its packets end well before the length that it announces."""
     whole = (films / "matroska.mkv").read_bytes()
@@ -169,12 +180,13 @@ def test_a_file_that_is_missing_or_has_no_picture_is_a_media_error(tmp_path: Pat
 
 
 def test_a_playlist_is_not_followed(tmp_path: Path, films: Path) -> None:
-    """A file that names others is refused even where it begins like a video: FFmpeg would open what it names."""
-    (tmp_path / "list.mp4").write_bytes(b"\0ffconcat version 1.0\nfile " + str(films / "silent.mp4").encode())
-    (tmp_path / "list.ts").write_bytes(f"#EXTM3U\n#EXTINF:5,\n{films / 'silent.mp4'}\n#\0".encode())
-    for path in tmp_path.iterdir():
-        with pytest.raises(MediaError):
-            media.poster(path)
+    """A file that names others is refused, and they are not opened, though FFmpeg would by itself."""
+    (tmp_path / "silent.mp4").write_bytes((films / "silent.mp4").read_bytes())
+    (tmp_path / "list.mp4").write_bytes(b"ffconcat version 1.0\nfile silent.mp4\n")
+    with av.open(str(tmp_path / "list.mp4")) as followed:
+        assert followed.streams.video
+    with pytest.raises(MediaError, match=r"list\.mp4 cannot be read as a video"):
+        media.poster(tmp_path / "list.mp4")
 
 
 def test_reading_a_broken_video_is_quiet(
@@ -354,6 +366,14 @@ def test_what_is_no_image_is_refused(image: str | bytes, error: type[Exception],
         media.take_in(image, tmp_path / "inputs")
     assert len(str(caught.value)) < 600
     assert not (tmp_path / "inputs").exists()
+
+
+def test_a_reference_stays_within_the_inputs(tmp_path: Path) -> None:
+    """A reference that is no hash, such as a path to another folder, finds nothing."""
+    (tmp_path / "inputs").mkdir()
+    (tmp_path / "other.png").write_bytes(_image())
+    with pytest.raises(InputError, match="is not in"):
+        media.take_in("sha256:../other", tmp_path / "inputs")
 
 
 def test_an_image_that_was_changed_on_disk_is_not_sent(tmp_path: Path) -> None:
