@@ -349,6 +349,25 @@ def test_toml_and_code_round_trip(kind: str, sweep: Sweep) -> None:
     assert made == eval(made.code(), {"kn": KN})  # noqa: S307  # what code() promises
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"prompt": "{class} {été}", "class": ["a", 1, 1.5], "été": "x"},
+        {"prompt": 'two\nlines\t"\\ \u202e \x7f'},
+        {"multi_prompt": (Shot(prompt="a", duration=1), Shot(prompt="b", duration=2))},
+        {"multi_prompt": [(Shot(prompt="a", duration=1),), None], "exclude": [{"multi_prompt": None}]},
+        {"multi_prompt": [(Shot(prompt="a", duration=1),), ()], "prompt": "a", "exclude": [{"multi_prompt": [()]}]},
+        {"prompt": "a", "extra": {"fal": {"a b": [1, {"x": None}], "": 1.5}}, "max_points": 1},
+        {"prompt": "a", "mode": [None, "std", "pro"], "exclude": [{"mode": [None, "std"]}], "design": "zip"},
+    ],
+)
+def test_odd_sweeps_round_trip(arguments: dict[str, Any]) -> None:
+    """Python's keywords, control characters, tuples in axes and conditions, and nested knobs survive both forms."""
+    sweep = Sweep(**arguments)
+    assert sweep == Sweep.from_toml(sweep.to_toml())
+    assert sweep == eval(sweep.code(), {"kn": KN})  # noqa: S307  # what code() promises
+
+
 def test_the_design_can_be_given_to_the_constructor() -> None:
     """A design by name, or a sample with its seed, is the same as the method."""
     given_all: dict[str, Any] = {"prompt": "{a}", "a": [1, 2, 3]}

@@ -1,4 +1,4 @@
-"""What can be wrong with the names that a sweep is given, and the sentences that say so."""
+"""The names that a sweep is given: what can be wrong with them, and which conditions of ``exclude`` they meet."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from ..errors import SweepError, nearest
 from ..request import IMAGE_FIELDS
-from .values import OWN, PROMPTS, SETTINGS, read, variables
+from .values import OWN, PROMPTS, SETTINGS, key, read, variables
 
 Condition = Mapping[str, tuple[Any, ...]]
 
@@ -65,3 +65,16 @@ def _check_variable(name: str, given: Mapping[str, Any]) -> None:
         fail(f"{{{name}}} in a prompt has a name that is taken; give the variable another, or {escaped}")
     if name not in given:
         fail(f"{{{name}}} in a prompt has no value; give the sweep {name}=, or {escaped}")
+
+
+class Masks:
+    """Which conditions of ``exclude`` a value of one name meets, as a mask; one that does not name it is met."""
+
+    def __init__(self, name: str, exclude: Sequence[Condition]) -> None:
+        self._name = name
+        self._keys = [{key(name, value) for value in c[name]} if name in c else None for c in exclude]
+
+    def of(self, value: Any) -> int:
+        """Return the mask of a value: bit *j* is set where it meets condition *j*."""
+        wanted = key(self._name, value)
+        return sum(1 << place for place, keys in enumerate(self._keys) if keys is None or wanted in keys)

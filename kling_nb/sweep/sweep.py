@@ -13,7 +13,7 @@ from typing import Any, Self
 from ..errors import SweepError
 from ..request import FIELDS, VideoRequest
 from . import designs, written
-from .checks import check_names, conditions, fail, template_names
+from .checks import Masks, check_names, conditions, fail, template_names
 from .designs import UNSET, Column, Design, Row
 from .values import LEFT_OPEN, fill, key, move_images, read_all, variables
 
@@ -176,7 +176,7 @@ class Sweep:
         """
         source = Path(path)
         try:
-            arguments = written.from_toml(_text_of(source))
+            arguments = written.from_toml(written.text_of(source))
             return cls(**move_images(arguments, lambda image: os.path.normpath(source.parent / image)))
         except SweepError as error:
             message = f"{source}: {error}"
@@ -236,9 +236,9 @@ class Sweep:
     @cached_property
     def _columns(self) -> list[Column]:
         names = dict.fromkeys([*self.axes, *self.fixed, *(name for condition in self.exclude for name in condition)])
-        return [self._column(name, _Masks(name, self.exclude)) for name in names]
+        return [self._column(name, Masks(name, self.exclude)) for name in names]
 
-    def _column(self, name: str, masks: _Masks) -> Column:
+    def _column(self, name: str, masks: Masks) -> Column:
         held = self._held(name)
         return Column(
             name=name,
@@ -283,31 +283,8 @@ class Sweep:
         )
 
 
-class _Masks:
-    """Which conditions of ``exclude`` a value of one name meets, as a mask; one that does not name it is met."""
-
-    def __init__(self, name: str, exclude: Sequence[Mapping[str, tuple[Any, ...]]]) -> None:
-        self._name = name
-        self._keys = [{key(name, value) for value in c[name]} if name in c else None for c in exclude]
-
-    def of(self, value: Any) -> int:
-        wanted = key(self._name, value)
-        return sum(1 << place for place, keys in enumerate(self._keys) if keys is None or wanted in keys)
-
-
 def _plain_condition(values: tuple[Any, ...]) -> Any:
     return values[0] if len(values) == 1 and not isinstance(values[0], tuple) else list(values)
-
-
-def _text_of(source: Path) -> str:
-    try:
-        return source.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        message = "there is no such file"
-        raise SweepError(message) from error
-    except UnicodeDecodeError as error:
-        message = f"this is not a text file in UTF-8, which TOML is: {error}"
-        raise SweepError(message) from error
 
 
 def _short(value: Any) -> str:

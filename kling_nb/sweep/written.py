@@ -24,6 +24,7 @@ from __future__ import annotations
 import keyword
 import tomllib
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from ..errors import SweepError, nearest
@@ -48,6 +49,18 @@ def to_toml(arguments: Mapping[str, Any]) -> str:
     tables = [_table("", top), _table("[axes]", axes), _table("[fixed]", fixed)]
     tables += [_table("[[exclude]]", condition) for condition in arguments.get("exclude", ())]
     return "\n".join(table for table in tables if table)
+
+
+def text_of(source: Path) -> str:
+    """Return the text of a file, with or without a byte-order mark; raises `SweepError` if there is none."""
+    try:
+        return source.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        message = "there is no such file"
+        raise SweepError(message) from error
+    except UnicodeDecodeError as error:
+        message = f"this is not a text file in UTF-8, which TOML is: {error}"
+        raise SweepError(message) from error
 
 
 def from_toml(text: str) -> dict[str, Any]:
