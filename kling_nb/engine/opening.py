@@ -79,6 +79,7 @@ class Opened:
         _make_folders(wanted.folder)
         self._lock = filelock.FileLock(wanted.folder / LOCK, thread_local=False)
         self.engine: Engine | None = None
+        self.closed = False
         drives = self._take_lock()
         try:
             self.log = ExperimentLog(wanted.folder, simulated=wanted.simulation is not None, write=drives)
@@ -114,6 +115,9 @@ class Opened:
 
     def driving(self) -> Engine:
         """Return the engine; raises `LabBusy`, saying who drives, where it is another process."""
+        if self.closed:
+            message = f"this lab on {self.folder} was closed; kn.Lab({str(self.folder)!r}, …) opens it again"
+            raise LabError(message)
         if self.engine is None:
             who = json.loads(self.log.fact("driver") or "{}")
             since = time.strftime("%Y-%m-%d %H:%M", time.localtime(who.get("since", 0)))
@@ -126,6 +130,7 @@ class Opened:
 
     def close(self) -> None:
         """Detach from the folder: what runs at the providers goes on, and is followed when it is opened again."""
+        self.closed = True
         if self.engine is not None:
             self.engine.close()
         else:
