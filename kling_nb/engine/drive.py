@@ -83,6 +83,8 @@ class Driver:
         await gate.enter()
         try:
             task = await self._submit(task, account)
+            if task.ticket is None:
+                gate.ended()
             return await self._until_generated(task, account)
         finally:
             gate.leave()

@@ -22,6 +22,7 @@ class Gate:
     def __init__(self, slots: int) -> None:
         self.limit: float = max(1, slots)
         self.used = 0
+        self._unanswered = 0  # of these, how many are still to be accepted
         self._ceiling: float | None = None
         self._refused_at = 0.0
         self._waiting: deque[anyio.Event] = deque()
@@ -33,8 +34,17 @@ class Gate:
         """How many may run at once, as far as is known now."""
         return int(self.limit)
 
+    @property
+    def _held(self) -> int:
+        """How many tasks the provider has, as far as its answers say."""
+        return self.used - self._unanswered
+
     async def enter(self) -> None:
-        """Wait for a slot and take it."""
+        """Wait for a slot and take it, for a task that is to be submitted."""
+        await self._turn()
+        self._unanswered += 1
+
+    async def _turn(self) -> None:
         if self.used < self.slots and not self._waiting:
             self.used += 1
             return
@@ -60,9 +70,8 @@ class Gate:
         return max(0.0, self._opens_at - now)
 
     def full(self, now: float, after: float | None) -> None:
-        """Learn that the provider has too many tasks: the one that was just refused holds a slot here."""
-        accepted = max(1, self.used - 1)
-        self.limit = min(self.limit, accepted)
+        """Learn that the provider has too many tasks: those that it has not accepted hold slots here."""
+        self.limit = min(self.limit, max(1, self._held))
         self._ceiling, self._refused_at = self.limit, now
         self.slow(now, after)
 
@@ -73,13 +82,21 @@ class Gate:
         self._opens_at = max(self._opens_at, now + (backoff if after is None else after))
 
     def accepted(self, now: float) -> None:
-        """Learn that a submit was accepted."""
+        """Learn that a submit was accepted: there are at least as many slots as are held now."""
         self._pushed = 0
+        self.ended()
+        self.limit = max(self.limit, self._held)
+        if self._ceiling is not None:
+            self._ceiling = max(self._ceiling, self._held)
         if self._ceiling is not None and now - self._refused_at > FORGET_S:
             self._ceiling = None
         if self.used >= self.slots:
             self.limit = min(self.limit + 1 / self.limit, self._ceiling or float("inf"))
         self._admit()
+
+    def ended(self) -> None:
+        """Learn that a submit ended otherwise: rejected for good, held back, or in doubt, which may hold a slot."""
+        self._unanswered -= 1
 
     def _admit(self) -> None:
         while self._waiting and self.used < self.slots:
