@@ -1,0 +1,276 @@
+"""What goes wrong at providers, over a real socket: every point is bought once or not at all, and never lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+import pytest
+from labs import PRICE, Live, Open, in_state, ledger, live_lab, start, sweep, until
+from strict_socket import StrictSocket, answer
+
+import kling_nb as kn
+from kling_nb.errors import KeyMissing
+from kling_nb.simulator import Fault
+from kling_nb.simulator.clips import Scene, render
+
+SUBMITS = ("lost", "reset", "502", "malformed", "busy", "rate-limit", "moderation", "risk-control", "fail")
+READS = ("poll-502", "backwards", "missing")
+CLIPS = ("clip-cut", "clip-html", "clip-html:9", "clip-expired:1", "clip-expired", "clip-huge")
+SUBJECT = {"kling": "fox", "fal": "boat"}
+AT_FAL = ("reset", "lost", "502", "malformed", "moderation", "poll-502", "backwards", "clip-cut", "clip-expired:1", "fail")
+
+
+@dataclass(frozen=True)
+class Storm:
+    """What became of one run in which each point met a fault of its own."""
+
+    live: Live
+    frame: pd.DataFrame
+    tasks: pd.DataFrame
+
+    def row(self, directive: str, provider: str = "kling") -> pd.Series:
+        """Return the point that asked for a fault."""
+        return self.frame[self.frame["prompt"] == f"{SUBJECT[provider]} #sim:{directive}"].iloc[0]
+
+    def attempts(self, directive: str) -> pd.DataFrame:
+        """Return every attempt at a point at Kling."""
+        return self.tasks[self.tasks["prompt"] == f"fox #sim:{directive}"]
+
+    def charges(self, directive: str, provider: str = "kling") -> int:
+        """Return how often the provider accepted, and charged, a point."""
+        prompt = f"{SUBJECT[provider]} #sim:{directive}"
+        return self.live.simulator._world.store.count("prompt = ? AND provider = ?", (prompt, provider))
+
+
+@pytest.fixture(scope="module")
+def storm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storm]:
+    """Run every fault at once: each point has its own, both providers answer over one socket."""
+    with live_lab(tmp_path_factory.mktemp("storm"), Fault(action="html", operation="list", nth=2)) as live:
+        prompts = [f"fox #sim:{name}" for name in (*SUBMITS, *READS, *CLIPS)]
+        at_fal = [f"boat #sim:{name}" for name in AT_FAL]
+        run = start(live.lab, sweep(*prompts), name="kling")
+        fal = start(live.lab, sweep(*at_fal, provider="fal"), name="fal")
+        run.wait(60)
+        fal.wait(60)
+        assert not run.is_moving, run.snapshot()
+        assert not fal.is_moving, fal.snapshot()
+        yield Storm(live, live.lab.df(), live.lab.log.tasks())
+
+
+@pytest.mark.parametrize("directive", ["malformed", "busy", "rate-limit", *READS, "clip-cut", "clip-html"])
+def test_what_passes_is_waited_for(storm: Storm, directive: str) -> None:
+    """Push-backs, unreadable answers, gateways, statuses that go back and torn downloads end saved, bought once."""
+    assert ("saved", 1) == (storm.row(directive)["state"], storm.row(directive)["attempt"])
+    assert 1 == storm.charges(directive)
+
+
+def test_a_lost_answer_is_found_by_our_own_id(storm: Storm) -> None:
+    """A submit whose answer was lost after it was accepted is looked up and followed: one attempt, one charge."""
+    row = storm.row("lost")
+    assert ("saved", 1, 1) == (row["state"], row["attempt"], storm.charges("lost"))
+    kinds = list(storm.live.lab.log.events(row["task"])["kind"])
+    assert ["planned", "intent", "doubted", "accepted"] == kinds[:4]
+
+
+@pytest.mark.parametrize("directive", ["reset", "502"])
+def test_what_never_arrived_is_bought_by_a_new_attempt(storm: Storm, directive: str) -> None:
+    """A submit that the provider never got is looked up, absent, and bought by one more attempt."""
+    assert ["failed", "saved"] == list(storm.attempts(directive)["state"])
+    assert ["lost", ""] == list(storm.attempts(directive)["cause"])
+    assert 1 == storm.charges(directive)
+    assert [False, True] == list(storm.attempts(directive)["spent_usd"] > 0)
+
+
+@pytest.mark.parametrize("directive", ["moderation", "risk-control"])
+def test_moderation_is_the_content_policys(storm: Storm, directive: str) -> None:
+    """Content that is refused, at once or late, is a failure of the content policy, and is not bought again."""
+    row = storm.row(directive)
+    assert ("failed", "content policy", 1) == (row["state"], row["cause"], row["attempt"])
+
+
+def test_a_failure_counts_unless_it_is_known_to_be_free(storm: Storm) -> None:
+    """What was rejected at once costs nothing; what failed later stays counted where no refund is documented."""
+    assert 0 == storm.row("moderation")["spent_usd"]
+    assert float(PRICE["kling"]) == storm.row("fail")["spent_usd"]
+    assert ("failed", "provider") == (storm.row("fail")["state"], storm.row("fail")["cause"])
+
+
+def test_no_clip_is_a_failure_that_counts(storm: Storm) -> None:
+    """A provider that always serves a page in place of the clip has failed, and was paid."""
+    row = storm.row("clip-html:9")
+    assert ("failed", "media", float(PRICE["kling"])) == (row["state"], row["cause"], row["spent_usd"])
+    assert "no usable video" in row["reason"]
+
+
+def test_a_file_that_is_far_too_big_is_not_fetched(storm: Storm) -> None:
+    """A clip that is announced with 50 GB is not downloaded."""
+    assert ("failed", "media") == (storm.row("clip-huge")["state"], storm.row("clip-huge")["cause"])
+
+
+def test_a_link_that_ran_out_is_asked_for_again(storm: Storm) -> None:
+    """A dead link is renewed once; if that is dead too, the task is expired and stays reserved."""
+    for provider in ("kling", "fal"):
+        row = storm.row("clip-expired:1", provider)
+        assert "saved" == row["state"]
+        assert "renewed" in set(storm.live.lab.log.events(row["task"])["kind"])
+    row = storm.row("clip-expired")
+    assert ("expired", "expired") == (row["state"], row["cause"])
+    assert storm.live.lab.run("kling").snapshot().reserved == PRICE["kling"]
+
+
+@pytest.mark.parametrize("directive", ["lost", "reset", "502", "malformed"])
+def test_doubt_where_nothing_can_be_looked_up_is_for_a_person(storm: Storm, directive: str) -> None:
+    """At a provider that knows no id of ours a lost answer stays uncertain, and is never sent again by itself."""
+    row = storm.row(directive, "fal")
+    assert ("uncertain", 1) == (row["state"], row["attempt"])
+    assert storm.charges(directive, "fal") == (directive in ("lost", "malformed"))
+
+
+@pytest.mark.parametrize("directive", ["poll-502", "backwards", "clip-cut"])
+def test_fal_recovers_too(storm: Storm, directive: str) -> None:
+    """Reads that fail and downloads that break are tried again at fal as well."""
+    assert ("saved", 1) == (storm.row(directive, "fal")["state"], storm.charges(directive, "fal"))
+
+
+def test_fal_says_its_faults_at_the_result(storm: Storm) -> None:
+    """Moderation and failures of the model are read from a result."""
+    assert ("failed", "content policy") == tuple(storm.row("moderation", "fal")[["state", "cause"]])
+    assert ("failed", "provider") == tuple(storm.row("fail", "fal")[["state", "cause"]])
+
+
+def test_nothing_is_bought_twice_in_a_storm(storm: Storm) -> None:
+    """Whatever went wrong, no point was charged more than once, and no charge is missing from the log."""
+    known = {task for task in storm.tasks["task"]}
+    for charge in storm.live.simulator.ledger():
+        assert not charge.own_id or charge.own_id in known
+    for name in (*SUBMITS, *READS, *CLIPS):
+        assert storm.charges(name) <= 1
+    for name in AT_FAL:
+        assert storm.charges(name, "fal") <= 1
+
+
+def test_no_piece_of_a_clip_is_left(storm: Storm) -> None:
+    """Every file in clips/ is a verified clip."""
+    files = {f"clips/{path.name}" for path in (storm.live.lab.folder / "clips").iterdir()}
+    assert files == set(storm.frame["clip"].dropna())
+
+
+# -- accounts -------------------------------------------------------------------------------------------------------
+
+
+def test_a_full_account_shrinks_the_gate(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """More than an account may run at once is pushed back, learnt, and in the end everything is saved."""
+    with live_lab(tmp_path_factory.mktemp("full"), slots={"kling": 2}) as live:
+        run = start(live.lab, sweep(*(f"fox {n}" for n in range(6)))).wait(40)
+        assert {"saved": 6} == run.snapshot().counts
+        assert 6 == len(live.simulator.ledger())
+        events = live.lab.log.events()
+        assert 3 <= sum(events["kind"] == "pushed_back") <= 20
+        gate = live.lab._opened.engine._accounts["kling"].gate("kling-v2-5-turbo")
+        assert 2 == gate.slots
+
+
+def test_retry_after_is_honoured(simulated: Open, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Where the provider says how long to wait, nothing is submitted there before."""
+    faults = [Fault(action="busy", provider="kling", retry_after=90), Fault(action="busy", provider="fal", retry_after=45)]
+    with live_lab(tmp_path_factory.mktemp("after"), *faults) as live:
+        for provider, seconds in (("kling", 90), ("fal", 45)):
+            run = start(live.lab, sweep("fox", provider=provider), name=provider).wait(30)
+            assert {"saved": 1} == run.snapshot().counts
+            events = live.lab.log.events(run.tasks[0].id).set_index("kind")["at"]
+            (first, second), back = events["intent"], events["pushed_back"]
+            assert seconds <= (second - back).total_seconds() < seconds + 30
+            assert first < back
+
+
+def test_a_wrong_key_holds_the_run(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that the provider refuses holds everything with one sentence and buys nothing; resume goes on once mended."""
+    for provider, wrong in (("kling", "wrong:" + "secret" * 8), ("fal", "wrong:key")):
+        with live_lab(tmp_path_factory.mktemp("key")) as live:
+            monkeypatch.setenv(f"KLING_NB_{provider.upper()}_KEY", wrong)
+            run = start(live.lab, sweep("a", "b", "c", provider=provider)).wait(20)
+            assert {"planned": 3} == run.snapshot().counts
+            assert f"{provider} (key)" in str(run.held)
+            assert f"KLING_NB_{provider.upper()}_KEY" in str(run.held)
+            assert wrong not in str(run.held)
+            assert not live.simulator.ledger()
+            monkeypatch.setenv(f"KLING_NB_{provider.upper()}_KEY", live.simulator.key(provider))
+            assert {"saved": 3} == run.resume().wait(20).snapshot().counts
+            assert 3 == len(live.simulator.ledger())
+
+
+def test_an_empty_account_holds_the_run(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """An exhausted balance is no push-back, although it comes as 429: it holds the run until a person resumes it."""
+    faults = [Fault(action="funds", provider=provider, times=5) for provider in ("kling", "fal")]
+    with live_lab(tmp_path_factory.mktemp("funds"), *faults) as live:
+        for provider in ("kling", "fal"):
+            run = start(live.lab, sweep("a", "b", provider=provider), name=provider).wait(20)
+            assert {"planned": 2} == run.snapshot().counts
+            assert f"{provider} (balance)" in str(run.held)
+            assert "top up the account, then run.resume()" in str(run.held)
+            while run.held:
+                run.resume().wait(20)
+            assert {"saved": 2} == run.snapshot().counts
+        assert 4 == len(live.simulator.ledger())
+
+
+def test_a_provider_that_cannot_be_reached_holds_the_run(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host that refuses connections is tried a few times and then holds the run; nothing was sent."""
+    with live_lab(tmp_path_factory.mktemp("gone")) as live:
+        monkeypatch.setenv("KLING_NB_KLING_BASE_URL", "http://127.0.0.1:9/kling")
+        live.reopen()
+        run = start(live.lab, sweep("a", "b")).wait(30)
+        assert {"planned": 2} == run.snapshot().counts
+        assert "kling cannot be reached" in str(run.held)
+        assert 0 == run.snapshot().reserved
+
+
+def test_a_missing_key_buys_nothing(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a key a start is an error that says where one is looked for, before anything is written."""
+    with live_lab(tmp_path_factory.mktemp("none")) as live:
+        monkeypatch.delenv("KLING_NB_FAL_KEY")
+        with pytest.raises(KeyMissing, match="KLING_NB_FAL_KEY"):
+            start(live.lab, sweep("a", provider="fal"))
+        assert live.lab.log.tasks().empty
+        assert live.lab.runs().empty
+
+
+def test_a_foreign_link_gets_no_credential(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A clip that lies on another host is fetched from there without the key."""
+    clip = render(Scene(provider="kling", model="m", mode="std", prompt="fox", seconds=5, ratio="16:9"), None, "small")
+    with StrictSocket.running(lambda seen: [answer(clip, "200 OK", "content-type: video/mp4")]) as other:
+        fault = Fault(action="foreign", times=None, body=f"{other.url}/")
+        with live_lab(tmp_path_factory.mktemp("foreign"), fault) as live:
+            run = start(live.lab, sweep("fox")).wait(20)
+            assert {"saved": 1} == run.snapshot().counts
+        assert 1 == len(other.seen)
+        assert "authorization" not in other.seen[0].headers
+        assert live.simulator.key("kling").partition(":")[2] not in str(other.seen[0])
+
+
+# -- in virtual time ------------------------------------------------------------------------------------------------
+
+
+def test_a_stalled_task_wakes_when_its_clip_appears(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A task that does not move for an hour is stalled, which ends the waiting, and is fetched when it is done at last."""
+    with live_lab(tmp_path_factory.mktemp("stall"), Fault(action="stall", seconds=6000), speed=3000) as live:
+        run = start(live.lab, sweep("fox")).wait(30)
+        assert {"stalled": 1} == run.snapshot().counts
+        assert "no change for" in run.tasks[0].reason
+        assert PRICE["kling"] == run.snapshot().reserved
+        until(run, in_state("saved"))
+        assert 1 == len(live.simulator.ledger())
+
+
+def test_a_task_that_never_moves_is_stalled(simulated: Open) -> None:
+    """A task that the provider never finishes ends the waiting as stalled, and its price stays reserved."""
+    lab = simulated()
+    run = start(lab, sweep("fox #sim:stall", "boat")).wait()
+    assert {"saved": 1, "stalled": 1} == run.snapshot().counts
+    assert PRICE["kling"] == run.snapshot().reserved
+    assert 2 == len(ledger(lab))
+    assert isinstance(lab, kn.Lab)
