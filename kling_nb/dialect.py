@@ -7,6 +7,7 @@ owns the socket, the waiting and the retries; a reply that `Dialect.judge` calls
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -87,7 +88,7 @@ class Reply:
         """Return the body read as JSON; raises `Unreadable` with the first words of what came instead."""
         try:
             return json.loads(self.content)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             message = f"expected JSON, got HTTP {self.status} with {self.excerpt()!r}"
             raise Unreadable(message) from error
 
@@ -109,9 +110,10 @@ class Reply:
     def retry_after(self) -> float | None:
         """The seconds of a ``Retry-After`` header; `None` without one or where it is a date."""
         try:
-            return max(0.0, float(self.headers.get("retry-after", "")))
+            seconds = float(self.headers.get("retry-after", ""))
         except ValueError:
             return None
+        return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
 class Whose(StrEnum):
@@ -313,60 +315,3 @@ def origin(url: str) -> tuple[str, str, int | None]:
 def path_under(base_url: str, url: str) -> str:
     """Return the path of an address below a base URL: what stays true when the base moves."""
     return "/" + url.removeprefix(base_url.rstrip("/")).lstrip("/")
-
-
-PHASES: Mapping[str, Phase] = MappingProxyType({
-    **dict.fromkeys(("submitted", "queued", "unknown", "not_start", "in_queue", "ready"), Phase.QUEUED),
-    **dict.fromkeys(("processing", "in_progress", "generating", "running"), Phase.RUNNING),
-    **dict.fromkeys(("succeed", "succeeded", "success", "completed"), Phase.DONE),
-    **dict.fromkeys(("failed", "failure", "fail", "error"), Phase.FAILED),
-})
-"""Every status word seen at any provider, in lower case. Words that look alike are not spelled alike."""
-
-
-def phase_of(word: Any) -> Phase | None:
-    """Return the phase that a status word means; `None` for one never seen, which is no news."""
-    return PHASES.get(str(word).lower())
-
-
-def fault_by_status(reply: Reply, message: str, code: str = "") -> Fault | None:
-    """Return the fault that an HTTP status alone means; `None` for success.
-
-    A 5xx does not prove that a submit was not carried out; a 3xx or 4xx does.
-    """
-    status, after = reply.status, reply.retry_after
-    if status < 300:
-        return None
-    if status >= 500 or status == 408:
-        return Fault(whose=Whose.PROVIDER, message=message, code=code, again=True, after=after, rejected=False)
-    if status == 429:
-        return Fault(whose=Whose.RATE, message=message, code=code, again=True, after=after)
-    if status in (401, 403):
-        return Fault(whose=Whose.KEY, message=message, code=code, renew=status == 401)
-    whose = Whose.PROVIDER if status < 400 else Whose.PARAMETERS
-    return Fault(whose=whose, message=message, code=code)
-
-
-def unreadable(reply: Reply) -> Fault:
-    """Return the fault of an answer in a form that is not documented, such as a proxy's HTML page."""
-    message = f"expected JSON, got HTTP {reply.status} with {reply.excerpt(80)!r}"
-    fault = fault_by_status(reply, message)
-    return fault or Fault(whose=Whose.PROVIDER, message=message, again=True, rejected=False)
-
-
-POLICY_WORDS = ("risk control", "content safety", "content_policy", "policy", "moderation", "sensitive", "nsfw")
-
-
-def whose_failure(reason: str, otherwise: Whose = Whose.PROVIDER) -> Whose:
-    """Return whose fault a failed task is, by the words that providers use for content they refuse."""
-    return Whose.POLICY if any(word in reason.lower() for word in POLICY_WORDS) else otherwise
-
-
-def dig(value: Any, *path: str | int) -> Any:
-    """Return what lies at a path in foreign JSON, or `None` where any step is missing or of another type."""
-    for step in path:
-        if isinstance(step, int):
-            value = value[step] if isinstance(value, list) and -len(value) <= step < len(value) else None
-        else:
-            value = value.get(step) if isinstance(value, dict) else None
-    return value

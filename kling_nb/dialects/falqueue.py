@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from ..dialect import (
@@ -24,19 +23,26 @@ from ..dialect import (
     Status,
     Unreadable,
     Whose,
-    dig,
-    fault_by_status,
     image_value,
     join,
     path_under,
     spell,
-    unreadable,
-    whose_failure,
 )
 from ..errors import InputError
 from ..offer import Offer, Provider
-from ..request import CameraControl, Shot, VideoRequest
+from ..request import CameraControl, Shot, VideoRequest, plain
 from ..task import Cost, Ticket
+from .reading import (
+    amount_from,
+    dig,
+    fault_by_status,
+    id_from,
+    link_from,
+    step,
+    unreadable,
+    whose_failure,
+    words_from,
+)
 
 GONE = frozenset({404, 410})
 UNPAID_FROM = 500  # "5xx errors are not billed", fal.ai/docs, read 2026-11; a 422 may be
@@ -56,17 +62,15 @@ class FalQueue:
     def encode(self, request: VideoRequest, offer: Offer, own_id: str) -> Encoded:
         """Spell a request; model and mode are in the path, and there is no place for an id of ours."""
         spelled = spell(request, offer, _SPELLINGS)
-        camera = spelled.body.pop("camera", {})
-        call = Call(op=Op.SUBMIT, method="POST", url=join(self._base, offer.endpoint), body={**spelled.body, **camera})
+        is_own = "camera" not in request.extra.get(offer.provider, {})
+        camera = spelled.body.pop("camera", {}) if is_own else {}
+        body = {**spelled.body, **camera}
+        call = Call(op=Op.SUBMIT, method="POST", url=join(self._base, offer.endpoint), body=body)
         return Encoded(call, tuple(spelled.losses))
 
     def accepted(self, call: Call, reply: Reply) -> Ticket:
         """Read ``request_id``; the reply's addresses are not followed, for a relay's name another host."""
-        request_id = reply.object().get("request_id")
-        if not request_id:
-            message = f"expected request_id, got {reply.excerpt()!r}"
-            raise Unreadable(message)
-        return self.ticket(str(request_id), call.shown())
+        return self.ticket(id_from(reply.object().get("request_id"), reply, "request_id"), call.shown())
 
     def ticket(self, remote_id: str, call: Mapping[str, Any]) -> Ticket:
         """Return the ticket of a request named by its ``request_id``."""
@@ -91,9 +95,9 @@ class FalQueue:
         return None
 
     def cancel(self, ticket: Ticket) -> Generator[Call, Reply, bool]:
-        """Ask for cancellation: 200 has left the queue; 202 is only a request, whose end a status will tell."""
+        """Ask for cancellation: ``OK`` has left the queue; 202 is only a request, whose end a status will tell."""
         reply = yield self._call(Op.CANCEL, "PUT", ticket, "/cancel")
-        return reply.status == 200
+        return reply.status == 200 and reply.content.strip(b'" \r\n') == b"OK"
 
     def credential(self, key: str) -> Generator[Call, Reply, Credential]:
         """Take the key whole; a space inside, as from a careless copy, would be answered with 401."""
@@ -121,53 +125,68 @@ class FalQueue:
         return fault_by_status(reply, message, str(reply.status))
 
     def _call(self, op: Op, method: str, ticket: Ticket, tail: str = "") -> Call:
-        return Call(op=op, method=method, url=join(self._base, f"{ticket.data['app']}/requests/{ticket.id}{tail}"))
+        return Call(op=op, method=method, url=join(self._base, f"{ticket.data['app']}/requests/{step(ticket.id)}{tail}"))
 
 
 def _is_answer(call: Call, reply: Reply, body: Any) -> bool:
-    """Tell whether a reply to a check says something of the task: not there, or what its result failed of."""
-    if reply.status in GONE:
-        return True
+    """Tell whether a reply to a check says something of the task: not there, or what its result failed of.
+
+    A 5xx does only where it names the kind of its error, for the queue itself may be away too.
+    """
+    if not isinstance(body, dict) or "detail" not in body:
+        return False
     is_result = not call.url.endswith("/status")
-    told = isinstance(body, dict) and "detail" in body
-    return is_result and told and reply.status not in (401, 403, 408, 429)
+    untold = reply.status in (401, 403, 405, 408, 429) or (reply.status >= UNPAID_FROM and not _kind(reply))
+    return reply.status in GONE or (is_result and not untold)
+
+
+def _kind(reply: Reply) -> str:
+    """Return the kind of an error, from wherever it is told."""
+    body = _body(reply)
+    told = (reply.headers.get("x-fal-error-type"), dig(body, "error_type"), dig(body, "detail", 0, "type"))
+    return next(filter(None, map(words_from, told)), "")
 
 
 def _status(reply: Reply) -> Status | None:
     if reply.status in GONE:
         return None
     body = reply.object()
-    error = body.get("error")
     match body.get("status"):
         case "IN_QUEUE":
             position = body.get("queue_position")
-            return Status(phase=Phase.QUEUED, position=position if isinstance(position, int) else None)
+            return Status(phase=Phase.QUEUED, position=position if type(position) is int else None)
         case "IN_PROGRESS":
             return Status(phase=Phase.RUNNING)
-        case "COMPLETED" if not error and not body.get("error_type"):
-            return Status(phase=Phase.DONE)
-        case "COMPLETED" | "FAILED" | "CANCELLED":
-            return _failed(str(error or body.get("error_type") or "no reason given"), str(body.get("error_type") or ""))
+        case "COMPLETED" | "FAILED" | "CANCELLED" as word:
+            return _ended(word, body)
         case _:
             return None
+
+
+def _ended(word: str, body: Mapping[str, Any]) -> Status:
+    error, kind = words_from(body.get("error")), words_from(body.get("error_type"))
+    if word == "CANCELLED":
+        return _failed(error or "cancelled", "cancelled")
+    if word == "COMPLETED" and not body.get("error") and not body.get("error_type"):
+        return Status(phase=Phase.DONE)
+    return _failed(error or kind or "no reason given", kind)
 
 
 def _result(reply: Reply) -> Status | None:
     if reply.status in GONE:
         reason = "finished, but its result is no longer kept (about an hour at fal)"
         return Status(phase=Phase.FAILED, reason=reason, whose=Whose.PROVIDER, charged=True)
-    url = dig(_body(reply), "video", "url")
-    if reply.ok and isinstance(url, str) and url:
+    url = link_from(dig(_body(reply), "video", "url"))
+    if reply.ok and url is not None:
         return Status(phase=Phase.DONE, asset=Asset(url=url), cost=_cost(reply))
     message = _detail(reply)
     if reply.ok or "in progress" in message.lower():
         return Status(phase=Phase.RUNNING, reason="finished, but the result holds no video yet" if reply.ok else "")
-    kind = str(reply.headers.get("x-fal-error-type") or dig(_body(reply), "detail", 0, "type") or "")
-    return _failed(message, kind, charged=False if reply.status >= UNPAID_FROM else None)
+    return _failed(message, _kind(reply), charged=False if reply.status >= UNPAID_FROM else None)
 
 
 def _failed(reason: str, kind: str, *, charged: bool | None = None) -> Status:
-    if "cancelled" in kind or "cancelled" in reason.lower():
+    if "cancelled" in kind or (not kind and "request was cancelled" in reason.lower()):
         return Status(phase=Phase.CANCELLED, reason=reason, charged=False)
     bad_input = Whose.PROVIDER if charged is False else Whose.PARAMETERS
     server = any(word in kind for word in ("timeout", "runner", "internal", "downstream", "disconnected"))
@@ -176,10 +195,8 @@ def _failed(reason: str, kind: str, *, charged: bool | None = None) -> Status:
 
 
 def _cost(reply: Reply) -> Cost | None:
-    try:
-        return Cost(Decimal(reply.headers["x-fal-billable-units"]), "billable units")
-    except (KeyError, InvalidOperation):
-        return None
+    units = amount_from(reply.headers.get("x-fal-billable-units"))
+    return None if units is None else Cost(units, "billable units")
 
 
 def _body(reply: Reply) -> Any:
@@ -194,13 +211,13 @@ def _detail(reply: Reply) -> str:
     detail = dig(_body(reply), "detail")
     if isinstance(detail, list):
         return "; ".join(_field(item) for item in detail) or reply.excerpt()
-    return str(detail) if detail else reply.excerpt()
+    return words_from(detail) or reply.excerpt()
 
 
 def _field(item: Any) -> str:
     path = dig(item, "loc")
-    where = ".".join(str(step) for step in path[1:]) if isinstance(path, list) else ""
-    told = str(dig(item, "msg") or item)
+    where = ".".join(str(part) for part in path[1:] if isinstance(part, str | int)) if isinstance(path, list) else ""
+    told = words_from(dig(item, "msg")) or words_from(item) or "no reason given"
     return f"{where}: {told}" if where else told
 
 
@@ -209,7 +226,7 @@ def _camera(camera: CameraControl) -> dict[str, Any]:
     if camera.type != "simple":
         return {"camera_control": camera.type}
     (name, value), *_ = camera.moves.items()
-    return {"advanced_camera_control": {"movement_type": name, "movement_value": value}}
+    return {"advanced_camera_control": {"movement_type": name, "movement_value": plain(value)}}
 
 
 def _shots(shots: Sequence[Shot]) -> list[dict[str, Any]]:

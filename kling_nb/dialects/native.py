@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 import jwt
@@ -26,25 +26,33 @@ from ..dialect import (
     Status,
     Unreadable,
     Whose,
-    dig,
-    fault_by_status,
     image_value,
     join,
     path_under,
-    phase_of,
     spell,
-    unreadable,
-    whose_failure,
 )
 from ..errors import InputError
 from ..offer import Offer, Provider
 from ..request import CAMERA_AXES, CameraControl, Shot, VideoRequest
 from ..task import Cost, Ticket
+from .reading import (
+    amount_from,
+    dig,
+    fault_by_status,
+    id_from,
+    link_from,
+    phase_of,
+    step,
+    unreadable,
+    whose_failure,
+    words_from,
+)
 
 TOKEN_LIFE_S = 1800
 CLOCK_SKEW_S = 5
 MISSING = 1203
 PAGE_MOST = 500
+MS_FROM = 10**11
 PAGES_MOST = 20
 
 FAULTS: Mapping[int, tuple[Whose, bool, bool]] = {
@@ -89,18 +97,17 @@ class Native:
 
     def accepted(self, call: Call, reply: Reply) -> Ticket:
         """Read ``data.task_id``."""
-        data = dig(reply.object(), "data")
-        task_id = dig(data, "task_id")
-        if not task_id:
-            message = f"expected data.task_id, got {reply.excerpt()!r}"
-            raise Unreadable(message)
-        return self._ticket(str(task_id), call.url, dig(data, "created_at"))
+        return self._created(reply, call.url)
 
     def ticket(self, remote_id: str, call: Mapping[str, Any]) -> Ticket:
         """Return the ticket of a task named by its ``task_id``."""
         return self._ticket(remote_id, str(call["url"]))
 
-    def _ticket(self, task_id: str, url: str, created_ms: Any = None) -> Ticket:
+    def _created(self, reply: Reply, url: str) -> Ticket:
+        data = dig(reply.object(), "data")
+        return self._ticket(id_from(dig(data, "task_id"), reply, "data.task_id"), url, _ms(dig(data, "created_at")))
+
+    def _ticket(self, task_id: str, url: str, created_ms: int = 0) -> Ticket:
         path = path_under(self._base, url)
         return Ticket(task_id, {"path": path, **({"created_ms": created_ms} if created_ms else {})})
 
@@ -117,14 +124,14 @@ class Native:
         return learnt
 
     def _single(self, ticket: Ticket) -> Generator[Call, Reply, dict[str, Status]]:
-        reply = yield self._get(Op.CHECK, f"{ticket.data['path']}/{ticket.id}")
+        reply = yield self._get(Op.CHECK, f"{ticket.data['path']}/{step(ticket.id)}")
         status = self._status(dig(reply.object(), "data"))
         return {ticket.id: status} if status else {}
 
     def _list(self, path: str, group: Sequence[Ticket]) -> Generator[Call, Reply, dict[str, Status]]:
         """Page through the account's tasks, newest first, until all are found or older than the oldest."""
         wanted = {ticket.id for ticket in group}
-        oldest = min(int(ticket.data.get("created_ms") or 0) for ticket in group)
+        oldest = min(_ms(ticket.data.get("created_ms")) for ticket in group)
         size = min(PAGE_MOST, max(30, 2 * len(group)))
         learnt: dict[str, Status] = {}
         for page in range(1, PAGES_MOST + 1):
@@ -132,17 +139,18 @@ class Native:
             items = dig(reply.object(), "data")
             items = items if isinstance(items, list) else []
             learnt |= self._listed(items, wanted)
-            last = dig(items, -1, "created_at")
-            if len(items) < size or len(learnt) == len(wanted) or (isinstance(last, int) and last < oldest):
+            last = _ms(dig(items, -1, "created_at"))
+            if len(items) < size or len(learnt) == len(wanted) or 0 < last < oldest:
                 break
         return learnt
 
     def _listed(self, items: Sequence[Any], wanted: set[str]) -> dict[str, Status]:
-        found = {str(dig(item, "task_id")): self._status(item) for item in items}
+        named = [(dig(item, "task_id"), item) for item in items]
+        found = {str(task_id): self._status(item) for task_id, item in named if isinstance(task_id, str | int)}
         return {task_id: status for task_id, status in found.items() if task_id in wanted and status}
 
     def _status(self, data: Any) -> Status | None:
-        phase, reason = phase_of(dig(data, "task_status")), str(dig(data, "task_status_msg") or "")
+        phase, reason = phase_of(dig(data, "task_status")), words_from(dig(data, "task_status_msg"))
         if phase is Phase.FAILED:
             # Whether failures are charged is not documented (looked for 2026-09): `charged` stays unknown.
             return Status(phase=phase, reason=reason or "no reason given", whose=whose_failure(reason), cost=self._cost(data))
@@ -151,27 +159,27 @@ class Native:
         return Status(phase=phase, reason=reason) if phase else None
 
     def _done(self, data: Any) -> Status:
-        url = dig(data, "task_result", "videos", 0, "url")
-        if not isinstance(url, str) or not url:
+        url = link_from(dig(data, "task_result", "videos", 0, "url"))
+        if url is None:
             return Status(phase=Phase.RUNNING, reason="the provider says it is done, but gives no link yet")
         return Status(phase=Phase.DONE, asset=Asset(url=url), cost=self._cost(data))
 
     def _cost(self, data: Any) -> Cost | None:
         """Read ``final_unit_deduction`` (a string; since 2026-01-23); a unit has a list price in USD."""
-        try:
-            units = Decimal(str(dig(data, "final_unit_deduction")))
-        except InvalidOperation:
+        units = amount_from(dig(data, "final_unit_deduction"))
+        if units is None:
             return None
         price = self._provider.options.get("unit_usd")
         return Cost(units, "units", units * Decimal(str(price)) if price else None)
 
     def find(self, own_id: str, call: Mapping[str, Any]) -> Generator[Call, Reply, Ticket | None]:
-        """Look up by ``external_task_id``, which the single query takes in the task id's place."""
+        """Look up by ``external_task_id``, which the single query takes in the task id's place.
+
+        Only the provider's own code says that there is none: any other answer without an id raises `Unreadable`.
+        """
         url = str(call["url"])
-        reply = yield self._get(Op.FIND, f"{path_under(self._base, url)}/{own_id}")
-        data = dig(reply.object(), "data")
-        task_id = dig(data, "task_id")
-        return self._ticket(str(task_id), url, dig(data, "created_at")) if task_id else None
+        reply = yield self._get(Op.FIND, f"{path_under(self._base, url)}/{step(own_id)}")
+        return None if _code(reply.object()) == MISSING else self._created(reply, url)
 
     def cancel(self, ticket: Ticket) -> Generator[Call, Reply, bool]:
         """Kling has no way to cancel (no such endpoint on any page, read 2026-09-20)."""
@@ -201,21 +209,34 @@ class Native:
             body = reply.object()
         except Unreadable:
             return unreadable(reply)
-        code, message = body.get("code"), str(body.get("message") or reply.excerpt())
+        code, message = _code(body), words_from(body.get("message")) or reply.excerpt()
         if code == MISSING and call.op in (Op.CHECK, Op.FIND):
             return None
-        if code in (0, None, "0"):
-            return fault_by_status(reply, message)
-        return _fault(code, message, reply)
+        if code in FAULTS:
+            return _fault(int(code), message, reply)
+        return fault_by_status(reply, message, _shown(code)) or (None if code in (0, None) else _strange(code, message))
 
     def _get(self, op: Op, path: str) -> Call:
         return Call(op=op, method="GET", url=join(self._base, path))
 
 
-def _fault(code: Any, message: str, reply: Reply) -> Fault:
-    number = int(code) if str(code).isdigit() else 0
-    whose, again, rejected = FAULTS.get(number, (Whose.PROVIDER, False, reply.status < 500))
-    renew = number in (1003, 1004)
+def _code(body: Mapping[str, Any]) -> Any:
+    """Return the code as a number where it is one, also as text; else as it came, or `ODD` where it cannot be one."""
+    code = body.get("code")
+    if isinstance(code, str) and code.isascii() and code.isdigit() and len(code) < 9:
+        return int(code)
+    return code if code is None or (isinstance(code, str | int) and not isinstance(code, bool)) else ODD
+
+
+ODD = "of no known form"
+
+
+def _shown(code: Any) -> str:
+    return "" if code in (0, None) else str(code)[:40]
+
+
+def _fault(code: int, message: str, reply: Reply) -> Fault:
+    whose, again, rejected = FAULTS[code]
     return Fault(
         whose=whose,
         message=message,
@@ -223,8 +244,20 @@ def _fault(code: Any, message: str, reply: Reply) -> Fault:
         again=again,
         after=reply.retry_after,
         rejected=rejected,
-        renew=renew,
+        renew=code in (1003, 1004),
     )
+
+
+def _strange(code: Any, message: str) -> Fault:
+    """Return the fault of a code that is not documented, under HTTP 200: it proves nothing."""
+    return Fault(whose=Whose.PROVIDER, message=message, code=_shown(code), rejected=False)
+
+
+def _ms(value: Any) -> int:
+    """Return an instant in ms, 0 where it is none; a relay that gives seconds is told by their size."""
+    if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+        return 0
+    return value if value > MS_FROM else value * 1000
 
 
 def _jwt(credential: Credential, now: float) -> str:

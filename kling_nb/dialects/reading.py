@@ -1,0 +1,110 @@
+"""Reading what providers answer: status words, ids, links, amounts and faults in foreign JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import quote
+
+from ..dialect import Fault, Phase, Reply, Unreadable, Whose
+from ..request import is_url
+
+PHASES: Mapping[str, Phase] = MappingProxyType({
+    **dict.fromkeys(("submitted", "queued", "unknown", "not_start", "in_queue", "ready"), Phase.QUEUED),
+    **dict.fromkeys(("processing", "in_progress", "generating", "running"), Phase.RUNNING),
+    **dict.fromkeys(("succeed", "succeeded", "success", "completed"), Phase.DONE),
+    **dict.fromkeys(("failed", "failure", "fail", "error"), Phase.FAILED),
+})
+"""Every status word seen at any provider, in lower case. Words that look alike are not spelled alike."""
+
+
+def phase_of(word: Any) -> Phase | None:
+    """Return the phase that a status word means; `None` for one never seen, which is no news."""
+    return PHASES.get(word.lower()) if isinstance(word, str) else None
+
+
+def fault_by_status(reply: Reply, message: str, code: str = "") -> Fault | None:
+    """Return the fault that an HTTP status alone means; `None` for success.
+
+    A 5xx does not prove that a submit was not carried out; a 3xx or 4xx does, but for 303, which may follow one that
+    was (RFC 9110, 15.4.4), and 408.
+    """
+    status, after = reply.status, reply.retry_after
+    if status < 300:
+        return None
+    if status >= 500 or status == 408:
+        return Fault(whose=Whose.PROVIDER, message=message, code=code, again=True, after=after, rejected=False)
+    if status == 429:
+        return Fault(whose=Whose.RATE, message=message, code=code, again=True, after=after)
+    if status in (401, 403):
+        return Fault(whose=Whose.KEY, message=message, code=code, renew=status == 401)
+    whose = Whose.PROVIDER if status < 400 else Whose.PARAMETERS
+    return Fault(whose=whose, message=message, code=code, rejected=status != 303)
+
+
+def unreadable(reply: Reply) -> Fault:
+    """Return the fault of an answer in a form that is not documented, such as a proxy's HTML page."""
+    message = f"expected JSON, got HTTP {reply.status} with {reply.excerpt(80)!r}"
+    fault = fault_by_status(reply, message)
+    return fault or Fault(whose=Whose.PROVIDER, message=message, again=True, rejected=False)
+
+
+POLICY_WORDS = ("risk control", "content safety", "content_policy", "policy", "moderation", "sensitive", "nsfw")
+
+
+def whose_failure(reason: str, otherwise: Whose = Whose.PROVIDER) -> Whose:
+    """Return whose fault a failed task is, by the words that providers use for content they refuse."""
+    return Whose.POLICY if any(word in reason.lower() for word in POLICY_WORDS) else otherwise
+
+
+def dig(value: Any, *path: str | int) -> Any:
+    """Return what lies at a path in foreign JSON, or `None` where any step is missing or of another type."""
+    for step in path:
+        if isinstance(step, int):
+            value = value[step] if isinstance(value, list) and -len(value) <= step < len(value) else None
+        else:
+            value = value.get(step) if isinstance(value, dict) else None
+    return value
+
+
+def id_from(value: Any, reply: Reply, where: str) -> str:
+    """Return a provider's id as text; raises `Unreadable`, naming where it was looked for, if it is none."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, str) and value.strip():
+        return value
+    message = f"expected {where}, got {reply.excerpt()!r}"
+    raise Unreadable(message)
+
+
+def words_from(value: Any) -> str:
+    """Return foreign text; what is no text is none."""
+    return value if isinstance(value, str) else ""
+
+
+def link_from(value: Any) -> str | None:
+    """Return a foreign address that a clip can be fetched from; `None` for anything else."""
+    return value if isinstance(value, str) and is_url(value) else None
+
+
+CHARGE_MOST = Decimal(10) ** 9
+"""More than any clip costs in any unit: an amount beyond is a mistake."""
+
+
+def amount_from(value: Any) -> Decimal | None:
+    """Return a charge as a provider gives it, as text or as a number; `None` for what is no amount."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return amount if amount.is_finite() and 0 <= amount <= CHARGE_MOST else None
+
+
+def step(remote_id: str) -> str:
+    """Return an id as one step of a path, whatever is in it."""
+    quoted = quote(remote_id, safe="")
+    return quoted.replace(".", "%2E") if quoted in (".", "..") else quoted

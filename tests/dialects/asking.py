@@ -1,0 +1,78 @@
+"""Requests that the catalogue accepts: a model as it is sold somewhere, and any fields that go with it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from driving import CATALOG
+from hypothesis import strategies as st
+
+from kling_nb.request import CAMERA_AXES, CameraControl, Shot, VideoRequest
+
+TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40)
+SAID = TEXT.filter(str.strip)
+IMAGES = st.sampled_from(["https://example.org/frame.png", "sha256:" + "ab" * 32])
+REACH = st.one_of(st.integers(-10, 10), st.floats(-10, 10)).filter(bool)
+CAMERAS = st.one_of(
+    st.builds(lambda axis, way: CameraControl(**{axis: way}), st.sampled_from(CAMERA_AXES), REACH),
+    st.builds(
+        CameraControl, type=st.sampled_from(["down_back", "forward_up", "right_turn_forward", "left_turn_forward"])
+    ),
+)
+
+
+@st.composite
+def shots(draw: st.DrawFn, duration: int | None) -> dict[str, Any]:
+    """Several shots that last as long as the video, or the model's own cut."""
+    if draw(st.booleans()):
+        return {"multi_shot": True, "shot_type": "intelligence"}
+    count, total = draw(st.integers(1, 3)), duration or 5
+    lengths = [1] * (count - 1) + [total - count + 1]
+    listed = tuple(Shot(prompt=draw(SAID), duration=length) for length in lengths)
+    prompt = {"prompt": ""} if draw(st.booleans()) else {}
+    return {"multi_shot": True, "shot_type": "customize", "multi_prompt": listed, **prompt}
+
+
+@cache
+def sold(provider: str) -> tuple[dict[str, Any], ...]:
+    """Return whatever a provider sells, one row for each model, task type and mode."""
+    return tuple(row for row in CATALOG.models_table() if row["provider"] == provider)
+
+
+@st.composite
+def accepted(draw: st.DrawFn, provider: str) -> VideoRequest:
+    """Draw a request that the catalogue accepts at a provider: each field is kept if it is accepted with the rest."""
+    row = draw(st.sampled_from(sold(provider)))
+    image = draw(IMAGES) if row["task_type"] == "image2video" else None
+    request = VideoRequest(prompt=draw(SAID), model=row["model"], mode=row["mode"], image=image)
+    assert is_accepted(request, provider)
+    for more in draw(st.permutations(draw(fields(row)))):
+        extended = replace(request, **more)
+        request = extended if is_accepted(extended, provider) else request
+    return request
+
+
+@st.composite
+def fields(draw: st.DrawFn, row: dict[str, Any]) -> list[dict[str, Any]]:
+    """Draw fields to add, in groups that belong together."""
+    duration = draw(st.sampled_from([None, *row["durations"]]))
+    offered: dict[str, st.SearchStrategy[Any]] = {
+        "aspect_ratio": st.sampled_from(["16:9", "9:16", "1:1"]),
+        "negative_prompt": TEXT,
+        "cfg_scale": st.floats(0, 1),
+        "camera_control": CAMERAS,
+        "image_tail": IMAGES,
+        "sound": st.sampled_from(["on", "off"]),
+        "watermark": st.booleans(),
+        "callback_url": st.just("https://example.org/hook"),
+    }
+    groups = [{name: draw(values)} for name, values in offered.items() if draw(st.booleans())]
+    cut = [draw(shots(duration))] if draw(st.booleans()) else []
+    return [*groups, {"duration": duration}, *cut]
+
+
+def is_accepted(request: VideoRequest, provider: str) -> bool:
+    """Tell whether the catalogue refuses nothing."""
+    return not [problem for problem in CATALOG.problems(request, provider) if not problem.warning]
