@@ -1,0 +1,311 @@
+/* The live panel of a run. Python writes traits (`standing`, `tiles`, `answer`: small JSON), the panel sends messages.
+ *
+ *   standing ─▶ head, bar, counts, money, causes          buttons ─▶ { do, n } ─▶ `answer` says that n is done
+ *   tiles    ─▶ cards by id ─▶ { want: "poster", id } ─▶ a message with the bytes
+ *
+ * Everything foreign enters the document as text, never as markup.
+ */
+
+const AT_ONCE = 3; // posters on their way to the kernel
+const PATIENCE_MS = 1500; // after which a button says that the kernel is busy
+const KNOCK_LONGEST_MS = 20000; // the longest pause between two hellos; after it the panel waits for news
+const SAY_EVERY_MS = 15000; // how often a screen reader hears the counts
+
+/** Make an element; strings among the children become text. */
+function h(tag, props = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else node.setAttribute(name, value === true ? "" : value);
+  }
+  node.append(...children.filter((child) => child !== null && child !== undefined && child !== ""));
+  return node;
+}
+
+/** Change a node's text only when it changes, and show it only when there is some. */
+function say(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+  node.hidden = !text;
+}
+
+/** Make as many children as there are items, keeping those that are there, so that bars glide and nothing flickers. */
+function fill(node, items, make, update) {
+  while (node.children.length > items.length) node.lastElementChild.remove();
+  items.forEach((item, index) => {
+    if (!node.children[index]) node.append(make());
+    update(node.children[index], item);
+  });
+}
+
+// ── head, bar, words ────────────────────────────────────────────────────────────────────────────────────────────
+
+function makeHead() {
+  const name = h("b", { class: "knb-run-name" });
+  const badge = h("span", { class: "knb-badge", title: "Nothing here is bought", hidden: true }, "SIMULATED");
+  const stage = h("span", { class: "knb-run-stage" });
+  const node = h("div", { class: "knb-run-top" }, name, badge, stage);
+  const show = (run) => {
+    say(name, run.name);
+    badge.hidden = !run.simulated;
+    say(stage, run.stage);
+    stage.dataset.tone = run.moving ? "moving" : "";
+  };
+  return { node, show };
+}
+
+function makeFacts(meanings) {
+  const bar = h("div", { class: "knb-run-bar", "aria-hidden": "true" });
+  const counts = h("p", { class: "knb-run-counts" });
+  const money = h("p", { class: "knb-run-line" });
+  const held = h("p", { class: "knb-run-held", hidden: true });
+  const causes = h("ul", { class: "knb-run-causes", hidden: true });
+  const show = (run) => {
+    fill(bar, run.parts, () => h("span"), part);
+    fill(counts, [...run.parts, ["", run.total]], () => h("span", {}, h("b"), h("span")), (node, item) => count(node, item, meanings));
+    say(money, [run.money, run.left].filter(Boolean).join(" · "));
+    say(held, run.held ? `${run.unsent} not sent: ${run.held}` : "");
+    fill(causes, run.causes, () => h("li", {}, h("b"), h("span")), cause);
+    causes.hidden = !run.causes.length;
+    causes.dataset.tone = run.failed ? "bad" : "";
+  };
+  return { nodes: [bar, h("div", { class: "knb-run-facts" }, counts, money), held, causes], show };
+}
+
+function part(node, [state, number]) {
+  node.dataset.state = state;
+  node.style.flexGrow = number;
+  node.title = `${number} ${state}`;
+}
+
+function count(node, [state, number], meanings) {
+  if (state) node.dataset.state = state;
+  else delete node.dataset.state;
+  node.title = meanings[state] ?? "";
+  say(node.firstChild, state ? String(number) : "");
+  say(node.lastChild, state ? ` ${state}` : `of ${number}`);
+}
+
+function cause(node, [text, number]) {
+  say(node.firstChild, `${number} × `);
+  say(node.lastChild, text);
+}
+
+// ── buttons ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Return what a cancellation would do, in words. */
+function cost(run) {
+  const unsent = run.unsent && `${run.unsent} not sent will be cancelled`;
+  const sent = run.sent && `${run.sent} already paid for ${run.sent === 1 ? "is" : "are"} still fetched, unless the provider can cancel`;
+  return `Cancel: ${[unsent, sent].filter(Boolean).join("; ")}.`;
+}
+
+/** Pause or resume, and cancel after one more question. `act` sends; `settle` takes what came of it. */
+function makeTools(model) {
+  let run = null;
+  let asked = 0; // the number of the last action that was sent
+  let asking = false;
+  let timer = null;
+  const button = (words, act, tone) => h("button", { type: "button", class: "knb-run-button", "data-tone": tone, onclick: act }, words);
+  const pause = button("Pause", () => act(run.resumes ? "resume" : "pause"));
+  const cancel = button("Cancel…", () => question(!asking));
+  const words = h("p");
+  const sure = button("Cancel the run", () => (question(false), act("cancel")), "bad");
+  const keep = button("Keep going", () => (question(false), cancel.focus()));
+  const ask = h("div", { class: "knb-run-ask", role: "group", "aria-label": "Cancel the run?", hidden: true }, words, h("span", {}, sure, keep));
+  const said = h("p", { class: "knb-run-said", role: "status", hidden: true });
+  const error = h("p", { class: "knb-run-error", role: "alert", hidden: true });
+  ask.addEventListener("keydown", (event) => event.key === "Escape" && (event.stopPropagation(), question(false), cancel.focus()));
+
+  function act(name) {
+    asked += 1;
+    model.send({ do: name, n: asked });
+    clearTimeout(timer);
+    timer = setTimeout(() => say(said, "The kernel is busy: this takes effect when its cell has ended."), PATIENCE_MS);
+    say(error, "");
+    show(run);
+  }
+
+  function question(open) {
+    asking = open;
+    show(run);
+    if (open) sure.focus();
+  }
+
+  function show(now) {
+    run = now;
+    const answered = JSON.parse(model.get("answer") || "{}").acted ?? 0;
+    const waiting = asked > answered;
+    asking &&= run.cancels;
+    say(pause, run.resumes ? "Resume" : "Pause");
+    pause.disabled = waiting || !(run.resumes || run.pauses);
+    pause.title = run.resumes ? "Go on sending" : run.pauses ? "Send nothing more; what was sent is followed and fetched" : "Everything is sent";
+    cancel.disabled = waiting || !run.cancels;
+    cancel.setAttribute("aria-expanded", String(asking));
+    ask.hidden = !asking;
+    say(words, cost(run));
+    node.hidden = !(run.pauses || run.resumes || run.cancels);
+  }
+
+  /** Take what came of an action of this panel, or of another view of it. */
+  function settle(answer) {
+    if (!answer.acted || asked > answer.acted) return;
+    asked = answer.acted;
+    clearTimeout(timer);
+    say(said, answer.said);
+    say(error, answer.error);
+  }
+
+  const node = h("div", { class: "knb-run-tools" }, pause, cancel);
+  return { node, ask, said, error, show, settle, close: () => clearTimeout(timer) };
+}
+
+// ── tiles ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+function makeTile() {
+  const pic = h("span", { class: "knb-run-pic" });
+  const chip = h("span", { class: "knb-run-chip" });
+  const label = h("span", { class: "knb-run-label" });
+  const node = h("span", { class: "knb-run-tile", role: "listitem" }, pic, chip, label);
+  const show = (tile) => {
+    for (const one of [node, chip]) one.dataset.state = tile.state;
+    say(chip, tile.state);
+    say(label, tile.label);
+    node.title = [tile.label, tile.reason].filter(Boolean).join(": ");
+    if (!pic.querySelector("img")) pic.replaceChildren(...(tile.reason ? [h("span", { class: "knb-run-why" }, tile.reason)] : []));
+  };
+  const picture = (url) => pic.replaceChildren(h("img", { src: url, alt: "first frame" }));
+  return { node, show, picture };
+}
+
+function makeTiles(posters) {
+  const node = h("div", { class: "knb-run-tiles", role: "list", "aria-label": "Clips" });
+  const known = new Map();
+  const make = (id) => known.set(id, makeTile()).get(id);
+  const show = (tiles) => {
+    const nodes = tiles.map((tile) => {
+      const view = known.get(tile.id) ?? make(tile.id);
+      view.show(tile);
+      if (tile.saved) posters(tile.id, view.picture);
+      return view.node;
+    });
+    if (nodes.length !== node.children.length || nodes.some((one, n) => one !== node.children[n])) node.replaceChildren(...nodes);
+    node.hidden = !nodes.length;
+  };
+  return { node, show };
+}
+
+/** Ask the kernel for posters, each once and a few at a time; a poster that cannot be had leaves its tile as it is. */
+function posterDesk(model) {
+  const taken = new Map();
+  const waiting = [];
+  const urls = [];
+  let flying = 0;
+  const next = () => {
+    while (flying < AT_ONCE && waiting.length) {
+      flying += 1;
+      model.send({ want: "poster", id: waiting.shift() });
+    }
+  };
+  const ask = (id, take) => {
+    if (taken.has(id)) return;
+    taken.set(id, take);
+    waiting.push(id);
+    next();
+  };
+  const receive = (message, buffers) => {
+    if (message.got !== "poster" || !taken.has(message.id)) return;
+    flying = Math.max(0, flying - 1);
+    next();
+    if (message.error || !buffers?.length) return;
+    urls.push(URL.createObjectURL(new Blob([buffers[0]], { type: "image/jpeg" })));
+    taken.get(message.id)(urls.at(-1));
+  };
+  return { ask, receive, close: () => urls.forEach((url) => URL.revokeObjectURL(url)) };
+}
+
+// ── the panel ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Build the panel into `el` and keep it up to date; returns what frees it. */
+function mount(el, model) {
+  const read = (name, otherwise) => JSON.parse(model.get(name) || otherwise);
+  const desk = posterDesk(model);
+  const head = makeHead();
+  const facts = makeFacts(read("meanings", "{}"));
+  const tools = makeTools(model);
+  const tiles = makeTiles(desk.ask);
+  const note = h("p", { class: "knb-run-note", hidden: true });
+  const aloud = h("p", { class: "knb-run-aside", role: "status", "aria-live": "polite" });
+  head.node.append(tools.node);
+  const root = h("section", { class: "knb knb-run" }, head.node, tools.ask, ...facts.nodes, tools.said, tools.error, tiles.node, note, aloud);
+  const announce = announcer(aloud);
+  const showStanding = () => {
+    const run = read("standing", "null");
+    if (!run) return;
+    root.setAttribute("aria-label", `Run ${run.name}`);
+    for (const view of [head, facts, tools]) view.show(run);
+    say(note, run.note);
+    announce(run);
+  };
+  const showTiles = () => tiles.show(read("tiles", "[]"));
+  const settle = () => (tools.settle(read("answer", "{}")), showStanding());
+  const listeners = { "change:standing": showStanding, "change:tiles": showTiles, "change:answer": settle, "msg:custom": desk.receive };
+  for (const [event, act] of Object.entries(listeners)) model.on(event, act);
+  el.append(root);
+  [showStanding, showTiles, settle].forEach((act) => act());
+  return () => {
+    for (const [event, act] of Object.entries(listeners)) model.off(event, act);
+    [tools, desk].forEach((view) => view.close());
+    root.remove();
+  };
+}
+
+/** Tell a screen reader the counts, sparingly: when the stage changes, and now and then. */
+function announcer(node) {
+  let last = { stage: "", at: 0 };
+  return (run) => {
+    if (run.stage === last.stage && Date.now() - last.at < SAY_EVERY_MS) return;
+    last = { stage: run.stage, at: Date.now() };
+    say(node, `${run.name} ${run.stage}: ${run.counts}`);
+  };
+}
+
+/** Return the static output that this panel stands in for: the nearest one before it with the same mark. */
+function standIn(el, mark) {
+  const all = [...document.querySelectorAll(".knb-static")].filter((node) => node.dataset.knb === mark);
+  return all.filter((node) => node.compareDocumentPosition(el) & Node.DOCUMENT_POSITION_FOLLOWING).pop();
+}
+
+/** anywidget's entry. The panel shows once the kernel has said anything; until then the static output stays. */
+function render({ model, el }) {
+  let close = null;
+  const signs = ["msg:custom", "change:standing", "change:tiles"];
+  const alive = () => {
+    if (close) return;
+    const before = standIn(el, model.get("mark"));
+    el.classList.add("knb-live");
+    if (before) before.hidden = true;
+    const unmount = mount(el, model);
+    close = () => {
+      unmount();
+      el.classList.remove("knb-live");
+      if (before) before.hidden = false;
+    };
+  };
+  signs.forEach((sign) => model.on(sign, alive));
+  // JupyterLab makes its subshell meanwhile: a message sent before that waits for a busy cell, so knock again.
+  let timer = null;
+  const knock = (pause_ms) => {
+    if (close) return;
+    model.send({ want: "hello" });
+    if (pause_ms < KNOCK_LONGEST_MS) timer = setTimeout(knock, pause_ms, 2 * pause_ms);
+  };
+  knock(400);
+  return () => {
+    clearTimeout(timer);
+    signs.forEach((sign) => model.off(sign, alive));
+    close?.();
+  };
+}
+
+export default { render };

@@ -1,0 +1,262 @@
+"""A run as it goes: a panel that counts, shows what arrives, and pauses or cancels while other cells run.
+
+::
+
+    run.snapshot() ─▶ Ticker (one thread a panel) ─▶ small JSON traits ─▶ live.js
+    run.pause() …  ◂─ a worker thread ◂─ buttons, by message        posters, by message, when a tile asks
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kling_nb.errors import InputError, KlingError, MediaError, nearest
+from kling_nb.request import digest
+
+from .compare import _has_kernel, _view
+from .page import HERE, HIDING, POSTER_BYTES, clip_file, poster_of, text_of
+from .standing import MEANINGS, cards, short, standing
+from .ticker import Ticker, begin
+
+if TYPE_CHECKING:
+    import jinja2
+
+    from kling_nb.engine.run import Run, Snapshot
+
+POSTER_WIDTH = 240  # pixels; a tile is about half as wide
+
+ACTIONS: Mapping[str, Callable[[Any], object]] = {
+    "pause": lambda run: run.pause(),
+    "resume": lambda run: run.resume(),
+    "cancel": lambda run: run.cancel(),
+}
+"""What the panel's buttons do."""
+
+# -- displaying --------------------------------------------------------------------------------------------------
+
+
+def show(run: Run, folder: str | Path) -> None:
+    """Display the panel of a run that was just started; does nothing where there is no notebook.
+
+    The static output, which the panel hides, depends on the run's name, size and budget only, so that a notebook re-checks.
+    """
+    if "IPython" in sys.modules and _has_kernel():
+        _Shown.note(run)
+        _display(run, folder, start_html(run.snapshot()), f"<Run {run.name}: started>")
+
+
+def display_run(run: Run, folder: str | Path) -> None:
+    """Display a run as it stands, with a live panel in a notebook; for ``Run._ipython_display_``.
+
+    A run whose panel was shown by this very cell, as when ``lab.start(…)`` is a cell's last line, is not shown twice.
+    """
+    if not _Shown.is_noted(run):
+        _display(run, folder, summary_html(run.snapshot(), folder, mark=mark_of(run)), repr(run))
+
+
+def _display(run: Run, folder: str | Path, html: str, words: str) -> None:
+    from IPython.display import display
+
+    display({"text/plain": words, "text/html": html}, raw=True)  # type: ignore[no-untyped-call]
+    if _has_kernel():
+        view = _view(panel(run, folder), f"<Run {run.name}: live panel, needs a kernel>")
+        display(view, raw=True)  # type: ignore[no-untyped-call]
+
+
+class _Shown:
+    """The run that was shown last, and by which execution of a cell."""
+
+    last: tuple[str, str] | None = None
+
+    @classmethod
+    def note(cls, run: Run) -> None:
+        cls.last = (run.name, cls._execution())
+
+    @classmethod
+    def is_noted(cls, run: Run) -> bool:
+        return cls.last == (run.name, cls._execution())
+
+    @staticmethod
+    def _execution() -> str:
+        """Return which request this kernel answers; a count of executions stands still where none is kept."""
+        from IPython.core.getipython import get_ipython
+
+        parent = getattr(get_ipython(), "get_parent", dict)()
+        return str(parent.get("header", {}).get("msg_id", ""))
+
+
+def mark_of(run: Run | Snapshot) -> str:
+    """Return what ties a live panel to the static output that it stands in for."""
+    return "knb-run-" + digest(run.name)[:16]
+
+
+# -- static ------------------------------------------------------------------------------------------------------
+
+
+def start_html(snapshot: Snapshot) -> str:
+    """Return what a saved notebook shows of a run that was just started: nothing in it depends on timing."""
+    budget = standing(snapshot).money.partition(" of ")[2]
+    name = snapshot.name
+    return _rendered("start", name, _json(name), snapshot.total, budget, snapshot.simulated, mark_of(snapshot))
+
+
+def summary_html(snapshot: Snapshot, folder: str | Path, *, mark: str = "") -> str:
+    """Return a run as it stands as static HTML: counts, money, causes, and tiles with small posters.
+
+    ``folder`` is the lab folder. With ``mark`` a live panel of the same run takes its place. No script, and well
+    under 1 MB; everything foreign is escaped. A clip whose file is missing or unreadable has no poster.
+    """
+    posters = {tile.id: _inline_poster(Path(folder), tile.clip) for tile in snapshot.tiles if tile.clip}
+    return _rendered("summary", standing(snapshot), cards(snapshot), posters, mark)
+
+
+def _rendered(macro: str, *values: Any) -> str:
+    style = text_of("style.css") + text_of("live.css") + HIDING
+    return str(getattr(_template().module, macro)(*values, style=style))
+
+
+@cache
+def _template() -> jinja2.Template:
+    import jinja2
+
+    files = jinja2.FileSystemLoader(HERE)
+    environment = jinja2.Environment(loader=files, autoescape=True, undefined=jinja2.StrictUndefined)
+    environment.globals["meanings"] = dict(MEANINGS)
+    return environment.get_template("live.html")
+
+
+def _inline_poster(folder: Path, clip: str) -> str | None:
+    with suppress(MediaError, OSError):
+        jpeg = poster_of(clip_file(folder, clip), POSTER_WIDTH)
+        if len(jpeg) <= POSTER_BYTES:
+            return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
+    return None
+
+
+# -- live --------------------------------------------------------------------------------------------------------
+
+
+def panel(run: Run, folder: str | Path) -> Any:
+    """Return a new live panel of a run, an `anywidget.AnyWidget`, which a thread of its own keeps up to date.
+
+    ``folder`` is the lab folder, from which posters are taken. The thread is a daemon; it ends when the widget is
+    closed, and after ten minutes at rest until the panel is used again. The buttons work while another cell runs
+    wherever the front end can reach a busy kernel (JupyterLab 4.4 with ipykernel 7), elsewhere after that cell.
+    """
+    return Panel(run, Path(folder)).widget
+
+
+class Panel:
+    """What stands behind one widget. Only the ticker's thread writes its traits."""
+
+    def __init__(self, run: Run, folder: Path) -> None:
+        self._run = run
+        self._folder = folder
+        self._clips: dict[str, str] = {}
+        self._answer: dict[str, Any] = {"acted": 0, "said": "", "error": ""}
+        self._ticker = Ticker(self._look)
+        self.widget = _panel_class()(mark=mark_of(run), meanings=json.dumps(dict(MEANINGS)))
+        _reply_on_the_askers_subshell(self.widget.comm)
+        self.widget.on_msg(self._heard)
+        self.widget.observe(self._ticker.follow, "comm")
+        self._look()
+        self._ticker.nudge()
+
+    def _look(self) -> bool:
+        """Put how the run stands into the traits, which send only what changed; returns whether something moves."""
+        try:
+            snapshot = self._run.snapshot()
+        except Exception as trouble:  # noqa: BLE001 - as for a button
+            self.widget.answer = _json({**self._answer, "error": f"the run cannot be seen any more: {_told(trouble)}"})
+            return False
+        stands = standing(snapshot)
+        self._clips = {tile.id: tile.clip for tile in snapshot.tiles if tile.clip}
+        with self.widget.hold_sync():
+            self.widget.tiles = _json(cards(snapshot))
+            self.widget.standing = _json(stands.to_json())
+            self.widget.answer = _json(self._answer)
+        return stands.moving
+
+    def _heard(self, _widget: Any, wish: Any, _buffers: Any) -> None:
+        """Take a message: ``{"do": "pause", "n": 1}``, ``{"want": "poster", "id": …}`` or ``{"want": "hello"}``."""
+        if not isinstance(wish, dict):
+            return
+        if "do" in wish:
+            begin(self._act, str(wish["do"]), int(wish.get("n", 0)))
+            return
+        if wish.get("want") == "poster":
+            self._send_poster(str(wish.get("id")))
+            return
+        self.widget.send({"got": "hello"})
+        self._ticker.nudge()
+
+    def _send_poster(self, id_: str) -> None:
+        answer: dict[str, Any] = {"got": "poster", "id": id_}
+        try:
+            jpeg = poster_of(clip_file(self._folder, self._clips.get(id_, "")), POSTER_WIDTH)
+        except (KlingError, OSError) as error:
+            self.widget.send({**answer, "error": str(error)}, [])
+            return
+        self.widget.send(answer, [jpeg])
+
+    def _act(self, name: str, number: int) -> None:
+        """Do what a button says; what comes of it, an error included, is told under the panel."""
+        said = error = ""
+        try:
+            result = _action(name)(self._run)
+            said = result if isinstance(result, str) else ""
+        except Exception as trouble:  # noqa: BLE001 - whatever it is, it belongs where the person looks
+            error = _told(trouble)
+        self._answer = {"acted": max(number, self._answer["acted"]), "said": short(said), "error": error}
+        self._ticker.nudge()
+
+
+def _action(name: str) -> Callable[[Run], object]:
+    if name not in ACTIONS:
+        message = f"there is no action {name!r}; {nearest(name, ACTIONS)}"
+        raise InputError(message)
+    return ACTIONS[name]
+
+
+def _told(trouble: Exception) -> str:
+    return short(str(trouble) if isinstance(trouble, KlingError) else f"{type(trouble).__name__}: {trouble}")
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _reply_on_the_askers_subshell(comm: Any) -> None:
+    """Let the front end's messages be handled on the subshell that it names.
+
+    ipykernel 7.4.0 (``comm/comm.py``, read 2026-11) sends them to the shell that Python last wrote from instead: to
+    the main one, which stands still while a cell runs, so that Cancel would wait for that cell. There is no public
+    switch; shadowing the method holds for every message, where resetting what it remembers would have to follow
+    each update.
+    """
+    if hasattr(comm, "_reply_subshell_for"):
+        comm._reply_subshell_for = lambda _data, subshell: subshell  # noqa: SLF001
+
+
+@cache
+def _panel_class() -> type[Any]:
+    import anywidget
+    import traitlets
+
+    class RunPanel(anywidget.AnyWidget):
+        _esm = text_of("live.js")
+        _css = text_of("style.css") + text_of("live.css")
+        mark = traitlets.Unicode().tag(sync=True)
+        meanings = traitlets.Unicode().tag(sync=True)
+        standing = traitlets.Unicode().tag(sync=True)
+        tiles = traitlets.Unicode().tag(sync=True)
+        answer = traitlets.Unicode().tag(sync=True)
+
+    return RunPanel

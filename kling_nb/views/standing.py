@@ -1,0 +1,177 @@
+"""How a run stands, in words: what the live panel, its static output and the terminal all say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from kling_nb.plan import dollars
+from kling_nb.task import RESTING, TaskState
+
+if TYPE_CHECKING:
+    from kling_nb.engine.run import Snapshot
+
+S = TaskState
+
+ORDER = (
+    *(S.SAVED, S.READY, S.RUNNING, S.QUEUED, S.SUBMITTING),
+    *(S.STALLED, S.UNCERTAIN, S.EXPIRED, S.FAILED, S.REFUSED, S.CANCELLED, S.PLANNED),
+)
+"""The states as they stand in a bar: what is done first, what is not begun last."""
+
+MOVING = frozenset(S) - RESTING - {S.PLANNED}
+
+MEANINGS: Mapping[str, str] = {
+    S.PLANNED: "not sent yet",
+    S.SUBMITTING: "on its way to the provider",
+    S.QUEUED: "accepted by the provider, waiting there",
+    S.RUNNING: "being generated",
+    S.READY: "generated, the clip is being fetched",
+    S.SAVED: "the clip is in the lab folder",
+    S.REFUSED: "never sent: it cannot be what was asked for",
+    S.FAILED: "the provider said no, or nothing usable came of it",
+    S.CANCELLED: "never sent, or cancelled at the provider",
+    S.UNCERTAIN: "the answer was lost, so it may have been bought: lab.uncertain() shows what can be done",
+    S.STALLED: "no news for far longer than usual; still looked at",
+    S.EXPIRED: "generated, but its link is dead",
+}
+"""What each state means, in a few words."""
+
+DOT = " · "  # between the parts of a tile's label
+REASON_LONGEST = 400  # characters of a foreign sentence that a view carries
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Standing:
+    """A snapshot in words, ready to be shown; everything in it is text, to be escaped by whoever shows it.
+
+    ``parts`` are states and their counts in the order of a bar. ``unsent`` and ``sent`` are what a cancellation
+    would end, and what is already paid for. ``causes`` are sentences and how many points they touched.
+    """
+
+    name: str
+    simulated: bool
+    stage: str
+    moving: bool
+    parts: tuple[tuple[str, int], ...]
+    total: int
+    counts: str
+    money: str
+    left: str
+    held: str
+    causes: tuple[tuple[str, int], ...]
+    unsent: int
+    sent: int
+    failed: int
+    note: str
+    pauses: bool
+    resumes: bool
+    cancels: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain JSON values, as `live.js` reads them."""
+        return asdict(self)
+
+
+def standing(snapshot: Snapshot) -> Standing:
+    """Say how a run stands."""
+    parts = tuple((state.value, snapshot.counts[state]) for state in ORDER if snapshot.counts.get(state))
+    unsent = snapshot.counts.get(S.PLANNED, 0)
+    sent = sum(count for state, count in parts if S(state).is_sent)
+    return Standing(
+        name=snapshot.name,
+        simulated=snapshot.simulated,
+        stage=stage(snapshot),
+        moving=is_moving(snapshot),
+        parts=parts,
+        total=snapshot.total,
+        counts=counts_line(snapshot),
+        money=money_line(snapshot),
+        left=left_words(snapshot),
+        held=short(snapshot.held or ""),
+        causes=tuple((short(text), count) for text, count in snapshot.causes if text != snapshot.held),
+        unsent=unsent,
+        sent=sent,
+        failed=snapshot.counts.get(S.FAILED, 0),
+        note=f"{len(snapshot.tiles)} of {snapshot.total} shown" if len(snapshot.tiles) < snapshot.total else "",
+        pauses=snapshot.state == "running" and unsent > 0,
+        resumes=snapshot.state == "paused" or (snapshot.state != "cancelled" and unsent > 0 and bool(snapshot.held)),
+        cancels=snapshot.state != "cancelled" and unsent + sent > 0,
+    )
+
+
+def is_moving(snapshot: Snapshot) -> bool:
+    """Tell whether something is under way: a paused or cancelled run moves until what was sent is fetched."""
+    if snapshot.state in ("paused", "cancelled"):
+        return any(snapshot.counts.get(state) for state in MOVING)
+    return snapshot.state == "running"
+
+
+def stage(snapshot: Snapshot) -> str:
+    """Say in a word or two where a run stands."""
+    if snapshot.state in ("paused", "cancelled"):
+        return f"{snapshot.state}, still fetching" if is_moving(snapshot) else snapshot.state
+    if snapshot.state == "running":
+        return "running"
+    if any(snapshot.counts.get(state) for state in (S.UNCERTAIN, S.STALLED, S.EXPIRED)):
+        return "needs a look"
+    return "waiting" if snapshot.counts.get(S.PLANNED) else "finished"
+
+
+def counts_line(snapshot: Snapshot) -> str:
+    """Count the points by state, in words."""
+    counted = " · ".join(f"{snapshot.counts[state]} {state}" for state in ORDER if snapshot.counts.get(state))
+    return f"{counted or 'nothing'} of {snapshot.total}" if counted.count("·") or not counted else f"all {counted}"
+
+
+def money_line(snapshot: Snapshot) -> str:
+    """Say what is spent, what may still be charged, and the ceiling, in USD."""
+    parts = [f"{dollars(snapshot.spent)} spent"]
+    parts += [f"{dollars(snapshot.reserved)} reserved"] if snapshot.reserved else []
+    limit = f" of {dollars(snapshot.budget).removesuffix('.00')}" if snapshot.budget is not None else ""
+    return " · ".join(parts) + limit
+
+
+def left_words(snapshot: Snapshot) -> str:
+    """Say how long it will still take, roughly; nothing where that is not known or nothing moves."""
+    seconds = snapshot.left_s
+    if seconds is None:
+        return ""
+    if seconds < 8:
+        return "a few seconds left"
+    if seconds < 95:
+        return f"about {max(10, round(seconds / 10) * 10)} s left"
+    return f"about {round(seconds / 60)} min left" if seconds < 5400 else f"about {seconds / 3600:.1f} h left"
+
+
+def cards(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """Return the tiles as plain JSON values: ``id, label, state, reason`` and whether the clip is ``saved``.
+
+    What is the same in every label is left out of them.
+    """
+    labels = telling([tile.label for tile in snapshot.tiles])
+    return [
+        {
+            "id": tile.id,
+            "label": short(label),
+            "state": tile.state,
+            "reason": short(tile.reason),
+            "saved": tile.clip is not None,
+        }
+        for tile, label in zip(snapshot.tiles, labels, strict=True)
+    ]
+
+
+def telling(labels: Sequence[str]) -> list[str]:
+    """Leave out of labels the parts that are the same in all; one label, or labels all the same, stay whole."""
+    split = [label.split(DOT) for label in labels]
+    if len({len(parts) for parts in split}) != 1:
+        return list(labels)
+    kept = [index for index, column in enumerate(zip(*split, strict=True)) if len(set(column)) > 1]
+    return [DOT.join(parts[index] for index in kept) or label for parts, label in zip(split, labels, strict=True)]
+
+
+def short(text: str) -> str:
+    """Return a foreign sentence, cut where it is too long to show."""
+    return text if len(text) <= REASON_LONGEST else text[: REASON_LONGEST - 1] + "…"
