@@ -78,11 +78,11 @@ class Lab:
         self.folder = Path(folder).expanduser().resolve()
         self.simulation = Simulation() if simulate is True else (simulate or None)
         self.catalog = catalogue.load(_path(catalog), _path(providers))
-        self._keys = dict(keys or {})
+        self._keys = keyring.hidden(keys or {})
         self._provider = provider
         self._bindings: dict[str, tuple[Provider, Dialect]] = {}
-        if provider is not None:
-            self.catalog.provider(provider)
+        for name in filter(None, (provider, *self._keys)):
+            self.catalog.provider(name)
         self._planner = Planner(self.catalog, self._bound, simulated=self.simulated)
         self._opened = self._open()
 
