@@ -88,7 +88,7 @@ class _Shown:
         """Return which request this kernel answers; a count of executions stands still where none is kept."""
         from IPython.core.getipython import get_ipython
 
-        parent = getattr(get_ipython(), "get_parent", dict)()
+        parent: dict[str, Any] = getattr(get_ipython(), "get_parent", dict)()
         return str(parent.get("header", {}).get("msg_id", ""))
 
 
