@@ -15,6 +15,8 @@ import pytest
 
 import kling_nb as kn
 
+pytest_plugins = ["tests.browser"]
+
 
 def _is_here(host: object) -> bool:
     text = host.decode() if isinstance(host, bytes) else str(host or "localhost")
@@ -39,7 +41,7 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take away what the machine says of keys, speeds and proxies."""
     proxies = {f"{name}_proxy" for name in ("http", "https", "all", "no")}
     for name in list(os.environ):
-        if name.startswith("KLING_NB_") or name.lower() in proxies:
+        if (name.startswith("KLING_NB_") and name != "KLING_NB_REQUIRE") or name.lower() in proxies:
             monkeypatch.delenv(name)
 
 

@@ -98,6 +98,10 @@ class Engine:
 
     # -- from any thread ---------------------------------------------------------------------------------------
 
+    def now(self) -> float:
+        """Return the engine's time, in Unix seconds."""
+        return self._clock.now()
+
     def start(self, order: Order) -> Control:
         """Start or re-attach to a run."""
         return self._loop.call(self._start, order)

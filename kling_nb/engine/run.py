@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 TILES_MOST = 48
 RETRIED = (TaskState.FAILED,)
+PROMPT_SHOWN = 40
 WAIT_STEP_S = 0.2  # how often a blocking wait looks for an interrupt
 
 
@@ -86,6 +87,7 @@ class Run:
         self._folder = folder
         self._simulated = simulated
         self._began = time.monotonic()
+        self._began_at = engine.now()
 
     @property
     def name(self) -> str:
@@ -247,9 +249,14 @@ class Run:
         """Estimate by the pace so far, in real seconds."""
         if not self.is_moving:
             return None
-        done = sum(task.state.is_resting for task in tasks)
+        own = [task for task in tasks if task.state is TaskState.PLANNED or self._is_of_this_time(task)]
+        done = sum(task.state.is_resting for task in own)
         passed = time.monotonic() - self._began
-        return passed / done * (len(tasks) - done) if done else None
+        return passed / done * (len(own) - done) if done else None
+
+    def _is_of_this_time(self, task: Task) -> bool:
+        """Tell whether a task was submitted since this handle was made: what was reused says nothing of the pace."""
+        return task.submitted_at is not None and task.submitted_at >= self._began_at
 
     def __repr__(self) -> str:
         """Return one line."""
@@ -275,5 +282,6 @@ _QUIET = (TaskState.PLANNED, TaskState.REFUSED, TaskState.CANCELLED)
 def _tile(task: Task) -> Tile:
     request = task.request
     facets = (task.provider, task.model, request.get("mode"), request.get("duration") and f"{request['duration']} s")
-    label = " · ".join(str(facet) for facet in facets if facet)
+    prompt = str(request.get("prompt", ""))
+    label = " · ".join(str(facet) for facet in (*facets, prompt[:PROMPT_SHOWN]) if facet)
     return Tile(task.id, label, task.state.value, task.reason, task.clip.path if task.clip else None)

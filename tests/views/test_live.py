@@ -180,7 +180,7 @@ def test_a_clip_that_cannot_be_read_has_no_poster(lab_folder: LabFolder, clip: s
 
 def test_a_summary_by_itself_hides_nothing() -> None:
     """Without a mark no live panel is expected, so the rule that hides what follows a static output stays away."""
-    assert 'class="knb knb-run"' in summary_html(snapshot(tiles=()), ".")
+    assert 'class="knb knb-run ' in summary_html(snapshot(tiles=()), ".")
     assert 'class="knb-static knb-run" data-knb="m"' in summary_html(snapshot(tiles=()), ".", mark="m")
 
 
