@@ -88,6 +88,10 @@ class Lab:
 
     def _open(self) -> Opened:
         opened = _open.get(self.folder)
+        if opened is not None and opened.engine is None:
+            # Who drove it may be gone: opening it again tries to drive it.
+            self.close()
+            opened = None
         if opened is None:
             wanted = Wanted(
                 folder=self.folder,

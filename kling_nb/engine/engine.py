@@ -40,7 +40,9 @@ LOST_MOST = 3  # attempts of one point that never arrived, before it is left to 
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """What an engine is made of; the lab fills it. ``app`` makes the embedded simulator on the engine's thread."""
+    """What an engine is made of; the lab fills it. ``app`` makes the embedded simulator on the engine's thread, and
+    returns it with what closes it.
+    """
 
     folder: Path
     catalog: Catalog
@@ -48,7 +50,7 @@ class Setup:
     key: Callable[[Provider], str]
     clock: Clock
     lab_key: str  # goes into own ids: random, or fixed by the seed of a simulation
-    app: Callable[[Clock], Any] | None = None
+    app: Callable[[Clock], tuple[Any, Callable[[], None]]] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +153,7 @@ class Engine:
     async def _open(self) -> None:
         setup = self._setup
         inputs = setup.folder / "inputs"
-        app = setup.app(self._clock) if setup.app else None
+        app, self._close_app = setup.app(self._clock) if setup.app else (None, lambda: None)
         self._wire = Wire(app=app, read_image=lambda ref: media.image_bytes(ref, inputs))
         self._learnt = Learnt()
         for provider, model, request, seconds in self._log.durations():
@@ -194,6 +196,7 @@ class Engine:
         self._group.cancel_scope.cancel()
         await anyio.lowlevel.checkpoint()
         await self._wire.aclose()
+        self._close_app()
 
     _group: TaskGroup
     _wire: Wire

@@ -153,4 +153,7 @@ class Loop:
     def close(self) -> None:
         """Stop the thread; what was under way is left as the log says."""
         atexit.unregister(self.close)
+        # Left to itself the portal waits for what runs on it, which is everything: the interpreter would never exit.
+        with contextlib.suppress(RuntimeError):
+            self._portal.call(self._portal.stop, True)  # noqa: FBT003 - anyio's own signature
         self._stack.close()

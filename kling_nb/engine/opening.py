@@ -84,6 +84,7 @@ class Opened:
         try:
             self.log = ExperimentLog(wanted.folder, simulated=wanted.simulation is not None, write=drives)
             if drives:
+                _remove_pieces(wanted.folder)
                 self._drive(wanted)
         except BaseException:
             self._lock.release()
@@ -131,11 +132,10 @@ class Opened:
     def close(self) -> None:
         """Detach from the folder: what runs at the providers goes on, and is followed when it is opened again."""
         self.closed = True
-        if self.engine is not None:
-            self.engine.close()
-        else:
-            self.log.close()
-        self._lock.release()
+        try:
+            (self.engine or self.log).close()
+        finally:
+            self._lock.release()
 
 
 def _make_folders(folder: Path) -> None:
@@ -147,13 +147,24 @@ def _make_folders(folder: Path) -> None:
         raise LabError(message) from error
 
 
+def _remove_pieces(folder: Path) -> None:
+    """Remove what downloads left behind that were cut off: each is fetched anew."""
+    for name in FOLDERS:
+        for piece in (folder / name).glob("*.part"):
+            piece.unlink(missing_ok=True)
+
+
 def _clock(simulation: Simulation | None, log: ExperimentLog) -> Clock:
     if simulation is None:
         return Clock(speed_variable() or 1.0)
     return VirtualClock(log.last_at() or EPOCH, simulation.pace)
 
 
-def _embedded(simulation: Simulation, folder: Path) -> Callable[[Clock], Any]:
+def _embedded(simulation: Simulation, folder: Path) -> Callable[[Clock], tuple[Any, Callable[[], None]]]:
     from ..simulator import Simulator
 
-    return lambda clock: Simulator(folder, seed=simulation.seed, now=clock.now).app
+    def make(clock: Clock) -> tuple[Any, Callable[[], None]]:
+        simulator = Simulator(folder, seed=simulation.seed, now=clock.now)
+        return simulator.app, simulator.close
+
+    return make
