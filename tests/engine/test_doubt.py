@@ -1,0 +1,121 @@
+"""Uncertain tasks: what is at stake, and what a person can decide."""
+
+from __future__ import annotations
+
+import pytest
+from labs import PRICE, Open, ledger, start, sweep
+
+import kling_nb as kn
+from kling_nb.errors import InputError, KlingError
+
+ONE = PRICE["fal"]
+LOST = "boat #sim:lost"
+
+
+def uncertain(lab: kn.Lab, *prompts: str) -> kn.Run:
+    """Start points at fal whose answers are lost: it knows no id of ours, so that nothing can be looked up."""
+    return start(lab, sweep(*(prompts or (LOST,)), provider="fal"), name="a").wait()
+
+
+def test_a_lost_answer_is_put_before_a_person_with_its_price(simulated: Open) -> None:
+    """What may have been bought is listed with the price at stake, which stays reserved; Run All does not buy it again."""
+    lab = simulated()
+    run = uncertain(lab)
+    assert {"uncertain": 1} == uncertain(lab).snapshot().counts
+    listed = lab.uncertain()
+    assert (1, ONE, ONE, ONE) == (len(listed), listed.at_stake, listed[0].at_stake, run.snapshot().reserved)
+    assert [float(ONE)] == list(listed.df["at_stake_usd"])
+    assert "1 tasks, $0.35 at stake" in repr(listed)
+    assert "$0.35 at stake" in listed._repr_html_()
+    assert 1 == len(ledger(lab))
+
+
+def test_nothing_uncertain_is_an_empty_list(simulated: Open) -> None:
+    """Without doubt there is nothing at stake."""
+    listed = simulated().uncertain()
+    assert (0, 0) == (len(listed), listed.at_stake)
+    assert listed.df.empty
+
+
+def test_looking_again_finds_nothing_where_nothing_can_be_found(simulated: Open) -> None:
+    """Looking again at a provider that keeps no id of ours leaves the task as it is."""
+    lab = simulated()
+    run = uncertain(lab)
+    lab.uncertain()[0].look_again()
+    assert {"uncertain": 1} == run.wait().snapshot().counts
+
+
+def test_it_can_be_accepted_by_the_providers_id(simulated: Open) -> None:
+    """Named by the id that the provider's console shows, it is followed from there, and its clip saved."""
+    lab = simulated()
+    run = uncertain(lab)
+    remote_id = ledger(lab)[0].task_id
+    lab.uncertain()[0].accepted_as(f" {remote_id}\n")
+    run.wait()
+    assert ["saved", remote_id] == list(run.df[["state", "remote_id"]].iloc[0])
+    assert (1, ONE) == (len(ledger(lab)), run.snapshot().spent)
+
+
+def test_an_id_is_no_address(simulated: Open) -> None:
+    """What cannot be an id is refused, and nothing changes."""
+    lab = simulated()
+    uncertain(lab)
+    for wrong in ("", "  ", "a/b", "a?b", "x" * 201):
+        with pytest.raises(InputError, match="no task id"):
+            lab.uncertain()[0].accepted_as(wrong)
+    assert 1 == len(lab.uncertain())
+
+
+def test_giving_up_keeps_the_price_counted(simulated: Open) -> None:
+    """Given up it is a failure that may have been charged."""
+    lab = simulated()
+    run = uncertain(lab)
+    lab.uncertain()[0].give_up()
+    shown = run.snapshot()
+    assert ({"failed": 1}, ONE, 0) == (shown.counts, shown.spent, shown.reserved)
+    assert 0 == len(lab.uncertain())
+
+
+def test_buying_again_is_a_decision(simulated: Open) -> None:
+    """Bought again, the point has a new attempt, and both are counted, since both may have been charged."""
+    lab = simulated()
+    run = uncertain(lab)
+    lab.uncertain()[0].buy_again()
+    run.wait()
+    assert ["saved", 2] == list(run.df[["state", "attempt"]].iloc[0])
+    assert (2, 2 * ONE) == (len(ledger(lab)), run.snapshot().spent)
+
+
+def test_a_run_retries_what_is_uncertain_only_when_told(simulated: Open) -> None:
+    """retry() leaves doubt alone; retry(uncertain=True) buys again, and the old attempt stays reserved."""
+    lab = simulated()
+    run = uncertain(lab)
+    assert {"uncertain": 1} == run.retry().wait().snapshot().counts
+    shown = run.retry(uncertain=True).wait().snapshot()
+    assert ({"saved": 1}, ONE, ONE) == (shown.counts, shown.spent, shown.reserved)
+
+
+def test_a_decision_made_too_late_changes_nothing(simulated: Open) -> None:
+    """Who still holds an old list cannot give up, or buy again, what was found in the meantime."""
+    lab = simulated()
+    run = uncertain(lab)
+    old = lab.uncertain()[0]
+    lab.uncertain()[0].accepted_as(ledger(lab)[0].task_id)
+    run.wait()
+    for decide in (old.give_up, old.buy_again, lambda: old.accepted_as("1")):
+        with pytest.raises(InputError, match="no longer uncertain, it is saved"):
+            decide()
+    assert {"saved": 1} == run.wait().snapshot().counts
+    assert 1 == len(ledger(lab))
+
+
+def test_generate_says_what_is_at_stake(simulated: Open) -> None:
+    """A clip whose purchase is in doubt is an error with the price and the way on."""
+    with pytest.raises(KlingError, match=r"uncertain, \$0.35 at stake; lab.uncertain\(\)"):
+        simulated().generate(LOST, model="kling-v2-5-turbo", mode="pro", provider="fal")
+
+
+def test_a_task_that_is_not_there_is_an_input_error(simulated: Open) -> None:
+    """Rating a task that the lab does not have names where ids are."""
+    with pytest.raises(InputError, match="there is no task 'kn-0'"):
+        simulated().rate("kn-0", 5)

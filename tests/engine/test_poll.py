@@ -1,0 +1,100 @@
+"""When to ask: by the hazard of finishing, learnt from the log, and together where the provider lets us."""
+
+from __future__ import annotations
+
+import math
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from labs import Open, live_lab, start, sweep
+
+from kling_nb.engine.poll import CAP_S, FLOOR_S, SIGMA, Curve, Learnt, wait_s
+from kling_nb.simulator import Fault
+
+KIND = ("kling", "kling-v2-6", "std")
+curves = st.builds(Curve, st.floats(5, 2000), st.floats(0.1, 1.5))
+
+
+@given(st.lists(st.tuples(st.floats(-1e4, 1e6), curves), min_size=1, max_size=20))
+@settings(max_examples=60, deadline=None)
+def test_a_wait_is_never_too_short_or_too_long(tasks: list[tuple[float, Curve]]) -> None:
+    """Whatever is watched, of whatever age (a clock may have been set back), the next look is within bounds."""
+    first = 100 + CAP_S
+    assert FLOOR_S <= wait_s(tasks) <= first
+
+
+def test_it_looks_seldom_at_first_and_often_around_the_median() -> None:
+    """A task that cannot be done yet is left alone; around its median it is asked about most often."""
+    curve = Curve(120.0)
+    waits = {age: wait_s([(age, curve)]) for age in (0, 30, 60, 120, 240)}
+    assert waits[0] > waits[60] > waits[120]
+    assert waits[0] >= 30
+
+
+def test_more_tasks_are_asked_about_more_often() -> None:
+    """One request that asks about many is worth more, and is sent more often."""
+    curve = Curve(120.0)
+    assert wait_s([(100.0, curve)] * 20) < wait_s([(100.0, curve)])
+
+
+def test_the_schedule_solves_its_equation() -> None:
+    """Looks are where the integral of the root of the hazard reaches whole numbers, within the steps' precision."""
+    curve, price = Curve(110.0), 0.4
+    at, seen = 0.0, []
+    for _ in range(6):
+        at += wait_s([(at, curve)])
+        seen.append(at)
+    total = sum(math.sqrt(price * curve.hazard(t / 10) / 2) / 10 for t in range(int(seen[-1] * 10)))
+    assert total == pytest.approx(6, rel=0.1)
+
+
+@given(st.floats(1, 5000), curves)
+@settings(max_examples=60, deadline=None)
+def test_a_hazard_is_a_rate(age: float, curve: Curve) -> None:
+    """It is finite and never negative."""
+    assert 0 <= curve.hazard(age) < math.inf
+    assert 0 == curve.hazard(0)
+
+
+def test_it_starts_from_the_catalogue() -> None:
+    """Before anything was learnt the curve is the catalogue's typical length."""
+    assert Curve(90.0, SIGMA) == Learnt().curve(KIND, 90.0)
+
+
+def test_it_learns_from_what_it_saw() -> None:
+    """After many tasks the curve is theirs, a few oddly long ones notwithstanding; other kinds learn nothing."""
+    learnt, dice = Learnt(), random.Random(1)
+    for _ in range(60):
+        learnt.saw(KIND, 200 * math.exp(0.1 * dice.normalvariate(0, 1)))
+    learnt.saw(KIND, 20_000)
+    learnt.saw(KIND, -5)
+    curve = learnt.curve(KIND, 60.0)
+    assert 170 < curve.median_s < 210
+    assert curve.sigma < SIGMA
+    assert Curve(60.0, SIGMA) == learnt.curve(("fal",), 60.0)
+
+
+def test_a_lab_learns_from_its_log(simulated: Open) -> None:
+    """What an earlier session saw is known to the next."""
+    lab = simulated()
+    start(lab, sweep("fox", "boat")).wait()
+    lab.close()
+    lab = simulated()
+    provider, model, request, seconds = lab.log.durations()[0]
+    assert ("kling", "kling-v2-5-turbo", "fox") == (provider, model, request["prompt"])
+    assert 10 < seconds < 1000
+    assert 2 == sum(map(len, lab._opened.engine._learnt._seen.values()))
+
+
+def test_kling_is_asked_about_all_at_once(tmp_path: Path) -> None:
+    """Tasks of one account are asked about by one listing; one is asked about singly only where it is alone."""
+    never = 10**9
+    lists, singles = (Fault(action="html", operation=kind, nth=never) for kind in ("list", "status"))
+    with live_lab(tmp_path / "live", lists, singles) as live:
+        start(live.lab, sweep(*(f"fox {n}" for n in range(5)))).wait(30)
+        (asked_lists,), (asked_singles,) = sorted(live.simulator._world.store._run("SELECT seen FROM fault_uses", ()))[::-1]
+    assert 1 <= asked_lists <= 40
+    assert asked_singles <= asked_lists
