@@ -16,6 +16,7 @@ from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool, StaticPool
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 BUSY_S = 10
 FILE = "log.sqlite"
+READ_ONLY = {"mode": "ro", "uri": "true"}
 
 _schema = sa.MetaData()
 META = sa.Table("meta", _schema, sa.Column("key", sa.String, primary_key=True), sa.Column("value", sa.String))
@@ -113,7 +115,7 @@ class ExperimentLog:
         if not write and not self.path.exists():
             message = f"expected a lab folder with a {FILE}, found none in {folder}; open it once as its driver"
             raise LabError(message)
-        self._reader = sa.create_engine(f"sqlite:///file:{_uri(self.path)}?mode=ro&uri=true", poolclass=NullPool)
+        self._reader = _reader(self.path)
         try:
             if write:
                 self._writer = _writer(self.path)
@@ -327,7 +329,7 @@ def is_simulated(folder: Path) -> bool:
     if not path.is_file():
         message = f"expected a lab folder with a {FILE}, found none in {folder}"
         raise LabError(message)
-    reader = sa.create_engine(f"sqlite:///file:{_uri(path)}?mode=ro&uri=true", poolclass=NullPool)
+    reader = _reader(path)
     with reader.connect() as db:
         return db.execute(sa.select(META.c.value).where(META.c.key == "simulated")).scalar() == "1"
 
@@ -338,13 +340,15 @@ def _parts(values: Iterable[str]) -> list[list[str]]:
     return [wanted[start : start + 500] for start in range(0, len(wanted), 500)]
 
 
-def _uri(path: Path) -> str:
-    return path.resolve().as_posix().replace("?", "%3f").replace("#", "%23")
+def _reader(path: Path) -> sa.Engine:
+    # As a file URI, since only that can say read-only; quoted, since a folder may be called "what? #2".
+    place = "file:" + quote(path.resolve().as_posix())
+    return sa.create_engine(sa.URL.create("sqlite", database=place, query=READ_ONLY), poolclass=NullPool)
 
 
 def _writer(path: Path) -> sa.Engine:
     engine = sa.create_engine(
-        f"sqlite:///{path}",
+        sa.URL.create("sqlite", database=str(path)),
         poolclass=StaticPool,
         connect_args={"check_same_thread": False, "timeout": BUSY_S, "isolation_level": None},
     )

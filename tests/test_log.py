@@ -1,0 +1,249 @@
+"""The log: what is written is read again, in one transaction or not at all, by this version and no earlier one."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from labs import Open, ledger, listen, start, sweep
+
+from kling_nb.errors import KlingError, LabError, LabMode, LogTooNew
+from kling_nb.log import ExperimentLog, PointRow, RunRow, is_simulated, task_from, task_row
+from kling_nb.task import Clip, Cost, Event, Task, TaskState, Ticket
+
+text = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+scalars = st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.floats(allow_nan=False, allow_infinity=False) | text
+plain = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3), max_leaves=6)
+maps = st.dictionaries(text, plain, max_size=3).map(MappingProxyType)
+money = st.decimals(min_value=0, max_value=1000, places=4)
+instants = st.none() | st.floats(0, 4e9)
+clips = st.builds(
+    Clip, path=text, sha256=text, bytes=st.integers(0, 2**40), width=st.integers(1, 9999), height=st.integers(1, 9999),
+    fps=st.floats(1, 120), seconds=st.floats(0, 999), sound=st.booleans(), flags=st.lists(text, max_size=3).map(tuple),
+)
+tasks = st.builds(
+    Task,
+    id=text.filter(bool), identity=text, provider=text, model=text, run=text, attempt=st.integers(1, 99),
+    request=maps, call=maps, estimate_low=st.none() | money, estimate_high=st.none() | money,
+    state=st.sampled_from(TaskState), reason=text, cause=text, unwanted=st.booleans(), charged=st.none() | st.booleans(),
+    ticket=st.none() | st.builds(Ticket, text, maps), asset=st.none() | maps,
+    cost=st.none() | st.builds(Cost, money, text, st.none() | money), clip=st.none() | clips,
+    rating=st.none() | st.floats(0, 5), note=text, planned_at=instants, submitted_at=instants, accepted_at=instants,
+    changed_at=instants, done_at=instants, saved_at=instants,
+)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[ExperimentLog]:
+    """Open a new log for writing."""
+    one = ExperimentLog(tmp_path, simulated=True, write=True)
+    yield one
+    one.close()
+
+
+def task(name: str = "t", **changes: Any) -> Task:
+    """Return a small task."""
+    return replace(Task(id=name, identity=f"i-{name}", provider="kling", model="m", run="a", planned_at=1.0), **changes)
+
+
+@given(tasks)
+@settings(max_examples=40, deadline=None)
+def test_a_row_holds_a_whole_task(one: Task) -> None:
+    """A task and its row are each other's inverse."""
+    assert one == task_from(task_row(one))
+
+
+def test_a_database_holds_a_whole_task(tmp_path: Path) -> None:
+    """Written to disk and read again, a task and its event are what they were."""
+    log = ExperimentLog(tmp_path, simulated=True, write=True)
+
+    @given(tasks, maps)
+    @settings(max_examples=25, deadline=None)
+    def round_trip(one: Task, data: Any) -> None:
+        log.commit([(Event(one.id, "noted", 2.5, data), one)])
+        assert [one] == log.tasks_by_id([one.id])
+
+    try:
+        round_trip()
+    finally:
+        log.close()
+
+
+def test_runs_and_points_come_back_as_they_were(log: ExperimentLog) -> None:
+    """A run and its points are read as they were written; written again they are replaced."""
+    run = RunRow(name="a", started_at=5.0, budget=Decimal("2.50"), sweep="[axes]")
+    points = [
+        PointRow(run="a", point=n, sample=1, identity=f"i{n}", task="t", template="{x}", variables={"x": n}, losses=("so",))
+        for n in range(3)
+    ]
+    log.add_run(run, points)
+    assert ([run], points) == (log.read_runs(), log.read_points("a"))
+    log.add_run(replace(run, budget=None), points[:1])
+    assert (None, points[:1]) == (log.read_runs()[0].budget, log.read_points())
+    log.set_run("a", state="paused")
+    assert "paused" == log.read_runs()[0].state
+
+
+def test_one_transaction_or_none(log: ExperimentLog) -> None:
+    """When one row of a commit cannot be written, none is, and the error is one sentence."""
+    bad = task("b", note=object())
+    with pytest.raises(LabError, match="cannot be written"):
+        log.commit([(Event("a", "planned", 1.0), task("a")), (Event("b", "planned", 1.0), bad)])
+    assert not log.read_tasks()
+    assert log.events().empty
+
+
+def test_events_are_only_added(log: ExperimentLog) -> None:
+    """A task's row changes, its events stay, in order."""
+    for n, kind in enumerate(("planned", "noted", "odd kind of a later version")):
+        log.commit([(Event("t", kind, float(n), {"n": n}), task(note=kind))])
+    assert ["planned", "noted", "odd kind of a later version"] == list(log.events("t")["kind"])
+    assert 1 == len(log.read_tasks())
+
+
+def test_what_serves_an_identity(log: ExperimentLog) -> None:
+    """The last attempt at an identity serves it; one without attempts is served by the task that its point shared."""
+    log.commit([(Event(t.id, "planned", 1.0), t) for t in (task("x", identity="i"), task("y", identity="i", attempt=2))])
+    log.add_run(RunRow(name="a", started_at=1.0), [PointRow(run="a", point=0, sample=1, identity="j", task="y")])
+    assert {"i": "y"} == {name: one.id for name, one in log.latest(["i", "j", "k"]).items()}
+    assert {"i": "y", "j": "y"} == {name: one.id for name, one in log.known(["i", "j", "k"]).items()}
+    assert {"i": "y"} == {name: one.id for name, one in log.known(["i", "j", "k"], shared=False).items()}
+
+
+def test_many_identities_at_once(log: ExperimentLog) -> None:
+    """More identities than a query takes parameters are looked up all the same."""
+    log.commit([(Event(t.id, "planned", 1.0), t) for t in (task(f"t{n}") for n in range(1200))])
+    assert 1200 == len(log.known(f"i-t{n}" for n in range(40_000)))
+
+
+def test_readers_never_wait_for_the_writer(log: ExperimentLog, tmp_path: Path) -> None:
+    """While one process writes others read, each a whole state."""
+    reader = ExperimentLog(tmp_path, simulated=True, write=False)
+    failed: list[BaseException] = []
+
+    def read() -> None:
+        try:
+            for _ in range(60):
+                events, rows = len(reader.events()), len(reader.read_tasks())
+                assert rows >= events
+        except BaseException as error:  # noqa: BLE001 - told to the test
+            failed.append(error)
+
+    looker = threading.Thread(target=read)
+    looker.start()
+    for n in range(60):
+        log.commit([(Event(f"t{n}", "planned", 1.0), task(f"t{n}"))])
+    looker.join()
+    reader.close()
+    assert not failed
+
+
+def test_a_reader_cannot_write(log: ExperimentLog, tmp_path: Path) -> None:
+    """A log that was opened for reading refuses to write."""
+    reader = ExperimentLog(tmp_path, simulated=True, write=False)
+    with pytest.raises(LabError, match="open for reading only"):
+        reader.commit([(Event("t", "planned", 1.0), task())])
+    reader.close()
+
+
+def test_a_later_version_is_refused_and_not_touched(simulated: Open) -> None:
+    """A log of a later version is refused with one sentence, and not a row of it is changed."""
+    lab = simulated()
+    start(lab, sweep("fox")).wait()
+    lab.close()
+    path = lab.folder / "log.sqlite"
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE meta SET value = '99' WHERE key = 'schema_version'")
+        db.execute("CREATE TABLE novelty (x)")
+    before = dump(path)
+    for _ in range(2):
+        with pytest.raises(LogTooNew, match=r"later version \(schema 99, this one reads 1\); upgrade kling_nb to open it"):
+            simulated()
+    assert before == dump(path)
+
+
+def dump(path: Path) -> list[str]:
+    """Return a database as SQL."""
+    db = sqlite3.connect(path)
+    try:
+        return list(db.iterdump())
+    finally:
+        db.close()
+
+
+def test_a_log_is_simulated_or_live(log: ExperimentLog, tmp_path: Path) -> None:
+    """A simulated log is not opened live."""
+    assert is_simulated(tmp_path)
+    with pytest.raises(LabMode, match="cannot be opened live"):
+        ExperimentLog(tmp_path, simulated=False, write=False)
+
+
+def test_where_there_is_no_log(tmp_path: Path) -> None:
+    """Reading a folder without a log is an error that says what was expected, and makes nothing."""
+    for act in (lambda: is_simulated(tmp_path), lambda: ExperimentLog(tmp_path, simulated=True, write=False)):
+        with pytest.raises(LabError, match=r"expected a lab folder with a log.sqlite, found none"):
+            act()
+    assert not list(tmp_path.iterdir())
+
+
+def test_odd_folder_names(tmp_path: Path) -> None:
+    """A folder may be called anything that a file system takes."""
+    for name in ("what? is #this%20", "a b", "ein Ölbaum"):
+        folder = tmp_path / name
+        folder.mkdir()
+        log = ExperimentLog(folder, simulated=True, write=True)
+        log.commit([(Event("t", "planned", 1.0), task())])
+        assert 1 == len(log.read_tasks())
+        log.close()
+        assert ["log.sqlite"] == [path.name for path in folder.iterdir() if path.suffix == ".sqlite"]
+
+
+@pytest.mark.parametrize(("at", "bought"), [("planned", False), ("accepted", True)])
+def test_a_full_disk_buys_nothing(simulated: Open, at: str, bought: bool) -> None:
+    """When the intent cannot be written nothing is sent, waiting raises one sentence, and reopening goes on."""
+    lab = simulated()
+    points = sweep(*(f"boat {n} {'long ' * 400}" for n in range(4)))
+    listen(lab, lambda event, _: fill(lab.log._writer) if event.kind == at else None)
+    with pytest.raises(LabError, match=r"log.sqlite cannot be written \(database or disk is full\): nothing more is sent"):
+        start(lab, points, name="a").wait()
+    if bought:
+        with pytest.raises(KlingError, match="cannot be written"):
+            start(lab, sweep("owl"), name="b")
+    assert sum(lab.log.events()["kind"] == "intent") >= len(ledger(lab))
+    assert bought == bool(ledger(lab))
+    lab.close()
+    lab = simulated()
+    assert {"saved": 4} == start(lab, points, name="a").wait().snapshot().counts
+    assert 4 == len(ledger(lab))
+
+
+def fill(writer: Any) -> None:
+    """Let the database grow no more, as on a full disk: as many pages as there are, and none of them free."""
+    raw = writer.raw_connection()
+    pages = raw.execute("PRAGMA page_count").fetchone()[0]
+    raw.execute(f"PRAGMA max_page_count = {pages}")
+    raw.close()
+
+
+def test_a_lab_is_made_by_two_processes_at_once(tmp_path: Path) -> None:
+    """Two processes that make the same new lab at the same moment both open it: one drives, one reads or waits."""
+    code = "import sys, kling_nb as kn\nprint(kn.Lab(sys.argv[1], simulate=True), flush=True); sys.stdin.read()"
+    command = [sys.executable, "-W", "error", "-c", code, str(tmp_path / "lab")]
+    pair = [subprocess.Popen(command, stdin=-1, stdout=-1, stderr=-1, text=True) for _ in range(2)]
+    said = [one.stdout.readline() for one in pair]
+    told = [one.communicate(timeout=60)[1] for one in pair]
+    drives = [line for line in said if line and "read only" not in line]
+    assert 1 == len(drives), (said, told)
+    for line, error in zip(said, told, strict=True):
+        assert "SIMULATED" in line or "open it once as its driver" in error
