@@ -35,13 +35,22 @@ class Card:
         still = self._still()
         self._parts = [_Part(still, top, bottom) for top, bottom in _bands(still)]
         self._digits = {sign: self._glyph(sign) for sign in "0123456789.s "}
+        self._told = ("", self._digits[" "], self._digits[" "])
 
-    def put(self, planes: tuple[Plane, Plane, Plane], share: float, seconds: float) -> None:
-        """Lay the card over a frame; *share* of the clip has passed, *seconds* of time."""
+    def lay(self, planes: tuple[Plane, Plane, Plane]) -> None:
+        """Lay what does not change over a frame."""
         for part in self._parts:
             part.put(planes)
+        track = planes[0][-self._bar :]
+        track[:] = track // 2 + 40
+
+    def tell(self, planes: tuple[Plane, Plane, Plane], share: float, seconds: float) -> None:
+        """Show the time over a frame that has the rest: *share* of the clip has passed, *seconds* of time."""
         self._time(planes[0], f"{seconds:.1f} s")
-        self._progress(planes, share)
+        done = round(share * self._width)
+        planes[0][-self._bar :, :done] = _ACCENT[0]
+        for plane, tone in zip(planes[1:], _ACCENT[1:], strict=True):
+            plane[-(self._bar // 2) :, : done // 2] = tone
 
     def _still(self) -> Image.Image:
         image = Image.new("RGBA", (self._width, self._height))
@@ -106,18 +115,13 @@ class Card:
         return np.asarray(tile, np.uint16)
 
     def _time(self, luma: Plane, text: str) -> None:
-        glyphs = np.concatenate([self._digits[sign] for sign in text], axis=1)
+        if text != self._told[0]:
+            glyphs = np.concatenate([self._digits[sign] for sign in text], axis=1)
+            self._told = (text, 255 - glyphs, 235 * glyphs)
+        _, keep, add = self._told
         top, right = round(8.5 * self._unit), self._width - round(10 * self._unit)
-        spot = luma[top : top + glyphs.shape[0], right - glyphs.shape[1] : right]
-        spot[:] = (spot * (255 - glyphs) + 235 * glyphs) // 255
-
-    def _progress(self, planes: tuple[Plane, Plane, Plane], share: float) -> None:
-        done = round(share * self._width)
-        track = planes[0][-self._bar :]
-        track[:, done:] = track[:, done:] // 2 + 40
-        track[:, :done] = _ACCENT[0]
-        for plane, tone in zip(planes[1:], _ACCENT[1:], strict=True):
-            plane[-(self._bar // 2) :, : done // 2] = tone
+        spot = luma[top : top + keep.shape[0], right - keep.shape[1] : right]
+        spot[:] = (spot * keep + add) // 255
 
 
 class _Part:

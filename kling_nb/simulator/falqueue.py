@@ -17,7 +17,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from kling_nb.simulator import clips
 from kling_nb.simulator.clips import Scene
 from kling_nb.simulator.fal_models import APP, AXES, CAMERAS, ENDPOINTS, RATIOS, Complaints, Endpoint, check_shots
 from kling_nb.simulator.faults import LOOKUP, SUBMIT, WIRE, Event, Fault
@@ -204,8 +203,8 @@ class Fal:
         cdn = f"{request.url.scheme}://{request.url.netloc}/cdn/"
         if fault and fault.action == "foreign":
             cdn = fault.body or "https://cdn.elsewhere.example/"
-        size = len(clips.render(Scene.read(task.scene), task.image, self.world.size))
-        video = {"url": cdn + task.asset, "content_type": "video/mp4", "file_name": "output.mp4", "file_size": size}
+        # Only the URL is guaranteed; file_size would mean drawing a clip that nobody may fetch.
+        video = {"url": cdn + task.asset, "content_type": "video/mp4", "file_name": "output.mp4"}
         return JSONResponse({"video": video}, headers={"x-fal-billable-units": task.units})
 
     def _cancel(self, request: Request, task: Task, event: Event) -> Response:

@@ -22,6 +22,7 @@ from kling_nb.simulator.card import Card
 from kling_nb.simulator.clips import FPS, Scene
 
 Plane = NDArray[np.uint8]
+Planes = tuple[Plane, Plane, Plane]
 Floats = NDArray[np.floating[Any]]
 _MARGIN, _STILL_MARGIN = 0.4, 0.1
 """How far beyond each edge the world is drawn, as a share of the frame; without a camera move less will do."""
@@ -39,6 +40,7 @@ PALETTES = (
 """Sky, horizon, far hills, near hills."""
 
 DEPTHS = (0.25, 0.55, 1.0)
+_ROLL = math.radians(22)
 _MOVES = {
     "down_back": ("vertical", -1.0, -0.5),
     "forward_up": ("vertical", 1.0, 0.7),
@@ -72,28 +74,39 @@ class View:
     roll: float
 
 
-def frames(scene: Scene, image: bytes | None, width: int, height: int) -> Iterator[Plane]:
-    """All frames as stacked yuv420p planes, (height * 3 / 2, width)."""
+def frames(scene: Scene, image: bytes | None, planes: Planes) -> Iterator[int]:
+    """Draw one frame after the other into *planes*; yields the number of each when it is there.
+
+    The world, and it behind the still part of the card, are drawn again only where the camera has moved: without a
+    camera move it drifts slowly, and most frames show it as it was.
+    """
+    height, width = planes[0].shape
     layers = _photo(image, width, height) if image else _landscape(scene, width, height)
     card, comet = Card(scene, width, height), _comet(max(3, height // 36))
+    world, behind, seen, lens = _like(planes), _like(planes), None, None
     for number in range(scene.frames):
         share = number / (scene.frames - 1)
-        stacked = np.empty((height * 3 // 2, width), np.uint8)
-        planes = _split(stacked, width, height)
-        view = _view(scene, share)
-        _compose(layers, view, planes)
-        _warp(view, planes)
+        view = _view(scene, share, max(width, height) / min(width, height))
+        spots = [_spot(layer, view, width, height) for layer in layers]
+        if spots != seen:
+            _lay_all(layers, spots, world)
+        if spots != seen or (view.zoom, view.roll) != lens:
+            _warp(view, world, behind)
+            card.lay(behind)
+        seen, lens = spots, (view.zoom, view.roll)
+        for plane, old in zip(planes, behind, strict=True):
+            plane[:] = old
         _cross(comet, share, planes)
-        card.put(planes, share, number / FPS)
-        yield stacked
+        card.tell(planes, share, number / FPS)
+        yield number
 
 
-def _split(stacked: Plane, width: int, height: int) -> tuple[Plane, Plane, Plane]:
-    chroma = stacked[height:].reshape(2, height // 2, width // 2)
-    return stacked[:height], chroma[0], chroma[1]
+def _like(planes: Planes) -> Planes:
+    y, u, v = (np.empty(plane.shape, np.uint8) for plane in planes)
+    return y, u, v
 
 
-def _view(scene: Scene, share: float) -> View:
+def _view(scene: Scene, share: float, long: float) -> View:
     axis, sign, dolly = _MOVES.get(scene.camera, (scene.camera, 1.0, 0.0))
     # Ease in and out, so that the move reads as a camera's and not as a scroll bar's.
     eased = share * share * (3 - 2 * share)
@@ -107,22 +120,30 @@ def _view(scene: Scene, share: float) -> View:
         y=-0.3 * way if axis == "vertical" else 0.0,
         turn_x=0.38 * way if axis == "tilt" else 0.0,
         turn_y=-0.3 * way if axis == "pan" else 0.0,
-        zoom=1.35 if axis == "roll" else start + zoom,
-        roll=math.radians(22) * way if axis == "roll" else 0.0,
+        zoom=_cover(_ROLL * abs(scene.amount) / 10, long) if axis == "roll" else start + zoom,
+        roll=_ROLL * way if axis == "roll" else 0.0,
     )
 
 
-def _compose(layers: list[Layer], view: View, planes: tuple[Plane, Plane, Plane]) -> None:
-    height, width = planes[0].shape
-    for layer in layers:
-        spare_y, spare_x = layer.y.shape[0] - height, layer.y.shape[1] - width
-        x = spare_x / 2 + (view.x * layer.depth + view.turn_x) * width
-        y = spare_y / 2 + (view.y * layer.depth + view.turn_y) * height
-        x, y = (min(max(0, round(x / 2) * 2), spare_x), min(max(0, round(y / 2) * 2), spare_y))
-        _lay(layer, int(x), int(y), planes)
+def _cover(roll: float, long: float) -> float:
+    """The zoom at which a frame, *long* times as long as wide, shows no corner when turned by *roll*."""
+    return math.cos(roll) + long * math.sin(roll)
 
 
-def _lay(layer: Layer, x: int, y: int, planes: tuple[Plane, Plane, Plane]) -> None:
+def _spot(layer: Layer, view: View, width: int, height: int) -> tuple[int, int]:
+    """Where the frame lies on a layer, in even px, so that chroma goes along."""
+    spare_y, spare_x = layer.y.shape[0] - height, layer.y.shape[1] - width
+    x = spare_x / 2 + (view.x * layer.depth + view.turn_x) * width
+    y = spare_y / 2 + (view.y * layer.depth + view.turn_y) * height
+    return min(max(0, round(x / 2) * 2), spare_x), min(max(0, round(y / 2) * 2), spare_y)
+
+
+def _lay_all(layers: list[Layer], spots: list[tuple[int, int]], planes: Planes) -> None:
+    for layer, (x, y) in zip(layers, spots, strict=True):
+        _lay(layer, x, y, planes)
+
+
+def _lay(layer: Layer, x: int, y: int, planes: Planes) -> None:
     luma, u, v = planes
     height, width = luma.shape
     half_y, half_x = slice(y // 2, (y + height) // 2), slice(x // 2, (x + width) // 2)
@@ -140,22 +161,29 @@ def _lay(layer: Layer, x: int, y: int, planes: tuple[Plane, Plane, Plane]) -> No
     np.copyto(v[top // 2 :], layer.v[half_rows, half_x], where=layer.half[half_rows, half_x])
 
 
-def _warp(view: View, planes: tuple[Plane, Plane, Plane]) -> None:
-    """Zoom and roll about the centre, by nearest neighbour."""
-    if view.zoom == 1.0 and view.roll == 0.0:
-        return
-    for plane in planes:
-        height, width = plane.shape
-        rows, columns = (np.arange(height) - height / 2 + 0.5, np.arange(width) - width / 2 + 0.5)
-        if view.roll == 0.0:
-            near_y = np.clip(rows / view.zoom + height / 2, 0, height - 1).astype(np.intp)
-            near_x = np.clip(columns / view.zoom + width / 2, 0, width - 1).astype(np.intp)
-            plane[:] = plane[near_y[:, None], near_x]
-            continue
-        cos, sin = math.cos(view.roll) / view.zoom, math.sin(view.roll) / view.zoom
-        near_y = np.clip(rows[:, None] * cos - columns * sin + height / 2, 0, height - 1).astype(np.intp)
-        near_x = np.clip(rows[:, None] * sin + columns * cos + width / 2, 0, width - 1).astype(np.intp)
-        plane[:] = plane[near_y, near_x]
+def _warp(view: View, world: Planes, planes: Planes) -> None:
+    """Show the world zoomed and rolled about the centre, by nearest neighbour."""
+    for source, plane in zip(world, planes, strict=True):
+        if view.roll:
+            plane[:] = _rolled(view, source)
+        elif view.zoom != 1.0:
+            rows, columns = (_near(length, view.zoom) for length in plane.shape)
+            plane[:] = source.take(rows, 0).take(columns, 1)
+        else:
+            plane[:] = source
+
+
+def _near(length: int, zoom: float) -> NDArray[np.intp]:
+    near: NDArray[np.intp] = ((np.arange(length) + 0.5 - length / 2) / zoom + length / 2).astype(np.intp)
+    return near
+
+
+def _rolled(view: View, source: Plane) -> Plane:
+    height, width = source.shape
+    cos, sin = math.cos(view.roll) / view.zoom, math.sin(view.roll) / view.zoom
+    x, y = width / 2 * (1 - cos) - height / 2 * sin, height / 2 * (1 - cos) + width / 2 * sin
+    rolled = Image.fromarray(source).transform((width, height), Image.Transform.AFFINE, (cos, sin, x, -sin, cos, y))
+    return np.asarray(rolled)
 
 
 def _landscape(scene: Scene, width: int, height: int) -> list[Layer]:
@@ -165,7 +193,7 @@ def _landscape(scene: Scene, width: int, height: int) -> list[Layer]:
     palette = PALETTES[zlib.crc32(scene.prompt.encode()) % len(PALETTES)]
     shift = rng.uniform(-0.03, 0.03)
     top, horizon, far, near = (_hex(code, shift) for code in palette)
-    layers = [_layer(_sky(rng, wide, tall, top, horizon), 0.08)]
+    layers = [_sky(rng, wide, tall, top, horizon)]
     for number, depth in enumerate(DEPTHS):
         share = number / (len(DEPTHS) - 1)
         ridge = _ridge(rng, wide, height, share) + tall * (0.46 + 0.13 * number)
@@ -173,16 +201,32 @@ def _landscape(scene: Scene, width: int, height: int) -> list[Layer]:
     return layers
 
 
-def _sky(rng: np.random.Generator, wide: int, tall: int, top: Floats, horizon: Floats) -> Floats:
-    down = np.clip(np.linspace(-0.3, 1.5, tall, dtype=np.float32), 0, 1)[:, None, None]
+def _sky(rng: np.random.Generator, wide: int, tall: int, top: Floats, horizon: Floats) -> Layer:
+    """A gradient and the light of a sun, mixed in Y, U and V; the sky is soft enough for half the chroma."""
+    down = np.clip(np.linspace(-0.3, 1.5, tall, dtype=np.float32), 0, 1)[:, None]
+    light = _light(rng, wide, tall)
+    tones = zip(*(_tone(colour) for colour in (top, horizon, np.array([255, 246, 226], np.float32))), strict=True)
+    planes = []
+    for step, (high, low, warm) in zip((1, 2, 2), tones, strict=True):
+        base, glow = high + (low - high) * down[::step], light[::step, ::step]
+        planes.append((base + (warm - base) * glow).astype(np.uint8))
+    return Layer(planes[0], planes[1], planes[2], None, None, 0, 0.08)
+
+
+def _light(rng: np.random.Generator, wide: int, tall: int) -> Floats:
     x, y = rng.uniform(0.32, 0.68) * wide, rng.uniform(0.35, 0.45) * tall
     columns, rows = (np.arange(wide, dtype=np.float32) - x, np.arange(tall, dtype=np.float32)[:, None] - y)
-    distance = np.hypot(columns, rows) / min(tall, wide)
-    disc = np.clip((rng.uniform(0.045, 0.07) - distance) * tall / 1.5 + 0.5, 0, 1)
-    light = np.maximum(disc, 0.5 * np.exp(distance / -0.17))[:, :, None]
-    warm = np.array([255, 246, 226], np.float32)
-    sky: Floats = (top * (1 - down) + horizon * down) * (1 - light) + warm * light
-    return sky
+    distance = np.sqrt(columns * columns + rows * rows) / min(tall, wide)
+    disc = np.clip((rng.uniform(0.045, 0.07) - distance) * (tall / 1.5) + 0.5, 0, 1)
+    light: Floats = np.maximum(disc, 0.5 * np.exp(distance * np.float32(-1 / 0.17)))
+    return light
+
+
+def _tone(rgb: Floats) -> tuple[float, float, float]:
+    """One colour in BT.601 limited range."""
+    r, g, b = (float(part) for part in rgb)
+    y = 16 + 0.257 * r + 0.504 * g + 0.098 * b
+    return y, 128 - 0.148 * r - 0.291 * g + 0.439 * b, 128 + 0.439 * r - 0.368 * g - 0.071 * b
 
 
 def _ridge(rng: np.random.Generator, wide: int, height: int, near: float) -> Floats:
@@ -236,7 +280,7 @@ def _comet(radius: int) -> Plane:
     return light
 
 
-def _cross(comet: Plane, share: float, planes: tuple[Plane, Plane, Plane]) -> None:
+def _cross(comet: Plane, share: float, planes: Planes) -> None:
     height, width = planes[0].shape
     side = comet.shape[0]
     x = round(share * (width - side))

@@ -166,15 +166,15 @@ def probed(clip: bytes) -> tuple[int, int, int, str, list[str]]:
 @pytest.mark.parametrize(
     ("fields", "size", "expected"),
     [
-        ({}, "small", (320, 180, 121, "h264", ["video"])),
-        ({"mode": "std", "ratio": "9:16"}, "small", (144, 256, 121, "h264", ["video"])),
-        ({"ratio": "1:1", "seconds": 10}, "small", (180, 180, 241, "h264", ["video"])),
-        ({"sound": True}, "small", (320, 180, 121, "h264", ["video", "audio"])),
+        ({}, "small", (288, 162, 121, "h264", ["video"])),
+        ({"mode": "std", "ratio": "9:16"}, "small", (126, 224, 121, "h264", ["video"])),
+        ({"ratio": "1:1", "seconds": 10}, "small", (162, 162, 241, "h264", ["video"])),
+        ({"sound": True}, "small", (288, 162, 121, "h264", ["video", "audio"])),
         ({"mode": "std"}, "real", (1280, 720, 121, "h264", ["video"])),
-        ({"camera": "roll", "amount": -5.0}, "small", (320, 180, 121, "h264", ["video"])),
-        ({"camera": "down_back", "amount": 5.0}, "small", (320, 180, 121, "h264", ["video"])),
-        ({"prompt": "城市夜景，霓虹灯下的雨街" * 20}, "small", (320, 180, 121, "h264", ["video"])),
-        ({"prompt": ""}, "small", (320, 180, 121, "h264", ["video"])),
+        ({"camera": "roll", "amount": -5.0}, "small", (288, 162, 121, "h264", ["video"])),
+        ({"camera": "down_back", "amount": 5.0}, "small", (288, 162, 121, "h264", ["video"])),
+        ({"prompt": "城市夜景，霓虹灯下的雨街" * 20}, "small", (288, 162, 121, "h264", ["video"])),
+        ({"prompt": ""}, "small", (288, 162, 121, "h264", ["video"])),
     ],
 )
 def test_clips_are_what_was_asked_for(fields: dict[str, Any], size: str, expected: tuple[Any, ...]) -> None:
