@@ -100,20 +100,21 @@ def _camera(terms: Terms) -> Iterator[Problem]:
     if camera.type not in CAMERA_TYPES:
         allowed = f"the type is one of {_or(CAMERA_TYPES)}"
     elif camera.type == "simple":
-        allowed = _simple(camera)
+        allowed = _simple(camera, whole=terms.rule("camera_control").get("type") == "integer")
     else:
         allowed = f"{camera.type} takes no moves of its own: only simple does" if camera.moves else ""
     if allowed:
         yield Problem("camera_control", camera.canonical(), allowed, CAMERA_SOURCE)
 
 
-def _simple(camera: CameraControl) -> str:
+def _simple(camera: CameraControl, *, whole: bool) -> str:
     moves = camera.moves
     if len(moves) != 1:
         return f"a simple camera makes exactly one move that is not zero, got {len(moves)}"
     (name, value), *_ = moves.items()
-    within = -CAMERA_REACH <= value <= CAMERA_REACH
-    return "" if within else f"{name} is from {-CAMERA_REACH} to {CAMERA_REACH}"
+    if not -CAMERA_REACH <= value <= CAMERA_REACH:
+        return f"{name} is from {-CAMERA_REACH} to {CAMERA_REACH}"
+    return f"{name} is a whole number here" if whole and value != int(value) else ""
 
 
 def _images(terms: Terms) -> Iterator[Problem]:
