@@ -76,8 +76,10 @@ class Problem:
     warning: bool = False  # sendable all the same, such as a model that the catalogue does not know
 
     def __str__(self) -> str:
-        """Say what was expected and what came."""
-        return f"{self.field}={self.value!r}: {self.allowed}"
+        """Say what was expected and what came; a long value by its beginning."""
+        value = repr(self.value)
+        shown = value if len(value) <= 80 else value[:79] + "…"
+        return f"{self.field}={shown}: {self.allowed}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,7 +93,7 @@ class Knob:
 
     name: str
     support: Support = Support.TAKEN
-    type: str = "string"  # string | integer | number | boolean | on_off | object | array | image
+    type: str = "string"  # string | integer | number | boolean | on_off | object | integers (of an object) | array | image
     default: Any = None
     fill: Any = None
     why: str = ""

@@ -100,7 +100,7 @@ def _camera(terms: Terms) -> Iterator[Problem]:
     if camera.type not in CAMERA_TYPES:
         allowed = f"the type is one of {_or(CAMERA_TYPES)}"
     elif camera.type == "simple":
-        allowed = _simple(camera, whole=terms.rule("camera_control").get("type") == "integer")
+        allowed = _simple(camera, whole=terms.rule("camera_control").get("type") == "integers")
     else:
         allowed = f"{camera.type} takes no moves of its own: only simple does" if camera.moves else ""
     if allowed:
