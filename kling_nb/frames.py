@@ -157,7 +157,7 @@ def spending_frame(tasks: Iterable[Task], by: Sequence[str]) -> pd.DataFrame:
 
     Raises `InputError` for a name that spending cannot be grouped by.
     """
-    for name in by:
+    for name in by or ("nothing",):
         if name not in SPENDING_BY:
             message = f"spending goes by {', '.join(SPENDING_BY)}; got {name!r}"
             raise InputError(message)

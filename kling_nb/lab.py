@@ -174,7 +174,7 @@ class Lab:
         ``share=False`` buys points that become the same request each by itself; ``assume_price=`` is USD a clip
         where no price is known.
         """
-        return self._plan(sweep.points(), _settings(settings))
+        return self._plan(sweep.points(), _only_settings(settings))
 
     def _plan(self, points: Sequence[Point], settings: Settings) -> Plan:
         taken = [self._taken_in(point) for point in points]
@@ -225,7 +225,7 @@ class Lab:
             Before anything is bought.
 
         """
-        engine, chosen = self._opened.driving(), _settings(settings)
+        engine, chosen = self._opened.driving(), _only_settings(settings)
         plan = self._plan(sweep.points(), chosen)
         order = Order(
             name=_name(name, plan),
@@ -379,10 +379,21 @@ def _path(value: str | Path | None) -> Path | None:
     return None if value is None else Path(value).expanduser()
 
 
+SETTINGS = ("fresh", "strict", "share", "assume_price")
+
+
+def _only_settings(given: dict[str, Any]) -> Settings:
+    """Read the settings of a plan; raises `InputError` for a word that is none, which may be a misspelt one."""
+    settings = _settings(given)
+    for name in given:
+        message = f"there is no setting {name!r}; {nearest(name, SETTINGS)}"
+        raise InputError(message)
+    return settings
+
+
 def _settings(given: dict[str, Any]) -> Settings:
     """Take the settings of a plan out of keywords; `generate` leaves the rest for the request."""
-    names = ("fresh", "strict", "share", "assume_price")
-    taken = {name: given.pop(name) for name in names if name in given}
+    taken = {name: given.pop(name) for name in SETTINGS if name in given}
     taken["assume_price"] = _usd("assume_price", taken.get("assume_price"))
     return Settings(**taken)
 

@@ -114,7 +114,7 @@ class VideoRequest:
     def __post_init__(self) -> None:
         """Read every value into its own type; raises `InputError` for one that cannot be read."""
         for name in FIELDS:
-            object.__setattr__(self, name, _read(name, getattr(self, name)))
+            object.__setattr__(self, name, read_field(name, getattr(self, name)))
 
     @classmethod
     def from_fields(cls, values: Mapping[str, Any]) -> Self:
@@ -208,7 +208,8 @@ def _plain_field(name: str, value: Any) -> Any:
     raise InputError(message)
 
 
-def _read(name: str, value: Any) -> Any:
+def read_field(name: str, value: Any) -> Any:
+    """Return a field's value in its own type, as a request holds it; raises `InputError` if it cannot be read."""
     if value is None:
         return {"extra": MappingProxyType({}), "prompt": "", "model": VideoRequest.model}.get(name)
     reader = _READERS.get(name)
@@ -259,6 +260,7 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         message = f"expected text, got {type(value).__name__}"
         raise TypeError(message)
+    value.encode()  # half a surrogate pair can be neither hashed nor sent
     return value
 
 

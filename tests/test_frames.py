@@ -1,0 +1,101 @@
+"""Frames: declared columns and dtypes, whatever the rows hold, none included."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from labs import Open, start, sweep
+
+from kling_nb import frames
+from kling_nb.errors import InputError
+from kling_nb.log import PointRow, RunRow
+from kling_nb.task import Clip, Cost, Task, TaskState, Ticket
+
+AT = 1_767_225_600.125
+CLIP = Clip(path="clips/a.mp4", sha256="ab", bytes=9, width=4, height=3, fps=24.0, seconds=5.0, sound=False, flags=("odd", "short"))
+
+
+def saved(name: str = "t", **changes: object) -> Task:
+    """Return a saved task with everything in it."""
+    fields = {
+        "id": name, "identity": "i", "provider": "kling", "model": "m", "run": "a", "state": TaskState.SAVED,
+        "request": {"prompt": "fox", "duration": 5, "cfg_scale": 0.5}, "call": {"url": "u", "body": {"é": 1}},
+        "estimate_high": Decimal("0.70"), "cost": Cost(Decimal(2), "units", Decimal("0.28")), "clip": CLIP,
+        "ticket": Ticket("r1"), "planned_at": AT, "submitted_at": AT, "done_at": AT, "saved_at": AT, "rating": 4.0,
+    }
+    return Task(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def point(n: int = 0, **variables: object) -> PointRow:
+    """Return a point of the run a."""
+    return PointRow(run="a", point=n, sample=1, identity="i", task="t", template="{x}", variables=variables, losses=("p", "q"))
+
+
+@pytest.mark.parametrize("rows", [[], [(point(), Task(id="t", identity="i", provider="kling", model="m"))], [(point(), saved())]])
+def test_columns_and_dtypes_are_as_declared(rows: list[tuple[PointRow, Task]]) -> None:
+    """An empty table, a bare task and a full one have the same columns and dtypes, in the declared order."""
+    frame = frames.points_frame(rows)
+    assert frames.POINT_COLUMNS == {name: str(dtype) for name, dtype in frame.dtypes.items()}
+    table = frames.tasks_frame([task for _, task in rows])
+    assert frames.TASK_COLUMNS == {name: str(dtype) for name, dtype in table.dtypes.items()}
+
+
+def test_a_point_tells_everything() -> None:
+    """A row holds the request, the clip's facts, the money, the times in UTC, and JSON of what was asked and sent."""
+    row = frames.points_frame([(point(x="snow"), saved())]).iloc[0]
+    assert ("fox", 5, 0.5, "snow") == (row["prompt"], row["duration"], row["cfg_scale"], row["var_x"])
+    assert (0.7, 0.28, "2", "units", 0.28) == tuple(row[["estimate_usd", "cost_usd", "cost_amount", "cost_unit", "spent_usd"]])
+    assert ("clips/a.mp4", "odd; short", "p; q", "r1") == tuple(row[["clip", "flags", "losses", "remote_id"]])
+    assert pd.Timestamp("2026-01-01T00:00:00.125Z") == row["submitted_at"]
+    assert '{"body": {"é": 1}, "url": "u"}' == row["call"]
+
+
+def test_variables_stand_after_the_template() -> None:
+    """Every variable that any point uses is a column, after the template; a point without it has none."""
+    frame = frames.points_frame([(point(0, x="snow"), saved()), (point(1, y=2), saved())])
+    names = list(frame.columns)
+    assert ["template", "var_x", "var_y"] == names[names.index("template") :][:3]
+    assert ("snow", True) == (frame["var_x"][0], frame["var_x"].isna()[1])
+
+
+def test_frames_go_below_one_another() -> None:
+    """Several runs' frames become one, with the same dtypes; none become an empty one."""
+    one = frames.points_frame([(point(), saved())])
+    assert 2 == len(frames.together([one, one]))
+    assert list(frames.POINT_COLUMNS) == list(frames.together([]).columns)
+
+
+def test_spending_is_grouped_and_summed() -> None:
+    """Money is summed by day, provider, model or run; what was never sent is not in it."""
+    open_ = saved("u", state=TaskState.RUNNING, cost=None, provider="fal")
+    never = saved("v", state=TaskState.PLANNED, submitted_at=None)
+    table = frames.spending_frame([saved(), open_, never], ["provider"]).set_index("provider")
+    assert (1, 0.28, 0.0) == tuple(table.loc["kling", ["tasks", "spent_usd", "reserved_usd"]])
+    assert (1, 0.0, 0.7) == tuple(table.loc["fal", ["tasks", "spent_usd", "reserved_usd"]])
+    assert "2026-01-01" == str(frames.spending_frame([saved()], ["day"])["day"].item())
+
+
+def test_spending_goes_by_what_it_can() -> None:
+    """An unknown grouping, or none, is an input error that lists what there is."""
+    for wrong in (["month"], []):
+        with pytest.raises(InputError, match="spending goes by day, provider, model, run"):
+            frames.spending_frame([saved()], wrong)
+
+
+def test_a_run_counts_what_it_bought_itself() -> None:
+    """A run's row counts its points by what serves them, and its money by what it bought."""
+    run = RunRow(name="b", started_at=AT, budget=Decimal(3))
+    other, own, gone = saved("t"), saved("u", run="b"), saved("v", run="b", state=TaskState.FAILED, cost=None)
+    row = frames.runs_frame([(run, [other, own], [own, gone])]).iloc[0]
+    assert (2, 2, 0, 0.98, 3.0) == tuple(row[["points", "saved", "open", "spent_usd", "budget_usd"]])
+
+
+def test_a_lab_keeps_its_frame_through_parquet(simulated: Open, tmp_path: Path) -> None:
+    """A frame of a real run goes to Parquet and comes back the same."""
+    lab = simulated()
+    frame = start(lab, sweep("a {x}", x=["1", "2"])).wait().df
+    frame.to_parquet(tmp_path / "a.parquet")
+    pd.testing.assert_frame_equal(frame, pd.read_parquet(tmp_path / "a.parquet"), check_dtype=False)

@@ -1,0 +1,162 @@
+"""The lab as a person meets it: bad input is told in one sentence, and nothing is spent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from labs import CHEAP, Open, ledger, start, sweep
+
+import kling_nb as kn
+from kling_nb.errors import InputError, KlingError, RefusedError, SweepError
+from kling_nb.task import TaskState
+
+BAD: dict[str, tuple[dict[str, Any], str]] = {
+    "an empty prompt": ({"prompt": ""}, "prompt"),
+    "a length that is not sold": ({"duration": 7}, "duration=7"),
+    "a knob out of range": ({"cfg_scale": 3}, "cfg_scale=3"),
+    "a mode that is not there": ({"mode": "professional"}, "mode='professional'"),
+    "a ratio that is not there": ({"aspect_ratio": "21:9"}, "aspect_ratio='21:9'"),
+    "a misspelt field": ({"negativ_prompt": "rain"}, "negative_prompt"),
+    "a length that is no number": ({"duration": "long"}, "duration='long'"),
+    "a provider that is not there": ({"provider": "klong"}, "kling"),
+    "a prompt that is far too long": ({"prompt": "fox " * 2000}, "2500|2,500"),
+    "text with half a character": ({"prompt": "fox \ud800"}, "prompt|surrogate|character"),
+}
+
+
+@pytest.fixture
+def lab(simulated: Open) -> kn.Lab:
+    """Open a simulated lab."""
+    return simulated()
+
+
+def sentence(error: KlingError) -> None:
+    """Check that an error is one readable paragraph: no class names, no traceback, no end of a list of lines."""
+    text = str(error)
+    assert 20 < len(text) < 700
+    assert "\n" not in text
+    assert "Error(" not in text
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_bad_input_is_told_and_nothing_is_spent(lab: kn.Lab, what: str) -> None:
+    """A request that cannot be sent is an error that names the value, by sweep and by generate alike."""
+    fields, said = BAD[what]
+    merged = {**CHEAP, "prompt": "fox", **fields}
+    for act in (lambda: start(lab, kn.Sweep(**merged)), lambda: lab.generate(**merged)):
+        with pytest.raises(KlingError, match=said) as caught:
+            act()
+        sentence(caught.value)
+        assert isinstance(caught.value, InputError)
+    assert lab.log.tasks().empty
+    assert not ledger(lab)
+
+
+def test_a_file_that_is_no_image(lab: kn.Lab, tmp_path: Path) -> None:
+    """A file that is none, is not there, or holds something else is told by what it is."""
+    text = tmp_path / "notes.txt"
+    text.write_text("these are notes")
+    for image in (text, tmp_path / "missing.png", b"not a picture", tmp_path):
+        with pytest.raises(KlingError) as caught:
+            start(lab, sweep("fox", image=image))
+        sentence(caught.value)
+    assert not ledger(lab)
+
+
+def test_sweeps_without_a_point_or_with_a_million(lab: kn.Lab) -> None:
+    """An empty axis and far too many points are told before anything is made."""
+    with pytest.raises(SweepError):
+        start(lab, kn.Sweep(prompt=[]))
+    names = [str(n) for n in range(100)]
+    with pytest.raises(SweepError, match=r"1,000,000 points, more than the limit of 10,000"):
+        start(lab, kn.Sweep(prompt="{a} {b} {c}", a=names, b=names, c=names))
+    assert lab.log.tasks().empty
+
+
+def test_an_unknown_model_is_sent_with_a_warning(lab: kn.Lab) -> None:
+    """A model that the catalogue does not know is sent once a price is assumed, and the provider's no is its own."""
+    plan = lab.plan(sweep("fox", model="kling-v9"), assume_price=1)
+    assert "kling-v9" in str(plan.points[0].warnings[0])
+    run = start(lab, sweep("fox", model="kling-v9"), assume_price=1).wait()
+    assert ("failed", "parameters") == tuple(run.df[["state", "cause"]].iloc[0])
+    assert 0 == run.snapshot().spent
+
+
+def test_a_misspelt_setting_is_an_error(lab: kn.Lab) -> None:
+    """A keyword that start or plan does not know is refused, not ignored: it may be the one that saves money."""
+    for act in (lab.plan, lambda what, **k: start(lab, what, **k)):
+        with pytest.raises(InputError, match="no setting 'frehs'; did you mean 'fresh'"):
+            act(sweep("fox"), frehs=True)
+    assert not ledger(lab)
+
+
+def test_names_of_runs(lab: kn.Lab) -> None:
+    """A run's name is a short text, and not the one that generate keeps its clips under."""
+    for wrong in ("", " ", "generate", "x" * 101):
+        with pytest.raises(InputError, match="expected a name"):
+            start(lab, sweep("fox"), name=wrong)
+    assert start(lab, sweep("fox")).name == start(lab, sweep("fox")).name
+
+
+def test_refused_points_carry_every_problem(lab: kn.Lab) -> None:
+    """All that is wrong with a request is told at once."""
+    with pytest.raises(RefusedError) as caught:
+        lab.generate("fox", **{**CHEAP, "duration": 7, "mode": "turbo"})
+    assert {"duration", "mode"} <= {problem.field for problem in caught.value.problems}
+
+
+def test_a_clip_can_be_rated(lab: kn.Lab) -> None:
+    """A judgement is kept with the task, and survives reopening; words and number are kept apart."""
+    lab.generate("fox", **CHEAP)
+    task = lab.df()["task"].item()
+    lab.rate(task, 4.5)
+    lab.rate(task, note="soft light")
+    assert (4.5, "soft light") == tuple(lab.df()[["rating", "note"]].iloc[0])
+    assert TaskState.SAVED == lab.df()["state"].item()
+
+
+def test_a_lab_says_what_it_is(lab: kn.Lab) -> None:
+    """Its repr names the folder, that it is simulated, and what it holds."""
+    assert "<Lab lab SIMULATED: empty>" == repr(lab)
+    lab.generate("fox", **CHEAP)
+    assert "<Lab lab SIMULATED: 1 saved>" == repr(lab)
+
+
+def test_an_empty_lab_has_all_its_tables(lab: kn.Lab) -> None:
+    """Every table of a lab that bought nothing is empty, and there."""
+    for frame in (lab.df(), lab.runs(), lab.spending(), lab.log.tasks(), lab.log.events(), lab.uncertain().df):
+        assert frame.empty
+        assert len(frame.columns) > 0
+
+
+def test_variables_that_are_nonsense(simulated: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A speed that is no number is told when the lab is opened, and the folder can be opened afterwards."""
+    monkeypatch.setenv("KLING_NB_SPEED", "warp")
+    with pytest.raises(KlingError, match="KLING_NB_SPEED should be a number"):
+        simulated()
+    monkeypatch.delenv("KLING_NB_SPEED")
+    assert "empty" in repr(simulated())
+
+
+def test_a_simulated_lab_needs_and_uses_no_key(simulated: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys and addresses of the environment are ignored by a simulated lab."""
+    monkeypatch.setenv("KLING_NB_KLING_KEY", "a-real-key")
+    monkeypatch.setenv("KLING_NB_KLING_BASE_URL", "https://api.example")
+    lab = simulated()
+    lab.generate("fox", **CHEAP)
+    assert "a-real-key" not in (lab.folder / "log.sqlite").read_bytes().decode("latin-1")
+    assert "api.example" not in lab.df()["call"].item()
+
+
+def test_a_live_lab_keeps_no_key(tmp_path: Path) -> None:
+    """No file of a lab folder holds a key."""
+    from labs import live_lab
+
+    with live_lab(tmp_path / "live") as live:
+        assert {"saved": 1} == start(live.lab, sweep("fox")).wait(20).snapshot().counts
+        live.lab.close()
+        secret = live.simulator.key("kling").partition(":")[2].encode()
+        for path in live.lab.folder.rglob("*"):
+            assert path.is_dir() or secret not in path.read_bytes(), path

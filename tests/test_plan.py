@@ -1,0 +1,182 @@
+"""The plan: what a sweep would do, buy and cost, before anything is done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kling_nb import catalog as catalogue
+from kling_nb.dialect import Dialect
+from kling_nb.dialects import load
+from kling_nb.errors import OverBudget, PriceUnknown, RefusedError
+from kling_nb.offer import Provider
+from kling_nb.plan import OWN_ID, REUSED, Plan, Planner, Settings, dollars, duration, interval
+from kling_nb.sweep import Sweep
+from kling_nb.task import Task, TaskState
+
+CATALOG = catalogue.load()
+ONE = Decimal("0.21")
+
+
+def bound(name: str) -> tuple[Provider, Dialect]:
+    """Return a provider and its dialect."""
+    provider = replace(CATALOG.provider(name), base_url=f"https://{name}.example/api")
+    return provider, load(provider.dialect)(provider)
+
+
+PLANNER = Planner(CATALOG, bound, simulated=True)
+
+
+def plan(known: Mapping[int, Task] | None = None, /, settings: Settings = Settings(), **axes: Any) -> Plan:
+    """Plan a sweep of the cheapest kind, against tasks known by the index of their point."""
+    given_ = {"prompt": "fox", "model": "kling-v2-5-turbo", "mode": "std", "duration": 5, "provider": "kling", **axes}
+    points = Sweep(**given_).points()
+    names = PLANNER.identities(points)
+    return PLANNER.plan(points, {names[n]: task for n, task in (known or {}).items()}, settings)
+
+
+def task(state: TaskState, **changes: Any) -> Task:
+    """Return an earlier task."""
+    fields = {"id": "t", "identity": "i", "provider": "kling", "model": "m", "estimate_high": Decimal("0.30"), **changes}
+    return Task(state=state, **fields)
+
+
+def test_a_point_is_planned_as_its_exact_call() -> None:
+    """A plan holds the very call that would be sent, with a placeholder for our own id, and no credential."""
+    (point,) = plan().points
+    assert ("POST", "https://kling.example/api/v1/videos/text2video") == (point.call["method"], point.call["url"])
+    assert {"model_name": "kling-v2-5-turbo", "prompt": "fox", "mode": "std", "duration": "5"}.items() <= point.call["body"].items()
+    assert OWN_ID == point.call["body"]["external_task_id"]
+    assert (True, ONE, ONE, "buy") == (point.buys, point.estimate.low, point.estimate.high, point.fate)
+
+
+def test_every_difference_is_told_with_its_reason() -> None:
+    """What a provider drops or ignores is a loss with a reason; what was left open is told too, and is no loss."""
+    table = plan(provider="fal", mode="pro", watermark=True, cfg_scale=0.5).losses()
+    assert {"watermark": "dropped"}.items() <= dict(zip(table["field"], table["change"], strict=True)).items()
+    assert all(table.loc[table["change"].isin(["dropped", "inert"]), "why"].str.len() > 0)
+    assert [True] == [one.is_loss for one in plan(cfg_scale=0.5).points[0].losses if one.field == "cfg_scale"]
+    assert [False] == [one.is_loss for one in plan(aspect_ratio=None).points[0].losses if one.field == "aspect_ratio"]
+
+
+def test_strict_refuses_losses() -> None:
+    """With strict=True a point that would lose something is refused, and one that loses nothing is not."""
+    lossy = plan(settings=Settings(strict=True), cfg_scale=[None, 0.5])
+    assert ["buy", "refused"] == [point.fate for point in lossy.points]
+    assert "strict=True refuses a loss" in str(lossy.points[1].refusals[-1])
+
+
+def test_a_refused_point_costs_nothing_and_says_why() -> None:
+    """What the catalogue refuses is in the plan with its reason and not in the sum."""
+    some = plan(duration=[5, 7])
+    assert (1, 1, ONE) == (len(some.buys), len(some.refused), some.high)
+    assert "duration=7" in str(some.refused[0].refusals[0])
+    some.check(ONE)
+    assert "1 refused" in some.summary()
+
+
+def test_nothing_left_to_send_is_an_error() -> None:
+    """When every point is refused the error holds every reason, and says that nothing was bought."""
+    with pytest.raises(RefusedError, match="nothing can be sent, and nothing was bought: duration=7") as caught:
+        plan(duration=[7, 8]).check(None)
+    assert 2 == len({str(problem) for problem in caught.value.problems})
+
+
+def test_an_unknown_model_passes_with_a_warning() -> None:
+    """Vendors add models monthly: an unknown one is sent, with a warning; its price has to be assumed."""
+    new = plan(model="kling-v9")
+    assert (True, 1) == (new.points[0].buys, len(new.points[0].warnings))
+    with pytest.raises(PriceUnknown, match=r"kling-v9 at kling \(1 points\); nothing was bought; pass assume_price="):
+        new.check(None)
+    assumed = plan(model="kling-v9", settings=Settings(assume_price=Decimal(2)))
+    assumed.check(Decimal(2))
+    assert (Decimal(2), True) == (assumed.high, assumed.points[0].estimate.assumed)
+
+
+def test_a_sum_over_the_budget_is_an_error_with_the_sum() -> None:
+    """The whole of what a run spent, and would, is compared with its ceiling; exactly enough is enough."""
+    three = plan(prompt=["a", "b", "c"])
+    three.check(3 * ONE)
+    three.check(None)
+    three.check(4 * ONE, ONE)
+    with pytest.raises(OverBudget, match=r"3 clips for up to \$0.63, over the budget of \$0.62; nothing was bought"):
+        three.check(Decimal("0.62"))
+    with pytest.raises(OverBudget, match=r"\$0.42 of it is spent"):
+        three.check(4 * ONE, 2 * ONE)
+
+
+def test_a_plan_that_buys_nothing_is_never_over_a_budget() -> None:
+    """Running a cell again with a lower budget is free, and so no error."""
+    plan({0: task(TaskState.SAVED)}).check(Decimal(0), Decimal(5))
+
+
+@pytest.mark.parametrize("state", list(TaskState))
+def test_what_an_earlier_task_serves(state: TaskState) -> None:
+    """Whatever was sent serves its point again, a failure too; what was only planned is still to be bought."""
+    (point,) = plan({0: task(state)}).points
+    assert (state in REUSED) == (point.reuse is not None)
+    assert (state in (TaskState.PLANNED, TaskState.CANCELLED, TaskState.REFUSED)) == point.buys
+    assert plan({0: task(state)}, settings=Settings(fresh=True)).points[0].buys
+
+
+def test_what_was_planned_keeps_its_price() -> None:
+    """A point that was planned and never sent costs what is reserved for it."""
+    assert Decimal("0.30") == plan({0: task(TaskState.PLANNED)}).high
+    plan({0: task(TaskState.PLANNED)}, model="kling-v9").check(Decimal("0.30"))
+
+
+@given(st.lists(st.sampled_from([None, True, False]), min_size=1, max_size=4, unique=True), st.data())
+@settings(max_examples=25, deadline=None)
+def test_points_that_become_the_same_request_are_bought_once(marks: list[bool | None], data: st.DataObject) -> None:
+    """However many points become one request, and whichever of them was bought before, at most one buys."""
+    known = {n: task(TaskState.SAVED) for n in range(len(marks)) if data.draw(st.booleans())}
+    some = plan(known, provider="fal", mode="pro", watermark=list(marks))
+    assert (0 if known else 1) == len(some.buys)
+    for n, point in enumerate(some.points):
+        assert point.buys or point.reuse is not None or some.points[point.shares or 0].point.index != n
+    alone = plan(known, provider="fal", mode="pro", watermark=list(marks), settings=Settings(share=False))
+    assert len(marks) - len(known) == len(alone.buys)
+
+
+def test_samples_are_never_shared() -> None:
+    """Two samples of one request are two clips."""
+    assert 3 == len(plan(repeats=3).buys)
+
+
+def test_the_summary_counts_everything() -> None:
+    """One line says points, clips, price, reuse, sharing, refusals, losses and time, and that it is simulated."""
+    some = plan({0: task(TaskState.SAVED)}, prompt=["a", "b"], duration=[5, 7], watermark=[None, True], provider="fal", mode="pro")
+    said = some.summary()
+    for part in ("SIMULATED: 8 points", "1 to buy for $0.35", "1 reused", "2 shared", "4 refused", "with losses", "about"):
+        assert part in said, (part, said)
+    assert f"<Plan {said}>" == repr(some)
+
+
+def test_the_table_escapes_what_is_foreign() -> None:
+    """A prompt with markup in it is shown as text."""
+    html = plan(prompt="<script>alert(1)</script>")._repr_html_()
+    assert "<script>" not in html
+    assert "&lt;script&gt;" in html
+
+
+def test_the_frame_has_one_row_a_point() -> None:
+    """A plan as a frame has the parameters, the fate, the price and the exact call of every point."""
+    frame = plan(prompt=["a {x}", "b"], x=["1", "2"], duration=[5, 7]).df().sort_values("duration")
+    assert 6 == len(frame)
+    assert {"provider", "model", "var_x", "fate", "high_usd", "url", "body"} <= set(frame.columns)
+    assert [0.21] * 3 == list(frame["high_usd"].dropna())
+
+
+def test_money_and_time_read_well() -> None:
+    """Amounts have cents, more digits only where they are needed; long times are minutes."""
+    assert ["$0.00", "$0.05", "$0.0625", "$12.50"] == [dollars(Decimal(text)) for text in ("0", "0.05", "0.0625", "12.5")]
+    assert ["unknown", "$1.00", "$1.00–2.00"] == [
+        interval(None, None), interval(Decimal(1), Decimal(1)), interval(Decimal(1), Decimal(2)),
+    ]
+    assert ["90 s", "5 min"] == [duration(90), duration(300)]
