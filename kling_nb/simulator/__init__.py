@@ -12,7 +12,7 @@ the background: a task's state is computed from its stored row and the clock whe
 """
 
 from kling_nb.simulator.faults import DIRECTIVES, Fault
-from kling_nb.simulator.native import API_KEY
+from kling_nb.simulator.native_keys import API_KEY
 from kling_nb.simulator.serve import running
 from kling_nb.simulator.simulator import Simulator
 from kling_nb.simulator.store import Charge

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from pathlib import Path
 
@@ -207,3 +208,21 @@ def _words(text: str) -> list[str]:
         else:
             pieces[-1] += sign
     return pieces
+
+
+def comet_of(radius: int) -> Plane:
+    """A bright soft dot: its path across the sky is the clip's time."""
+    side = np.arange(-2 * radius, 2 * radius)
+    distance = np.hypot(side, side[:, None]) / radius
+    light: Plane = (235 * np.clip(np.exp(-((distance / 0.75) ** 2)) * 1.25, 0, 1)).astype(np.uint8)
+    return light
+
+
+def cross(comet: Plane, share: float, planes: tuple[Plane, Plane, Plane]) -> None:
+    """Draw the comet where it is when *share* of the clip has passed."""
+    height, width = planes[0].shape
+    side = comet.shape[0]
+    x = round(share * (width - side))
+    y = round(height * (0.36 - 0.16 * math.sin(math.pi * share)) - side / 2)
+    spot = planes[0][y : y + side, x : x + side]
+    np.maximum(spot, comet, out=spot)

@@ -17,19 +17,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from kling_nb.simulator.clips import Scene
-from kling_nb.simulator.fal_models import APP, AXES, CAMERAS, ENDPOINTS, RATIOS, Complaints, Endpoint, check_shots
+from kling_nb.simulator.fal_input import failure, problem, read, scene, shown_prompt
+from kling_nb.simulator.fal_models import APP, ENDPOINTS, Complaints, Endpoint
 from kling_nb.simulator.faults import LOOKUP, SUBMIT, WIRE, Event, Fault
-from kling_nb.simulator.pictures import Picture, slim
+from kling_nb.simulator.pictures import slim
 from kling_nb.simulator.prices import fal_usd
 from kling_nb.simulator.store import State, Task
 from kling_nb.simulator.wire import under
-from kling_nb.simulator.world import Failure, Order, Provider, World, canonical
+from kling_nb.simulator.world import Order, Provider, World
 
 KEY_ID, KEY_SECRET = ("51d00000-0000-4000-8000-00000000fa1a", "simulated0secret0of0fal0000000000")
 LOCKED = "User is locked. Reason: Exhausted balance. Top up your balance at fal.ai/dashboard/billing."
-POLICY = "The content could not be processed because it contained material flagged by a content checker."
-DOCS = "https://docs.fal.ai/errors"
 _EARLIER: dict[State, State] = {"done": "running", "failed": "running", "running": "queued"}
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -66,7 +64,7 @@ class Fal:
         """``POST /{owner}/{app}/{path}``: queued whatever the input says."""
         raw, path = await request.body(), request.path_params["path"]
         body = _object(raw)
-        event = Event("fal", "submit", f"{APP}/{path}", _shown_prompt(body or {}))
+        event = Event("fal", "submit", f"{APP}/{path}", shown_prompt(body or {}))
         line = self.world.strike(event, WIRE)
         return await under(line, request, lambda: self._answer(request, lambda: self._queue(request, body, event)))
 
@@ -123,7 +121,7 @@ class Fal:
             name = request.path_params["app"] if place != APP else event.model.partition("/")[2]
             raise Refused(404, {"detail": f'Application "{name}" not found'})
         if body is None:
-            raise Refused(422, {"detail": [_problem(("body",), "Input should be a valid dictionary", "dict_type")]})
+            raise Refused(422, {"detail": [problem(("body",), "Input should be a valid dictionary", "dict_type")]})
         with self.world.store.lock:
             fault = self.world.strike(event, SUBMIT)
             if fault and fault.action == "funds":
@@ -136,7 +134,7 @@ class Fal:
 
     def _accept(self, endpoint: Endpoint, path: str, body: Mapping[str, Any], fault: Fault | None) -> Task:
         complaints = Complaints(body, endpoint.old_errors)
-        seconds, sound, picture = _read(endpoint, complaints)
+        seconds, sound, picture = read(endpoint, complaints)
         voices = bool(body.get("voice_ids")) or "voice_id" in json.dumps(body.get("elements") or [])
         order = Order(
             provider="fal",
@@ -145,16 +143,16 @@ class Fal:
             model=f"{APP}/{path}",
             family=endpoint.family,
             mode=endpoint.mode,
-            prompt=_shown_prompt(body),
+            prompt=shown_prompt(body),
             seconds=seconds,
             sound=sound,
             own_id="",
             request=slim(dict(body)),
-            scene=_scene(endpoint, path, body, seconds, sound, picture),
+            scene=scene(endpoint, path, body, seconds, sound, picture),
             usd=fal_usd(endpoint.line, seconds, sound=sound, voices=voices),
             units=str(Decimal(seconds)),
             image=picture.thumb if picture else None,
-            failure=_failure(body, complaints, fault),
+            failure=failure(body, complaints, fault),
             stall_s=(fault.seconds or float("inf")) if fault and fault.action == "stall" else None,
             waits=True,
             longest_wait_s=6.0,
@@ -246,98 +244,6 @@ def _authenticate(request: Request) -> None:
         raise Refused(401, {"detail": "No user found for Key ID and Secret"})
 
 
-def _read(endpoint: Endpoint, complaints: Complaints) -> tuple[int, bool, Picture | None]:
-    """Seconds, sound and first picture; every problem of the input is noted in *complaints*."""
-    if endpoint.shots:
-        check_shots(complaints)
-    complaints.text("prompt", required=endpoint.prompt, longest=2500)
-    seconds = int(complaints.choice("duration", endpoint.durations, "5"))
-    if endpoint.ratio:
-        complaints.choice("aspect_ratio", RATIOS, "16:9")
-    if endpoint.negative:
-        complaints.text("negative_prompt", longest=2500)
-    if endpoint.cfg:
-        complaints.number("cfg_scale", 0, 1)
-    sound = complaints.flag("generate_audio", endpoint.audio) if endpoint.audio is not None else False
-    if endpoint.camera:
-        _camera(complaints)
-    if endpoint.video:
-        complaints.text(endpoint.video, required=True)
-    return seconds, sound, _images(endpoint, complaints)
-
-
-def _camera(complaints: Complaints) -> None:
-    if complaints.body.get("camera_control") is not None:
-        complaints.choice("camera_control", CAMERAS, "down_back")
-    move = complaints.body.get("advanced_camera_control")
-    if move is None:
-        return
-    if not isinstance(move, dict) or move.get("movement_type") not in AXES:
-        text = "Input should be " + ", ".join(f"'{axis}'" for axis in AXES)
-        complaints.add(("advanced_camera_control", "movement_type"), "literal_error", text, move)
-    elif not isinstance(move.get("movement_value"), int) or not -10 <= move["movement_value"] <= 10:
-        text = "Input should be a valid integer between -10 and 10"
-        complaints.add(("advanced_camera_control", "movement_value"), "int_type", text, move.get("movement_value"))
-
-
-def _images(endpoint: Endpoint, complaints: Complaints) -> Picture | None:
-    pictures = []
-    if endpoint.image:
-        pictures.append(complaints.image(endpoint.image, required=True))
-    if endpoint.tail:
-        complaints.image(endpoint.tail, required=False)
-    many = complaints.body.get(endpoint.images) if endpoint.images else None
-    if endpoint.images and not (isinstance(many, list) and 1 <= len(many) <= 4):
-        text = "List should have 1 to 4 items" if many else "Field required"
-        complaints.add((endpoint.images,), "missing" if many is None else "too_long", text, many)
-        many = None
-    pictures += [complaints.picture((endpoint.images, place), item) for place, item in enumerate(many or [])]
-    return next((picture for picture in pictures if picture), None)
-
-
-def _failure(body: Mapping[str, Any], complaints: Complaints, fault: Fault | None) -> Failure | None:
-    if complaints.found:
-        told = canonical({"detail": complaints.found})
-        return Failure(reason="validation", kind="validation", body=told)
-    action = fault.action if fault else ""
-    if action in ("moderation", "risk-control"):
-        problem = _problem(("body", "prompt"), POLICY, "content_policy_violation") | {"input": body.get("prompt")}
-        late = {"after_s": None} if action == "risk-control" else {}
-        told = canonical({"detail": [problem]})
-        return Failure(reason=POLICY, kind="content_policy_violation", body=told, refunds=False, **late)
-    if fault and action == "fail":
-        reason = fault.body or "Internal server error"
-        told = canonical({"detail": [_problem(("body",), reason, "internal_server_error")]})
-        return Failure(reason=reason, kind="internal_server_error", body=told, after_s=None)
-    return None
-
-
-def _problem(where: tuple[str, ...], text: str, kind: str) -> dict[str, Any]:
-    return {"loc": list(where), "msg": text, "type": kind, "url": f"{DOCS}#{kind}", "ctx": {}}
-
-
-def _scene(
-    endpoint: Endpoint, path: str, body: Mapping[str, Any], seconds: int, sound: bool, picture: Picture | None
-) -> Scene:
-    ratio = body.get("aspect_ratio") if endpoint.ratio else picture.ratio if picture else None
-    move = body.get("advanced_camera_control")
-    axis, amount = (
-        (move.get("movement_type"), move.get("movement_value")) if isinstance(move, dict) else (None, None)
-    )
-    turn = body.get("camera_control") if isinstance(body.get("camera_control"), str) else ""
-    return Scene(
-        provider="fal",
-        model=path.rpartition("/")[0],
-        mode=endpoint.mode,
-        prompt=_shown_prompt(body),
-        seconds=seconds,
-        ratio=str(ratio) if ratio in RATIOS else "16:9",
-        sound=sound,
-        camera=str(axis or turn or ""),
-        amount=float(amount) if isinstance(amount, int) else 5.0 if turn else 0.0,
-    )
-
-
 def _logs(task: Task, now: float) -> list[dict[str, str]]:
     told = [(task.started_at, "Starting generation"), (task.ended_at, "Generation finished")]
     return [
@@ -350,14 +256,6 @@ def _logs(task: Task, now: float) -> list[dict[str, str]]:
         for at, text in told
         if at <= now
     ]
-
-
-def _shown_prompt(body: Mapping[str, Any]) -> str:
-    shots = body.get("multi_prompt")
-    if isinstance(shots, list):
-        return " / ".join(str(shot.get("prompt", "")) for shot in shots if isinstance(shot, dict))
-    prompt = body.get("prompt")
-    return prompt if isinstance(prompt, str) else ""
 
 
 def _asset(number: int) -> str:

@@ -7,9 +7,7 @@ charged; callbacks are accepted and never sent; ``element_list`` always fails, s
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import hmac
 import json
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -21,17 +19,14 @@ from starlette.routing import Route
 
 from kling_nb.simulator.clips import Scene
 from kling_nb.simulator.faults import LOOKUP, SUBMIT, WIRE, Event, Fault
-from kling_nb.simulator.native_rules import Checked, Refused, bad, check, shown_prompt
+from kling_nb.simulator.native_fields import Refused, bad, push_back
+from kling_nb.simulator.native_keys import ACCESS, API_KEY, SECRET, json_object, verify
+from kling_nb.simulator.native_rules import Checked, check, shown_prompt
 from kling_nb.simulator.pictures import slim
 from kling_nb.simulator.prices import USD_PER_UNIT, kling_units, plain
 from kling_nb.simulator.store import State, Task
 from kling_nb.simulator.wire import under
 from kling_nb.simulator.world import Failure, Order, Provider, World
-
-ACCESS = "SimulatedAccessKey0000000000kling"
-SECRET = "SimulatedSecretKey000000000000000000000000000kling"
-API_KEY = "api-key-kling-simulated-000000000000000000000000"
-"""A console API key, accepted as plain Bearer since 2026-06-17; the same account as the key pair."""
 
 KINDS = ("text2video", "image2video", "omni-video")
 WORDS: dict[State, str] = {
@@ -66,7 +61,7 @@ class Kling:
 
     async def submit(self, request: Request) -> Response:
         """``POST /v1/videos/{kind}``."""
-        body = _json_object(await request.body())
+        body = json_object(await request.body())
         event = Event("kling", "submit", str((body or {}).get("model_name") or ""), shown_prompt(body or {}))
         line = self.world.strike(event, WIRE)
         return await under(line, request, lambda: self._answer(request, lambda: self._create(request, body, event)))
@@ -134,10 +129,10 @@ class Kling:
         if action == "moderation":
             raise Refused(400, 1301, "The request contains content that violates the content safety policy")
         if fault and action == "busy":
-            raise _push_back(fault.code or 1303, fault.retry_after)
+            raise push_back(fault.code or 1303, fault.retry_after)
         # A slot is one task of one account and model, from submitted until its end; keys share it.
         if len(self.world.active("kling", ACCESS, model)) >= self.world.slots.get("kling", 1_000_000):
-            raise _push_back(1303, None)
+            raise push_back(1303, None)
 
     def _accept(self, checked: Checked, body: Mapping[str, Any], own_id: str, fault: Fault | None) -> Task:
         units = kling_units(
@@ -204,47 +199,7 @@ class Kling:
         if scheme != "Bearer" or not token:
             raise Refused(401, 1002, "Authorization is invalid")
         if token != API_KEY:
-            _verify(token, self.world.token_now())
-
-
-def _verify(token: str, now: float) -> None:
-    """Check a JSON web token: HS256, ``iss`` our access key, ``exp`` and ``nbf`` against *now* (s)."""
-    parts = token.split(".")
-    if len(parts) != 3:
-        raise Refused(401, 1002, "Authorization is invalid")
-    header, claims = _claims(parts[0]), _claims(parts[1])
-    if (
-        header.get("alg") != "HS256"
-        or claims.get("iss") != ACCESS
-        or not isinstance(claims.get("exp"), int | float)
-    ):
-        raise Refused(401, 1002, "Authorization is invalid")
-    expected = hmac.new(SECRET.encode(), ".".join(parts[:2]).encode(), hashlib.sha256).digest()
-    if not hmac.compare_digest(expected, _unpadded(parts[2])):
-        raise Refused(401, 1000, "Authentication failed")
-    if now < claims.get("nbf", 0):
-        raise Refused(401, 1003, "Authorization is not yet valid")
-    if now >= claims["exp"]:
-        raise Refused(401, 1004, "Authorization has expired")
-
-
-def _claims(part: str) -> dict[str, Any]:
-    return _json_object(_unpadded(part)) or {}
-
-
-def _unpadded(part: str) -> bytes:
-    try:
-        return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
-    except ValueError:
-        return b""
-
-
-def _json_object(raw: bytes) -> dict[str, Any] | None:
-    try:
-        value = json.loads(raw)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
+            verify(token, self.world.token_now())
 
 
 def _existing(task: Task | None) -> Task:
@@ -255,12 +210,6 @@ def _existing(task: Task | None) -> Task:
 
 def _event(task: Task | None, operation: str) -> Event:
     return Event("kling", operation, task.model, task.prompt) if task else Event("kling", operation)
-
-
-def _push_back(code: int, retry_after: float | None) -> Refused:
-    message = "parallel task over resource pack limit" if code == 1303 else "API request rate limit exceeded"
-    headers = {} if retry_after is None else {"retry-after": f"{retry_after:g}"}
-    return Refused(429, code, message, headers)
 
 
 def _bounded(request: Request, key: str, default: int, most: int) -> int:

@@ -12,18 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kling_nb.simulator.native_fields import Body, bad, choice_of, is_number, list_of, text_of, wrong
 from kling_nb.simulator.pictures import BadPicture, Picture, read_picture
 
-Body = Mapping[str, Any]
 V3_SECONDS = frozenset(range(3, 16))
-
-
-class Refused(Exception):
-    """A request that the service rejects: HTTP status, code and message."""
-
-    def __init__(self, status: int, code: int, message: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(message)
-        self.status, self.code, self.message, self.headers = (status, code, message, dict(headers or {}))
 
 
 @dataclass(frozen=True)
@@ -83,7 +75,7 @@ def check(kind: str, body: Body) -> Checked:
     """The request that *body* makes of the create call *kind*; raises :class:`Refused` as the service would."""
     name, model = _model(kind, body)
     mode = _mode(kind, body, model)
-    sound = _choice(body, "sound", ("on", "off"), "off") == "on"
+    sound = choice_of(body, "sound", ("on", "off"), "off") == "on"
     seconds = _seconds(body, model)
     _ratio_and_numbers(body)
     _texts(kind, body)
@@ -112,11 +104,6 @@ def check(kind: str, body: Body) -> Checked:
     )
 
 
-def bad(message: str) -> Refused:
-    """A 1201, "invalid key or value"."""
-    return Refused(400, 1201, message)
-
-
 def shown_prompt(body: Body) -> str:
     """The prompt, or the shots of a multi-shot request one after the other."""
     shots = body.get("multi_prompt")
@@ -131,7 +118,7 @@ def _model(kind: str, body: Body) -> tuple[str, Model]:
     default = "kling-video-o1" if kind == "omni-video" else "kling-v1"
     name = body.get("model_name") or default
     if not isinstance(name, str) or name not in MODELS:
-        raise _value("model_name", name)
+        raise wrong("model_name", name)
     if kind not in MODELS[name].kinds:
         raise bad("model is not supported")
     return name, MODELS[name]
@@ -140,7 +127,7 @@ def _model(kind: str, body: Body) -> tuple[str, Model]:
 def _mode(kind: str, body: Body, model: Model) -> str:
     mode = body.get("mode") or ("pro" if kind == "omni-video" else "std")
     if not isinstance(mode, str) or mode not in model.modes:
-        raise _value("mode", mode)
+        raise wrong("mode", mode)
     return mode
 
 
@@ -148,43 +135,43 @@ def _seconds(body: Body, model: Model) -> int:
     asked = body.get("duration", "5")
     text = str(asked) if isinstance(asked, str | int) and not isinstance(asked, bool) else ""
     if not text.isascii() or not text.isdigit() or str(int(text)) != text or int(text) not in model.seconds:
-        raise _value("duration", asked)
+        raise wrong("duration", asked)
     return int(text)
 
 
 def _ratio_and_numbers(body: Body) -> None:
-    _choice(body, "aspect_ratio", ("16:9", "9:16", "1:1"), "16:9")
+    choice_of(body, "aspect_ratio", ("16:9", "9:16", "1:1"), "16:9")
     scale = body.get("cfg_scale")
-    if scale is not None and not _number(scale, 0, 1):
-        raise _value("cfg_scale", scale)
+    if scale is not None and not is_number(scale, 0, 1):
+        raise wrong("cfg_scale", scale)
 
 
 def _texts(kind: str, body: Body) -> None:
     for key in ("prompt", "negative_prompt"):
-        text = _text(body, key)
+        text = text_of(body, key)
         if len(text) > 2500:
             raise bad(f"{key} length can not exceed 2500, got {len(text)}")
     for key in ("callback_url", "external_task_id"):
-        _text(body, key)
-    if kind != "image2video" and body.get("multi_shot") is not True and not _text(body, "prompt").strip():
+        text_of(body, key)
+    if kind != "image2video" and body.get("multi_shot") is not True and not text_of(body, "prompt").strip():
         raise bad("prompt can not be null")
     mark = body.get("watermark_info")
     if mark is not None and not (isinstance(mark, dict) and isinstance(mark.get("enabled", False), bool)):
-        raise _value("watermark_info", mark)
+        raise wrong("watermark_info", mark)
 
 
 def _shots(body: Body, model: Model, seconds: int) -> None:
     multi = body.get("multi_shot")
     if multi is not None and not isinstance(multi, bool):
-        raise _value("multi_shot", multi)
+        raise wrong("multi_shot", multi)
     if not multi:
         return
     if not model.multi_shot:
         raise bad("multi_shot is not supported by the current model")
     if "shot_type" not in body:
         raise bad("shot_type can not be null")
-    if _choice(body, "shot_type", ("customize", "intelligence"), "") == "customize":
-        _check_shots(_list(body, "multi_prompt"), seconds)
+    if choice_of(body, "shot_type", ("customize", "intelligence"), "") == "customize":
+        _check_shots(list_of(body, "multi_prompt"), seconds)
 
 
 def _check_shots(shots: Sequence[Any], seconds: int) -> None:
@@ -194,9 +181,9 @@ def _check_shots(shots: Sequence[Any], seconds: int) -> None:
     for shot in shots:
         text, length = (shot.get("prompt"), shot.get("duration")) if isinstance(shot, dict) else (None, None)
         if not isinstance(text, str) or not 1 <= len(text) <= 512 or type(shot.get("index")) is not int:
-            raise _value("multi_prompt", shot)
+            raise wrong("multi_prompt", shot)
         if not isinstance(length, str) or not length.isdigit() or int(length) < 1:
-            raise _value("multi_prompt.duration", length)
+            raise wrong("multi_prompt.duration", length)
         total += int(length)
     if total != seconds:
         raise bad(f"the durations of multi_prompt add up to {total}, not to duration {seconds}")
@@ -215,7 +202,7 @@ def _camera(kind: str, body: Body, name: str, mode: str, seconds: int) -> None:
     if seconds != 5 or not (v1 or v1_5):
         raise bad("camera_control is only supported in std mode with 5s duration and kling-v1")
     if not isinstance(camera, dict) or camera.get("type") not in _CAMERA_TYPES:
-        raise _value("camera_control.type", camera.get("type") if isinstance(camera, dict) else camera)
+        raise wrong("camera_control.type", camera.get("type") if isinstance(camera, dict) else camera)
     if v1_5 and camera["type"] != "simple":
         raise bad("camera_control of kling-v1-5 only supports type simple")
     _camera_config(camera["type"], camera.get("config"))
@@ -227,16 +214,16 @@ def _camera_config(kind: str, config: object) -> None:
             raise bad(f"camera_control.config must be empty when type is {kind}")
         return
     if not isinstance(config, dict):
-        raise _value("camera_control.config", config)
+        raise wrong("camera_control.config", config)
     values = [config[axis] for axis in CAMERA_AXES if config.get(axis) is not None]
-    if not all(_number(value, -10, 10) for value in values):
-        raise _value("camera_control.config", config)
+    if not all(is_number(value, -10, 10) for value in values):
+        raise wrong("camera_control.config", config)
     if sum(value != 0 for value in values) != 1:
         raise bad("camera_control.config must have exactly one non-zero value")
 
 
 def _voices_and_elements(body: Body, sound: bool) -> None:
-    voices, elements = _list(body, "voice_list"), _list(body, "element_list")
+    voices, elements = list_of(body, "voice_list"), list_of(body, "element_list")
     if voices and (len(voices) > 2 or not sound):
         raise bad("voice_list supports at most 2 voices and needs sound on")
     if voices and elements:
@@ -250,7 +237,7 @@ def _voices_and_elements(body: Body, sound: bool) -> None:
 def _pictures(
     body: Body, name: str, model: Model, mode: str, seconds: int, sound: bool, what: str
 ) -> Picture | None:
-    image, tail = _text(body, "image"), _text(body, "image_tail")
+    image, tail = text_of(body, "image"), text_of(body, "image_tail")
     masks = bool(body.get("static_mask") or body.get("dynamic_masks"))
     if not image and not (tail and model.tail_alone):
         raise bad("image can not be null")
@@ -270,23 +257,23 @@ def _pictures(
 
 
 def _brush(body: Body) -> None:
-    masks = _list(body, "dynamic_masks")
+    masks = list_of(body, "dynamic_masks")
     if len(masks) > 6:
         raise bad(f"dynamic_masks supports at most 6 masks, got {len(masks)}")
     for mask in masks:
         points = mask.get("trajectories") if isinstance(mask, dict) else None
         if not isinstance(points, list) or not 2 <= len(points) <= 77 or not isinstance(mask.get("mask"), str):
-            raise _value("dynamic_masks", mask if points is None else f"{len(points)} points")
+            raise wrong("dynamic_masks", mask if points is None else f"{len(points)} points")
 
 
 def _omni(body: Body, seconds: int, name: str) -> Picture | None:
-    images, videos = _list(body, "image_list"), _list(body, "video_list")
+    images, videos = list_of(body, "image_list"), list_of(body, "video_list")
     for key, items in (("image", images), ("video", videos)):
         if any(not isinstance(item, dict) or not isinstance(item.get(f"{key}_url"), str) for item in items):
             raise bad(f"{key}_list needs objects with {key}_url")
     roles = [item.get("type") for item in images]
     if any(role not in (None, "", "first_frame", "end_frame") for role in roles):
-        raise _value("image_list.type", next(r for r in roles if r not in (None, "", "first_frame", "end_frame")))
+        raise wrong("image_list.type", next(r for r in roles if r not in (None, "", "first_frame", "end_frame")))
     if "end_frame" in roles and "first_frame" not in roles:
         raise bad("end_frame needs a first_frame")
     if len(videos) > 1 or len(images) > (4 if videos else 7):
@@ -306,34 +293,3 @@ def _picture(text: str) -> Picture:
         return read_picture(text, data_uri=False)
     except BadPicture as problem:
         raise bad(str(problem)) from None
-
-
-def _value(key: str, value: object) -> Refused:
-    return bad(f"{key} value '{value}' is invalid")
-
-
-def _choice(body: Body, key: str, allowed: Sequence[str], default: str) -> str:
-    value = body.get(key)
-    if value is None or value == "":
-        return default
-    if value not in allowed:
-        raise _value(key, value)
-    return str(value)
-
-
-def _text(body: Body, key: str) -> str:
-    value = body.get(key)
-    if value is not None and not isinstance(value, str):
-        raise _value(key, value)
-    return value or ""
-
-
-def _list(body: Body, key: str) -> list[Any]:
-    value = body.get(key)
-    if value is not None and not isinstance(value, list):
-        raise _value(key, value)
-    return value or []
-
-
-def _number(value: object, low: float, high: float) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high

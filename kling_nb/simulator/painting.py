@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from kling_nb.simulator.card import Card
+from kling_nb.simulator.card import Card, comet_of, cross
 from kling_nb.simulator.clips import FPS, Scene
 
 Plane = NDArray[np.uint8]
@@ -82,7 +82,7 @@ def frames(scene: Scene, image: bytes | None, planes: Planes) -> Iterator[int]:
     """
     height, width = planes[0].shape
     layers = _photo(image, width, height) if image else _landscape(scene, width, height)
-    card, comet = Card(scene, width, height), _comet(max(3, height // 36))
+    card, comet = Card(scene, width, height), comet_of(max(3, height // 36))
     world, behind, seen, lens = _like(planes), _like(planes), None, None
     for number in range(scene.frames):
         share = number / (scene.frames - 1)
@@ -96,7 +96,7 @@ def frames(scene: Scene, image: bytes | None, planes: Planes) -> Iterator[int]:
         seen, lens = spots, (view.zoom, view.roll)
         for plane, old in zip(planes, behind, strict=True):
             plane[:] = old
-        _cross(comet, share, planes)
+        cross(comet, share, planes)
         card.tell(planes, share, number / FPS)
         yield number
 
@@ -270,23 +270,6 @@ def yuv(rgb: Floats, step: int = 2) -> tuple[Plane, Plane, Plane]:
     r, g, b = (part[::step, ::step] for part in (r, g, b))
     u, v = (128 - 0.148 * r - 0.291 * g + 0.439 * b, 128 + 0.439 * r - 0.368 * g - 0.071 * b)
     return y.astype(np.uint8), u.astype(np.uint8), v.astype(np.uint8)
-
-
-def _comet(radius: int) -> Plane:
-    """A bright soft dot: its path across the sky is the clip's time."""
-    side = np.arange(-2 * radius, 2 * radius)
-    distance = np.hypot(side, side[:, None]) / radius
-    light: Plane = (235 * np.clip(np.exp(-((distance / 0.75) ** 2)) * 1.25, 0, 1)).astype(np.uint8)
-    return light
-
-
-def _cross(comet: Plane, share: float, planes: Planes) -> None:
-    height, width = planes[0].shape
-    side = comet.shape[0]
-    x = round(share * (width - side))
-    y = round(height * (0.36 - 0.16 * math.sin(math.pi * share)) - side / 2)
-    spot = planes[0][y : y + side, x : x + side]
-    np.maximum(spot, comet, out=spot)
 
 
 def _hex(code: str, shift: float) -> Floats:

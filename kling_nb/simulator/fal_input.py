@@ -1,0 +1,119 @@
+"""What fal reads from one input: length, sound, pictures, how the request will end, what its clip shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kling_nb.simulator.clips import Scene
+from kling_nb.simulator.fal_models import AXES, CAMERAS, RATIOS, Complaints, Endpoint, check_shots
+from kling_nb.simulator.faults import Fault
+from kling_nb.simulator.pictures import Picture
+from kling_nb.simulator.world import Failure, canonical
+
+POLICY = "The content could not be processed because it contained material flagged by a content checker."
+DOCS = "https://docs.fal.ai/errors"
+
+
+def read(endpoint: Endpoint, complaints: Complaints) -> tuple[int, bool, Picture | None]:
+    """Seconds, sound and first picture; every problem of the input is noted in *complaints*."""
+    if endpoint.shots:
+        check_shots(complaints)
+    complaints.text("prompt", required=endpoint.prompt, longest=2500)
+    seconds = int(complaints.choice("duration", endpoint.durations, "5"))
+    if endpoint.ratio:
+        complaints.choice("aspect_ratio", RATIOS, "16:9")
+    if endpoint.negative:
+        complaints.text("negative_prompt", longest=2500)
+    if endpoint.cfg:
+        complaints.number("cfg_scale", 0, 1)
+    sound = complaints.flag("generate_audio", endpoint.audio) if endpoint.audio is not None else False
+    if endpoint.camera:
+        _camera(complaints)
+    if endpoint.video:
+        complaints.text(endpoint.video, required=True)
+    return seconds, sound, _images(endpoint, complaints)
+
+
+def _camera(complaints: Complaints) -> None:
+    if complaints.body.get("camera_control") is not None:
+        complaints.choice("camera_control", CAMERAS, "down_back")
+    move = complaints.body.get("advanced_camera_control")
+    if move is None:
+        return
+    if not isinstance(move, dict) or move.get("movement_type") not in AXES:
+        text = "Input should be " + ", ".join(f"'{axis}'" for axis in AXES)
+        complaints.add(("advanced_camera_control", "movement_type"), "literal_error", text, move)
+    elif not isinstance(move.get("movement_value"), int) or not -10 <= move["movement_value"] <= 10:
+        text = "Input should be a valid integer between -10 and 10"
+        complaints.add(("advanced_camera_control", "movement_value"), "int_type", text, move.get("movement_value"))
+
+
+def _images(endpoint: Endpoint, complaints: Complaints) -> Picture | None:
+    pictures = []
+    if endpoint.image:
+        pictures.append(complaints.image(endpoint.image, required=True))
+    if endpoint.tail:
+        complaints.image(endpoint.tail, required=False)
+    many = complaints.body.get(endpoint.images) if endpoint.images else None
+    if endpoint.images and not (isinstance(many, list) and 1 <= len(many) <= 4):
+        text = "List should have 1 to 4 items" if many else "Field required"
+        complaints.add((endpoint.images,), "missing" if many is None else "too_long", text, many)
+        many = None
+    pictures += [complaints.picture((endpoint.images, place), item) for place, item in enumerate(many or [])]
+    return next((picture for picture in pictures if picture), None)
+
+
+def failure(body: Mapping[str, Any], complaints: Complaints, fault: Fault | None) -> Failure | None:
+    """How a request will end, if not well."""
+    if complaints.found:
+        told = canonical({"detail": complaints.found})
+        return Failure(reason="validation", kind="validation", body=told)
+    action = fault.action if fault else ""
+    if action in ("moderation", "risk-control"):
+        flagged = problem(("body", "prompt"), POLICY, "content_policy_violation") | {"input": body.get("prompt")}
+        late = {"after_s": None} if action == "risk-control" else {}
+        told = canonical({"detail": [flagged]})
+        return Failure(reason=POLICY, kind="content_policy_violation", body=told, refunds=False, **late)
+    if fault and action == "fail":
+        reason = fault.body or "Internal server error"
+        told = canonical({"detail": [problem(("body",), reason, "internal_server_error")]})
+        return Failure(reason=reason, kind="internal_server_error", body=told, after_s=None)
+    return None
+
+
+def problem(where: tuple[str, ...], text: str, kind: str) -> dict[str, Any]:
+    """One item of a ``detail`` list."""
+    return {"loc": list(where), "msg": text, "type": kind, "url": f"{DOCS}#{kind}", "ctx": {}}
+
+
+def scene(
+    endpoint: Endpoint, path: str, body: Mapping[str, Any], seconds: int, sound: bool, picture: Picture | None
+) -> Scene:
+    """What the clip shows."""
+    ratio = body.get("aspect_ratio") if endpoint.ratio else picture.ratio if picture else None
+    move = body.get("advanced_camera_control")
+    axis, amount = (
+        (move.get("movement_type"), move.get("movement_value")) if isinstance(move, dict) else (None, None)
+    )
+    turn = body.get("camera_control") if isinstance(body.get("camera_control"), str) else ""
+    return Scene(
+        provider="fal",
+        model=path.rpartition("/")[0],
+        mode=endpoint.mode,
+        prompt=shown_prompt(body),
+        seconds=seconds,
+        ratio=str(ratio) if ratio in RATIOS else "16:9",
+        sound=sound,
+        camera=str(axis or turn or ""),
+        amount=float(amount) if isinstance(amount, int) else 5.0 if turn else 0.0,
+    )
+
+
+def shown_prompt(body: Mapping[str, Any]) -> str:
+    """The prompt, or the shots one after the other."""
+    shots = body.get("multi_prompt")
+    if isinstance(shots, list):
+        return " / ".join(str(shot.get("prompt", "")) for shot in shots if isinstance(shot, dict))
+    prompt = body.get("prompt")
+    return prompt if isinstance(prompt, str) else ""
