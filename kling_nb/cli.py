@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import InputError, KeyMissing, KlingError, LabError, OverBudget, PriceUnknown
+from .errors import InputError, KeyMissing, KlingError, LabError, MediaError, OverBudget, PriceUnknown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return command(arguments)
     except OverBudget as error:
         return _say(error, OVER_BUDGET)
-    except (InputError, KeyMissing, LabError, PriceUnknown) as error:
+    except (InputError, KeyMissing, LabError, MediaError, PriceUnknown) as error:
         return _say(error, BAD_INPUT)
     except KlingError as error:
         return _say(error, UNSAVED)

@@ -107,9 +107,8 @@ class _Run(Protocol):
 
 def points_frame(rows: Sequence[tuple[_Point, Task]]) -> pd.DataFrame:
     """Return one row a point from points and the tasks that serve them."""
-    names = dict.fromkeys(name for point, _ in rows for name in point.variables)
     records = [_point_record(point, task) for point, task in rows]
-    columns = _with_variables([f"var_{name}" for name in names])
+    columns = _with_variables(_variables([point for point, _ in rows]))
     frame = _typed(records, columns)
     frame.attrs["kling_nb"] = "points"
     return frame
@@ -198,12 +197,25 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = Non
     return pd.DataFrame.from_records([dict(row) for row in rows], columns=list(columns) if columns else None)
 
 
-def _with_variables(variables: Sequence[str]) -> dict[str, str]:
+def _variables(points: Sequence[_Point]) -> dict[str, str]:
+    """Return the columns of variables and their dtypes: numbers where all values are numbers, else text."""
+    names = dict.fromkeys(name for point in points for name in point.variables)
+    return {f"var_{name}": _dtype([point.variables.get(name) for point in points]) for name in names}
+
+
+def _dtype(values: Sequence[Any]) -> str:
+    given = {type(value) for value in values if value is not None}
+    if given <= {int}:
+        return "Int64"
+    return "Float64" if given <= {int, float} else "string"
+
+
+def _with_variables(variables: Mapping[str, str]) -> dict[str, str]:
     columns: dict[str, str] = {}
     for name, dtype in POINT_COLUMNS.items():
         columns[name] = dtype
         if name == "template":
-            columns |= dict.fromkeys(variables, "object")
+            columns |= variables
     return columns
 
 
@@ -257,6 +269,8 @@ def _series(values: list[Any], dtype: str) -> pd.Series[Any]:
     if dtype.startswith("datetime64"):
         seconds = pd.Series(values, dtype="Float64")
         return pd.to_datetime(seconds, unit="s", utc=True).dt.as_unit("ms")
+    if dtype == "string":
+        values = [None if value is None else str(value) for value in values]
     return pd.Series(values, dtype=dtype)
 
 

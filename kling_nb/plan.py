@@ -43,6 +43,7 @@ class PlannedPoint:
     losses: tuple[Loss, ...] = ()
     problems: tuple[Problem, ...] = ()
     estimate: Estimate = field(default_factory=lambda: Estimate(None, None))
+    official: Estimate = field(default_factory=lambda: Estimate(None, None))
     typical_s: float = 0.0
     reuse: Task | None = None
     shares: int | None = None
@@ -124,6 +125,7 @@ class Planner:
             call=encoded.call.shown(),
             losses=encoded.losses,
             estimate=_reserved(reuse) or self._catalog.estimate(request, provider.id, assume=settings.assume_price),
+            official=self._catalog.official_price(request, provider.id),
             typical_s=self._catalog.typical_s(request, provider.id),
             reuse=reuse,
         )
@@ -236,10 +238,11 @@ class Plan:
 
     def _price_unknown(self) -> str:
         one = self.unpriced[0]
-        return (
-            f"no price is known for {one.request.model} at {one.provider} ({len(self.unpriced)} points); nothing was "
-            f"bought; pass assume_price= in USD a clip"
-        )
+        asked = "pass assume_price= in USD a clip"
+        if one.official.high is not None:
+            asked += f", such as Kling's own assume_price={one.official.high.normalize():f}"
+        what = f"{one.request.model} at {one.provider} ({len(self.unpriced)} points)"
+        return f"no price is known for {what}; nothing was bought; {asked}"
 
     def summary(self) -> str:
         """Say the plan in one line: points, clips to buy, price, time, reuse and refusals."""

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ..errors import InputError, SweepError
-from ..request import FIELDS, IMAGE_FIELDS, Shot, VideoRequest, is_stored, is_url, plain
+from ..request import FIELDS, IMAGE_FIELDS, Shot, VideoRequest, is_stored, is_url, plain, read_field
 from . import prompts
 
 SETTINGS = ("repeats", "exclude", "max_points", "design")
@@ -45,7 +45,7 @@ def read(name: str, value: Any, *, left_open: bool = False) -> Any:
 
 def _field(name: str, value: Any) -> Any:
     try:
-        read_value = getattr(VideoRequest(**{name: value}), name)
+        read_value = read_field(name, value)
         key(name, read_value)
     except InputError as error:
         hint = "; a list is an axis, anything else (a tuple too) is one value"
