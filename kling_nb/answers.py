@@ -17,21 +17,25 @@ _AFTER = (
     "ReadError WriteError CloseError RemoteProtocolError HTTPStatusError DecodingError TooManyRedirects "
     "CookieConflict SSEError StreamError StreamConsumed StreamClosed ResponseNotRead RequestNotRead"
 )
-_BEFORE = MappingProxyType({
-    "gaierror": "the host was not found",
-    "ConnectError": "no connection could be made",
-    "ConnectTimeout": "no connection was made in time",
-    "PoolTimeout": "no connection became free in time",
-    "ProxyError": "the proxy did not open a way to it",
-    "UnsupportedProtocol": "the address is neither http nor https",
-    "InvalidURL": "the address cannot be read",
-    # HTTP/1.1 only: h11 raises it while it writes the head of the request, before any byte is out.
-    "LocalProtocolError": "a header cannot be written, is the key complete and on one line?",
-})
-VERDICTS: Mapping[str, type[WireError]] = MappingProxyType({
-    **dict.fromkeys(_AFTER.split(), Doubt),
-    **dict.fromkeys(_BEFORE, NotSent),
-})
+_BEFORE = MappingProxyType(
+    {
+        "gaierror": "the host was not found",
+        "ConnectError": "no connection could be made",
+        "ConnectTimeout": "no connection was made in time",
+        "PoolTimeout": "no connection became free in time",
+        "ProxyError": "the proxy did not open a way to it",
+        "UnsupportedProtocol": "the address is neither http nor https",
+        "InvalidURL": "the address cannot be read",
+        # HTTP/1.1 only: h11 raises it while it writes the head of the request, before any byte is out.
+        "LocalProtocolError": "a header cannot be written, is the key complete and on one line?",
+    }
+)
+VERDICTS: Mapping[str, type[WireError]] = MappingProxyType(
+    {
+        **dict.fromkeys(_AFTER.split(), Doubt),
+        **dict.fromkeys(_BEFORE, NotSent),
+    }
+)
 """What each exception of httpx and httpx2 means, by name; one that is not listed means `Doubt`."""
 
 

@@ -18,12 +18,14 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PRIVATE = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
-_PLACES = MappingProxyType({
-    "is_unspecified": "an unspecified address",
-    "is_loopback": "this machine",
-    "is_link_local": "a link-local address",
-    "is_multicast": "a multicast address",
-})
+_PLACES = MappingProxyType(
+    {
+        "is_unspecified": "an unspecified address",
+        "is_loopback": "this machine",
+        "is_link_local": "a link-local address",
+        "is_multicast": "a multicast address",
+    }
+)
 
 
 def named(method: str, url: str) -> str:
@@ -58,15 +60,15 @@ def refuse_downgrade(call: str, url: str, to: str) -> None:
 async def judge(where: Origin, own: Origin | None, *, resolve: bool = True) -> None:
     """Raise `MediaError` for a host that a stranger's link may not lead to.
 
-    Refused are schemes other than http(s), and hosts that are, or with ``resolve`` have only addresses that are, of
+    Refused are schemes other than http(s), names that are none, and hosts that are, or with ``resolve`` have only addresses that are, of
     this machine, private (RFC 1918, fc00::/7), link-local, unspecified or multicast; allowed all the same where
     ``own``, the provider's own host, is in such a place itself. 198.18.0.0/15 is allowed: local proxies answer
     every name with an address of it. The name is resolved again when the connection is made.
     Raises `OSError` if a name is not found.
     """
     scheme, host, _ = where
-    if scheme not in ("http", "https") or not host:
-        message = f"a clip's link should lead to http or https, got {scheme!r} and host {host!r}; it was not followed"
+    if scheme not in ("http", "https") or not _is_spelled(host):
+        message = f"a clip's link should be http(s) and name a host, got {scheme!r} and {host!r}; it was not followed"
         raise MediaError(message)
     if own is not None and host == own[1]:
         return
@@ -94,6 +96,13 @@ async def _places(where: Origin, *, resolve: bool) -> set[str]:
         return {""}
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return {_place(ipaddress.ip_address(address[0])) for *_, address in found}
+
+
+def _is_spelled(host: str) -> bool:
+    try:
+        return bool(host.encode("idna"))
+    except UnicodeError:  # an empty or overlong label
+        return False
 
 
 def _literal(host: str) -> Address | None:

@@ -21,7 +21,6 @@ from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 from .answers import failure, read_body, refuse_status
@@ -124,16 +123,14 @@ class Wire:
             try:
                 return await self._told(call, self._fetched(call, part, own_origin), self._limits.clip_total_s)
             except BaseException:
-                part.unlink(missing_ok=True)
+                part.unlink(missing_ok=True)  # noqa: ASYNC240 (a thread would outrun a virtual clock)
                 raise
 
     async def aclose(self) -> None:
         """Close every connection; later calls raise `NotSent`."""
         self._closed = True
-        for name in ("_reads", "_submits"):
-            client = self.__dict__.pop(name, None)
-            if client is not None:
-                await client.aclose()
+        for client in [self.__dict__.pop(name) for name in ("_reads", "_submits") if name in self.__dict__]:
+            await client.aclose()
 
     @cached_property
     def _reads(self) -> Any:
@@ -190,8 +187,7 @@ class Wire:
         excess = Doubt(f"{_name(call)}: expected an answer of at most {limit:,} bytes, more came; it was given up")
         async with aclosing(await self._client_for(call).send(request, stream=True)) as response:
             await read_body(response, content.extend, limit, excess)
-        headers = MappingProxyType(dict(response.headers))
-        return Reply(status=response.status_code, headers=headers, content=bytes(content))
+        return Reply(status=response.status_code, headers=dict(response.headers), content=bytes(content))
 
     def _request(self, call: Call, **headers: str) -> Any:
         """Build the request; whatever is wrong with it, nothing was sent."""
@@ -211,11 +207,9 @@ class Wire:
             message = "this wire is closed"
             raise InputError(message)
         content = None if call.body is None else _json(call.body, self._read_image)
-        own = {} if content is None else {"content-type": "application/json"}
-        own |= {**headers, **{name.lower(): value for name, value in call.headers.items()}}
-        request = self._client_for(call).build_request(call.method, call.url, content=content, headers=own)
-        request.url.raw_host.decode("ascii").encode("idna")  # else only the resolver would find a bad label
-        return request
+        kind = {} if content is None else {"content-type": "application/json"}
+        own = {**kind, **headers, **{name.lower(): value for name, value in call.headers.items()}}
+        return self._client_for(call).build_request(call.method, call.url, content=content, headers=own)
 
     async def _fetched(self, call: Call, part: Path, own: Origin | None) -> Received:
         home, url, headers = own or origin(call.url), call.url, call.headers

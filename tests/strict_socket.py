@@ -63,12 +63,13 @@ class StrictSocket:
         server = await asyncio.start_server(self._connection, sock=self._listener)
         self._ready.set()
         await self._end.wait()
-        server.close()
-        if others := asyncio.all_tasks() - {asyncio.current_task()}:
-            _, late = await asyncio.wait(others, timeout=0.01)  # one that has not begun would leave its socket open
+        self._loop.remove_reader(self._listener)  # closing the server now would lose a connection just accepted
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            # Not cancelled at once: one that has not begun would leave its socket open.
+            _, late = await asyncio.wait(others, timeout=0.01)
             for task in late:
                 task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        server.close()
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         number, nth, self.connections = self.connections, 0, self.connections + 1
@@ -128,6 +129,9 @@ class StrictSocket:
 async def _request(reader: asyncio.StreamReader, connection: int, nth: int) -> Seen:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     method, target, _ = head[0].split(" ")
-    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)}
+    headers: dict[str, str] = {}
+    for name, _, value in (line.partition(":") for line in head[1:] if line):
+        known = headers.get(name.lower())
+        headers[name.lower()] = value.strip() if known is None else f"{known}, {value.strip()}"
     body = await reader.readexactly(int(headers.get("content-length", 0)))
     return Seen(method, target, headers, body, connection, nth)

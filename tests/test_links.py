@@ -61,13 +61,13 @@ def test_a_link_is_not_downgraded() -> None:
 
 def test_a_message_names_no_query_and_no_user() -> None:
     """Of an address a message tells host, port and path only; an unreadable one is not quoted."""
-    assert "GET a.example:81/b" == named("GET", "https://user:secret@a.example:81/b?sig=secret#secret")
-    assert "GET to an address that cannot be read" == named("GET", "https://[secret")
-    assert "https://a.example/b" == without_query("https://user:secret@a.example/b?sig=secret#secret")
+    assert named("GET", "https://user:secret@a.example:81/b?sig=secret#secret") == "GET a.example:81/b"
+    assert named("GET", "https://[secret") == "GET to an address that cannot be read"
+    assert without_query("https://user:secret@a.example/b?sig=secret#secret") == "https://a.example/b"
 
 
 def test_only_a_redirect_leads_onward() -> None:
     """A location counts with a redirecting status only, and is read relative to the address."""
-    assert "https://a.example/c" == onward("https://a.example/b?x", 302, {"location": "/c"})
+    assert onward("https://a.example/b?x", 302, {"location": "/c"}) == "https://a.example/c"
     assert onward("https://a.example/b", 201, {"location": "/c"}) is None
     assert onward("https://a.example/b", 302, {}) is None

@@ -9,18 +9,20 @@ import json
 import logging
 import os
 import socket
+import tracemalloc
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from strict_socket import Act, StrictSocket, answer
-from wired import DOUBTS, OK, QUICK, SECRET, check, fails, http, run, sent, submit, using  # noqa: F401 (a fixture)
+from wired import DOUBTS, OK, PATIENT, SECRET, check, fails, http, limits_for, run, sent, submit, using  # noqa: F401 (a fixture)
 
 from kling_nb.answers import VERDICTS
 from kling_nb.dialect import Inline, Reply
 from kling_nb.errors import Doubt, InputError, NotSent
 from kling_nb.wire import Wire, library
 
+BOMB = answer(gzip.compress(bytes(30_000_000)), "200 OK", "content-encoding: gzip")
 pytestmark = pytest.mark.usefixtures("http")
 
 
@@ -30,7 +32,7 @@ def test_every_exception_has_a_verdict() -> None:
     kinds = [kind for _, kind in inspect.getmembers(module, inspect.isclass) if issubclass(kind, Exception)]
     kinds = [kind for kind in kinds if not issubclass(kind, Warning)]
     assert len(kinds) > 20
-    assert [] == [kind.__name__ for kind in kinds if kind.__name__ not in VERDICTS]
+    assert [kind.__name__ for kind in kinds if kind.__name__ not in VERDICTS] == []
 
 
 def test_a_call_arrives_as_it_is() -> None:
@@ -38,19 +40,19 @@ def test_a_call_arrives_as_it_is() -> None:
     with StrictSocket.running(lambda _: [answer(b"[1]", "201 Created", "X-Log-Id: 7")]) as server:
         reply = sent(submit(server.url, body={"prompt": "雪 snow", "n": [1, None]}))
     (seen,) = server.seen
-    assert "POST /v1/videos?access_token=" + SECRET == f"{seen.method} {seen.target}"
-    assert '{"prompt": "雪 snow", "n": [1, null]}' == seen.body.decode()
-    assert "application/json" == seen.headers["content-type"]
+    assert f"{seen.method} {seen.target}" == "POST /v1/videos?access_token=" + SECRET
+    assert seen.body.decode() == '{"prompt": "雪 snow", "n": [1, null]}'
+    assert seen.headers["content-type"] == "application/json"
     assert f"Bearer {SECRET}" == seen.headers["authorization"]
     assert seen.headers["user-agent"].startswith("kling_nb/")
-    assert (201, [1], "7") == (reply.status, reply.json(), reply.headers["x-log-id"])
+    assert (reply.status, reply.json(), reply.headers["x-log-id"]) == (201, [1], "7")
 
 
 def test_a_call_may_have_its_own_content_type() -> None:
     """A content type of the call's own wins, whatever its capitals."""
     with StrictSocket.running(lambda _: [OK]) as server:
         sent(submit(server.url, headers={"Content-Type": "application/vnd.kling+json"}))
-    assert "application/vnd.kling+json" == server.seen[0].headers["content-type"]
+    assert server.seen[0].headers["content-type"] == "application/vnd.kling+json"
 
 
 def test_images_are_put_in_when_sent() -> None:
@@ -72,7 +74,7 @@ def test_an_image_that_cannot_be_read_is_not_sent() -> None:
     with StrictSocket.running(lambda _: [OK]) as server:
         text = fails(NotSent, lambda: sent(submit(server.url, body={"image": Inline("sha256:ab")}), read_image=gone))
     assert text.endswith("the image sha256:ab is gone")
-    assert 0 == server.connections
+    assert server.connections == 0
 
 
 @pytest.mark.parametrize(
@@ -89,7 +91,7 @@ def test_what_cannot_be_written_is_not_sent(spoilt: dict[str, Any]) -> None:
     """A body or header that cannot be written sends nothing, and the message does not quote it."""
     with StrictSocket.running(lambda _: [OK]) as server:
         fails(NotSent, lambda: sent(submit(server.url, **spoilt)))
-    assert [] == server.seen
+    assert server.seen == []
 
 
 @pytest.mark.parametrize(
@@ -122,18 +124,18 @@ def test_a_refused_connection_is_not_sent() -> None:
 @pytest.mark.parametrize("greeting", [[b"HTTP/1.1 400 Bad Request\r\n\r\n"], [Act.CLOSE], [Act.RESET], [Act.HANG]])
 def test_a_failed_tls_handshake_is_not_sent(greeting: list[bytes | Act]) -> None:
     """Where no TLS is spoken, nothing was sent, not even the head of the request."""
-    limits = replace(QUICK, total_s=5)
+    limits = replace(PATIENT, connect_s=0.5)
     with StrictSocket.running(lambda _: [OK], greeting) as server:
         fails(NotSent, lambda: sent(submit(server.url.replace("http:", "https:")), limits=limits))
-    assert [] == server.seen
+    assert server.seen == []
 
 
-@pytest.mark.parametrize("script", DOUBTS.values(), ids=DOUBTS)
-def test_a_lost_answer_is_in_doubt(script: list[bytes | Act]) -> None:
+@pytest.mark.parametrize("name", DOUBTS)
+def test_a_lost_answer_is_in_doubt(name: str) -> None:
     """Whatever happens after the request went out is a doubt, and the request went out once."""
-    with StrictSocket.running(lambda _: script) as server:
-        text = fails(Doubt, lambda: sent(submit(server.url), limits=QUICK))
-    assert 1 == len(server.seen)
+    with StrictSocket.running(lambda _: DOUBTS[name]) as server:
+        text = fails(Doubt, lambda: sent(submit(server.url), limits=limits_for(name)))
+    assert len(server.seen) == 1
     assert text.startswith(f"POST {server.url.removeprefix('http://')}/v1/videos: ")
 
 
@@ -141,14 +143,24 @@ def test_a_reset_before_reading_is_in_doubt() -> None:
     """A connection that is reset at the first byte counts as a doubt although the server understood nothing."""
     with StrictSocket.running(lambda _: [OK], deaf=True) as server:
         fails(Doubt, lambda: sent(submit(server.url)))
-    assert [] == server.seen
+    assert server.seen == []
 
 
 def test_a_packed_reply_is_unpacked() -> None:
     """A gzip reply within the limit is read."""
     packed = answer(gzip.compress(b'{"code":0}'), "200 OK", "Content-Encoding: GZIP")
     with StrictSocket.running(lambda _: [packed]) as server:
-        assert {"code": 0} == sent(check(server.url)).json()
+        assert sent(check(server.url)).json() == {"code": 0}
+
+
+def test_a_bomb_is_not_unpacked_whole() -> None:
+    """Unpacking stops at the limit: a piece that would become 30 MB never takes the room."""
+    with StrictSocket.running(lambda _: [BOMB]) as server:
+        tracemalloc.start()
+        fails(Doubt, lambda: sent(check(server.url), limits=replace(PATIENT, reply_bytes=100_000)))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 5_000_000
 
 
 def test_submits_never_share_a_connection() -> None:
@@ -162,8 +174,8 @@ def test_submits_never_share_a_connection() -> None:
     with StrictSocket.running(lambda _: [OK]) as server:
         run(using(calls))
     connections = {method: [s.connection for s in server.seen if s.method == method] for method in ("POST", "GET")}
-    assert 3 == len(set(connections["POST"]))
-    assert 1 == len(set(connections["GET"]))
+    assert len(set(connections["POST"])) == 3
+    assert len(set(connections["GET"])) == 1
     assert not set(connections["POST"]) & set(connections["GET"])
 
 
@@ -176,21 +188,22 @@ def test_a_stale_connection_is_a_doubt_and_not_retried() -> None:
 
     with StrictSocket.running(lambda seen: [Act.RESET if seen.nth else OK]) as server:
         fails(Doubt, lambda: run(using(calls)))
-    assert [(0, 0), (0, 1)] == [(s.connection, s.nth) for s in server.seen]
+    assert [(s.connection, s.nth) for s in server.seen] == [(0, 0), (0, 1)]
 
 
-def test_a_submit_is_not_redirected() -> None:
+@pytest.mark.parametrize("method", ["POST", "GET"])
+def test_a_submit_is_not_redirected(method: str) -> None:
     """A redirect of a paid call is a reply like any other, and nobody is asked again."""
     with StrictSocket.running(lambda _: [answer(b"", "307 Temporary Redirect", "location: /elsewhere")]) as server:
-        assert 307 == sent(submit(server.url)).status
-    assert 1 == len(server.seen)
+        assert sent(replace(submit(server.url), method=method)).status == 307
+    assert len(server.seen) == 1
 
 
 def test_a_read_is_redirected_within_its_origin() -> None:
     """A GET follows a redirect of the same origin with its credential."""
     moved = answer(b"", "302 Found", "location: /tasks/2?a=b")
     with StrictSocket.running(lambda seen: [OK if seen.target == "/tasks/2?a=b" else moved]) as server:
-        assert 200 == sent(check(server.url + "/tasks/1")).status
+        assert sent(check(server.url + "/tasks/1")).status == 200
     assert f"Bearer {SECRET}" == server.seen[1].headers["authorization"]
 
 
@@ -199,15 +212,15 @@ def test_a_read_is_not_redirected_elsewhere() -> None:
     with StrictSocket.running(lambda _: [OK]) as other:
         moved = answer(b"", "302 Found", f"location: {other.url}/")
         with StrictSocket.running(lambda _: [moved]) as server:
-            assert 302 == sent(check(server.url)).status
-    assert 0 == other.connections
+            assert sent(check(server.url)).status == 302
+    assert other.connections == 0
 
 
 def test_redirects_of_a_read_are_bounded() -> None:
     """A redirect in a circle ends as a doubt."""
     with StrictSocket.running(lambda _: [answer(b"", "302 Found", "location: /")]) as server:
         fails(Doubt, lambda: sent(check(server.url)))
-    assert 6 == len(server.seen)
+    assert len(server.seen) == 6
 
 
 def test_cookies_are_not_kept() -> None:
@@ -258,7 +271,7 @@ def test_a_closed_wire_sends_nothing() -> None:
 
     with StrictSocket.running(lambda _: [OK]) as server:
         assert "this wire is closed" in fails(NotSent, lambda: run(using(late)))
-    assert 0 == server.connections
+    assert server.connections == 0
 
 
 def test_a_proxy_that_refuses_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,8 +279,8 @@ def test_a_proxy_that_refuses_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> No
     with StrictSocket.running(lambda _: [answer(b"", "403 Forbidden")]) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         fails(NotSent, lambda: sent(submit("https://api.example")))
-    assert [("CONNECT", "api.example:443", False)] == [
-        (s.method, s.target, SECRET in str(s.headers)) for s in proxy.seen
+    assert [(s.method, s.target, SECRET in str(s.headers)) for s in proxy.seen] == [
+        ("CONNECT", "api.example:443", False)
     ]
 
 

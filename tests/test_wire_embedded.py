@@ -102,13 +102,13 @@ def test_at_most_so_many_are_out_at_once() -> None:
         calls = [check("https://api.example/tasks"), submit("https://api.example", "/tasks")] * 20
         return await asyncio.gather(*map(wire.send, calls))
 
-    assert 40 == len(run(using(many, app=embedded.app, in_flight=7), VirtualLoop))
-    assert 7 == embedded.most
+    assert len(run(using(many, app=embedded.app, in_flight=7), VirtualLoop)) == 40
+    assert embedded.most == 7
 
 
 def test_an_app_that_fails_answers_500() -> None:
     """An exception of the app is a reply, as it would be over a socket."""
-    assert 500 == sent(check("https://api.example/broken"), app=Embedded().app).status
+    assert sent(check("https://api.example/broken"), app=Embedded().app).status == 500
 
 
 def test_lengths_and_links_are_checked_in_this_process_too(tmp_path: Path) -> None:
@@ -119,3 +119,9 @@ def test_lengths_and_links_are_checked_in_this_process_too(tmp_path: Path) -> No
     assert text.startswith("GET api.example/moved: ")
     assert "expected 5 bytes, got 4" in text
     fails(MediaError, lambda: fetched("http://10.0.0.1/short", tmp_path / "a.part", "http://api.example", app=app))
+
+
+def test_a_clip_is_not_fetched_by_a_downgraded_redirect(tmp_path: Path) -> None:
+    """A redirect from https to http is refused on the way to a clip."""
+    text = fails(MediaError, lambda: fetched("https://api.example/moved", tmp_path / "a.part", app=Embedded().app))
+    assert "redirects from https to http" in text
