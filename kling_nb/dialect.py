@@ -190,10 +190,8 @@ class Encoded:
     losses: tuple[Loss, ...] = ()
 
 
-
 Credential = Mapping[str, Any]
 """What `Dialect.sign` needs: the key, or what was fetched with it. ``expires_at`` (Unix s) where it runs out."""
-
 
 
 class Dialect(Protocol):

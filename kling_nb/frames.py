@@ -69,9 +69,7 @@ what counts as spent: the charge, else the estimate, for failed tasks too unless
 """
 
 TASK_COLUMNS: Mapping[str, str] = {
-    name: dtype
-    for name, dtype in POINT_COLUMNS.items()
-    if name not in ("point", "sample", "template", "losses")
+    name: dtype for name, dtype in POINT_COLUMNS.items() if name not in ("point", "sample", "template", "losses")
 }
 """Columns of `lab.log.tasks()`: one row an attempt."""
 
@@ -133,7 +131,18 @@ def runs_frame(rows: Sequence[tuple[_Run, Sequence[Task], Sequence[Task]]]) -> p
     return table([_run_record(run, served, own) for run, served, own in rows], RUN_COLUMNS)
 
 
-RUN_COLUMNS = ("run", "started_at", "state", "points", "saved", "failed", "open", "spent_usd", "reserved_usd", "budget_usd")
+RUN_COLUMNS = (
+    "run",
+    "started_at",
+    "state",
+    "points",
+    "saved",
+    "failed",
+    "open",
+    "spent_usd",
+    "reserved_usd",
+    "budget_usd",
+)
 
 
 def _run_record(run: _Run, tasks: Sequence[Task], own: Sequence[Task]) -> dict[str, Any]:

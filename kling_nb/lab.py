@@ -15,8 +15,9 @@ from . import media
 from .dialect import Dialect
 from .dialects import load
 from .engine.doubt import Uncertain
-from .engine.engine import Engine, Order
+from .engine.engine import Engine
 from .engine.opening import Opened, Simulation, Wanted
+from .engine.order import Order
 from .engine.run import Run
 from .errors import InputError, KlingError, OverBudget, ProviderError, SweepError, nearest
 from .log import is_simulated

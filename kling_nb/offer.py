@@ -93,7 +93,9 @@ class Knob:
 
     name: str
     support: Support = Support.TAKEN
-    type: str = "string"  # string | integer | number | boolean | on_off | object | integers (of an object) | array | image
+    type: str = (
+        "string"  # string | integer | number | boolean | on_off | object | integers (of an object) | array | image
+    )
     default: Any = None
     fill: Any = None
     why: str = ""

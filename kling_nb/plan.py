@@ -359,13 +359,27 @@ def _notes(planned: PlannedPoint) -> list[str]:
 def _loss_rows(planned: PlannedPoint) -> list[dict[str, Any]]:
     at = {"point": planned.point.index, "provider": planned.provider}
     losses = [
-        {**at, "field": one.field, "change": one.change.value, "asked": one.asked, "sent": one.sent,
-         "why": one.why, "source": one.source}
+        {
+            **at,
+            "field": one.field,
+            "change": one.change.value,
+            "asked": one.asked,
+            "sent": one.sent,
+            "why": one.why,
+            "source": one.source,
+        }
         for one in planned.losses
     ]
     return losses + [
-        {**at, "field": one.field, "change": "warned" if one.warning else "refused", "asked": one.value, "sent": None,
-         "why": one.allowed, "source": one.source}
+        {
+            **at,
+            "field": one.field,
+            "change": "warned" if one.warning else "refused",
+            "asked": one.value,
+            "sent": None,
+            "why": one.allowed,
+            "source": one.source,
+        }
         for one in planned.problems
     ]
 

@@ -241,25 +241,27 @@ def _move(sources: frozenset[TaskState] | set[TaskState], target: TaskState | No
 
 S = TaskState
 _OPEN = frozenset(S) - FINAL
-MOVES: Mapping[str, Move] = MappingProxyType({
-    "refused": _move({S.PLANNED}, S.REFUSED),
-    "adopted": _move({S.PLANNED}, None, _adopted),
-    "intent": _move({S.PLANNED}, S.SUBMITTING, _intent),
-    "not_sent": _move({S.SUBMITTING}, S.PLANNED),
-    "pushed_back": _move({S.SUBMITTING}, S.PLANNED),
-    "accepted": _move({S.SUBMITTING, S.UNCERTAIN}, S.QUEUED, _accepted),
-    "doubted": _move({S.SUBMITTING}, S.UNCERTAIN),
-    "status": _move({S.QUEUED, S.RUNNING, S.STALLED}, None, _reported),
-    "ready": _move({S.QUEUED, S.RUNNING, S.STALLED, S.EXPIRED}, S.READY, _ready),
-    "renewed": _move({S.READY, S.STALLED, S.EXPIRED}, S.READY, _ready),
-    "stalled": _move({S.QUEUED, S.RUNNING, S.READY}, S.STALLED),
-    "expired": _move({S.READY, S.STALLED}, S.EXPIRED),
-    "saved": _move({S.READY, S.STALLED, S.EXPIRED}, S.SAVED, _saved),
-    "failed": _move(_OPEN - {S.PLANNED}, S.FAILED, _failed),
-    "cancelled": _move({S.PLANNED, S.QUEUED, S.RUNNING, S.STALLED}, S.CANCELLED),
-    "unwanted": _move(_OPEN, None, lambda _task, _event: {"unwanted": True}),
-    "wanted": _move(_OPEN, None, lambda _task, _event: {"unwanted": False}),
-    "charged": _move(frozenset(S), None, lambda _task, event: _cost(event)),
-    "noted": _move(frozenset(S), None, _noted),
-})
+MOVES: Mapping[str, Move] = MappingProxyType(
+    {
+        "refused": _move({S.PLANNED}, S.REFUSED),
+        "adopted": _move({S.PLANNED}, None, _adopted),
+        "intent": _move({S.PLANNED}, S.SUBMITTING, _intent),
+        "not_sent": _move({S.SUBMITTING}, S.PLANNED),
+        "pushed_back": _move({S.SUBMITTING}, S.PLANNED),
+        "accepted": _move({S.SUBMITTING, S.UNCERTAIN}, S.QUEUED, _accepted),
+        "doubted": _move({S.SUBMITTING}, S.UNCERTAIN),
+        "status": _move({S.QUEUED, S.RUNNING, S.STALLED}, None, _reported),
+        "ready": _move({S.QUEUED, S.RUNNING, S.STALLED, S.EXPIRED}, S.READY, _ready),
+        "renewed": _move({S.READY, S.STALLED, S.EXPIRED}, S.READY, _ready),
+        "stalled": _move({S.QUEUED, S.RUNNING, S.READY}, S.STALLED),
+        "expired": _move({S.READY, S.STALLED}, S.EXPIRED),
+        "saved": _move({S.READY, S.STALLED, S.EXPIRED}, S.SAVED, _saved),
+        "failed": _move(_OPEN - {S.PLANNED}, S.FAILED, _failed),
+        "cancelled": _move({S.PLANNED, S.QUEUED, S.RUNNING, S.STALLED}, S.CANCELLED),
+        "unwanted": _move(_OPEN, None, lambda _task, _event: {"unwanted": True}),
+        "wanted": _move(_OPEN, None, lambda _task, _event: {"unwanted": False}),
+        "charged": _move(frozenset(S), None, lambda _task, event: _cost(event)),
+        "noted": _move(frozenset(S), None, _noted),
+    }
+)
 """Every kind of event that changes a task, and how."""

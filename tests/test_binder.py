@@ -22,7 +22,7 @@ def dockerfile() -> str:
     return done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("line", ["pip install --no-cache-dir -r \"binder/requirements.txt\"", "./binder/postBuild"])
+@pytest.mark.parametrize("line", ['pip install --no-cache-dir -r "binder/requirements.txt"', "./binder/postBuild"])
 def test_the_image_installs_what_the_binder_folder_says(dockerfile: str, line: str) -> None:
     """The requirements and the post-build step are picked up."""
     assert line in dockerfile

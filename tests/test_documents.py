@@ -44,6 +44,14 @@ def test_the_repository_holds_no_foreign_paths() -> None:
     if listed.returncode:
         pytest.skip("not a git checkout: there is no list of committed files")
     words = ("/wo" + "rk/", "/ro" + "ot/", "../sha" + "red")
-    texts = [ROOT / name for name in listed.stdout.splitlines() if Path(name).suffix in (".py", ".md", ".toml", ".js", ".ipynb", ".cfg", "")]
-    found = [path.name for path in texts if path.is_file() and any(word in path.read_text("utf-8", "ignore") for word in words)]
+    texts = [
+        ROOT / name
+        for name in listed.stdout.splitlines()
+        if Path(name).suffix in (".py", ".md", ".toml", ".js", ".ipynb", ".cfg", "")
+    ]
+    found = [
+        path.name
+        for path in texts
+        if path.is_file() and any(word in path.read_text("utf-8", "ignore") for word in words)
+    ]
     assert found == []

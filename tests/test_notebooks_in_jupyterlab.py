@@ -15,9 +15,13 @@ if TYPE_CHECKING:
     from tests.browser import JupyterLab
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
-ERRORS = ".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.stderr'], .jp-RenderedText[data-mime-type*=error]"
+ERRORS = (
+    ".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.stderr'], .jp-RenderedText[data-mime-type*=error]"
+)
 
-PLAYING = "() => [...document.querySelectorAll('.knb-live video')].filter(v => v.readyState >= 2 && v.currentTime > 0.3)"
+PLAYING = (
+    "() => [...document.querySelectorAll('.knb-live video')].filter(v => v.readyState >= 2 && v.currentTime > 0.3)"
+)
 ADVANCES = f"() => ({PLAYING})().length >= 2"
 SPREAD = f"""() => {{
     const times = ({PLAYING})().map(video => video.currentTime);

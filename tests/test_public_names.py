@@ -7,11 +7,37 @@ import sys
 
 import kling_nb
 
-NAMES = """
-    Lab Simulation Sweep VideoRequest CameraControl Shot Plan Run TaskState models providers run_sync
-    KlingError InputError SweepError RefusedError KeyMissing PriceUnknown OverBudget LabError LabBusy LabMode LogTooNew
-    ProviderError WireError NotSent Doubt MediaError LinkExpired
-""".split()
+NAMES = [
+    "Lab",
+    "Simulation",
+    "Sweep",
+    "VideoRequest",
+    "CameraControl",
+    "Shot",
+    "Plan",
+    "Run",
+    "TaskState",
+    "models",
+    "providers",
+    "run_sync",
+    "KlingError",
+    "InputError",
+    "SweepError",
+    "RefusedError",
+    "KeyMissing",
+    "PriceUnknown",
+    "OverBudget",
+    "LabError",
+    "LabBusy",
+    "LabMode",
+    "LogTooNew",
+    "ProviderError",
+    "WireError",
+    "NotSent",
+    "Doubt",
+    "MediaError",
+    "LinkExpired",
+]
 
 
 def test_the_public_names_are_exactly_these() -> None:

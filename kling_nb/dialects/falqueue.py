@@ -125,7 +125,9 @@ class FalQueue:
         return fault_by_status(reply, message, str(reply.status))
 
     def _call(self, op: Op, method: str, ticket: Ticket, tail: str = "") -> Call:
-        return Call(op=op, method=method, url=join(self._base, f"{ticket.data['app']}/requests/{step(ticket.id)}{tail}"))
+        return Call(
+            op=op, method=method, url=join(self._base, f"{ticket.data['app']}/requests/{step(ticket.id)}{tail}")
+        )
 
 
 def _is_answer(call: Call, reply: Reply, body: Any) -> bool:

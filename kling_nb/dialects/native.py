@@ -153,7 +153,9 @@ class Native:
         phase, reason = phase_of(dig(data, "task_status")), words_from(dig(data, "task_status_msg"))
         if phase is Phase.FAILED:
             # Whether failures are charged is not documented (looked for 2026-09): `charged` stays unknown.
-            return Status(phase=phase, reason=reason or "no reason given", whose=whose_failure(reason), cost=self._cost(data))
+            return Status(
+                phase=phase, reason=reason or "no reason given", whose=whose_failure(reason), cost=self._cost(data)
+            )
         if phase is Phase.DONE:
             return self._done(data)
         return Status(phase=phase, reason=reason) if phase else None
@@ -194,7 +196,9 @@ class Native:
             access, colon, secret = part.partition(":")
             read |= {"access": access.strip(), "secret": secret.strip()} if colon else {"token": part}
         if not read or ("access" in read and not (read["access"] and read["secret"])):
-            message = f"the key of {self._provider.id} should be access:secret, an API key, or both with a comma between"
+            message = (
+                f"the key of {self._provider.id} should be access:secret, an API key, or both with a comma between"
+            )
             raise InputError(message)
         return read
 
@@ -282,9 +286,7 @@ def _shots(shots: Sequence[Shot]) -> list[dict[str, Any]]:
 
 def _images_listed(body: dict[str, Any]) -> dict[str, Any]:
     """Gather the frames of the omni endpoint, which takes them as one ``image_list``."""
-    frames = [
-        {"image_url": body.pop(key), "type": key} for key in ("first_frame", "end_frame") if key in body
-    ]
+    frames = [{"image_url": body.pop(key), "type": key} for key in ("first_frame", "end_frame") if key in body]
     return {**body, "image_list": frames} if frames else body
 
 

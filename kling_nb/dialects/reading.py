@@ -11,12 +11,14 @@ from urllib.parse import quote
 from ..dialect import Fault, Phase, Reply, Unreadable, Whose
 from ..request import is_url
 
-PHASES: Mapping[str, Phase] = MappingProxyType({
-    **dict.fromkeys(("submitted", "queued", "unknown", "not_start", "in_queue", "ready"), Phase.QUEUED),
-    **dict.fromkeys(("processing", "in_progress", "generating", "running"), Phase.RUNNING),
-    **dict.fromkeys(("succeed", "succeeded", "success", "completed"), Phase.DONE),
-    **dict.fromkeys(("failed", "failure", "fail", "error"), Phase.FAILED),
-})
+PHASES: Mapping[str, Phase] = MappingProxyType(
+    {
+        **dict.fromkeys(("submitted", "queued", "unknown", "not_start", "in_queue", "ready"), Phase.QUEUED),
+        **dict.fromkeys(("processing", "in_progress", "generating", "running"), Phase.RUNNING),
+        **dict.fromkeys(("succeed", "succeeded", "success", "completed"), Phase.DONE),
+        **dict.fromkeys(("failed", "failure", "fail", "error"), Phase.FAILED),
+    }
+)
 """Every status word seen at any provider, in lower case. Words that look alike are not spelled alike."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from typing import TypeVar
 
 import anyio
@@ -76,7 +76,7 @@ class Account:
 
     async def _fetch(self) -> Credential:
         talk = self.dialect.credential(self._key(self.provider))
-        return await self._drive(talk, self._wire.send)
+        return await self._drive(talk, self._ask_unsigned)
 
     async def send(self, call: Call, *, renew: bool = False) -> Reply:
         """Send a call once; raises `NotSent` or `Doubt`."""
@@ -107,10 +107,17 @@ class Account:
 
     async def ask(self, call: Call) -> Reply:
         """Send a read until it is answered; raises `WireError` or `ProviderError` when it is not."""
+        return await self._asked(call, self.send)
+
+    async def _ask_unsigned(self, call: Call) -> Reply:
+        """Ask for a credential, which cannot be signed with one."""
+        return await self._asked(call, lambda call, **_: self._wire.send(call))
+
+    async def _asked(self, call: Call, send: Callable[..., Awaitable[Reply]]) -> Reply:
         renew = False
         for failures in range(1, TRIES + 1):
             try:
-                reply = await self.send(call, renew=renew)
+                reply = await send(call, renew=renew)
             except WireError:
                 if failures == TRIES:
                     raise
@@ -149,5 +156,3 @@ def told(fault: Fault, provider: Provider) -> str:
     """Say a fault in one sentence: where, whose, the provider's words, what to do."""
     variable = f"KLING_NB_{provider.id.upper().replace('-', '_')}_KEY"
     return f"{provider.id} ({fault.whose}): {fault}; {DO[fault.whose].format(variable=variable)}"
-
-

@@ -93,9 +93,7 @@ def scene(
     """What the clip shows."""
     ratio = body.get("aspect_ratio") if endpoint.ratio else picture.ratio if picture else None
     move = body.get("advanced_camera_control")
-    axis, amount = (
-        (move.get("movement_type"), move.get("movement_value")) if isinstance(move, dict) else (None, None)
-    )
+    axis, amount = (move.get("movement_type"), move.get("movement_value")) if isinstance(move, dict) else (None, None)
     turn = body.get("camera_control") if isinstance(body.get("camera_control"), str) else ""
     return Scene(
         provider="fal",

@@ -75,9 +75,7 @@ def _table() -> Iterator[tuple[str, Endpoint]]:
         )
         yield (
             f"o3/{tier}/image-to-video",
-            _v3(
-                f"o3/{tier}", mode, image="image_url", tail="end_image_url", audio=False, cfg=False, negative=False
-            ),
+            _v3(f"o3/{tier}", mode, image="image_url", tail="end_image_url", audio=False, cfg=False, negative=False),
         )
     v15 = "v1.5/pro"
     yield (f"{v15}/text-to-video", Endpoint(line=v15, family="v1-5", mode="pro", ratio=True))
@@ -183,11 +181,12 @@ class Complaints:
         """A number within bounds; numeric strings pass, as they do in pydantic's lax mode."""
         value = self.body.get(key)
         if value is None:
-            return None
+            return
         try:
             parsed = float(value)
         except (TypeError, ValueError):
-            return self.add((key,), "float_parsing", "Input should be a valid number", value)
+            self.add((key,), "float_parsing", "Input should be a valid number", value)
+            return
         if parsed < low:
             self.add((key,), "greater_than_equal", f"Input should be greater than or equal to {low}", value, ge=low)
         if parsed > high:
@@ -228,10 +227,11 @@ def check_shots(complaints: Complaints, longest: int = 512) -> None:
         text = either if prompt is None else "'prompt' and 'multi_prompt' cannot be used together."
         complaints.add(("root",), "value_error", text)
     if shots is None:
-        return None
+        return
     complaints.choice("shot_type", ("customize", "intelligent"), "customize")
     if not isinstance(shots, list) or not 1 <= len(shots) <= 6:
-        return complaints.add(("multi_prompt",), "value_error", "multi_prompt needs 1 to 6 shots", shots)
+        complaints.add(("multi_prompt",), "value_error", "multi_prompt needs 1 to 6 shots", shots)
+        return
     for place, shot in enumerate(shots):
         _shot(complaints, place, shot, longest)
 

@@ -166,9 +166,7 @@ class Fal:
             state = _EARLIER.get(state, state)
         told = self._told(request, task, state)
         if state != "queued":
-            told["logs"] = (
-                _logs(task, now) if request.query_params.get("logs", "").lower() in ("1", "true") else None
-            )
+            told["logs"] = _logs(task, now) if request.query_params.get("logs", "").lower() in ("1", "true") else None
         if told["status"] != "COMPLETED":
             return JSONResponse(told, 202)
         ended = task.changed_at(now)

@@ -22,11 +22,7 @@ def verify(token: str, now: float) -> None:
     if len(parts) != 3:
         raise Refused(401, 1002, "Authorization is invalid")
     header, claims = _claims(parts[0]), _claims(parts[1])
-    if (
-        header.get("alg") != "HS256"
-        or claims.get("iss") != ACCESS
-        or not isinstance(claims.get("exp"), int | float)
-    ):
+    if header.get("alg") != "HS256" or claims.get("iss") != ACCESS or not isinstance(claims.get("exp"), int | float):
         raise Refused(401, 1002, "Authorization is invalid")
     expected = hmac.new(SECRET.encode(), ".".join(parts[:2]).encode(), hashlib.sha256).digest()
     if not hmac.compare_digest(expected, _unpadded(parts[2])):

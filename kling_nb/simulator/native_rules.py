@@ -234,9 +234,7 @@ def _voices_and_elements(body: Body, sound: bool) -> None:
         raise bad(f"Element id not found: {first}")
 
 
-def _pictures(
-    body: Body, name: str, model: Model, mode: str, seconds: int, sound: bool, what: str
-) -> Picture | None:
+def _pictures(body: Body, name: str, model: Model, mode: str, seconds: int, sound: bool, what: str) -> Picture | None:
     image, tail = text_of(body, "image"), text_of(body, "image_tail")
     masks = bool(body.get("static_mask") or body.get("dynamic_masks"))
     if not image and not (tail and model.tail_alone):

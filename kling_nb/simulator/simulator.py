@@ -41,7 +41,7 @@ class Simulator:
     *errors_as_200* makes Kling answer its error bodies with HTTP 200, as has been measured too.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a dial of its own
         self,
         folder: Path | None,
         *,

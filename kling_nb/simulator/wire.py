@@ -33,6 +33,7 @@ class Line:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
         try:
             await self._app(scope, receive, send)
         except HangUp:

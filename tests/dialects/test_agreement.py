@@ -49,7 +49,9 @@ def posted(provider: str, encoded: Encoded) -> tuple[httpx.Response, list[dict[s
     simulator = Simulator(None, now=lambda: NOW)
     dialect = bound(CATALOG.provider(provider).dialect)
     call = dialect.sign(encoded.call, simply(dialect.credential(simulator.key(provider))), NOW)
-    url = "http://simulator" + simulator.path(provider) + call.url.removeprefix(CATALOG.provider(provider).base_url or "")
+    url = (
+        "http://simulator" + simulator.path(provider) + call.url.removeprefix(CATALOG.provider(provider).base_url or "")
+    )
 
     async def talk() -> tuple[httpx.Response, list[dict[str, Any]]]:
         transport = httpx.ASGITransport(simulator.app)
@@ -144,7 +146,9 @@ def test_what_the_catalogue_accepts_is_accepted_and_arrives(provider: str, data:
     arrived = READ[provider](encoded.call.url, put_in(encoded.call.body))
     expected = told_of(request, encoded)
     silent = SILENT[provider]
-    assert {k: v for k, v in arrived.items() if k not in silent} == {k: v for k, v in expected.items() if k not in silent}
+    assert {k: v for k, v in arrived.items() if k not in silent} == {
+        k: v for k, v in expected.items() if k not in silent
+    }
     assert arrived.get("prompt", "") == expected.get("prompt", "")
     if provider == "fal":
         assert arrived.get("mode") == expected.get("mode")

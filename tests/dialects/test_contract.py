@@ -29,7 +29,17 @@ NOW = 1_790_000_000.0
 WORDS = ("task_id", "task_status", "task_result", "videos", "url", "data", "code", "message", "status", "detail", "error",
          "error_type", "request_id", "video", "created_at", "loc", "msg", "type", "final_unit_deduction",
          "queue_position", "id", "output_url", "progress")  # fmt: skip
-VALUES = ("succeed", "failed", "COMPLETED", "IN_QUEUE", "task-1", "success", "1203", "https://example.org/clip.mp4", "NaN")
+VALUES = (
+    "succeed",
+    "failed",
+    "COMPLETED",
+    "IN_QUEUE",
+    "task-1",
+    "success",
+    "1203",
+    "https://example.org/clip.mp4",
+    "NaN",
+)
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.integers(0, 6000), st.just(10**4000), st.floats(allow_nan=False),
     st.text(max_size=5), st.sampled_from(VALUES), st.just(1203), st.just(0),
@@ -43,7 +53,9 @@ CONTENT = st.one_of(
     JSON.map(lambda value: json.dumps(value).encode()),
     st.binary(max_size=40),
     st.sampled_from([b"", b"<html>", b"[" * 100_000, b"9" * 10_000, b'{"code": NaN}', b"\xff\xfe", b'"\\ud800"']),
-    st.integers(10, 900).map(lambda deep: b'{"code":' + b"[" * deep + b"]" * deep + b',"detail":' + b"[" * deep + b"]" * deep + b"}"),
+    st.integers(10, 900).map(
+        lambda deep: b'{"code":' + b"[" * deep + b"]" * deep + b',"detail":' + b"[" * deep + b"]" * deep + b"}"
+    ),
 )
 HEADERS = st.dictionaries(
     st.sampled_from(["retry-after", "x-fal-billable-units", "x-fal-error-type"]),
@@ -51,7 +63,9 @@ HEADERS = st.dictionaries(
 )
 REPLIES = st.builds(
     Reply,
-    status=st.sampled_from([200, 201, 202, 204, 301, 303, 400, 401, 403, 404, 405, 408, 409, 410, 422, 429, 499, 500, 503]),
+    status=st.sampled_from(
+        [200, 201, 202, 204, 301, 303, 400, 401, 403, 404, 405, 408, 409, 410, 422, 429, 499, 500, 503]
+    ),
     headers=HEADERS,
     content=CONTENT,
 )
@@ -276,7 +290,9 @@ def test_a_native_token_lives_from_the_attempt_on() -> None:
     call = Call(op=Op.CHECK, method="GET", url="https://api-singapore.klingai.com/v1/videos/text2video/1")
     signed = dialect.sign(call, simply(dialect.credential(KEYS["native"])), NOW)
     token = signed.headers["Authorization"].removeprefix("Bearer ")
-    claims = jwt.decode(token, "secret0000".ljust(32, "\0"), algorithms=["HS256"], options={"verify_exp": False, "verify_nbf": False})
+    claims = jwt.decode(
+        token, "secret0000".ljust(32, "\0"), algorithms=["HS256"], options={"verify_exp": False, "verify_nbf": False}
+    )
     assert claims == {"iss": "access0000", "exp": int(NOW) + 1800, "nbf": int(NOW) - 5}
 
 
@@ -284,7 +300,9 @@ def test_a_native_key_may_be_an_api_key() -> None:
     """A console key is sent as it is."""
     dialect = Native(provider_of("native"))
     call = Call(op=Op.CHECK, method="GET", url="https://api-singapore.klingai.com/v1/videos/text2video/1")
-    assert dialect.sign(call, simply(dialect.credential("api-key-1")), NOW).headers == {"Authorization": "Bearer api-key-1"}
+    assert dialect.sign(call, simply(dialect.credential("api-key-1")), NOW).headers == {
+        "Authorization": "Bearer api-key-1"
+    }
 
 
 def test_fal_is_asked_below_owner_and_app_only() -> None:

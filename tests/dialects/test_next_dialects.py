@@ -41,7 +41,9 @@ NOW = 1_790_000_000.0
 
 
 def row(**fields: Any) -> Provider:
-    return Provider(**{"id": "relay", "title": "Relay", "dialect": "x", "base_url": "https://relay.example/up", **fields})
+    return Provider(
+        **{"id": "relay", "title": "Relay", "dialect": "x", "base_url": "https://relay.example/up", **fields}
+    )
 
 
 def reply(body: Any, status: int = 200, **headers: str) -> Reply:
@@ -202,7 +204,9 @@ def test_a_wrong_key_for_a_token_is_an_error_and_not_a_credential() -> None:
 def test_a_token_that_ran_out_early_is_renewed_and_nothing_was_bought() -> None:
     """Code 10400 under HTTP 200 asks for a new credential, and proves that a submit was not carried out."""
     dialect = Chanjing(row())
-    fault = dialect.judge(dialect.encode(REQUEST, OFFER, "own").call, reply({"code": 10400, "msg": "AccessToken 验证失败"}))
+    fault = dialect.judge(
+        dialect.encode(REQUEST, OFFER, "own").call, reply({"code": 10400, "msg": "AccessToken 验证失败"})
+    )
     assert fault is not None
     assert (fault.renew, fault.rejected, fault.again) == (True, True, False)
 
@@ -232,9 +236,19 @@ def test_a_listing_by_post_that_lacks_a_task_is_followed_by_a_single_question() 
 
 FLAT = {"object": "chat.completion", "code": "success", "task_id": "t", "task_status": "succeed",
         "task_result": {"videos": [{"url": "https://cdn.example/c.mp4"}]}}  # fmt: skip
-OPENAI = {"id": "t", "object": "video", "status": "completed", "progress": 100, "metadata": {"url": "https://cdn.example/c.mp4"}}
+OPENAI = {
+    "id": "t",
+    "object": "video",
+    "status": "completed",
+    "progress": 100,
+    "metadata": {"url": "https://cdn.example/c.mp4"},
+}
 RAW = {"code": 0, "data": {"task_status": "succeed", "task_result": {"videos": [{"url": "https://cdn.example/c.mp4"}]}}}
-DTO = {"code": "success", "message": "", "data": {"task_id": "t", "status": "SUCCESS", "result_url": "https://cdn.example/c.mp4"}}
+DTO = {
+    "code": "success",
+    "message": "",
+    "data": {"task_id": "t", "status": "SUCCESS", "result_url": "https://cdn.example/c.mp4"},
+}
 OLD_DTO = {"code": "success", "data": {"task_id": "t", "status": "SUCCESS", "data": RAW}}
 
 

@@ -123,11 +123,15 @@ def test_every_dialect_has_records_of_every_call_that_it_makes(name: str) -> Non
     """A dialect is not believed without recorded replies to what it sends."""
     calls = {recorded(file)["call"] for file in FILES if file.parent.name == name}
     dialect = dialects.load(name)
-    wanted = {Op.SUBMIT, Op.CHECK} | ({Op.FIND} if dialect.finds else set()) | ({Op.CANCEL} if dialect.cancels else set())
+    wanted = (
+        {Op.SUBMIT, Op.CHECK} | ({Op.FIND} if dialect.finds else set()) | ({Op.CANCEL} if dialect.cancels else set())
+    )
     assert wanted <= calls
 
 
-@pytest.mark.parametrize("file", [file for file in FILES if "submit-unreadable" in file.stem], ids=lambda file: file.stem)
+@pytest.mark.parametrize(
+    "file", [file for file in FILES if "submit-unreadable" in file.stem], ids=lambda file: file.stem
+)
 def test_a_reply_in_no_documented_form_gives_no_ticket(file: Path) -> None:
     """A submit's reply that is not as documented raises `Unreadable`, even where nobody judged it before."""
     dialect = bound(file.parent.name)

@@ -33,7 +33,8 @@ def test_create_answers_the_documented_object(kling: Client) -> None:
     reply = kling.post(T2V, FOX | {"external_task_id": "mine-1"}).json()
     data = reply["data"]
     assert (reply["code"], reply["message"]) == (0, "SUCCEED")
-    assert len(data["task_id"]) == 18 and data["task_id"].isdigit()
+    assert len(data["task_id"]) == 18
+    assert data["task_id"].isdigit()
     assert data["task_info"] == {"external_task_id": "mine-1"}
     assert ("submitted", int(START * 1000)) == (data["task_status"], data["created_at"])
 
@@ -48,7 +49,8 @@ def test_states_follow_the_clock(kling: Client, clock: Clock) -> None:
             words.append(data["task_status"])
         if data["task_status"] == "succeed":
             break
-        assert data["task_result"] == {} and "final_unit_deduction" not in data
+        assert data["task_result"] == {}
+        assert "final_unit_deduction" not in data
         clock.forward(5)
     assert words == ["submitted", "processing", "succeed"]
     video = data["task_result"]["videos"][0]
@@ -56,7 +58,8 @@ def test_states_follow_the_clock(kling: Client, clock: Clock) -> None:
         "2.5",
         {"quota": "0.35", "list_price": "0.35"},
     )
-    assert video["duration"] == "5.041" and video["url"].startswith("http://simulator/cdn/bs2/upload-kling-api/")
+    assert video["duration"] == "5.041"
+    assert video["url"].startswith("http://simulator/cdn/bs2/upload-kling-api/")
     assert data["updated_at"] > data["created_at"] > 10**12
 
 

@@ -60,7 +60,8 @@ def test_fal_client_handles(client: fal_client.SyncClient) -> None:
     assert isinstance(client.status(APP, handle.request_id), fal_client.Queued | fal_client.InProgress)
     handle.cancel()
     told = client.status(APP, handle.request_id)
-    assert isinstance(told, fal_client.Completed) and told.error_type == "client_cancelled"
+    assert isinstance(told, fal_client.Completed)
+    assert told.error_type == "client_cancelled"
 
 
 def test_fal_client_sees_validation_at_the_result(client: fal_client.SyncClient) -> None:

@@ -60,9 +60,7 @@ def test_the_player_takes_the_place_of_the_table(
     assert page.get_by_role("button", name="Play (space)").is_visible()
 
 
-def test_a_saved_notebook_needs_no_kernel(
-    jupyterlab: JupyterLab, notebook: str, new_page: Callable[..., Page]
-) -> None:
+def test_a_saved_notebook_needs_no_kernel(jupyterlab: JupyterLab, notebook: str, new_page: Callable[..., Page]) -> None:
     """Saved and opened again without a kernel, the notebook shows posters and facts and no error."""
     page = new_page()
     jupyterlab.run(page, notebook)

@@ -181,7 +181,9 @@ def test_a_clip_that_cannot_be_read_has_no_poster(lab_folder: LabFolder, clip: s
 def test_a_summary_by_itself_hides_nothing() -> None:
     """Without a mark no live panel is expected, so the rule that hides what follows a static output stays away."""
     assert 'class="knb knb-run ' in summary_html(snapshot(tiles=()), ".")
-    assert 'class="knb-static knb-run tex2jax_ignore mathjax_ignore" data-knb="m"' in summary_html(snapshot(tiles=()), ".", mark="m")
+    assert 'class="knb-static knb-run tex2jax_ignore mathjax_ignore" data-knb="m"' in summary_html(
+        snapshot(tiles=()), ".", mark="m"
+    )
 
 
 def test_a_finished_run_is_told_the_same_every_time(tmp_path: Path) -> None:

@@ -242,9 +242,7 @@ def test_foreign_text_stays_text(tmp_path: Path, new_page: Callable[..., Page]) 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 390, 700, 1600])
-def test_the_page_never_scrolls_sideways(
-    folder: Path, new_page: Callable[..., Page], scheme: str, width: int
-) -> None:
+def test_the_page_never_scrolls_sideways(folder: Path, new_page: Callable[..., Page], scheme: str, width: int) -> None:
     """At any width and in both themes the page fits; only the grid itself may scroll."""
     page = new_page(viewport={"width": width, "height": 700}, color_scheme=scheme)
     show(page, (folder / "index.html").as_uri(), clips=1)
