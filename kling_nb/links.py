@@ -60,10 +60,10 @@ def refuse_downgrade(call: str, url: str, to: str) -> None:
 async def judge(where: Origin, own: Origin | None, *, resolve: bool = True) -> None:
     """Raise `MediaError` for a host that a stranger's link may not lead to.
 
-    Refused are schemes other than http(s), names that are none, and hosts that are, or with ``resolve`` have only addresses that are, of
-    this machine, private (RFC 1918, fc00::/7), link-local, unspecified or multicast; allowed all the same where
-    ``own``, the provider's own host, is in such a place itself. 198.18.0.0/15 is allowed: local proxies answer
-    every name with an address of it. The name is resolved again when the connection is made.
+    Refused are schemes other than http(s), names that are none, and hosts that are, or with ``resolve`` have only
+    addresses that are, of this machine, private (RFC 1918, fc00::/7), link-local, unspecified or multicast; allowed
+    all the same where ``own``, the provider's own host, is in such a place itself. 198.18.0.0/15 is allowed: local
+    proxies answer every name with an address of it. The name is resolved again when the connection is made.
     Raises `OSError` if a name is not found.
     """
     scheme, host, _ = where

@@ -33,6 +33,7 @@ pytestmark = pytest.mark.usefixtures("http")
         ("127.0.0.1", "127.0.0.2", None),
         ("192.168.1.6", "inside.example", None),
         ("192.168.1.6", "127.0.0.1", "a private network"),
+        ("both.example", "127.0.0.1", "a private network and this machine"),
         ("169.254.169.254", "127.0.0.1", "a link-local address"),
         ("127.0.0.1", "unknown.example", "this machine"),
         ("127.0.0.1", None, "this machine"),
@@ -44,6 +45,7 @@ def test_a_private_place_is_for_providers_that_are_there(
     """A link may lead to a private place only where the provider's own base is in such a place."""
     names = {"cdn.example": ["93.184.216.34"], "api.example": ["93.184.216.35"], "inside.example": ["10.0.0.1"]}
     names |= {"fake-ip.example": ["198.18.1.1"], "mixed.example": ["10.0.0.1", "93.184.216.34"]}
+    names |= {"both.example": ["10.0.0.1", "127.0.0.1"]}
     monkeypatch.setattr(NamedLoop, "names", names)
     work = judge(("https", host, 443), ("https", own, 443) if own else None)
     if place is None:
