@@ -14,7 +14,7 @@ from .errors import InputError
 if TYPE_CHECKING:
     from .task import Task
 
-TIMES = ("planned_at", "submitted_at", "done_at", "saved_at")
+TIMES = ("planned_at", "submitted_at", "accepted_at", "done_at", "saved_at")
 
 POINT_COLUMNS: Mapping[str, str] = {
     "run": "string",
@@ -50,6 +50,7 @@ POINT_COLUMNS: Mapping[str, str] = {
     "flags": "string",
     "planned_at": "datetime64[ms, UTC]",
     "submitted_at": "datetime64[ms, UTC]",
+    "accepted_at": "datetime64[ms, UTC]",
     "done_at": "datetime64[ms, UTC]",
     "saved_at": "datetime64[ms, UTC]",
     "rating": "Float64",
