@@ -38,12 +38,32 @@ TASKS = sa.Table(
     "tasks",
     _schema,
     sa.Column("id", sa.String, primary_key=True),
-    *(sa.Column(name, sa.String, index=name in ("identity", "state", "run"))
-      for name in ("identity", "provider", "model", "run", "state", "reason", "cause", "note",
-                   "estimate_low", "estimate_high", "request", "call", "ticket", "asset", "cost", "clip")),
+    *(
+        sa.Column(name, sa.String, index=name in ("identity", "state", "run"))
+        for name in (
+            "identity",
+            "provider",
+            "model",
+            "run",
+            "state",
+            "reason",
+            "cause",
+            "note",
+            "estimate_low",
+            "estimate_high",
+            "request",
+            "call",
+            "ticket",
+            "asset",
+            "cost",
+            "clip",
+        )
+    ),
     *(sa.Column(name, sa.Integer) for name in ("attempt", "unwanted", "charged")),
-    *(sa.Column(name, sa.Float) for name in ("rating", "planned_at", "submitted_at", "accepted_at", "changed_at",
-                                             "done_at", "saved_at")),
+    *(
+        sa.Column(name, sa.Float)
+        for name in ("rating", "planned_at", "submitted_at", "accepted_at", "changed_at", "done_at", "saved_at")
+    ),
 )
 EVENTS = sa.Table(
     "events",
@@ -163,7 +183,9 @@ class ExperimentLog:
             with self._writer.begin() as db:
                 yield db
         except sa.exc.DBAPIError as error:
-            message = f"{self.path} cannot be written ({error.orig}): nothing more is sent; mend that and open the lab again"
+            message = (
+                f"{self.path} cannot be written ({error.orig}): nothing more is sent; mend that and open the lab again"
+            )
             raise LabError(message) from error
 
     def commit(self, changes: Sequence[tuple[Event, Task]]) -> None:

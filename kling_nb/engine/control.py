@@ -79,7 +79,7 @@ def _tell(told: Callable[..., object], *what: object) -> None:
     """Tell one who listens; that it fails is its own affair, and must not stop what is being bought."""
     try:
         told(*what)
-    except Exception:
+    except Exception:  # noqa: BLE001 - a view of any kind
         _log.exception("whoever listens to a run failed")
 
 

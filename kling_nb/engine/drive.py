@@ -296,7 +296,9 @@ class Driver:
         if status is not None and _is_news(task, status):
             task = await self._book.record(task.id, "status", state=status.phase.value, reason=status.reason)
         elif trouble and member.troubled is None:
-            task = await self._book.record(task.id, "status", state=task.state.value, reason=f"asking failed: {trouble}")
+            task = await self._book.record(
+                task.id, "status", state=task.state.value, reason=f"asking failed: {trouble}"
+            )
         # Silence counts from the last change; while nobody answers, from the first question that failed: a laptop
         # that wakes before its network does has no stalled tasks.
         member.troubled = (member.troubled or now) if trouble else None
@@ -393,5 +395,3 @@ def _cost_data(cost: Cost | None) -> Mapping[str, Any]:
         return {}
     usd = None if cost.usd is None else str(cost.usd)
     return {"cost": {"amount": str(cost.amount), "unit": cost.unit, "usd": usd}}
-
-

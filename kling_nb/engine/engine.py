@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,15 +18,16 @@ from ..dialect import Call, Dialect
 from ..errors import InputError, KlingError
 from ..log import ExperimentLog, PointRow, RunRow
 from ..offer import Provider
-from ..plan import REUSED, PlannedPoint, dollars
+from ..plan import PlannedPoint, dollars
 from ..request import VideoRequest, digest
-from ..task import ZERO, Event, Task, TaskState, Ticket
+from ..task import Event, Task, TaskState, Ticket
 from ..wire import Wire
 from .account import Account
 from .book import Book
 from .control import Control, missing
 from .drive import Driver, Tools
 from .loop import Clock, Loop
+from .order import Money, Order, appended, point_row, serves_again
 from .poll import Learnt
 
 _log = logging.getLogger("kling_nb")
@@ -51,27 +51,6 @@ class Setup:
     clock: Clock
     lab_key: str  # goes into own ids: random, or fixed by the seed of a simulation
     app: Callable[[Clock], tuple[Any, Callable[[], None]]] | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Order:
-    """A run to start: its name, the planned points, the sweep as TOML, the ceiling in USD."""
-
-    name: str
-    points: Sequence[PlannedPoint]
-    sweep: str = ""
-    budget: Decimal | None = None
-    fresh: bool = False
-    share: bool = True
-    append: bool = False
-
-
-@dataclass(frozen=True)
-class Money:
-    """A run's ceiling, and what it spent or may still be charged, in USD."""
-
-    budget: Decimal | None = None
-    committed: Decimal = ZERO
 
 
 class Engine:
@@ -312,7 +291,7 @@ class Engine:
         await self.book.plan(new)
         for point in order.points:
             await self._refuse(point, served[point.point.index])
-        return await self._begin_run(order, [_point_row(order, p, served[p.point.index]) for p in order.points])
+        return await self._begin_run(order, [point_row(order, p, served[p.point.index]) for p in order.points])
 
     def _serve_point(
         self,
@@ -324,7 +303,7 @@ class Engine:
     ) -> str:
         """Return the id of the task that serves a point: an earlier one, another point's, or a new one."""
         earlier = known.get(point.identity)
-        if earlier is not None and _serves_again(earlier, point):
+        if earlier is not None and serves_again(earlier, point):
             return earlier.id
         if point.shares is not None and point.shares in served:
             return served[point.shares]
@@ -369,7 +348,7 @@ class Engine:
         old = self.controls.get(order.name) or self._stored(order.name)
         before = list(old.task_ids) if old is not None else []
         if order.append and old is not None:
-            points = _appended(old.points, points)
+            points = appended(old.points, points)
         row = RunRow(
             name=order.name,
             started_at=old.row.started_at if old else self._clock.now(),
@@ -562,41 +541,7 @@ def _broken(task_id: str, error: Exception) -> KlingError:
     return broken
 
 
-def _serves_again(earlier: Task, point: PlannedPoint) -> bool:
-    """Tell whether an earlier task serves a point: what was refused is refused again, and needs no second row."""
-    return earlier.state is TaskState.REFUSED if point.refusals else earlier.state in REUSED
-
-
 def _kind(provider: str, model: str, request: Mapping[str, Any]) -> tuple[str, ...]:
     """Return what tasks that take about as long have in common."""
     facets = (request.get(name) for name in ("mode", "duration", "sound"))
     return (provider, model, *(str(facet) for facet in facets), str("image" in request))
-
-
-def _point_row(order: Order, planned: PlannedPoint, task_id: str) -> PointRow:
-    point = planned.point
-    return PointRow(
-        run=order.name,
-        point=point.index,
-        sample=point.sample,
-        identity=planned.identity,
-        task=task_id,
-        template=point.template,
-        variables=point.variables,
-        losses=tuple(str(loss) for loss in planned.losses if loss.is_loss),
-    )
-
-
-def _appended(old: Sequence[PointRow], new: Sequence[PointRow]) -> list[PointRow]:
-    have = {point.identity for point in old}
-    fresh = [point for point in new if point.identity not in have]
-    kept = [_same_identity(point, new) for point in old]
-    return [*kept, *(_renumbered(point, len(kept) + n) for n, point in enumerate(fresh))]
-
-
-def _same_identity(point: PointRow, new: Sequence[PointRow]) -> PointRow:
-    return next((_renumbered(one, point.point) for one in new if one.identity == point.identity), point)
-
-
-def _renumbered(point: PointRow, index: int) -> PointRow:
-    return replace(point, point=index)

@@ -101,7 +101,9 @@ class Opened:
         return True
 
     def _drive(self, wanted: Wanted) -> None:
-        self.log.set_fact("driver", json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}))
+        self.log.set_fact(
+            "driver", json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()})
+        )
         simulation = wanted.simulation
         setup = Setup(
             folder=wanted.folder,
@@ -143,7 +145,9 @@ def _make_folders(folder: Path) -> None:
         for name in FOLDERS:
             (folder / name).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        message = f"expected a folder that can be written, but {folder} cannot be made or used: {error.strerror or error}"
+        message = (
+            f"expected a folder that can be written, but {folder} cannot be made or used: {error.strerror or error}"
+        )
         raise LabError(message) from error
 
 

@@ -1,0 +1,68 @@
+"""What an engine is asked to start, and what of it the log keeps. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from ..log import PointRow
+from ..plan import REUSED, PlannedPoint
+from ..task import ZERO, Task, TaskState
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """A run to start: its name, the planned points, the sweep as TOML, the ceiling in USD."""
+
+    name: str
+    points: Sequence[PlannedPoint]
+    sweep: str = ""
+    budget: Decimal | None = None
+    fresh: bool = False
+    share: bool = True
+    append: bool = False
+
+
+@dataclass(frozen=True)
+class Money:
+    """A run's ceiling, and what it spent or may still be charged, in USD."""
+
+    budget: Decimal | None = None
+    committed: Decimal = ZERO
+
+
+def serves_again(earlier: Task, point: PlannedPoint) -> bool:
+    """Tell whether an earlier task serves a point: what was refused is refused again, and needs no second row."""
+    return earlier.state is TaskState.REFUSED if point.refusals else earlier.state in REUSED
+
+
+def point_row(order: Order, planned: PlannedPoint, task_id: str) -> PointRow:
+    """Return a point as the log keeps it, with the task that serves it."""
+    point = planned.point
+    return PointRow(
+        run=order.name,
+        point=point.index,
+        sample=point.sample,
+        identity=planned.identity,
+        task=task_id,
+        template=point.template,
+        variables=point.variables,
+        losses=tuple(str(loss) for loss in planned.losses if loss.is_loss),
+    )
+
+
+def appended(old: Sequence[PointRow], new: Sequence[PointRow]) -> list[PointRow]:
+    """Return the points of a run that keeps its own and gets more; one that it has is replaced in its place."""
+    have = {point.identity for point in old}
+    fresh = [point for point in new if point.identity not in have]
+    kept = [_same_identity(point, new) for point in old]
+    return [*kept, *(_renumbered(point, len(kept) + n) for n, point in enumerate(fresh))]
+
+
+def _same_identity(point: PointRow, new: Sequence[PointRow]) -> PointRow:
+    return next((_renumbered(one, point.point) for one in new if one.identity == point.identity), point)
+
+
+def _renumbered(point: PointRow, index: int) -> PointRow:
+    return replace(point, point=index)
