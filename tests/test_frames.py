@@ -15,26 +15,53 @@ from kling_nb.log import PointRow, RunRow
 from kling_nb.task import Clip, Cost, Task, TaskState, Ticket
 
 AT = 1_767_225_600.125
-CLIP = Clip(path="clips/a.mp4", sha256="ab", bytes=9, width=4, height=3, fps=24.0, seconds=5.0, sound=False, flags=("odd", "short"))
+CLIP = Clip(
+    path="clips/a.mp4",
+    sha256="ab",
+    bytes=9,
+    width=4,
+    height=3,
+    fps=24.0,
+    seconds=5.0,
+    sound=False,
+    flags=("odd", "short"),
+)
 
 
 def saved(name: str = "t", **changes: object) -> Task:
     """Return a saved task with everything in it."""
     fields = {
-        "id": name, "identity": "i", "provider": "kling", "model": "m", "run": "a", "state": TaskState.SAVED,
-        "request": {"prompt": "fox", "duration": 5, "cfg_scale": 0.5}, "call": {"url": "u", "body": {"é": 1}},
-        "estimate_high": Decimal("0.70"), "cost": Cost(Decimal(2), "units", Decimal("0.28")), "clip": CLIP,
-        "ticket": Ticket("r1"), "planned_at": AT, "submitted_at": AT, "done_at": AT, "saved_at": AT, "rating": 4.0,
+        "id": name,
+        "identity": "i",
+        "provider": "kling",
+        "model": "m",
+        "run": "a",
+        "state": TaskState.SAVED,
+        "request": {"prompt": "fox", "duration": 5, "cfg_scale": 0.5},
+        "call": {"url": "u", "body": {"é": 1}},
+        "estimate_high": Decimal("0.70"),
+        "cost": Cost(Decimal(2), "units", Decimal("0.28")),
+        "clip": CLIP,
+        "ticket": Ticket("r1"),
+        "planned_at": AT,
+        "submitted_at": AT,
+        "done_at": AT,
+        "saved_at": AT,
+        "rating": 4.0,
     }
     return Task(**{**fields, **changes})  # type: ignore[arg-type]
 
 
 def point(n: int = 0, **variables: object) -> PointRow:
     """Return a point of the run a."""
-    return PointRow(run="a", point=n, sample=1, identity="i", task="t", template="{x}", variables=variables, losses=("p", "q"))
+    return PointRow(
+        run="a", point=n, sample=1, identity="i", task="t", template="{x}", variables=variables, losses=("p", "q")
+    )
 
 
-@pytest.mark.parametrize("rows", [[], [(point(), Task(id="t", identity="i", provider="kling", model="m"))], [(point(), saved())]])
+@pytest.mark.parametrize(
+    "rows", [[], [(point(), Task(id="t", identity="i", provider="kling", model="m"))], [(point(), saved())]]
+)
 def test_columns_and_dtypes_are_as_declared(rows: list[tuple[PointRow, Task]]) -> None:
     """An empty table, a bare task and a full one have the same columns and dtypes, in the declared order."""
     frame = frames.points_frame(rows)
@@ -47,7 +74,9 @@ def test_a_point_tells_everything() -> None:
     """A row holds the request, the clip's facts, the money, the times in UTC, and JSON of what was asked and sent."""
     row = frames.points_frame([(point(x="snow"), saved())]).iloc[0]
     assert ("fox", 5, 0.5, "snow") == (row["prompt"], row["duration"], row["cfg_scale"], row["var_x"])
-    assert (0.7, 0.28, "2", "units", 0.28) == tuple(row[["estimate_usd", "cost_usd", "cost_amount", "cost_unit", "spent_usd"]])
+    assert (0.7, 0.28, "2", "units", 0.28) == tuple(
+        row[["estimate_usd", "cost_usd", "cost_amount", "cost_unit", "spent_usd"]]
+    )
     assert ("clips/a.mp4", "odd; short", "p; q", "r1") == tuple(row[["clip", "flags", "losses", "remote_id"]])
     assert pd.Timestamp("2026-01-01T00:00:00.125Z") == row["submitted_at"]
     assert '{"body": {"é": 1}, "url": "u"}' == row["call"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import subprocess
 import sys
@@ -23,24 +24,56 @@ from kling_nb.log import ExperimentLog, PointRow, RunRow, is_simulated, task_fro
 from kling_nb.task import Clip, Cost, Event, Task, TaskState, Ticket
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
-scalars = st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.floats(allow_nan=False, allow_infinity=False) | text
-plain = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3), max_leaves=6)
+scalars = (
+    st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.floats(allow_nan=False, allow_infinity=False) | text
+)
+plain = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3), max_leaves=6
+)
 maps = st.dictionaries(text, plain, max_size=3).map(MappingProxyType)
 money = st.decimals(min_value=0, max_value=1000, places=4)
 instants = st.none() | st.floats(0, 4e9)
 clips = st.builds(
-    Clip, path=text, sha256=text, bytes=st.integers(0, 2**40), width=st.integers(1, 9999), height=st.integers(1, 9999),
-    fps=st.floats(1, 120), seconds=st.floats(0, 999), sound=st.booleans(), flags=st.lists(text, max_size=3).map(tuple),
+    Clip,
+    path=text,
+    sha256=text,
+    bytes=st.integers(0, 2**40),
+    width=st.integers(1, 9999),
+    height=st.integers(1, 9999),
+    fps=st.floats(1, 120),
+    seconds=st.floats(0, 999),
+    sound=st.booleans(),
+    flags=st.lists(text, max_size=3).map(tuple),
 )
 tasks = st.builds(
     Task,
-    id=text.filter(bool), identity=text, provider=text, model=text, run=text, attempt=st.integers(1, 99),
-    request=maps, call=maps, estimate_low=st.none() | money, estimate_high=st.none() | money,
-    state=st.sampled_from(TaskState), reason=text, cause=text, unwanted=st.booleans(), charged=st.none() | st.booleans(),
-    ticket=st.none() | st.builds(Ticket, text, maps), asset=st.none() | maps,
-    cost=st.none() | st.builds(Cost, money, text, st.none() | money), clip=st.none() | clips,
-    rating=st.none() | st.floats(0, 5), note=text, planned_at=instants, submitted_at=instants, accepted_at=instants,
-    changed_at=instants, done_at=instants, saved_at=instants,
+    id=text.filter(bool),
+    identity=text,
+    provider=text,
+    model=text,
+    run=text,
+    attempt=st.integers(1, 99),
+    request=maps,
+    call=maps,
+    estimate_low=st.none() | money,
+    estimate_high=st.none() | money,
+    state=st.sampled_from(TaskState),
+    reason=text,
+    cause=text,
+    unwanted=st.booleans(),
+    charged=st.none() | st.booleans(),
+    ticket=st.none() | st.builds(Ticket, text, maps),
+    asset=st.none() | maps,
+    cost=st.none() | st.builds(Cost, money, text, st.none() | money),
+    clip=st.none() | clips,
+    rating=st.none() | st.floats(0, 5),
+    note=text,
+    planned_at=instants,
+    submitted_at=instants,
+    accepted_at=instants,
+    changed_at=instants,
+    done_at=instants,
+    saved_at=instants,
 )
 
 
@@ -73,6 +106,7 @@ def test_a_database_holds_a_whole_task(tmp_path: Path) -> None:
     def round_trip(one: Task, data: Any) -> None:
         log.commit([(Event(one.id, "noted", 2.5, data), one)])
         assert [one] == log.tasks_by_id([one.id])
+        assert dict(data) == json.loads(log.events(one.id)["data"].iloc[-1])
 
     try:
         round_trip()
@@ -84,7 +118,9 @@ def test_runs_and_points_come_back_as_they_were(log: ExperimentLog) -> None:
     """A run and its points are read as they were written; written again they are replaced."""
     run = RunRow(name="a", started_at=5.0, budget=Decimal("2.50"), sweep="[axes]")
     points = [
-        PointRow(run="a", point=n, sample=1, identity=f"i{n}", task="t", template="{x}", variables={"x": n}, losses=("so",))
+        PointRow(
+            run="a", point=n, sample=1, identity=f"i{n}", task="t", template="{x}", variables={"x": n}, losses=("so",)
+        )
         for n in range(3)
     ]
     log.add_run(run, points)
@@ -114,7 +150,9 @@ def test_events_are_only_added(log: ExperimentLog) -> None:
 
 def test_what_serves_an_identity(log: ExperimentLog) -> None:
     """The last attempt at an identity serves it; one without attempts is served by the task that its point shared."""
-    log.commit([(Event(t.id, "planned", 1.0), t) for t in (task("x", identity="i"), task("y", identity="i", attempt=2))])
+    log.commit(
+        [(Event(t.id, "planned", 1.0), t) for t in (task("x", identity="i"), task("y", identity="i", attempt=2))]
+    )
     log.add_run(RunRow(name="a", started_at=1.0), [PointRow(run="a", point=0, sample=1, identity="j", task="y")])
     assert {"i": "y"} == {name: one.id for name, one in log.latest(["i", "j", "k"]).items()}
     assert {"i": "y", "j": "y"} == {name: one.id for name, one in log.known(["i", "j", "k"]).items()}
@@ -168,7 +206,9 @@ def test_a_later_version_is_refused_and_not_touched(simulated: Open) -> None:
         db.execute("CREATE TABLE novelty (x)")
     before = dump(path)
     for _ in range(2):
-        with pytest.raises(LogTooNew, match=r"later version \(schema 99, this one reads 1\); upgrade kling_nb to open it"):
+        with pytest.raises(
+            LogTooNew, match=r"later version \(schema 99, this one reads 1\); upgrade kling_nb to open it"
+        ):
             simulated()
     assert before == dump(path)
 
@@ -215,7 +255,9 @@ def test_a_full_disk_buys_nothing(simulated: Open, at: str, bought: bool) -> Non
     lab = simulated()
     points = sweep(*(f"boat {n} {'long ' * 400}" for n in range(4)))
     listen(lab, lambda event, _: fill(lab.log._writer) if event.kind == at else None)
-    with pytest.raises(LabError, match=r"log.sqlite cannot be written \(database or disk is full\): nothing more is sent"):
+    with pytest.raises(
+        LabError, match=r"log.sqlite cannot be written \(database or disk is full\): nothing more is sent"
+    ):
         start(lab, points, name="a").wait()
     if bought:
         with pytest.raises(KlingError, match="cannot be written"):

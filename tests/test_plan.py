@@ -30,10 +30,11 @@ def bound(name: str) -> tuple[Provider, Dialect]:
     return provider, load(provider.dialect)(provider)
 
 
+USUAL = Settings()
 PLANNER = Planner(CATALOG, bound, simulated=True)
 
 
-def plan(known: Mapping[int, Task] | None = None, /, settings: Settings = Settings(), **axes: Any) -> Plan:
+def plan(known: Mapping[int, Task] | None = None, /, settings: Settings = USUAL, **axes: Any) -> Plan:
     """Plan a sweep of the cheapest kind, against tasks known by the index of their point."""
     given_ = {"prompt": "fox", "model": "kling-v2-5-turbo", "mode": "std", "duration": 5, "provider": "kling", **axes}
     points = Sweep(**given_).points()
@@ -43,7 +44,14 @@ def plan(known: Mapping[int, Task] | None = None, /, settings: Settings = Settin
 
 def task(state: TaskState, **changes: Any) -> Task:
     """Return an earlier task."""
-    fields = {"id": "t", "identity": "i", "provider": "kling", "model": "m", "estimate_high": Decimal("0.30"), **changes}
+    fields = {
+        "id": "t",
+        "identity": "i",
+        "provider": "kling",
+        "model": "m",
+        "estimate_high": Decimal("0.30"),
+        **changes,
+    }
     return Task(state=state, **fields)
 
 
@@ -51,7 +59,9 @@ def test_a_point_is_planned_as_its_exact_call() -> None:
     """A plan holds the very call that would be sent, with a placeholder for our own id, and no credential."""
     (point,) = plan().points
     assert ("POST", "https://kling.example/api/v1/videos/text2video") == (point.call["method"], point.call["url"])
-    assert {"model_name": "kling-v2-5-turbo", "prompt": "fox", "mode": "std", "duration": "5"}.items() <= point.call["body"].items()
+    assert {"model_name": "kling-v2-5-turbo", "prompt": "fox", "mode": "std", "duration": "5"}.items() <= point.call[
+        "body"
+    ].items()
     assert OWN_ID == point.call["body"]["external_task_id"]
     assert (True, ONE, ONE, "buy") == (point.buys, point.estimate.low, point.estimate.high, point.fate)
 
@@ -151,9 +161,24 @@ def test_samples_are_never_shared() -> None:
 
 def test_the_summary_counts_everything() -> None:
     """One line says points, clips, price, reuse, sharing, refusals, losses and time, and that it is simulated."""
-    some = plan({0: task(TaskState.SAVED)}, prompt=["a", "b"], duration=[5, 7], watermark=[None, True], provider="fal", mode="pro")
+    some = plan(
+        {0: task(TaskState.SAVED)},
+        prompt=["a", "b"],
+        duration=[5, 7],
+        watermark=[None, True],
+        provider="fal",
+        mode="pro",
+    )
     said = some.summary()
-    for part in ("SIMULATED: 8 points", "1 to buy for $0.35", "1 reused", "2 shared", "4 refused", "with losses", "about"):
+    for part in (
+        "SIMULATED: 8 points",
+        "1 to buy for $0.35",
+        "1 reused",
+        "2 shared",
+        "4 refused",
+        "with losses",
+        "about",
+    ):
         assert part in said, (part, said)
     assert f"<Plan {said}>" == repr(some)
 
@@ -175,8 +200,12 @@ def test_the_frame_has_one_row_a_point() -> None:
 
 def test_money_and_time_read_well() -> None:
     """Amounts have cents, more digits only where they are needed; long times are minutes."""
-    assert ["$0.00", "$0.05", "$0.0625", "$12.50"] == [dollars(Decimal(text)) for text in ("0", "0.05", "0.0625", "12.5")]
+    assert ["$0.00", "$0.05", "$0.0625", "$12.50"] == [
+        dollars(Decimal(text)) for text in ("0", "0.05", "0.0625", "12.5")
+    ]
     assert ["unknown", "$1.00", "$1.00–2.00"] == [
-        interval(None, None), interval(Decimal(1), Decimal(1)), interval(Decimal(1), Decimal(2)),
+        interval(None, None),
+        interval(Decimal(1), Decimal(1)),
+        interval(Decimal(1), Decimal(2)),
     ]
     assert ["90 s", "5 min"] == [duration(90), duration(300)]

@@ -17,10 +17,21 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from kling_nb.task import FINAL, FOLLOWED, MOVES, RESTING, SENT, Event, Task, TaskState
 
 STATES_PAGE = Path(__file__).parent.parent / "docs" / "states.md"
-CLIP = {"path": "clips/a.mp4", "sha256": "0" * 64, "bytes": 9, "width": 4, "height": 3, "fps": 24.0, "seconds": 5.0, "sound": False}
+CLIP = {
+    "path": "clips/a.mp4",
+    "sha256": "0" * 64,
+    "bytes": 9,
+    "width": 4,
+    "height": 3,
+    "fps": 24.0,
+    "seconds": 5.0,
+    "sound": False,
+}
 HIGH = Decimal("0.70")
 
-amounts = st.decimals(min_value=-5, max_value=5, places=2) | st.sampled_from([Decimal("Infinity"), Decimal("-Infinity")])
+amounts = st.decimals(min_value=-5, max_value=5, places=2) | st.sampled_from(
+    [Decimal("Infinity"), Decimal("-Infinity")]
+)
 costs = st.none() | st.builds(
     lambda amount, usd: {"amount": str(amount), "unit": "units", "usd": None if usd is None else str(usd)},
     amounts,
@@ -108,7 +119,7 @@ class Lives(RuleBasedStateMachine):
         assert self.task.state not in FOLLOWED or self.task.ticket is not None
 
 
-Lives.TestCase.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+Lives.TestCase.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
 TestLives = Lives.TestCase
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
-import os
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -189,9 +189,7 @@ def test_a_closed_lab_leaves_no_file_open(simulated: Open) -> None:
     lab.df()
     lab.close()
     names = []
-    for number in os.listdir("/proc/self/fd"):
-        try:
-            names.append(os.readlink(f"/proc/self/fd/{number}"))
-        except OSError:
-            continue
+    for handle in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            names.append(str(handle.readlink()))
     assert not [name for name in names if str(lab.folder) in name]

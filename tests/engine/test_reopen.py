@@ -32,7 +32,7 @@ run.wait()
 def process(code: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """Run Python in another process, which has ended when the block has."""
     command = [sys.executable, "-W", "error", "-c", code, *arguments]
-    pipes = {name: subprocess.PIPE for name in ("stdin", "stdout", "stderr")}
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     with subprocess.Popen(command, text=True, env={**os.environ}, **pipes) as one:
         try:
             yield one
@@ -91,7 +91,7 @@ def test_killed_at_the_worst_moment(tmp_path: Path, moment: str) -> None:
         run = lab.run("a").wait(20)
         if "never arrives" in moment:
             assert {"planned": 1} == run.snapshot().counts
-            assert ["failed", "planned"] == list(lab.log.tasks()["state"])
+            assert {1: "failed", 2: "planned"} == dict(zip(lab.log.tasks()["attempt"], lab.log.tasks()["state"], strict=True))
             assert "not resumed since the lab was opened" in str(run.held)
             assert not live.simulator.ledger()
             live.simulator._world.faults._script.clear()
@@ -174,7 +174,7 @@ def test_another_process_reads_and_does_not_drive(tmp_path: Path) -> None:
         try:
             assert ["saved"] == list(lab.df()["state"])
             assert "read only: another process drives it" in repr(lab)
-            for act in (lambda: start(lab, sweep("boat")), lambda: lab.run("generate"), lambda: lab.uncertain()):
+            for act in (lambda: start(lab, sweep("boat")), lambda: lab.run("generate"), lab.uncertain):
                 with pytest.raises(LabBusy, match=rf"driven by process {one.pid} on .* since 20\d\d-"):
                     act()
             assert piece.exists()

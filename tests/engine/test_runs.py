@@ -224,7 +224,7 @@ def test_a_paused_run_stays_paused_over_a_reopening(simulated: Open) -> None:
 def test_as_completed_yields_each_task_once(simulated: Open) -> None:
     """as_completed yields every task once, as it comes to rest, and ends when nothing moves any more."""
     run = start(simulated(speed=2000), sweep(*(f"fox {n}" for n in range(6))))
-    seen = [task for task in run.as_completed()]
+    seen = list(run.as_completed())
     assert {TaskState.SAVED} == {task.state for task in seen}
     assert 6 == len(seen) == len({task.id for task in seen})
     assert seen == sorted(seen, key=lambda task: task.saved_at or 0)
