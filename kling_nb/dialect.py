@@ -52,7 +52,9 @@ class Call:
     method: str
     url: str
     body: Mapping[str, Any] | None = None
-    headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    headers: Mapping[str, str] = field(
+        default_factory=lambda: MappingProxyType({}), repr=False
+    )  # they hold credentials
 
     def shown(self) -> dict[str, Any]:
         """Return what a log and a plan show: method, URL and body, images by reference, no credential."""
