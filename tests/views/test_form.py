@@ -1,0 +1,588 @@
+"""The sweep form without a browser: what it offers, reads, says, plans and starts."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import ipywidgets as widgets
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import kling_nb as kn
+from kling_nb import catalog
+from kling_nb.errors import InputError, SweepError
+from kling_nb.views.form import SweepForm
+from kling_nb.views.form_draft import DESIGNS, draft, outlook, text_of_values, values_of
+from kling_nb.views.form_fields import FIELDS, Shelf, in_words
+from kling_nb.views.form_quiet import Quiet
+
+EVIL = "<img src=x onerror='window.hit=1'>"
+ROWS = [row for row in catalog.load().models_table() if row["task_type"] == "text2video"]
+SOLD = sorted({(row["provider"], row["model"]) for row in ROWS})
+
+
+def at_once(work: Callable[[], None]) -> None:
+    """Do it now, where a form would wait until typing stops."""
+    work()
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[kn.Lab]:
+    """Open a simulated lab that never waits."""
+    with kn.Lab(tmp_path / "study", simulate=kn.Simulation(speed=math.inf)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def form(lab: kn.Lab) -> SweepForm:
+    """Open a form that reads itself at once."""
+    return SweepForm(lab, later=at_once)
+
+
+def inside(widget: Any) -> Iterator[Any]:
+    """Yield a widget and all that it holds."""
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from inside(child)
+
+
+def html_of(form: SweepForm) -> str:
+    """Return all HTML that a form shows."""
+    return "\n".join(w.value for w in inside(form.widget()) if isinstance(w, widgets.HTML))
+
+
+def button(form: SweepForm, title: str) -> Any:
+    """Return the button that says this."""
+    return next(w for w in inside(form.widget()) if isinstance(w, widgets.Button) and w.description == title)
+
+
+def control(form: SweepForm, label: str) -> Any:
+    """Return the control with this label."""
+    return next(w for w in inside(form.widget()) if getattr(w, "description", None) == label)
+
+
+def plan_nothing(*_: Any, **__: Any) -> Any:
+    """Fail: nothing was to be planned."""
+    pytest.fail("something was planned")
+
+
+def entries(**given: Any) -> dict[str, Any]:
+    """Return entries that make one point, with changes."""
+    return {"provider": ("kling",), "model": ("kling-v2-6",), "prompt": "a fox", **given}
+
+
+# -- what is offered ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("provider", "model"), SOLD)
+def test_a_model_is_offered_what_the_catalogue_says(provider: str, model: str) -> None:
+    """Modes, durations and ratios are those of the catalogue's rows, no more and no fewer."""
+    shelf, chosen = Shelf(catalog.load()), {"provider": (provider,), "model": (model,)}
+    rows = [row for row in ROWS if (row["provider"], row["model"]) == (provider, model)]
+
+    offered = {field.name: set(shelf.offered(field, chosen).values) for field in FIELDS}
+
+    assert {row["mode"] for row in rows} - {None} == offered["mode"]
+    assert {length for row in rows for length in row["durations"]} == offered["duration"]
+    assert {ratio for row in rows for ratio in row["ratios"]} == offered["aspect_ratio"]
+
+
+@pytest.mark.parametrize(("provider", "model"), SOLD)
+def test_a_feature_is_open_where_some_mode_has_it(provider: str, model: str) -> None:
+    """Sound and negative prompt are closed, with a word why, exactly where no mode of the model takes them."""
+    shelf, chosen = Shelf(catalog.load()), {"provider": (provider,), "model": (model,)}
+    rows = [row for row in ROWS if (row["provider"], row["model"]) == (provider, model)]
+
+    closed = {field.name: shelf.offered(field, chosen).closed for field in FIELDS}
+
+    for name in ("sound", "negative_prompt"):
+        assert any(name in row["features"] for row in rows) == (not closed[name])
+
+
+def test_a_model_for_images_only_is_not_offered(form: SweepForm) -> None:
+    """What makes no video from text has no place in a form without images."""
+    form.set(providers=["kling", "fal"])
+
+    assert "kling-v2-1" not in form.offered("model")
+
+
+def test_nothing_chosen_offers_everything() -> None:
+    """Without a model every mode of the catalogue is there."""
+    mode = next(field for field in FIELDS if field.name == "mode")
+
+    assert Shelf(catalog.load()).offered(mode, {}).values == ("std", "pro", "4k")
+
+
+def test_the_form_opens_with_the_labs_provider(form: SweepForm) -> None:
+    """The provider that the lab would take is chosen, and the usual model."""
+    form.set(prompt="a fox")
+
+    assert dict(form.sweep().fixed) == {"provider": "kling", "model": "kling-v2-6", "prompt": "a fox"}
+
+
+def test_models_change_the_choices(form: SweepForm) -> None:
+    """Another model offers its own durations."""
+    form.set(models=["kling-v3"])
+
+    assert tuple(range(3, 16)) == form.offered("duration")
+
+
+def test_what_is_no_longer_offered_is_dropped_and_said_to_be(form: SweepForm) -> None:
+    """A value that the new models lack leaves the sweep, and the form says which."""
+    form.set(prompt="a fox", models=["kling-v3"], modes=["pro", "4k"], duration=[5, 7, 8, 9])
+
+    form.set(models=["kling-v2-6"])
+
+    assert (form.sweep().fixed["mode"], form.sweep().fixed["duration"]) == ("pro", 5)
+    assert "taken out: 4k<" in html_of(form)
+    assert "taken out: 7–9 s<" in html_of(form)
+
+
+def test_a_dropped_value_is_spoken_of_until_one_chooses_anew(form: SweepForm) -> None:
+    """Choosing another mode takes the word about the lost one away."""
+    form.set(models=["kling-v3"], modes=["4k"]).set(models=["kling-v2-6"])
+
+    form.set(modes=["pro"])
+
+    assert "taken out" not in html_of(form)
+
+
+def test_a_closed_field_is_left_out_of_the_sweep(form: SweepForm) -> None:
+    """What was typed for a model that takes it is not used for one that does not, and the form says so."""
+    form.set(prompt="a fox", negative_prompt="blur")
+
+    form.set(models=["kling-video-o1"])
+
+    assert "negative_prompt" not in form.sweep().fixed
+    assert "what is typed there is not used" in html_of(form)
+    assert "not offered: this model has no such field" in html_of(form)
+
+
+def test_a_value_of_some_models_names_them(form: SweepForm) -> None:
+    """A choice that only some of the chosen models accept says which, and where."""
+    form.set(providers=["kling", "fal"], models=["kling-v2-6", "kling-v3"])
+
+    assert "std: kling-v2-6 at kling, kling-v3 only" in html_of(form)
+    assert "3, 4, 6–9, 11–15 s: kling-v3 only" in html_of(form)
+    assert "on: kling-v2-6 in pro, kling-v3 only" in html_of(form)
+
+
+def test_a_knob_without_effect_says_so(form: SweepForm) -> None:
+    """cfg_scale on a model that does not heed it is offered with that word."""
+    assert "has no effect: documented for v1.x only" in html_of(form)
+
+
+def test_what_is_left_open_says_what_is_taken(form: SweepForm) -> None:
+    """Where nothing is chosen, the provider's own default is named."""
+    form.set(providers=["kling", "fal"])
+
+    assert "none chosen: std by kling-v2-6 at kling, pro by kling-v2-6 at fal" in html_of(form)
+
+
+def test_ranges_are_listed_short() -> None:
+    """Three whole numbers or more that follow each other are one range."""
+    assert in_words([1, 2, 3, 5, 6, "a"]) == "1–3, 5, 6, a"
+
+
+# -- what is read ------------------------------------------------------------------------------------------------
+
+
+def test_a_variable_gets_a_box(form: SweepForm) -> None:
+    """Each variable of the prompts has a labelled box, in their order, and values by commas or lines."""
+    form.set(prompts=["a {animal} in {weather}", "{weather} alone"])
+    boxes = [w for w in inside(form.widget()) if isinstance(w, widgets.Textarea) and w.description.startswith("{")]
+    boxes[0].value, boxes[1].value = "fox, boat", "snow, at night\nheavy rain\n"
+
+    assert [box.description for box in boxes] == ["{animal}", "{weather}"]
+    assert form.sweep().axes["animal"] == ("fox", "boat")
+    assert form.sweep().axes["weather"] == ("snow, at night", "heavy rain")
+
+
+def test_a_variable_that_comes_back_has_its_values(form: SweepForm) -> None:
+    """Values typed for a variable are there again when the prompts use it again."""
+    form.set(prompt="a fox in {weather}").set(weather=["snow", "rain"]).set(prompt="a fox")
+
+    form.set(prompt="two foxes in {weather}")
+
+    assert form.sweep().axes["weather"] == ("snow", "rain")
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "said"),
+    [
+        ({"prompt": "a {b"}, "prompt", "'{' at character 3"),
+        ({"prompt": "ok\n} no"}, "prompt", "'}' at character 1"),
+        ({"negative_prompt": "{ }"}, "negative_prompt", "is no variable"),
+        ({"prompt": "in {mode}"}, "prompt", "{mode} is a name that is taken"),
+        ({"cfg_scale": "0.5, half"}, "cfg_scale", "“half” is no number"),
+        ({"budget": "lots"}, "budget", "“lots” is no amount of USD"),
+        ({"budget": "-1"}, "budget", "“-1” is no amount of USD"),
+        ({"assume_price": "NaN"}, "assume_price", "“NaN” is no amount of USD"),
+        ({"design": "zip", "mode": ("std", "pro"), "prompt": "a\nb\nc"}, "design", "zip needs axes of one length"),
+        ({"design": "sample", "n": 9}, "design", "a sample of 9 was asked for"),
+    ],
+)
+def test_a_mistake_is_said_where_it_was_made(changes: dict[str, Any], field: str, said: str) -> None:
+    """Bad input makes no sweep, and one sentence under its own field says what is wrong."""
+    held = draft(entries(**changes))
+
+    assert held.sweep is None
+    assert [field] == list(held.wrong)
+    assert said in held.wrong[field][0]
+
+
+def test_what_is_missing_is_no_mistake() -> None:
+    """An empty form says what it still needs, and marks nothing as wrong."""
+    held = draft({"prompt": "in {weather}"})
+
+    assert held.wrong == {}
+    found = outlook(held, plan_nothing)
+    assert found.line == "Still needed: a provider, a model and values for {weather}"
+    with pytest.raises(SweepError, match="still needs a provider"):
+        held.needed()
+
+
+def test_an_unknown_name_is_answered_with_the_nearest(form: SweepForm) -> None:
+    """Filling in a field that is not there is an error that names the likely one."""
+    with pytest.raises(InputError, match="did you mean 'duration'"):
+        form.set(duratoin=5)
+
+
+def test_a_value_that_is_not_offered_is_refused(form: SweepForm) -> None:
+    """Choosing what no chosen model accepts is an error with what is offered."""
+    with pytest.raises(InputError, match=r"mode='4k' is not offered; .*known: pro, std"):
+        form.set(modes=["4k"])
+
+
+def test_a_prompt_of_two_lines_cannot_be_entered(form: SweepForm) -> None:
+    """A value that the form would read back as two is refused."""
+    with pytest.raises(InputError, match="cannot be entered"):
+        form.set(prompt="one\ntwo")
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"])), min_size=1))
+def test_values_are_entered_as_they_are_read(values: list[str]) -> None:
+    """Whatever can be entered is read back as it was, but for spaces around it."""
+    try:
+        text = text_of_values("weather", values)
+    except InputError:
+        return
+    assert [value.strip() for value in values] == values_of(text)
+
+
+# -- the Python --------------------------------------------------------------------------------------------------
+
+WORDS = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp", "Zs"]), min_size=1, max_size=12)
+TEMPLATES = WORDS.map(lambda word: word.replace("{", "{{").replace("}", "}}") + " {w}")
+ENTRIES = st.fixed_dictionaries({
+    "provider": st.sampled_from([("kling",), ("kling", "fal")]),
+    "model": st.sampled_from([("kling-v2-6",), ("kling-v1", "kling-v3")]),
+    "prompt": st.lists(TEMPLATES, min_size=1, max_size=3).map("\n".join),
+    "mode": st.sampled_from([(), ("std",), ("std", "pro")]),
+    "duration": st.sampled_from([(), (5,), (5, 10)]),
+    "cfg_scale": st.sampled_from(["", "0.5", "0, 0.25, 1"]),
+    "variables": st.fixed_dictionaries({"w": st.lists(WORDS, min_size=2, max_size=3).map("\n".join)}),
+    "design": st.sampled_from([design for design in DESIGNS if design != "zip"]),
+    "n": st.just(1),
+    "seed": st.integers(0, 9),
+    "repeats": st.integers(1, 3),
+    "budget": st.sampled_from(["", "25", "$12.50", "1e2"]),
+    "name": WORDS,
+})  # fmt: skip
+
+
+class Recorder:
+    """Stands where a notebook has its lab, and keeps what it was asked to start."""
+
+    def start(self, sweep: kn.Sweep, **settings: Any) -> None:
+        """Keep it."""
+        self.started = (sweep, settings)
+
+
+@given(ENTRIES)
+def test_the_python_makes_the_same_sweep(filled: dict[str, Any]) -> None:
+    """Running the shown code starts an equal sweep under the same name and budget."""
+    held, recorder = draft(filled), Recorder()
+
+    exec(held.code, {"kn": kn, "lab": recorder})
+
+    sweep, settings = recorder.started
+    assert held.sweep == sweep
+    assert dict(held.settings) == {name: _as_given(value) for name, value in settings.items()}
+
+
+def _as_given(value: Any) -> Any:
+    return value if isinstance(value, str) else Decimal(str(value))
+
+
+def test_the_python_is_shown(form: SweepForm) -> None:
+    """The form shows the code, and a word in its place while there is no sweep."""
+    before = form.code
+    form.set(prompt="a fox", name="fox", budget=25)
+
+    assert before.startswith("# the Python of this form")
+    assert form.code.endswith('run = lab.start(sweep, name="fox", budget=25)')
+    assert "run = lab.start(sweep, name=&quot;fox&quot;, budget=25)" in html_of(form)
+
+
+# -- what would become of it -------------------------------------------------------------------------------------
+
+
+def test_the_line_counts_and_prices(form: SweepForm) -> None:
+    """Points, clips to buy and their price stand in one line."""
+    form.set(prompts=["a fox", "a boat"], modes=["std", "pro"], duration=5, repeats=2)
+
+    assert form.line.startswith("8 points · 8 to buy for $2.24")
+
+
+def test_refused_points_are_counted_under_their_field(form: SweepForm) -> None:
+    """A combination that a model refuses is said in red with the number of points; the rest can be started."""
+    form.set(prompts=["a fox", "a boat"], modes=["std", "pro"], sound="on")
+
+    assert list(form.problems) == ["sound"]
+    assert form.problems["sound"][0].endswith("only with mode=pro, and it is mode=std (2 points)")
+    assert "4 points · 2 to buy" in form.line
+    assert not button(form, "Start").disabled
+
+
+def test_nothing_but_refusals_cannot_be_started(form: SweepForm) -> None:
+    """Start is disabled where every point is refused, and the form says why."""
+    form.set(prompt="a fox", modes=["std"], providers=["fal"], models=["kling-v3"])
+    form.set(prompt="x" * 3000)
+
+    assert button(form, "Start").disabled
+    assert "every point is refused" in html_of(form)
+    assert "expected up to 2500 characters" in form.problems["prompt"][0]
+
+
+def test_a_dropped_parameter_is_a_warning(form: SweepForm) -> None:
+    """What one of the models has no place for is said in words, with the points that it touches."""
+    form.set(prompt="a fox", models=["kling-v2-6", "kling-video-o1"], negative_prompt="blur")
+
+    assert "is not sent: this model has no such field: say it in the prompt (1 point)" in html_of(form)
+    assert form.problems == {}
+
+
+def test_over_budget_cannot_be_started(form: SweepForm) -> None:
+    """A sum over the budget disables Start, with the sum."""
+    form.set(prompt="a fox", modes=["pro"], budget="0.10")
+
+    assert button(form, "Start").disabled
+    assert "over the budget of $0.10" in html_of(form)
+
+
+def test_a_missing_price_is_asked_for(form: SweepForm) -> None:
+    """Where no price is known a box appears that proposes Kling's own, and a price typed there is enough."""
+    hidden = control(form, "Price to assume, USD a clip").layout.display
+    form.set(prompt="a fox", providers=["fal"], models=["kling-v1"], modes=["std"])
+    box = control(form, "Price to assume, USD a clip")
+    shown, stopped, proposed = box.layout.display, button(form, "Start").disabled, box.placeholder
+
+    box.value = "0.20"
+
+    assert (hidden, shown, stopped) == ("none", None, True)
+    assert proposed == "Kling's own list says 0.14"
+    assert "1 to buy for $0.20" in form.line
+    assert not button(form, "Start").disabled
+
+
+@pytest.mark.parametrize("count", [102, 1_000])
+def test_too_many_points_are_not_planned(count: int) -> None:
+    """Above the sweep's limit, and at a million points, one sentence is said and nothing is computed."""
+    words = "\n".join(f"w{number}" for number in range(count))
+    held = draft(entries(prompt="{a} {b}", variables={"a": words, "b": words}))
+
+    found = outlook(held, plan_nothing)
+
+    assert f"{count * count:,} points are more than the 10,000 that can be planned" in found.line
+    assert found.line == found.stops
+
+
+def test_many_points_are_planned_when_asked(form: SweepForm) -> None:
+    """Above what is planned while one types, the form asks for Plan, and Start waits for it."""
+    form.set(prompt="a fox", repeats=20)
+    held = draft(entries(repeats=20))
+
+    assert outlook(held, plan_nothing, at_once=19).stops == "20 points: press Plan to see what they cost"
+    assert len(form.plan()) == 20
+
+
+def test_plan_shows_its_table_until_the_form_changes(form: SweepForm) -> None:
+    """The table of a plan is shown when asked for, and faded once it is of the form as it was."""
+    form.set(prompt="a fox")
+    button(form, "Plan").click()
+    table = next(w for w in inside(form.widget()) if 'class="knb-plan' in str(getattr(w, "value", "")))
+    fresh = tuple(table._dom_classes)
+
+    control(form, "Run name").value = "fox"
+
+    assert "knb-stale" not in fresh
+    assert "knb-stale" in table._dom_classes
+
+
+def test_an_older_look_does_not_overwrite_a_newer(lab: kn.Lab) -> None:
+    """A plan that was still being made when the form changed is not shown."""
+    waiting: list[Callable[[], None]] = []
+    form = SweepForm(lab, later=waiting.append)
+    typed = iter(["two foxes", "three foxes"])
+
+    def plan(*args: Any, **settings: Any) -> Any:
+        form._lab = lab
+        control(form, "Prompts, one a line").value = next(typed) + "\n{brace"
+        return lab.plan(*args, **settings)
+
+    form._lab = SimpleNamespace(plan=plan, catalog=lab.catalog)
+    control(form, "Prompts, one a line").value = "a fox"
+    waiting[0]()
+    stale = form.line
+    waiting[-1]()
+
+    assert stale == "Still needed: a prompt"
+    assert form.line == "First mend what is said in red"
+
+
+# -- starting ----------------------------------------------------------------------------------------------------
+
+
+def test_start_shows_the_live_panel(form: SweepForm) -> None:
+    """The button starts the run and shows its panel in the form."""
+    form.set(prompt="a {w} fox", w=["red", "white"], name="fox")
+
+    button(form, "Start").click()
+
+    assert len(form.run.wait().df) == 2
+    panels = [w for w in inside(form.widget()) if type(w).__name__ == "RunPanel"]
+    assert len(panels) == 1
+    assert "started as &#x27;fox&#x27;" in html_of(form)
+
+
+def test_a_second_click_starts_nothing(form: SweepForm, lab: kn.Lab) -> None:
+    """The same form started again is the same run, and one panel."""
+    form.set(prompt="a fox")
+    first = form.start()
+
+    button(form, "Start").click()
+
+    assert first is form.start()
+    assert len(lab.runs()) == 1
+    assert button(form, "Start").disabled
+
+
+def test_a_changed_form_can_be_started_again(form: SweepForm, lab: kn.Lab) -> None:
+    """After a change it is another run; the panel of the first stays."""
+    first = form.set(prompt="a fox").start()
+    second = form.set(prompt="a boat").start()
+
+    assert first.name != second.name
+    assert len([w for w in inside(form.widget()) if type(w).__name__ == "RunPanel"]) == 2
+    assert len(lab.runs()) == 2
+
+
+def test_an_error_of_a_click_is_said_in_the_form(form: SweepForm) -> None:
+    """What ``lab.start`` raises lands in red under the buttons, as its sentence."""
+    form.set(prompt="a fox", name="generate")
+
+    button(form, "Start").click()
+
+    assert '<p class="knb-bad">name=&#x27;generate&#x27;: expected a name' in html_of(form)
+
+
+def test_an_unexpected_error_is_named(lab: kn.Lab) -> None:
+    """An error that nobody expected is said by its name and text, after a click and while typing."""
+    form = SweepForm(lab, later=at_once)
+
+    def broken(*_: Any, **__: Any) -> Any:
+        message = f"wires crossed {EVIL}"
+        raise RuntimeError(message)
+
+    form._lab = SimpleNamespace(plan=broken, start=broken, catalog=lab.catalog, folder=lab.folder, simulated=True)
+    form.set(prompt="a fox")
+    button(form, "Plan").click()
+
+    assert form.problems[""] == ("RuntimeError: wires crossed " + EVIL,)
+    assert html_of(form).count("RuntimeError: wires crossed &lt;img") >= 2
+    assert EVIL not in html_of(form)
+
+
+# -- showing -----------------------------------------------------------------------------------------------------
+
+
+def test_everything_foreign_is_escaped(tmp_path: Path) -> None:
+    """Markup in a prompt, a variable, a name or a folder never reaches the page as markup."""
+    with kn.Lab(tmp_path / "<b>study", simulate=kn.Simulation(speed=math.inf)) as lab:
+        form = SweepForm(lab, later=at_once)
+        form.set(prompt=f"{EVIL} {{w}}", w=[EVIL, "x"], name=EVIL, negative_prompt="y" * 2600 + EVIL)
+        button(form, "Plan").click()
+        form.set(cfg_scale=EVIL, budget=EVIL)
+        control(form, "Prompts, one a line").value = f"{EVIL} {{"
+
+        shown = html_of(form) + form._repr_html_()
+
+    assert "<img" not in shown
+    assert "<b>study" not in shown
+    assert "&lt;img" in shown
+
+
+def test_a_model_of_ones_own_catalogue_is_offered_and_escaped(tmp_path: Path) -> None:
+    """A user's model joins the form, and its name is text."""
+    own = tmp_path / "own.toml"
+    own.write_text(f'[model."{EVIL}"]\ntitle = "Mine"\nmode = ["std", "{EVIL}"]\nsource = "here"\nread = "2026-11"\n')
+    with kn.Lab(tmp_path / "study", simulate=kn.Simulation(speed=math.inf), catalog=own) as lab:
+        form = SweepForm(lab, later=at_once).set(prompt="a fox", models=[EVIL, "kling-v2-6"])
+
+        assert EVIL in form.offered("model")
+        assert EVIL in form.offered("mode")
+        assert "<img" not in html_of(form)
+
+
+def test_every_control_is_labelled(form: SweepForm) -> None:
+    """Each control has words of its own, in the order in which the keyboard reaches them."""
+    kinds = (widgets.Checkbox, widgets.Text, widgets.Textarea, widgets.Dropdown, widgets.Button, widgets.IntText)
+    labels = [w.description for w in inside(form.widget()) if isinstance(w, (*kinds, widgets.BoundedIntText))]
+
+    assert all(labels)
+    assert {"Provider", "Model", "Mode", "Duration", "Ratio", "Sound"} <= {*html_of(form).splitlines()}
+    order = [labels.index(name) for name in ("kling", "kling-v2-6", "Prompts, one a line", "std", "Design", "Plan")]
+    assert sorted(order) == order
+
+
+def test_a_simulated_lab_says_so(form: SweepForm) -> None:
+    """The headline and the static output of a simulated lab both say SIMULATED."""
+    assert '<span class="knb-badge">SIMULATED</span>' in html_of(form)
+    assert '<span class="knb-badge">SIMULATED</span>' in form._repr_html_()
+
+
+def test_a_saved_notebook_keeps_the_python(form: SweepForm) -> None:
+    """The static output tells how to use the form and holds the code; there is no script in it."""
+    form.set(prompt="a fox", name="fox")
+
+    static = form._repr_html_()
+
+    assert "Sweep form: run this cell to use it." in static
+    assert "sweep = kn.Sweep(" in static
+    assert "<script" not in static
+
+
+def test_waiting_ends_with_the_last_one_asked() -> None:
+    """Of several in quick succession only the last runs, in the context of whoever asked."""
+    where: ContextVar[str] = ContextVar("where", default="nowhere")
+    quiet, done, ran = Quiet(0.2), threading.Event(), []
+
+    def last() -> None:
+        ran.append(where.get())
+        done.set()
+
+    where.set("the cell")
+    quiet.ask(lambda: ran.append("first"))
+    quiet.ask(last)
+
+    assert done.wait(20)
+    assert ran == ["the cell"]

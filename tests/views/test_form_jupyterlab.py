@@ -1,0 +1,73 @@
+"""The sweep form in a real JupyterLab: typing, starting, and what a saved notebook keeps of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.browser import CONNECT
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+    from tests.browser import JupyterLab
+
+SHOW = """
+import kling_nb as kn
+lab = kn.Lab("study", simulate=kn.Simulation(speed=float("inf")))
+form = lab.form()
+form
+"""
+EVIL = "a fox <img src=x onerror='window.hit=1'> in {weather}"
+OVERFLOW = "() => { const form = document.querySelector('.knb-live'); return form.scrollWidth - form.clientWidth; }"
+
+
+@pytest.fixture
+def page(jupyterlab: JupyterLab, new_page: Callable[..., Page]) -> Page:
+    """Open a notebook with a form, and type two points into it."""
+    jupyterlab.write("form.ipynb", SHOW)
+    opened = new_page()
+    jupyterlab.run(opened, "form.ipynb")
+    opened.get_by_label("Prompts, one a line").fill(EVIL)
+    opened.get_by_label("{weather}").fill("snow, heavy rain")
+    opened.get_by_role("checkbox", name="std", exact=True).check()
+    opened.get_by_text("2 points · ").wait_for()
+    return opened
+
+
+def test_a_double_click_starts_one_run(page: Page) -> None:
+    """What is typed is priced while one types; two quick clicks on Start make one run with one panel."""
+    page.get_by_role("button", name="Start", exact=True).dblclick()
+
+    page.get_by_text("started as ").wait_for()
+    page.locator(".knb-panels > *").first.wait_for()
+    assert page.locator(".knb-panels > *").count() == 1
+    assert page.evaluate("window.hit") is None
+
+
+def test_it_fits_a_narrow_window(page: Page) -> None:
+    """In a narrow notebook the form wraps; nothing of it has to be scrolled sideways."""
+    page.set_viewport_size({"width": 520, "height": 900})
+
+    page.wait_for_function(f"() => ({OVERFLOW})() <= 0")
+
+
+def test_a_saved_notebook_keeps_the_python_as_typed(
+    page: Page, jupyterlab: JupyterLab, new_page: Callable[..., Page]
+) -> None:
+    """Opened again without a kernel, the notebook says what the form was for and shows its Python, and no error."""
+    page.locator(".knb-static pre", has_text="heavy rain").wait_for(state="attached")
+    assert not page.locator(".knb-static").is_visible()
+    jupyterlab.save(page)
+    jupyterlab.stop_kernels()
+
+    again = new_page()
+    jupyterlab.open(again, "form.ipynb")
+
+    again.get_by_text("Sweep form: run this cell to use it.").wait_for()
+    assert 'weather=["snow", "heavy rain"]' in again.locator(".knb-static pre").inner_text()
+    assert again.get_by_text("Error displaying widget").and_(again.locator(":visible")).count() == 0
+    assert again.evaluate("window.hit") is None
+    again.evaluate(CONNECT)  # jupyter_server 2.21 does not stop when it is told to while a kernel starts
