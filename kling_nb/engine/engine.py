@@ -204,7 +204,7 @@ class Engine:
         except KlingError as error:
             await self._left(self.book.tasks[task_id], error)
         task = self.book.tasks[task_id]
-        if task.state is TaskState.FAILED and task.cause == "lost" and task.attempt < LOST_MOST:
+        if goes_on(task):
             self._spawn_all([await self._another(task)])
 
     async def _left(self, task: Task, error: KlingError) -> None:
@@ -532,6 +532,11 @@ class Engine:
         if task.state is not TaskState.UNCERTAIN:
             message = f"task {task_id} is no longer uncertain, it is {task.state}; nothing was changed"
             raise InputError(message)
+
+
+def goes_on(task: Task) -> bool:
+    """Tell whether a failed attempt is followed by another by itself: it certainly never arrived."""
+    return task.state is TaskState.FAILED and task.cause == "lost" and task.attempt < LOST_MOST
 
 
 def _broken(task_id: str, error: Exception) -> KlingError:

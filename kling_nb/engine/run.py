@@ -17,7 +17,7 @@ from ..log import ExperimentLog
 from ..plan import dollars
 from ..task import Event, Task, TaskState
 from .control import Control
-from .engine import Engine
+from .engine import Engine, goes_on
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -172,20 +172,21 @@ class Run:
 
     def _listener(self, heard: queue.SimpleQueue[Task | None]) -> Any:
         def listen(_: Event, task: Task) -> None:
-            if task.state.is_resting:
+            if _has_come_to_rest(task):
                 heard.put(task)
 
         return listen
 
     def _completed(self, heard: queue.SimpleQueue[Task | None]) -> Iterator[Task]:
         seen: set[str] = set()
-        pending = [task for task in self.tasks if task.state.is_resting]
+        pending = [task for task in self.tasks if _has_come_to_rest(task)]
         while True:
             for task in pending:
                 if task.id not in seen:
                     seen.add(task.id)
                     yield task
             if self._control.idle.is_set() and heard.empty():
+                yield from (task for task in self.tasks if task.state.is_resting and task.id not in seen)
                 return
             pending = []
             with suppress(queue.Empty):
@@ -266,6 +267,11 @@ class Run:
         from ..views import live
 
         live.display_run(self, self._folder)
+
+
+def _has_come_to_rest(task: Task) -> bool:
+    """Tell whether a task will not change by itself: one in doubt is looked up, one that never arrived bought again."""
+    return task.state.is_resting and task.state is not TaskState.UNCERTAIN and not goes_on(task)
 
 
 def _shown(tasks: Sequence[Task]) -> Sequence[Task]:

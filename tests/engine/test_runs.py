@@ -231,6 +231,12 @@ def test_as_completed_yields_each_task_once(simulated: Open) -> None:
     assert 6 == len(list(run.as_completed()))
 
 
+def test_as_completed_leaves_out_what_is_bought_again_by_itself(simulated: Open) -> None:
+    """An attempt that never arrived is followed by another by itself, and only that one comes to rest."""
+    run = start(simulated(speed=2000), sweep("fox #sim:reset"))
+    assert [(2, TaskState.SAVED)] == [(task.attempt, task.state) for task in run.as_completed()]
+
+
 def test_a_run_can_be_awaited(simulated: Open) -> None:
     """`await run` waits on the caller's own loop without blocking it."""
     lab = simulated(speed=2000)
