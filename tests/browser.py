@@ -171,8 +171,17 @@ def jupyterlab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterLab]
             wait_for_server(f"http://127.0.0.1:{port}/api/status?token={TOKEN}", process)
             yield JupyterLab(f"http://127.0.0.1:{port}", notebooks)
         finally:
-            process.terminate()
-            process.wait(20)
+            stop(process)
+
+
+def stop(process: subprocess.Popen[Any]) -> None:
+    """End a server that this process started; one that hangs on a kernel in the making is killed."""
+    process.terminate()
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(20)
 
 
 def free_port() -> int:

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,11 @@ from kling_nb.errors import KlingError, MediaError
 from kling_nb.request import digest
 
 from .grid import Axis, Frame, Grid, Tile, grid_of
+from .output import display_both
 from .page import clip_file, poster_of, static_html, text_of, write_page
 
 __all__ = ["Axis", "Comparison", "Frame", "Grid", "Tile", "grid_of", "write_page"]
 
-WIDGET = "application/vnd.jupyter.widget-view+json"
 PART_BYTES = 4_000_000  # a clip travels in parts, so that other messages get through between them
 LIVE_POSTER_WIDTH = 400
 
@@ -82,12 +82,7 @@ class Comparison:
         return path.read_bytes() if want == "clip" else poster_of(path, LIVE_POSTER_WIDTH)
 
     def _ipython_display_(self) -> None:
-        from IPython.display import display
-
-        static = {"text/plain": repr(self), "text/html": self._repr_html_()}
-        display(static, raw=True)  # type: ignore[no-untyped-call]
-        if _has_kernel():
-            display(_view(self.widget(), f"{self!r}: live player, needs a kernel"), raw=True)  # type: ignore[no-untyped-call]
+        display_both(self._repr_html_(), repr(self), self.widget, f"{self!r}: live player, needs a kernel")
 
     def _repr_html_(self) -> str:
         return static_html(self.grid, self.lab_folder, mark=self.mark)
@@ -101,20 +96,6 @@ class Comparison:
 def _parts(data: bytes) -> Iterator[bytes]:
     for start in range(0, max(1, len(data)), PART_BYTES):
         yield data[start : start + PART_BYTES]
-
-
-def _has_kernel() -> bool:
-    from IPython.core.getipython import get_ipython
-
-    shell = get_ipython()
-    return getattr(shell, "kernel", None) is not None
-
-
-def _view(widget: Any, words: str) -> dict[str, Any]:
-    """Return what shows a widget, with one line for whoever cannot."""
-    bundle = widget._repr_mimebundle_()
-    data = bundle[0] if isinstance(bundle, Sequence) else bundle
-    return {WIDGET: data[WIDGET], "text/plain": words}
 
 
 @cache

@@ -17,12 +17,12 @@ from kling_nb.errors import InputError, KlingError, nearest
 from kling_nb.request import VideoRequest
 from kling_nb.sweep import Sweep
 
-from .compare import _has_kernel, _view
 from .form_draft import Draft, Outlook, draft, outlook
 from .form_face import Face, head_html, in_one_sentence, static_html
 from .form_fields import FIELDS, GATES, Shelf
 from .form_parts import Section, Settings, Variables, group
 from .form_quiet import Quiet
+from .output import has_kernel, view_of
 
 DEFAULT_MODEL = VideoRequest().model
 LEFT = ("provider", "model", "prompt", "negative_prompt")
@@ -282,11 +282,10 @@ class SweepForm:
         from IPython.display import display
 
         shown = display(self._static(), raw=True, display_id=True)  # type: ignore[no-untyped-call]
-        if _has_kernel():
+        if has_kernel():
             self._shown.append(shown)
             self._kept = self._draft.code
-            view = _view(self._root, f"{self!r}: needs a kernel")
-            display(view, raw=True)  # type: ignore[no-untyped-call]
+            display(view_of(self._root, f"{self!r}: needs a kernel"), raw=True)  # type: ignore[no-untyped-call]
 
     def _static(self) -> dict[str, str]:
         return {"text/plain": repr(self), "text/html": self._repr_html_()}

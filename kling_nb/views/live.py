@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from kling_nb.errors import InputError, KlingError, MediaError, nearest
 from kling_nb.request import digest
 
-from .compare import _has_kernel, _view
+from .output import display_both, has_kernel
 from .page import HERE, HIDING, POSTER_BYTES, clip_file, poster_of, text_of
 from .standing import MEANINGS, cards, short, standing
 from .ticker import Ticker, begin
@@ -47,7 +47,7 @@ def show(run: Run, folder: str | Path) -> None:
 
     The static output, which the panel hides, depends on the run's name, size and budget only, so that a notebook re-checks.
     """
-    if "IPython" in sys.modules and _has_kernel():
+    if "IPython" in sys.modules and has_kernel():
         _Shown.note(run)
         _display(run, folder, start_html(run.snapshot()), f"<Run {run.name}: started>")
 
@@ -62,12 +62,7 @@ def display_run(run: Run, folder: str | Path) -> None:
 
 
 def _display(run: Run, folder: str | Path, html: str, words: str) -> None:
-    from IPython.display import display
-
-    display({"text/plain": words, "text/html": html}, raw=True)  # type: ignore[no-untyped-call]
-    if _has_kernel():
-        view = _view(panel(run, folder), f"<Run {run.name}: live panel, needs a kernel>")
-        display(view, raw=True)  # type: ignore[no-untyped-call]
+    display_both(html, words, lambda: panel(run, folder), f"<Run {run.name}: live panel, needs a kernel>")
 
 
 class _Shown:

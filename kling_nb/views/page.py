@@ -166,5 +166,3 @@ def _write_poster(source: Path, target: Path) -> str | None:
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(jpeg)
     return f"posters/{target.name}"
-
-
