@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kling_nb.views.compare import WIDGET
+from kling_nb.views.output import WIDGET
 from tests.views.kernel import Kernel, Message, running_kernel
 
 pytest.importorskip("ipykernel")
