@@ -1,0 +1,124 @@
+"""What the engine costs in CPU time, beside a bare loop that makes the same requests and keeps nothing.
+
+    python -m benchmarks.cpu
+
+Over real sockets: a process buys clips from a stand-in for both providers in another process on 127.0.0.1, whose CPU
+time does not count. Then the bare loop, in a process of its own, makes the very requests that arrived, at the same
+times, with the same HTTP library, the same connections and the same bound on requests at once; it reads every answer
+and every clip, and parses JSON. A task lasts 60 s (kling) or 110 s (fal) at the median, of the engine's time, which
+runs faster than ours.
+
+In the ratio, on the engine's side alone: encoding and signing calls, two-phase writes and every event in the log,
+the poll schedule, judging answers, hashing and writing clips. Measured apart: planning (before anything is sent), and
+verifying clips, which decodes pictures: it is left out of the first ratio and in the one told below it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from kling_nb.simulator import clips
+
+from .table import Row, shown
+
+ROOT = Path(__file__).parents[1]
+SCENE = clips.Scene(provider="kling", model="any", mode="std", prompt="a clip", seconds=5, ratio="16:9")
+TARGET = 1.4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A number of tasks in flight at a provider, and how much faster than real time they run."""
+
+    provider: str
+    library: str
+    slots: int
+    tasks: int
+    speed: float
+    verify: bool = False
+
+    @property
+    def what(self) -> str:
+        """Say it in a few words."""
+        seen = ", clips verified" if self.verify else ""
+        return f"{self.slots:,} in flight, {self.provider}, {self.library}{seen}"
+
+    def options(self, url: str) -> list[str]:
+        """Return it as the options of `benchmarks.buying`."""
+        told = {"url": url, "library": self.library, "provider": self.provider}
+        told |= {"tasks": str(self.tasks), "slots": str(self.slots), "speed": str(self.speed)}
+        named = [part for name, value in told.items() for part in (f"--{name}", value)]
+        return [*named, "--verify"] if self.verify else named
+
+
+def cases() -> Iterator[Case]:
+    """Go through everything that is measured."""
+    for library in ("httpx", "httpx2"):
+        for provider in ("kling", "fal"):
+            for slots, tasks, speed in ((200, 600, 30.0), (2000, 2500, 3.0)):
+                yield Case(provider=provider, library=library, slots=slots, tasks=tasks, speed=speed)
+
+
+@contextmanager
+def standin() -> Iterator[str]:
+    """Run the stand-in in another process; yields its address."""
+    with tempfile.TemporaryDirectory() as place:
+        clip = Path(place) / "clip.mp4"
+        clip.write_bytes(clips.render(SCENE, None, "small"))
+        command = [sys.executable, "-m", "benchmarks.standin", str(clip)]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
+            assert server.stdout is not None
+            try:
+                yield f"http://127.0.0.1:{int(server.stdout.readline())}"
+            finally:
+                server.kill()
+
+
+def child(who: str, case: Case, url: str) -> dict[str, float]:
+    """Buy in a fresh process and return what it took."""
+    command = [sys.executable, "-m", "benchmarks.buying", who, *case.options(url)]
+    env = {name: value for name, value in os.environ.items() if not name.startswith("KLING_NB_")}
+    done = subprocess.run(command, cwd=ROOT, env=env, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise AssertionError(done.stderr)
+    taken: dict[str, float] = json.loads(done.stdout)
+    return taken
+
+
+def measured(case: Case, url: str, times: int) -> list[Row]:
+    """Run one case so many times, the engine and the bare loop in turns; the ratio is the median one."""
+    pairs = [(child("engine", case, url), child("bare", case, url)) for _ in range(times)]
+    each = 1000 / case.tasks
+    ours, bare = (statistics.median(pair[side]["cpu_s"] for pair in pairs) * each for side in (0, 1))
+    asked = statistics.median(pair[1]["requests"] for pair in pairs) / case.tasks
+    plan = statistics.median(pair[0]["planning_s"] for pair in pairs) * each
+    ratio = statistics.median(engine["cpu_s"] / loop["cpu_s"] for engine, loop in pairs)
+    behind = f"{ours:.1f} ms over {bare:.1f} ms a task, {asked:.1f} requests; planning {plan:.1f} ms"
+    return [Row(case.what, ratio, None if case.verify else TARGET, behind)]
+
+
+def rows(times: int = 3) -> Iterator[Row]:
+    """Measure every case, and one more with clips verified."""
+    with standin() as url:
+        for case in cases():
+            yield from measured(case, url, times)
+            if case.slots == 200:
+                yield from measured(replace(case, verify=True), url, 1)
+
+
+def main() -> int:
+    """Print the table; return how many targets were missed."""
+    return shown("cpu: process time over a bare loop with the same requests", rows())
+
+
+if __name__ == "__main__":
+    sys.exit(min(1, main()))
