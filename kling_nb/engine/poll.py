@@ -8,7 +8,7 @@ about together, h is the sum of theirs.
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,6 +21,7 @@ CAP_S = 100.0
 LATEST_S = 600.0  # a stalled task is still looked at this often
 PRIOR_WEIGHT = 5
 SIGMA_WEIGHT = 20
+LATELY = 100  # tasks of a kind that the curve is made of
 STEPS = 16
 
 
@@ -88,17 +89,17 @@ def _rate(later: float, tasks: Mapping[tuple[float, Curve], int], price: float) 
 
 
 class Learnt:
-    """Durations seen so far by kind of task, blended with what the catalogue says."""
+    """Durations seen lately by kind of task, blended with what the catalogue says."""
 
     def __init__(self) -> None:
-        self._seen: dict[tuple[str, ...], list[float]] = {}
+        self._seen: dict[tuple[str, ...], deque[float]] = {}
         self._curves: dict[tuple[tuple[str, ...], float], Curve] = {}
 
     def saw(self, kind: tuple[str, ...], seconds: float) -> None:
         """Learn from one finished task."""
         if seconds > 0:
-            self._seen.setdefault(kind, []).append(math.log(seconds))
-            self._curves.clear()
+            self._seen.setdefault(kind, deque(maxlen=LATELY)).append(math.log(seconds))
+            self._curves = {key: curve for key, curve in self._curves.items() if key[0] != kind}
 
     def curve(self, kind: tuple[str, ...], typical_s: float) -> Curve:
         """Return the curve of a kind whose typical length, in seconds, the catalogue gives."""
