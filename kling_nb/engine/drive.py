@@ -109,15 +109,16 @@ class Driver:
         renew = False
         while self._may_submit(task, account):
             await self._clock.sleep(account.gate(task.model).wait_s(self._clock.now()))
-            call = await self._signed(task, account, renew=renew)
+            calls = await self._signed(task, account, renew=renew)
             # Nothing may be awaited between this and the intent, which reserves the price: others would fit in too.
-            if call is None or not self._may_submit(task, account):
+            if calls is None or not self._may_submit(task, account):
                 break
-            task = await self._book.record(task.id, "intent", call=self._t.encode(task).shown())
+            plain, signed = calls
+            task = await self._book.record(task.id, "intent", call=plain.shown())
             if self._book.tasks[task.id].unwanted:
                 await self._book.record(task.id, "not_sent", reason="cancelled before it was sent")
                 break
-            task, renew = await self._post(task, account, call, renewed=renew)
+            task, renew = await self._post(task, account, signed, renewed=renew)
         return await self._end_unsent(task)
 
     def _may_submit(self, task: Task, account: Account) -> bool:
@@ -133,10 +134,11 @@ class Driver:
             return task
         return await self._book.record(task.id, "cancelled", reason="cancelled before it was sent", cause="cancelled")
 
-    async def _signed(self, task: Task, account: Account, *, renew: bool) -> Call | None:
-        """Sign before the intent is written: a key that is missing holds the account and buys nothing."""
+    async def _signed(self, task: Task, account: Account, *, renew: bool) -> tuple[Call, Call] | None:
+        """Return the paid call, plain and signed. Before the intent: a missing key holds the account, buying nothing."""
         try:
-            return await account.signed(self._t.encode(task), renew=renew)
+            plain = self._t.encode(task)
+            return plain, await account.signed(plain, renew=renew)
         except KlingError as error:
             account.held = str(error)
             return None
@@ -303,7 +305,7 @@ class Driver:
         # that wakes before its network does has no stalled tasks.
         member.troubled = (member.troubled or now) if trouble else None
         quiet = now - (member.troubled or task.changed_at or task.accepted_at or now)
-        if quiet > max(STALL_S, STALL_TIMES * self._t.typical_s(task)):
+        if quiet > STALL_S and quiet > STALL_TIMES * self._t.typical_s(task):
             why = trouble or "the provider still says it is under way"
             reason = f"no change for {quiet / 60:.0f} minutes ({why}); it is still looked at every ten minutes"
             await self._book.record(task.id, "stalled", reason=reason, cause="stalled")
