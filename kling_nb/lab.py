@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -38,6 +39,7 @@ SINGLES = "generate"
 """The run that `Lab.generate` keeps its clips in."""
 
 _open: dict[Path, Opened] = {}
+_opening = threading.Lock()
 
 
 class Lab:
@@ -88,6 +90,10 @@ class Lab:
         self._opened = self._open()
 
     def _open(self) -> Opened:
+        with _opening:
+            return self._opened_once()
+
+    def _opened_once(self) -> Opened:
         opened = _open.get(self.folder)
         if opened is not None and opened.engine is None:
             # Who drove it may be gone: opening it again tries to drive it.
@@ -281,7 +287,7 @@ class Lab:
         from .views.clip import clip_view
 
         run.wait()
-        task = next(task for task in reversed(run.tasks) if task.identity == identity)
+        task = run.task_for(identity)
         if task.state is not TaskState.SAVED:
             raise _not_saved(task, run.held)
         frame = run.df

@@ -252,18 +252,35 @@ class ExperimentLog:
         return {task.identity: task for task in sorted(tasks, key=lambda task: task.attempt)}
 
     def known(self, identities: Iterable[str], *, shared: bool = True) -> dict[str, Task]:
-        """Return what serves each identity: the last attempt at it, else the task of another that it shared."""
-        wanted = set(identities)
-        own = self.latest(wanted)
-        return {**self._serving(wanted - own.keys()), **own} if shared else own
+        """Return what serves each identity best: an attempt at it, or with ``shared`` the task of another's point.
 
-    def _serving(self, identities: Iterable[str]) -> dict[str, Task]:
-        pairs: dict[str, str] = {}
+        What is saved comes before what runs or is in doubt, that before what is planned, that before what failed; a
+        later attempt that was cancelled or refused never hides an earlier one that was bought.
+        """
+        wanted = set(identities)
+        own = [(task.identity, task) for task in self._tasks_in(TASKS.c.identity, wanted)]
+        best: dict[str, Task] = {}
+        for identity, task in [*own, *(self._serving(wanted) if shared else ())]:
+            if identity not in best or _worth(task) > _worth(best[identity]):
+                best[identity] = task
+        return best
+
+    def _serving(self, identities: Iterable[str]) -> list[tuple[str, Task]]:
+        pairs: set[tuple[str, str]] = set()
         for part in _parts(identities):
             query = sa.select(POINTS.c.identity, POINTS.c.task).where(POINTS.c.identity.in_(part))
-            pairs |= {row.identity: row.task for row in self._rows(query)}
-        tasks = {task.id: task for task in self.tasks_by_id(pairs.values())}
-        return {identity: tasks[task_id] for identity, task_id in pairs.items() if task_id in tasks}
+            pairs |= {(row.identity, row.task) for row in self._rows(query)}
+        tasks = {task.id: task for task in self.tasks_by_id({task_id for _, task_id in pairs})}
+        return [(identity, tasks[task_id]) for identity, task_id in sorted(pairs) if task_id in tasks]
+
+    def serves(self, task_id: str) -> bool:
+        """Tell whether any run has a point that a task serves."""
+        return bool(self._rows(sa.select(POINTS.c.run).where(POINTS.c.task == task_id).limit(1)))
+
+    def wanted_elsewhere(self, run: str) -> set[str]:
+        """Return the tasks that serve points of other runs which were neither paused nor cancelled."""
+        query = sa.select(POINTS.c.task).join(RUNS, RUNS.c.name == POINTS.c.run)
+        return {row.task for row in self._rows(query.where(RUNS.c.state == "running", POINTS.c.run != run))}
 
     def tasks_of(self, run: str) -> list[Task]:
         """Return every task that a run bought or means to, earlier attempts included."""
@@ -343,6 +360,14 @@ class ExperimentLog:
 
         query = sa.select(EVENTS).order_by(EVENTS.c.seq)
         return frames.events_frame(self._records(query if task is None else query.where(EVENTS.c.task == task)))
+
+
+def _worth(task: Task) -> tuple[int, int]:
+    """Return how well a task serves its point, to be compared; of two as good the later attempt is better."""
+    state = task.state
+    sent = 3 if state.is_sent else 0
+    rank = {TaskState.SAVED: 4, TaskState.PLANNED: 2, TaskState.FAILED: 1}.get(state, sent)
+    return rank, task.attempt
 
 
 def is_simulated(folder: Path) -> bool:

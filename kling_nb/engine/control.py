@@ -6,7 +6,6 @@ import logging
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any
 
 from ..log import PointRow, RunRow
@@ -32,16 +31,16 @@ class Control:
     idle: threading.Event = field(default_factory=threading.Event)
     heard: list[Heard] = field(default_factory=list)
     at_rest: list[Callable[[], object]] = field(default_factory=list)
+    one_by_one: bool = False  # its points were asked for singly: one that goes on does not wake the others
+    task_ids: dict[str, None] = field(init=False)  # the tasks that serve the points, each once, in order
 
-    @cached_property
-    def task_ids(self) -> dict[str, None]:
-        """The tasks that serve the points, each once, in order."""
-        return dict.fromkeys(point.task for point in self.points)
+    def __post_init__(self) -> None:
+        self.show(self.points)
 
     def show(self, points: Iterable[PointRow]) -> None:
-        """Change the points."""
+        """Change the points. `task_ids` is made at once: made when asked, another thread might keep an old one."""
         self.points = tuple(points)
-        self.__dict__.pop("task_ids", None)
+        self.task_ids = dict.fromkeys(point.task for point in self.points)
 
     def hold(self) -> str | None:
         """Return why nothing may be submitted now, if so."""

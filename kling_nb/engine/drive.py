@@ -19,6 +19,7 @@ from ..task import FOLLOWED, Cost, Task, TaskState, Ticket
 from ..wire import Wire
 from .account import UNSENT_MOST, Account, backoff_s, told
 from .book import Book
+from .gate import Gate
 from .loop import Clock
 from .poll import Learnt
 from .watch import Member, Watch
@@ -61,6 +62,7 @@ class Driver:
         self._book = tools.book
         self._clock = tools.clock
         self._watches: dict[str, Watch] = {}
+        self._slots: dict[str, Gate] = {}
         self._downloads = anyio.Semaphore(DOWNLOADS)
 
     async def drive(self, task_id: str) -> None:
@@ -81,20 +83,28 @@ class Driver:
     async def _buy(self, task: Task, account: Account) -> Task:
         gate = account.gate(task.model)
         await gate.enter()
+        self._slots[task.id] = gate
         try:
             task = await self._submit(task, account)
             if task.ticket is None:
                 gate.ended()
             return await self._until_generated(task, account)
         finally:
-            gate.leave()
+            self._leave(task.id)
 
     async def _follow_in_gate(self, task: Task, account: Account) -> Task:
         gate = account.gate(task.model)
         gate.occupy()
+        self._slots[task.id] = gate
         try:
             return await self._until_generated(task, account)
         finally:
+            self._leave(task.id)
+
+    def _leave(self, task_id: str) -> None:
+        """Give a task's slot back, once: at its end, or when it stalls, for it may stall for ever."""
+        gate = self._slots.pop(task_id, None)
+        if gate is not None:
             gate.leave()
 
     async def _until_generated(self, task: Task, account: Account) -> Task:
@@ -309,6 +319,7 @@ class Driver:
             why = trouble or "the provider still says it is under way"
             reason = f"no change for {quiet / 60:.0f} minutes ({why}); it is still looked at every ten minutes"
             await self._book.record(task.id, "stalled", reason=reason, cause="stalled")
+            self._leave(task.id)
             member.slow = True
         return True
 

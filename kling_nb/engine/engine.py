@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
@@ -31,6 +31,8 @@ from .order import Money, Order, appended, point_row, serves_again
 from .poll import Learnt
 
 _log = logging.getLogger("kling_nb")
+
+T = TypeVar("T")
 
 NOT_OPEN = "its run is not open: lab.run(name).resume() goes on"
 UNMOVED = (TaskState.STALLED, TaskState.EXPIRED, TaskState.CANCELLED)
@@ -67,12 +69,15 @@ class Engine:
         self._accounts: dict[str, Account] = {}
         self._driving: set[str] = set()
         self._begun = anyio.Event()
+        self._turn = anyio.Lock()
+        self.closed = False
         self._loop = Loop(setup.clock)
         self._loop.start(self._serve)
         self._loop.call(self._open)
 
     def close(self) -> None:
         """Detach: stop driving and close the log; nothing is cancelled."""
+        self.closed = True
         self._loop.call(self._detach)
         self._loop.close()
         self._log.close()
@@ -85,7 +90,8 @@ class Engine:
 
     def start(self, order: Order) -> Control:
         """Start or re-attach to a run."""
-        return self._loop.call(self._start, order)
+        control: Control = self._loop.call(self._alone, self._start, order)
+        return control
 
     def money(self, name: str) -> Money:
         """Return the ceiling of a run, and what it spent or may still be charged; nothing for one that is not there."""
@@ -97,23 +103,26 @@ class Engine:
 
     def pause(self, name: str) -> None:
         """Submit nothing more of a run."""
-        self._loop.call(self._set_state, name, "paused")
+        self._loop.call(self._alone, self._set_state, name, "paused")
 
     def resume(self, name: str) -> None:
         """Go on with a run: submit what was not sent."""
-        self._loop.call(self._resume, name)
+        self._loop.call(self._alone, self._resume, name)
 
     def cancel(self, name: str) -> tuple[int, int]:
         """End a run; returns how many tasks were cancelled, and how many are already paid for and still fetched."""
-        return self._loop.call(self._cancel, name)
+        done: tuple[int, int] = self._loop.call(self._alone, self._cancel, name)
+        return done
 
     def retry(self, name: str, states: Iterable[TaskState]) -> int:
         """Buy again the points whose task is in one of the states; returns how many."""
-        return self._loop.call(self._retry, name, frozenset(states))
+        count: int = self._loop.call(self._alone, self._retry, name, frozenset(states))
+        return count
 
     def record(self, task_id: str, kind: str, **data: Any) -> Task:
         """Note what a person decided about a task, and go on from there."""
-        return self._loop.call(self._decide, task_id, kind, data)
+        task: Task = self._loop.call(self._alone, self._decide, task_id, kind, data)
+        return task
 
     def look_again(self, task_id: str) -> None:
         """Drive a task again from where it stands."""
@@ -121,7 +130,7 @@ class Engine:
 
     def buy_again(self, task_id: str) -> None:
         """Plan another attempt at a task's point, and submit it if its run goes on."""
-        self._loop.call(self._buy_again, task_id)
+        self._loop.call(self._alone, self._buy_again, task_id)
 
     def ticket(self, task: Task, remote_id: str) -> Ticket:
         """Return the ticket of a task that a person names by the provider's id."""
@@ -203,9 +212,18 @@ class Engine:
             await self._driver.drive(task_id)
         except KlingError as error:
             await self._left(self.book.tasks[task_id], error)
-        task = self.book.tasks[task_id]
-        if goes_on(task):
-            self._spawn_all([await self._another(task)])
+        if goes_on(self.book.tasks[task_id]):
+            await self._alone(self._go_on, task_id)
+
+    async def _alone(self, work: Callable[..., Awaitable[T]], *args: Any) -> T:
+        """Do what plans or steers while nobody else does: two starts at once would not see each other's tasks."""
+        async with self._turn:
+            return await work(*args)
+
+    async def _go_on(self, task_id: str) -> None:
+        """Plan another attempt for what never arrived, if it still serves a point: another may have replaced it."""
+        if self._log.serves(task_id):
+            self._spawn_all([await self._another(self.book.tasks[task_id])])
 
     async def _left(self, task: Task, error: KlingError) -> None:
         """Leave one task that cannot be driven, such as one of a provider that is not known here, and say why."""
@@ -272,6 +290,8 @@ class Engine:
         control = self.controls.get(task.run)
         if control is None:
             return NOT_OPEN
+        if task.id not in control.task_ids:
+            return "it serves no point of its run any more"
         budget = control.row.budget
         if budget is not None and self.book.committed(task.run) + task.price > budget:
             counted = dollars(self.book.committed(task.run))
@@ -347,6 +367,7 @@ class Engine:
     async def _begin_run(self, order: Order, points: list[PointRow]) -> Control:
         old = self.controls.get(order.name) or self._stored(order.name)
         before = list(old.task_ids) if old is not None else []
+        asked = {point.task for point in points}
         if order.append and old is not None:
             points = appended(old.points, points)
         row = RunRow(
@@ -357,12 +378,12 @@ class Engine:
         )
         self._log.add_run(row, points)
         control = old or Control(row, tuple(points))
-        control.row = row
+        control.row, control.one_by_one = row, order.append
         control.show(points)
         self.controls[order.name] = control
         self._load(control)
         await self._drop([task_id for task_id in before if task_id not in control.task_ids], order.name)
-        await self._resume(order.name)
+        await self._resume(order.name, asked if order.append else None)
         return control
 
     async def _drop(self, task_ids: Iterable[str], name: str) -> None:
@@ -422,20 +443,34 @@ class Engine:
                     await self._passed_on(task_id, name)
         self._settle()
 
-    async def _resume(self, name: str) -> None:
+    async def _resume(self, name: str, only: Collection[str] | None = None) -> None:
+        """Go on with a run, or with some of its tasks only."""
         control = await self._control(name)
         control.resumed, control.held = True, None
         await self._set_state(name, "running")
-        for provider in {self.book.tasks[task_id].provider for task_id in control.task_ids}:
+        chosen = [task_id for task_id in control.task_ids if only is None or task_id in only]
+        for provider in {self.book.tasks[task_id].provider for task_id in chosen}:
             self._account(provider).release()
-        await self._adopt(control)
+        await self._adopt(control, chosen)
         control.wake()
-        self._spawn_all(task_id for task_id in control.task_ids if self._needs_driving(task_id))
+        self._spawn_all(task_id for task_id in chosen if self._needs_driving(task_id))
+        self._wake_others(control)
         self._settle()
 
-    async def _adopt(self, control: Control) -> None:
+    def _wake_others(self, released: Control) -> None:
+        """Go on with other runs too whose account was held: nothing holds their points any more."""
+        for control in self.controls.values():
+            if control is released or control.one_by_one or control.hold() is not None:
+                continue
+            planned = [task_id for task_id in control.task_ids if self._is_unsent(task_id, control.row.name)]
+            idle = [task_id for task_id in planned if task_id not in self._driving]
+            if idle:
+                control.wake()
+                self._spawn_all(idle)
+
+    async def _adopt(self, control: Control, task_ids: Iterable[str]) -> None:
         """Take over what another run planned and never sent, and want again what was cancelled too late."""
-        for task_id in control.task_ids:
+        for task_id in task_ids:
             task = self.book.tasks[task_id]
             if task.unwanted and not task.state.is_final:
                 task = await self.book.record(task_id, "wanted")
@@ -449,7 +484,8 @@ class Engine:
     async def _cancel(self, name: str) -> tuple[int, int]:
         control = await self._control(name)
         await self._set_state(name, "cancelled")
-        own = [task_id for task_id in control.task_ids if not self._wanted_elsewhere(task_id, name)]
+        elsewhere = self._log.wanted_elsewhere(name)
+        own = [task_id for task_id in control.task_ids if task_id not in elsewhere]
         for task_id in own:
             if self.book.tasks[task_id].state is TaskState.PLANNED:
                 await self.book.record(task_id, "cancelled", reason="cancelled before it was sent", cause="cancelled")
@@ -461,15 +497,12 @@ class Engine:
         cancelled = sum(self.book.tasks[task_id].state is TaskState.CANCELLED for task_id in own)
         return cancelled, len(sent)
 
-    def _wanted_elsewhere(self, task_id: str, name: str) -> bool:
-        others = (control for control in self.controls.values() if control.row.name != name)
-        return any(control.row.state == "running" and task_id in control.task_ids for control in others)
-
     async def _retry(self, name: str, states: frozenset[TaskState]) -> int:
         control = await self._control(name)
         chosen = [task_id for task_id in control.task_ids if self.book.tasks[task_id].state in states]
         for task_id in chosen:
-            await self._another(self.book.tasks[task_id])
+            if task_id in control.task_ids:
+                await self._another(self.book.tasks[task_id])
         await self._resume(name)
         return len(chosen)
 

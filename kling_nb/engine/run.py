@@ -13,6 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import LabError
 from ..log import ExperimentLog
 from ..plan import dollars
 from ..task import Event, Task, TaskState
@@ -137,7 +138,15 @@ class Run:
             f"stopped waiting; run {self.name!r} goes on: lab.run({self.name!r}).wait() waits again, .cancel() ends it\n"
         )
 
+    def task_for(self, identity: str) -> Task:
+        """Return the task that serves the point of an identity, its own or one that the point shares."""
+        serving = {point.identity: point.task for point in self._control.points}
+        return self._engine.book.tasks[serving[identity]]
+
     def _raise_broken(self) -> None:
+        if self._engine.closed and any(not task.state.is_resting for task in self.tasks):
+            message = f"the lab was closed while run {self.name!r} went on; kn.Lab(…) opens it again and follows it"
+            raise LabError(message)
         if self._engine.book.broken is not None:
             raise self._engine.book.broken
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import anyio
 
-from ..dialect import Status
-from ..errors import KlingError
+from ..dialect import Status, Whose
+from ..errors import KlingError, ProviderError
 from ..task import Task, Ticket
 from .account import Account, backoff_s
 from .loop import Clock
@@ -111,5 +112,19 @@ class Watch:
         learnt: dict[str, Status] = {}
         most = max(1, self._account.provider.per_check)
         for start in range(0, len(tickets), most):
-            learnt |= await self._account.converse(self._account.dialect.check(tickets[start : start + most]))
+            learnt |= await self._ask_some(tickets[start : start + most])
+        return learnt
+
+    async def _ask_some(self, tickets: list[Ticket]) -> dict[str, Status]:
+        """Ask about some at once; where one of them is what the provider does not like, about each alone."""
+        try:
+            return await self._account.converse(self._account.dialect.check(tickets))
+        except ProviderError as error:
+            whose = error.fault.whose if error.fault else None
+            if len(tickets) == 1 or whose not in (Whose.PARAMETERS, Whose.MISSING):
+                raise
+        learnt: dict[str, Status] = {}
+        for ticket in tickets:
+            with suppress(ProviderError):
+                learnt |= await self._account.converse(self._account.dialect.check([ticket]))
         return learnt
