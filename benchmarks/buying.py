@@ -1,6 +1,6 @@
 """One process that buys from `benchmarks.standin` and tells its own CPU time: the engine, or a bare loop.
 
-    python -m benchmarks.buying engine|bare OPTIONS    prints JSON; started by `benchmarks.cpu`
+python -m benchmarks.buying engine|bare OPTIONS    prints JSON; started by `benchmarks.cpu`
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ def asked(url: str, path: str, body: Any = None) -> Any:
 def sweep(provider: str, points: int, **fields: Any) -> Sweep:
     """Return a sweep of so many points at a provider."""
     prompts = [f"a red fox runs through snow, take {n}" for n in range(points)]
-    return Sweep(prompt=prompts, provider=provider, **{"model": MODEL, "mode": MODES[provider], "duration": 5, **fields})
+    return Sweep(
+        prompt=prompts, provider=provider, **{"model": MODEL, "mode": MODES[provider], "duration": 5, **fields}
+    )
 
 
 def unverified(part: Path, folder: Path, name: str, request: VideoRequest) -> dict[str, Any]:

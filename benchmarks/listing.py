@@ -62,7 +62,11 @@ class Provider:
         return [self._item(task_id) for task_id in newest[(number - 1) * size : number * size]]
 
     def _item(self, task_id: str) -> dict[str, Any]:
-        item: dict[str, Any] = {"task_id": task_id, "created_at": self._created_ms(task_id), "task_status": "processing"}
+        item: dict[str, Any] = {
+            "task_id": task_id,
+            "created_at": self._created_ms(task_id),
+            "task_status": "processing",
+        }
         if self.clock.now() < self.ends[task_id]:
             return item
         return {**item, "task_status": "succeed", "task_result": {"videos": [{"url": "https://clips.example/1.mp4"}]}}

@@ -52,9 +52,21 @@ class Case:
 
 
 CASES = (
-    Case(what="20 slots, one model of 60 s", slots={"kling": 20}, axes={"model": "kling-v2-5-turbo", "mode": "std", "provider": "kling"}),
-    Case(what="20 slots, one model of 330 s", slots={"kling": 20}, axes={"model": "kling-v1-6", "mode": "pro", "provider": "kling"}),
-    Case(what="20 slots, one model of 110 s, fal", slots={"fal": 20}, axes={"model": "kling-v2-5-turbo", "mode": "pro", "provider": "fal"}),
+    Case(
+        what="20 slots, one model of 60 s",
+        slots={"kling": 20},
+        axes={"model": "kling-v2-5-turbo", "mode": "std", "provider": "kling"},
+    ),
+    Case(
+        what="20 slots, one model of 330 s",
+        slots={"kling": 20},
+        axes={"model": "kling-v1-6", "mode": "pro", "provider": "kling"},
+    ),
+    Case(
+        what="20 slots, one model of 110 s, fal",
+        slots={"fal": 20},
+        axes={"model": "kling-v2-5-turbo", "mode": "pro", "provider": "fal"},
+    ),
     Case(
         what="three models at both providers",
         slots={"kling": 10, "fal": 20},

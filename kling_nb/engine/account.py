@@ -55,6 +55,8 @@ class Account:
     def release(self) -> None:
         """Submit again, with the key looked up anew."""
         self.held, self.unsent, self._credential = None, 0, None
+        for gate in self._gates.values():
+            gate.forgive()
 
     async def signed(self, call: Call, *, renew: bool = False) -> Call:
         """Return a call with the credential in it, if it goes to the provider's own origin; else as it is."""

@@ -204,6 +204,8 @@ class Driver:
         if fault.again:
             gate = account.gate(task.model)
             (gate.full if fault.whose is Whose.FULL else gate.slow)(self._clock.now(), fault.after)
+            if gate.is_shut:
+                account.held = f"{words}; that for more than an hour: run.resume() tries again"
         elif fault.whose in (Whose.KEY, Whose.BALANCE) and not renew:
             account.held = words
         elif not renew:

@@ -9,6 +9,7 @@ import anyio
 FORGET_S = 600.0  # after so long without "too many tasks", more than was refused then is tried again
 BACKOFF_S = 1.0  # Kling recommends an exponential backoff from at least 1 s (concurrency rules, read 2026-09-20)
 BACKOFF_MOST_S = 60.0
+PUSHED_MOST = 90
 AFTER_MOST_S = 600.0  # a provider that says "tomorrow" is asked again in ten minutes, and says so again
 
 
@@ -79,8 +80,17 @@ class Gate:
     def slow(self, now: float, after: float | None) -> None:
         """Learn that submits come too fast: wait as the provider says, else exponentially longer."""
         self._pushed += 1
-        backoff = min(BACKOFF_MOST_S, BACKOFF_S * 2 ** (self._pushed - 1))
+        backoff = min(BACKOFF_MOST_S, BACKOFF_S * 2 ** min(10, self._pushed - 1))
         self._opens_at = max(self._opens_at, now + (backoff if after is None else min(after, AFTER_MOST_S)))
+
+    @property
+    def is_shut(self) -> bool:
+        """Whether so many submits in a row were pushed back, over an hour or more, that waiting on is no use."""
+        return self._pushed >= PUSHED_MOST
+
+    def forgive(self) -> None:
+        """Try again as if nothing had been pushed back."""
+        self._pushed, self._opens_at = 0, 0.0
 
     def accepted(self, now: float) -> None:
         """Learn that a submit was accepted: there are at least as many slots as are held now."""

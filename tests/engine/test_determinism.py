@@ -26,7 +26,9 @@ def scene(lab: kn.Lab) -> str:
     run.wait()
     rows = [run.df, lab.log.tasks(), lab.log.events()]
     told = [frame.to_json(orient="split", date_format="iso") for frame in rows]
-    files = sorted((path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in (lab.folder / "clips").iterdir())
+    files = sorted(
+        (path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in (lab.folder / "clips").iterdir()
+    )
     saved = [task_id for task_id in completed if lab.log.tasks_by_id([task_id])[0].state == "saved"]
     return hashlib.sha256(json.dumps([told, files, saved]).encode()).hexdigest()
 
@@ -68,11 +70,20 @@ def test_a_run_does_not_depend_on_the_hash_seed(tmp_path: Path, expected: str) -
         f"with kn.Lab({str(tmp_path / 'lab')!r}, simulate=kn.Simulation(speed=math.inf)) as lab: print(scene(lab))\n"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "4242"}
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, env=environment, timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=120,
+        check=False,
+    )
     assert (0, expected) == (done.returncode, done.stdout.strip()), done.stderr
 
 
 def test_another_seed_is_another_run(simulated: Open) -> None:
     """The seed decides how long things take and what clips show."""
-    clips = [simulated(f"lab{seed}", seed=seed).generate("fox", model="kling-v2-5-turbo", mode="std") for seed in (7, 8)]
+    clips = [
+        simulated(f"lab{seed}", seed=seed).generate("fox", model="kling-v2-5-turbo", mode="std") for seed in (7, 8)
+    ]
     assert 2 == len({clip.path.read_bytes() for clip in clips})

@@ -20,7 +20,18 @@ SUBMITS = ("lost", "reset", "502", "malformed", "busy", "rate-limit", "moderatio
 READS = ("poll-502", "backwards", "missing")
 CLIPS = ("clip-cut", "clip-html", "clip-html:9", "clip-expired:1", "clip-expired", "clip-huge")
 SUBJECT = {"kling": "fox", "fal": "boat"}
-AT_FAL = ("reset", "lost", "502", "malformed", "moderation", "poll-502", "backwards", "clip-cut", "clip-expired:1", "fail")
+AT_FAL = (
+    "reset",
+    "lost",
+    "502",
+    "malformed",
+    "moderation",
+    "poll-502",
+    "backwards",
+    "clip-cut",
+    "clip-expired:1",
+    "fail",
+)
 
 
 @dataclass(frozen=True)
@@ -175,7 +186,10 @@ def test_a_full_account_shrinks_the_gate(simulated: Open, tmp_path: Path) -> Non
 
 def test_retry_after_is_honoured(simulated: Open, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Where the provider says how long to wait, nothing is submitted there before."""
-    faults = [Fault(action="busy", provider="kling", retry_after=90), Fault(action="busy", provider="fal", retry_after=45)]
+    faults = [
+        Fault(action="busy", provider="kling", retry_after=90),
+        Fault(action="busy", provider="fal", retry_after=45),
+    ]
     with live_lab(tmp_path_factory.mktemp("after"), *faults) as live:
         for provider, seconds in (("kling", 90), ("fal", 45)):
             run = start(live.lab, sweep("fox", provider=provider), name=provider).wait(30)

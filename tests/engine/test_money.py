@@ -32,7 +32,9 @@ def watched(lab: kn.Lab, name: str, budget: Decimal) -> list[Decimal]:
 def test_a_plan_over_the_budget_buys_nothing(simulated: Open) -> None:
     """A plan whose sum passes the budget is an error with both sums, and nothing is sent or written."""
     lab = simulated()
-    with pytest.raises(OverBudget, match=r"buys 3 clips for up to \$0.63, over the budget of \$0.50; nothing was bought"):
+    with pytest.raises(
+        OverBudget, match=r"buys 3 clips for up to \$0.63, over the budget of \$0.50; nothing was bought"
+    ):
         start(lab, sweep("a", "b", "c"), budget="0.50")
     assert not ledger(lab)
     assert lab.runs().empty

@@ -91,7 +91,9 @@ def test_killed_at_the_worst_moment(tmp_path: Path, moment: str) -> None:
         run = lab.run("a").wait(20)
         if "never arrives" in moment:
             assert {"planned": 1} == run.snapshot().counts
-            assert {1: "failed", 2: "planned"} == dict(zip(lab.log.tasks()["attempt"], lab.log.tasks()["state"], strict=True))
+            assert {1: "failed", 2: "planned"} == dict(
+                zip(lab.log.tasks()["attempt"], lab.log.tasks()["state"], strict=True)
+            )
             assert "not resumed since the lab was opened" in str(run.held)
             assert not live.simulator.ledger()
             live.simulator._world.faults._script.clear()

@@ -314,4 +314,3 @@ def test_a_run_shows_its_own_money(simulated: Open) -> None:
     assert price * 2 == failing.retry().wait().snapshot().spent
     frame = lab.runs().set_index("run")
     assert [price, price, price * 2] == [Decimal(str(round(value, 2))) for value in frame["spent_usd"]]
-
