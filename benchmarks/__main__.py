@@ -1,0 +1,8 @@
+"""Every benchmark, one after another: ``python -m benchmarks``."""
+
+import sys
+
+from . import cpu, imports, makespan, polling
+
+if __name__ == "__main__":
+    sys.exit(min(1, sum(benchmark.main() for benchmark in (imports, polling, makespan, cpu))))
