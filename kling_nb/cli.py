@@ -95,7 +95,9 @@ def _sweep_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--provider", action="append", help="provider, instead of the file's; may be repeated")
     parser.add_argument("--simulate", action="store_true", help="no account, no money")
     parser.add_argument("--strict", action="store_true", help="refuse points that would lose something")
-    parser.add_argument("--assume-price", help="USD a clip where no price is known")
+    parser.add_argument(
+        "--assume-price", help="USD a clip where no price is known, or official: what Kling itself asks"
+    )
 
 
 # -- commands --------------------------------------------------------------------------------------------------
@@ -231,7 +233,7 @@ def _doctor(_: argparse.Namespace) -> int:
 
     console = _console()
     for provider in load().providers.values():
-        base_url = keys.find_base_url(provider.id) or provider.base_url or "no host is known"
+        base_url = keys.base_url_of(provider) or "no host is known"
         key = keys.find_key(provider)
         told = f"key from {key.source}" if key else f"no key: set {keys.key_variable(provider.id)}"
         console.print(f"{provider.id:<16} {base_url}  {told}", markup=False, soft_wrap=True)

@@ -248,26 +248,55 @@ class Spelled:
 def spell(request: VideoRequest, offer: Offer, own: Mapping[str, Any]) -> Spelled:
     """Spell the fields of a request by an offer's knobs, and report what that changes.
 
-    ``own`` spells a field in a dialect's own way where `spell_value` does not: field to function of the value.
+    ``own`` spells a field in a dialect's own way where `spell_value` does not: field to function of knob and value.
     ``extra`` for the provider is merged last, as it is.
     """
     spelled = Spelled()
     given = request.given()
     for name, knob in offer.knobs.items():
         _spell_one(spelled, name, knob, given.get(name), own)
-    spelled.body.update(request.extra.get(offer.provider, {}))
+    _merge(spelled.body, request.extra.get(offer.provider, {}))
     return spelled
+
+
+def _merge(body: dict[str, Any], more: Mapping[str, Any]) -> None:
+    for key, value in more.items():
+        if isinstance(value, Mapping) and isinstance(body.get(key), dict):
+            _merge(body[key], value)
+        else:
+            body[key] = value
+
+
+def _put(body: dict[str, Any], name: str, value: Any) -> None:
+    """Put a value where a dotted name leads."""
+    *steps, last = name.split(".")
+    for step in steps:
+        body = body.setdefault(step, {})
+    body[last] = value
 
 
 def _spell_one(spelled: Spelled, name: str, knob: Knob, value: Any, own: Mapping[str, Any]) -> None:
     change = _change(knob, value)
     sent = value if value is not None else knob.fill
     if change is not None:
-        settled = knob.default if change is Change.DEFAULTED else (None if change is Change.DROPPED else sent)
+        settled = _settled(knob, change, sent)
         spelled.losses.append(Loss(name, change, value, settled, knob.why, knob.source))
     if sent is None or change is Change.DROPPED:
         return
-    spelled.body[knob.name] = own[name](sent) if name in own else spell_value(knob, sent)
+    _put(spelled.body, knob.name, own[name](knob, sent) if name in own else spell_value(knob, sent))
+
+
+def _settled(knob: Knob, change: Change, sent: Any) -> Any:
+    """Return what arrives in the end."""
+    match change:
+        case Change.DEFAULTED:
+            return knob.default
+        case Change.DROPPED:
+            return None
+        case Change.COERCED:
+            return next(made for asked, made in knob.becomes if asked == sent)
+        case _:
+            return sent
 
 
 def _change(knob: Knob, value: Any) -> Change | None:
@@ -275,11 +304,15 @@ def _change(knob: Knob, value: Any) -> Change | None:
         if knob.fill is not None:
             return Change.FILLED
         return Change.DEFAULTED if knob.default is not None else None
+    if knob.support is not Support.DROPPED and any(asked == value for asked, _ in knob.becomes):
+        return Change.COERCED
     return {Support.DROPPED: Change.DROPPED, Support.INERT: Change.INERT}.get(knob.support)
 
 
 def spell_value(knob: Knob, value: Any) -> Any:
-    """Return a value in the JSON type that a knob names."""
+    """Return a value in the provider's words and in the JSON type that a knob names."""
+    if isinstance(value, str):
+        value = knob.words.get(value, value)
     match knob.type:
         case "string":
             return str(value)
@@ -289,6 +322,8 @@ def spell_value(knob: Knob, value: Any) -> Any:
             return float(value)
         case "boolean":
             return value in (True, "on")
+        case "true_false":
+            return "true" if value in (True, "on") else "false"
         case "on_off":
             return "on" if value in (True, "on") else "off"
         case _:

@@ -23,7 +23,7 @@ SERVICE = "kling_nb"
 
 FORMS = {
     "pair_or_token": "access:secret, an API key, or both with a comma between",
-    "pair": "access:secret",
+    "pair": "an id and its secret with a colon between",
     "token": "an API key, which has no colon or comma",
     "raw": "the key as the provider shows it",
 }
@@ -85,11 +85,11 @@ def hidden(given: Mapping[str, str | Secret]) -> dict[str, Secret]:
 def find_key(provider: Provider, given: Mapping[str, str | Secret] = _NONE) -> Secret | None:
     """Return a provider's key from the first place that has one, or `None`; an empty one counts as none.
 
-    ``given`` holds keys by the provider's id. Raises `InputError`, without showing it, for a key that is not in the
-    form that the provider's row names.
+    ``given`` holds keys by the provider's id. Where there is none, the key of the provider that it is like will do.
+    Raises `InputError`, without showing it, for a key that is not in the form that the provider's row names.
     """
     given = secrets = hidden(given)
-    secret = next((found for found in _keys(provider.id, secrets) if found), None)
+    secret = next((found for name in _names(provider) for found in _keys(name, secrets) if found), None)
     if secret is not None:
         parse(provider, secret)
     return secret
@@ -102,8 +102,8 @@ def need_key(provider: Provider, given: Mapping[str, str | Secret] = _NONE) -> S
     if secret is None:
         variable, form = key_variable(provider.id), FORMS.get(provider.key, FORMS["raw"])
         message = (
-            f"there is no key for {provider.id!r}; looked in keys=, the variable {variable}, {_env_told()} and "
-            f"{_keyring_told(provider.id)}. Set {variable} to {form}; simulate=True needs none"
+            f"there is no key for {provider.id!r}; looked in keys=, the variable {variable}{_like_told(provider)}, "
+            f"{_env_told()} and {_keyring_told(provider.id)}. Set {variable} to {form}; simulate=True needs none"
         )
         raise KeyMissing(message)
     return secret
@@ -117,6 +117,19 @@ def find_base_url(provider_id: str, given: Mapping[str, str] = _NONE) -> str | N
     places = _places(base_url_variable(provider_id))
     found = [(given.get(provider_id, ""), f"base_url= for {provider_id!r}"), *places]
     return next((_base_url(text.strip(), source) for text, source in found if text.strip()), None)
+
+
+def base_url_of(provider: Provider) -> str | None:
+    """Return where a provider is: as a person set it, as set for the one that it is like, as in its row."""
+    return next(filter(None, map(find_base_url, _names(provider))), provider.base_url)
+
+
+def _names(provider: Provider) -> tuple[str, ...]:
+    return (provider.id, provider.like) if provider.like else (provider.id,)
+
+
+def _like_told(provider: Provider) -> str:
+    return f" or {key_variable(provider.like)}" if provider.like else ""
 
 
 def parse(provider: Provider, secret: Secret) -> dict[str, str]:

@@ -23,7 +23,7 @@ from .engine.run import Run
 from .errors import InputError, KlingError, OverBudget, ProviderError, SweepError, nearest
 from .log import is_simulated
 from .offer import Provider
-from .plan import Plan, Planner, Settings, dollars
+from .plan import OFFICIAL, Plan, Planner, Settings, dollars
 from .request import IMAGE_FIELDS, VideoRequest, digest
 from .sweep import Point, Sweep
 from .task import ZERO, Task, TaskState
@@ -86,7 +86,7 @@ class Lab:
         self._bindings: dict[str, tuple[Provider, Dialect]] = {}
         for name in filter(None, (provider, *self._keys)):
             self.catalog.provider(name)
-        self._planner = Planner(self.catalog, self._bound, simulated=self.simulated)
+        self._planner = Planner(self.catalog, self._bound, self._key_parts, simulated=self.simulated)
         self._opened = self._open()
 
     def _open(self) -> Opened:
@@ -146,7 +146,7 @@ class Lab:
 
     def _base_url(self, name: str) -> str | None:
         if not self.simulated:
-            return keyring.find_base_url(name) or self.catalog.provider(name).base_url
+            return keyring.base_url_of(self.catalog.provider(name))
         stranger = _stranger()
         if name not in stranger.providers:
             message = f"{name!r} cannot be simulated; {nearest(name, stranger.providers)}"
@@ -157,6 +157,13 @@ class Lab:
         if self.simulated:
             return _stranger().key(provider.id)
         return keyring.need_key(provider, self._keys).reveal()
+
+    def _key_parts(self, provider: Provider) -> frozenset[str] | None:
+        """Return what the key at hand consists of, which decides what it reaches; `None` without one."""
+        if self.simulated:
+            return frozenset(keyring.split_key(provider.key, self._key(provider)))
+        secret = keyring.find_key(provider, self._keys)
+        return None if secret is None else frozenset(keyring.parse(provider, secret))
 
     def _settled_provider(self) -> str:
         """Return the provider of a request that names none."""
@@ -179,7 +186,7 @@ class Lab:
 
         ``settings``: ``fresh=True`` buys again what was bought; ``strict=True`` refuses what would lose something;
         ``share=False`` buys points that become the same request each by itself; ``assume_price=`` is USD a clip
-        where no price is known.
+        where no price is known, or ``"official"`` for what Kling itself asks.
         """
         return self._plan(sweep.points(), _only_settings(settings))
 
@@ -401,7 +408,8 @@ def _only_settings(given: dict[str, Any]) -> Settings:
 def _settings(given: dict[str, Any]) -> Settings:
     """Take the settings of a plan out of keywords; `generate` leaves the rest for the request."""
     taken = {name: given.pop(name) for name in SETTINGS if name in given}
-    taken["assume_price"] = _usd("assume_price", taken.get("assume_price"))
+    if taken.get("assume_price") != OFFICIAL:
+        taken["assume_price"] = _usd("assume_price", taken.get("assume_price"))
     return Settings(**taken)
 
 

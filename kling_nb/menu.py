@@ -24,7 +24,7 @@ RULED = tuple(name for name in FIELDS if name not in ("model", "extra"))
 
 TASK_TYPES = ("text2video", "image2video")
 MEANING_KEYS = ("support", "values", "only", "range", "max_chars", "required", "why", "source")
-SPELLING_KEYS = ("name", "type", "default", "fill")
+SPELLING_KEYS = ("name", "type", "words", "becomes", "default", "fill")
 HARMLESS = MappingProxyType({"sound": "off", "multi_shot": False})
 """Values that ask for what a model without the feature does anyway."""
 TIERS = MappingProxyType({"std": "standard", "pro": "pro"})
@@ -66,6 +66,8 @@ def _rule(value: Any, where: str) -> Rule:
         rule["values"] = values_from(rule["values"])
     if "only" in rule:
         rule["only"] = {name: values_from(values) for name, values in rule["only"].items()}
+    if "becomes" in rule:
+        rule["becomes"] = tuple((asked, made) for asked, made in rule["becomes"])
     return MappingProxyType(rule)
 
 
@@ -143,6 +145,7 @@ class Row:
     family: str | None = None
     mode: str | None = None
     name: str | None = None
+    needs: str = ""
     unknown: bool = False
     shape: tuple[str, ...] = ()
     rules: Rules = field(default_factory=lambda: NONE)
@@ -158,7 +161,8 @@ class Row:
         if "{" not in self.path:
             return self.path
         version = re.sub(r"(?<=\d)-(?=\d)", ".", model.removeprefix("kling-"))
-        return model if "/" in model else self.path.format(version=version, tier=TIERS.get(mode or "", mode))
+        places = {"model": self.name or model, "version": version, "tier": TIERS.get(mode or "", mode)}
+        return model if "/" in model else self.path.format(**places)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

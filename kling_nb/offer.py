@@ -24,7 +24,7 @@ class Change(StrEnum):
 
     FILLED = "filled"  # left open, but the provider requires it: its documented default is sent
     DEFAULTED = "defaulted"  # left open and left out: the provider applies its own default
-    COERCED = "coerced"  # sent as another value than was asked for
+    COERCED = "coerced"  # arrives as another value than was asked for
     DROPPED = "dropped"  # not sent: there is no place for it
     INERT = "inert"  # sent, and documented to have no effect
 
@@ -57,7 +57,7 @@ class Loss:
             case Change.DEFAULTED:
                 told = f"{self.field} is left to the provider, which takes {self.sent!r}"
             case Change.COERCED:
-                told = f"{self.field}={self.asked!r} is sent as {self.sent!r}"
+                told = f"{self.field}={self.asked!r} becomes {self.sent!r}"
             case Change.DROPPED:
                 told = f"{self.field}={self.asked!r} is not sent"
             case Change.INERT:
@@ -86,16 +86,20 @@ class Problem:
 class Knob:
     """How one field of a request is spelled in one offer.
 
-    ``name`` is the key on the wire. ``default`` is what the provider applies when the field is left out
-    (`None`: not documented); ``fill`` is sent when the field is left open, because the provider requires it or
-    its own default costs money.
+    ``name`` is the key on the wire; dots in it lead into objects. ``type`` is the JSON type there: ``string``,
+    ``integer``, ``number``, ``boolean``, ``true_false`` (as text), ``on_off``, ``object``, ``integers`` (an object of
+    whole numbers), ``axes`` (the same, with all six of a camera), ``array``, ``json`` (an array as text) or ``image``.
+    ``words`` are the provider's own words for ours. ``becomes`` is what the provider is known to make of a value: it
+    is sent as asked, and told. ``default`` is what the provider applies when the field is left out (`None`: not
+    documented); ``fill`` is sent when the field is left open, because the provider requires it or its own default
+    costs money.
     """
 
     name: str
     support: Support = Support.TAKEN
-    type: str = (
-        "string"  # string | integer | number | boolean | on_off | object | integers (of an object) | array | image
-    )
+    type: str = "string"
+    words: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    becomes: tuple[tuple[Any, Any], ...] = ()
     default: Any = None
     fill: Any = None
     why: str = ""
@@ -104,7 +108,10 @@ class Knob:
 
 @dataclass(frozen=True, kw_only=True)
 class Offer:
-    """One model at one provider, for one task type and mode: what it is called there, and how fields are spelled."""
+    """One model at one provider, for one task type and mode: what it is called there, and how fields are spelled.
+
+    ``needs`` names the part of a key, as `kling_nb.keys.split_key` calls it, without which the endpoint is not reached.
+    """
 
     provider: str
     model: str
@@ -114,6 +121,7 @@ class Offer:
     endpoint: str  # path of the submit, without the base URL
     knobs: Mapping[str, Knob] = field(default_factory=lambda: MappingProxyType({}))
     known: bool = True
+    needs: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +130,8 @@ class Provider:
 
     ``slots`` is how many tasks may run at once before anything was learnt; ``slots_per`` says what the provider
     counts by: ``account`` or ``model``. ``per_check`` is how many tasks one status call can ask about.
-    ``refunds_failures`` is whether the provider documents that a failed task costs nothing.
+    ``refunds_failures`` is whether the provider documents that a failed task costs nothing. ``models`` are those that
+    it lists, where its menu has more; ``like`` is the provider whose key and host it takes where it has none of its own.
     """
 
     id: str
@@ -138,6 +147,8 @@ class Provider:
     link_days: float | None = None  # how long a clip's link is documented to live
     source: str = ""
     read: str = ""
+    models: tuple[str, ...] = ()
+    like: str | None = None
     options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 

@@ -14,7 +14,7 @@ from . import frames
 from .catalog import Catalog
 from .dialect import Dialect
 from .errors import OverBudget, PriceUnknown, RefusedError
-from .offer import Estimate, Loss, Problem, Provider
+from .offer import Estimate, Loss, Offer, Problem, Provider
 from .request import VideoRequest, digest, identity
 from .sweep import Point
 from .task import ZERO, Task, TaskState
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 OWN_ID = "‹one per attempt›"
+OFFICIAL = "official"
+PARTS = {"token": "an API key", "access": "an access:secret pair"}
 REUSED = frozenset(TaskState) - {TaskState.CANCELLED, TaskState.REFUSED}
 """States of an earlier task that serves its point again; failed ones too: only a retry buys those."""
 
@@ -81,21 +83,34 @@ class PlannedPoint:
 @dataclass(frozen=True)
 class Settings:
     """How a plan is made: ``fresh`` buys again, ``strict`` turns losses into refusals, ``share`` lets points that
-    become the same request share one task, ``assume_price`` (USD a clip) stands in where no price is known.
+    become the same request share one task, ``assume_price`` (USD a clip, or ``official``: what Kling itself asks)
+    stands in where no price is known.
     """
 
     fresh: bool = False
     strict: bool = False
     share: bool = True
-    assume_price: Decimal | None = None
+    assume_price: Decimal | str | None = None
 
 
 class Planner:
-    """Makes plans from the catalogue and the dialects; reads nothing else and does no I/O."""
+    """Makes plans from the catalogue and the dialects.
 
-    def __init__(self, catalog: Catalog, bound: Callable[[str], tuple[Provider, Dialect]], *, simulated: bool) -> None:
+    ``bound`` returns a provider as it is reached and its dialect, ``key_parts`` what the key at hand consists of
+    (`None`: there is none yet, which is told when something is bought).
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        bound: Callable[[str], tuple[Provider, Dialect]],
+        key_parts: Callable[[Provider], frozenset[str] | None],
+        *,
+        simulated: bool,
+    ) -> None:
         self._catalog = catalog
         self._bound = bound
+        self._key_parts = key_parts
         self._simulated = simulated
 
     def identities(self, points: Iterable[Point]) -> list[str]:
@@ -117,15 +132,19 @@ class Planner:
         )
         if planned.refusals:
             return planned
-        encoded = dialect.encode(request, self._catalog.offer(request, provider.id), OWN_ID)
+        offer = self._catalog.offer(request, provider.id)
+        encoded = dialect.encode(request, offer, OWN_ID)
         reuse = known.get(name)
         reuse = reuse if reuse and reuse.state in REUSED and not settings.fresh else None
+        official = self._catalog.official_price(request, provider.id)
+        assume = official.high if settings.assume_price == OFFICIAL else settings.assume_price
         planned = replace(
             planned,
+            problems=(*planned.problems, *_out_of_reach(provider, offer, self._key_parts(provider))),
             call=encoded.call.shown(),
             losses=encoded.losses,
-            estimate=_reserved(reuse) or self._catalog.estimate(request, provider.id, assume=settings.assume_price),
-            official=self._catalog.official_price(request, provider.id),
+            estimate=_reserved(reuse) or self._catalog.estimate(request, provider.id, assume=assume),
+            official=official,
             typical_s=self._catalog.typical_s(request, provider.id),
             reuse=reuse,
         )
@@ -144,6 +163,15 @@ def _no_host(provider: Provider) -> list[Problem]:
         return []
     variable = f"KLING_NB_{provider.id.upper().replace('-', '_')}_BASE_URL"
     return [Problem("provider", provider.id, f"its host is not known: set {variable}")]
+
+
+def _out_of_reach(provider: Provider, offer: Offer, parts: frozenset[str] | None) -> list[Problem]:
+    """Refuse what the key at hand is known not to open."""
+    if not offer.needs or parts is None or offer.needs in parts:
+        return []
+    variable = f"KLING_NB_{provider.id.upper().replace('-', '_')}_KEY"
+    what = f"{provider.id} sells it only for {PARTS.get(offer.needs, offer.needs)}, which the key at hand lacks"
+    return [Problem("model", offer.model, f"{what}: add it to {variable}, with a comma between", provider.source)]
 
 
 def _strict(planned: PlannedPoint) -> PlannedPoint:
@@ -240,7 +268,8 @@ class Plan:
         one = self.unpriced[0]
         asked = "pass assume_price= in USD a clip"
         if one.official.high is not None:
-            asked += f", such as Kling's own assume_price={one.official.high.normalize():f}"
+            own = dollars(one.official.high)
+            asked += f", or assume_price={OFFICIAL!r} for what Kling itself asks ({own} for the first of them)"
         what = f"{one.request.model} at {one.provider} ({len(self.unpriced)} points)"
         return f"no price is known for {what}; nothing was bought; {asked}"
 

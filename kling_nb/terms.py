@@ -104,6 +104,8 @@ class Terms:
             name=wire or name,
             support=support,
             type=rule.get("type", "string"),
+            words=rule.get("words", NONE),
+            becomes=rule.get("becomes", ()),
             default=default if live else None,
             fill=rule.get("fill") if live else None,
             why=self._why(name, support),
@@ -131,6 +133,7 @@ class Terms:
             endpoint=self.row.endpoint(self.request.model, self.mode),
             knobs=MappingProxyType(knobs),
             known=self.model is not None,
+            needs=self.row.needs,
         )
 
 
@@ -167,7 +170,14 @@ def nearest_row(menu: Menu, model: Model | None, task_type: str, mode: str | Non
     return max(menu.rows, key=rank)
 
 
+def is_listed(terms: Terms) -> bool:
+    """Whether the provider lists the model, where it lists any; a model that nobody knows may be new."""
+    listed = terms.provider.models
+    return not listed or terms.model is None or terms.model.id in listed
+
+
 def is_sold(terms: Terms) -> bool:
-    """Whether there is a row for the model, the task type and the mode."""
+    """Whether the provider lists the model, and there is a row for it, the task type and the mode."""
     row, request = terms.row, terms.request
-    return row.serves(terms.model) and row.task == request.task_type and row.mode in (None, terms.mode)
+    is_row = row.serves(terms.model) and row.task == request.task_type and row.mode in (None, terms.mode)
+    return is_row and is_listed(terms)

@@ -9,7 +9,7 @@ from .errors import nearest
 from .menu import RULED, Rule
 from .offer import Problem, Support
 from .request import IMAGE_FIELDS, CameraControl, is_url
-from .terms import Terms, is_sold
+from .terms import Terms, is_listed, is_sold
 
 CAMERA_TYPES = ("simple", "down_back", "forward_up", "right_turn_forward", "left_turn_forward")
 CAMERA_REACH = 10
@@ -27,7 +27,10 @@ def _sold(terms: Terms) -> Iterator[Problem]:
     request, model, provider = terms.request, terms.request.model, terms.provider.id
     rows = [row for row in terms.menu.rows if row.serves(terms.model)]
     modes = [row.mode for row in rows if row.task == request.task_type]
-    if not rows:
+    if not is_listed(terms):
+        listed = f"{provider} lists {_or(terms.provider.models)} only; if it has more, say so by models= in its row"
+        yield Problem("model", model, listed, terms.provider.source)
+    elif not rows:
         note = terms.model.note if terms.model else ""
         yield Problem("model", model, f"{provider} does not sell it" + (f": {note}" if note else ""), terms.menu.source)
     elif not modes:
@@ -100,7 +103,7 @@ def _camera(terms: Terms) -> Iterator[Problem]:
     if camera.type not in CAMERA_TYPES:
         allowed = f"the type is one of {_or(CAMERA_TYPES)}"
     elif camera.type == "simple":
-        allowed = _simple(camera, whole=terms.rule("camera_control").get("type") == "integers")
+        allowed = _simple(camera, whole=terms.rule("camera_control").get("type") in ("integers", "axes"))
     else:
         allowed = f"{camera.type} takes no moves of its own: only simple does" if camera.moves else ""
     if allowed:
@@ -179,13 +182,21 @@ def _listed(terms: Terms) -> Iterator[Problem]:
 
 
 def _extra(terms: Terms) -> Iterator[Problem]:
-    own = _own(terms)
+    own = dict(_steps(_own(terms)))
     keys = {knob.name: name for name, knob in terms.offer().knobs.items() if knob.support in _SENT} if own else {}
     for key, value in own.items():
         if key in terms.menu.reserved:
             yield Problem(f"extra.{terms.provider.id}.{key}", value, "is filled in by this library and cannot be set")
         elif key in keys:
             yield Problem(f"extra.{terms.provider.id}.{key}", value, f"is the field {keys[key]}: set it there")
+
+
+def _steps(own: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield each key with its value, those inside objects too, by dotted names as knobs have them."""
+    for key, value in own.items():
+        yield before + key, value
+        if isinstance(value, Mapping):
+            yield from _steps(value, f"{before}{key}.")
 
 
 def _costly(terms: Terms) -> Iterator[Problem]:

@@ -31,7 +31,7 @@ def bound(name: str) -> tuple[Provider, Dialect]:
 
 
 USUAL = Settings()
-PLANNER = Planner(CATALOG, bound, simulated=True)
+PLANNER = Planner(CATALOG, bound, lambda _: None, simulated=True)
 
 
 def plan(known: Mapping[int, Task] | None = None, /, settings: Settings = USUAL, **axes: Any) -> Plan:

@@ -29,7 +29,7 @@ from ..dialect import (
     spell,
 )
 from ..errors import InputError
-from ..offer import Offer, Provider
+from ..offer import Knob, Offer, Provider
 from ..request import CameraControl, Shot, VideoRequest, plain
 from ..task import Cost, Ticket
 from .reading import (
@@ -223,7 +223,7 @@ def _field(item: Any) -> str:
     return f"{where}: {told}" if where else told
 
 
-def _camera(camera: CameraControl) -> dict[str, Any]:
+def _camera(_knob: Knob, camera: CameraControl) -> dict[str, Any]:
     """Spell a camera for v1: a named move, or one movement with its value."""
     if camera.type != "simple":
         return {"camera_control": camera.type}
@@ -231,14 +231,13 @@ def _camera(camera: CameraControl) -> dict[str, Any]:
     return {"advanced_camera_control": {"movement_type": name, "movement_value": plain(value)}}
 
 
-def _shots(shots: Sequence[Shot]) -> list[dict[str, Any]]:
+def _shots(_knob: Knob, shots: Sequence[Shot]) -> list[dict[str, Any]]:
     return [{"prompt": shot.prompt, "duration": str(shot.duration)} for shot in shots]
 
 
 _SPELLINGS = {
     "camera_control": _camera,
     "multi_prompt": _shots,
-    "shot_type": lambda kind: "intelligent" if kind == "intelligence" else kind,
-    "image": lambda image: image_value(image, "data_uri"),
-    "image_tail": lambda image: image_value(image, "data_uri"),
+    "image": lambda _knob, image: image_value(image, "data_uri"),
+    "image_tail": lambda _knob, image: image_value(image, "data_uri"),
 }

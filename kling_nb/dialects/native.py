@@ -2,7 +2,7 @@
 
 Sources: kling.ai document API, pages on text-to-video, image-to-video, omni-video, authentication, error codes and
 concurrency, read 2026-09-20. Errors come as ``{code, message, request_id}`` under any HTTP status, 200 included:
-the code decides.
+the code decides. Relays keep it under a prefix; their page marks ``Accept`` as required.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 import jwt
@@ -32,7 +33,7 @@ from ..dialect import (
     spell,
 )
 from ..errors import InputError
-from ..offer import Offer, Provider
+from ..offer import Knob, Offer, Provider
 from ..request import CAMERA_AXES, CameraControl, Shot, VideoRequest
 from ..task import Cost, Ticket
 from .reading import (
@@ -54,6 +55,7 @@ MISSING = 1203
 PAGE_MOST = 500
 MS_FROM = 10**11
 PAGES_MOST = 20
+ACCEPT = MappingProxyType({"Accept": "application/json"})
 
 FAULTS: Mapping[int, tuple[Whose, bool, bool]] = {
     # code: whose, another try is sensible, a submit was certainly not carried out
@@ -90,9 +92,9 @@ class Native:
 
     def encode(self, request: VideoRequest, offer: Offer, own_id: str) -> Encoded:
         """Spell a request; our own id travels as ``external_task_id``."""
-        spelled = spell(request, offer, _SPELLINGS)
+        spelled = spell(request, offer, SPELLINGS)
         body = {"model_name": offer.name, **_images_listed(spelled.body), "external_task_id": own_id}
-        call = Call(op=Op.SUBMIT, method="POST", url=join(self._base, offer.endpoint), body=body)
+        call = Call(op=Op.SUBMIT, method="POST", url=join(self._base, offer.endpoint), body=body, headers=ACCEPT)
         return Encoded(call, tuple(spelled.losses))
 
     def accepted(self, call: Call, reply: Reply) -> Ticket:
@@ -221,7 +223,7 @@ class Native:
         return fault_by_status(reply, message, _shown(code)) or (None if code in (0, None) else _strange(code, message))
 
     def _get(self, op: Op, path: str) -> Call:
-        return Call(op=op, method="GET", url=join(self._base, path))
+        return Call(op=op, method="GET", url=join(self._base, path), headers=ACCEPT)
 
 
 def _code(body: Mapping[str, Any]) -> Any:
@@ -271,13 +273,16 @@ def _jwt(credential: Credential, now: float) -> str:
     return jwt.encode(claims, secret, algorithm="HS256")
 
 
-def _camera(camera: CameraControl) -> dict[str, Any]:
+def spell_camera(knob: Knob, camera: CameraControl) -> dict[str, Any]:
+    """Spell a camera; where a provider wants all six axes as whole numbers, those that rest are 0."""
     if camera.type != "simple":
         return {"type": camera.type}
-    return {"type": camera.type, "config": {axis: camera.moves[axis] for axis in CAMERA_AXES if axis in camera.moves}}
+    axes = {axis: camera.moves[axis] for axis in CAMERA_AXES if axis in camera.moves}
+    whole = {axis: int(camera.moves.get(axis, 0)) for axis in CAMERA_AXES}
+    return {"type": camera.type, "config": whole if knob.type == "axes" else axes}
 
 
-def _shots(shots: Sequence[Shot]) -> list[dict[str, Any]]:
+def spell_shots(_knob: Knob, shots: Sequence[Shot]) -> list[dict[str, Any]]:
     return [
         {"index": index, "prompt": shot.prompt, "duration": str(shot.duration)}
         for index, shot in enumerate(shots, start=1)
@@ -290,10 +295,11 @@ def _images_listed(body: dict[str, Any]) -> dict[str, Any]:
     return {**body, "image_list": frames} if frames else body
 
 
-_SPELLINGS = {
-    "camera_control": _camera,
-    "multi_prompt": _shots,
-    "watermark": lambda wanted: {"enabled": bool(wanted)},
-    "image": lambda image: image_value(image, "base64"),
-    "image_tail": lambda image: image_value(image, "base64"),
+SPELLINGS = {
+    "camera_control": spell_camera,
+    "multi_prompt": spell_shots,
+    "watermark": lambda _knob, wanted: {"enabled": bool(wanted)},
+    "image": lambda _knob, image: image_value(image, "base64"),
+    "image_tail": lambda _knob, image: image_value(image, "base64"),
 }
+"""How Kling's own fields are spelled, at Kling and at the relays that keep them."""

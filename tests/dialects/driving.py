@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from kling_nb import catalog, dialects
@@ -23,8 +24,9 @@ class Faulty(Exception):
 
 
 def provider_of(dialect: str) -> Provider:
-    """Return the first provider of the catalogue that speaks a dialect."""
-    return next(row for row in CATALOG.providers.values() if row.dialect == dialect)
+    """Return the first provider of the catalogue that speaks a dialect; one without a host at a made-up one."""
+    row = next(row for row in CATALOG.providers.values() if row.dialect == dialect)
+    return row if row.base_url else replace(row, base_url=f"https://{row.id}.example")
 
 
 def bound(dialect: str) -> Dialect:
