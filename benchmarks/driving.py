@@ -60,7 +60,7 @@ class Driven:
 
     def plan(self, sweep: Sweep) -> Sequence[PlannedPoint]:
         """Plan every point of a sweep; raises what stands in the way of buying them."""
-        plan = Planner(self._catalog, self._bound, simulated=True).plan(sweep.points(), {}, Settings())
+        plan = Planner(self._catalog, self._bound, lambda _: None, simulated=True).plan(sweep.points(), {}, Settings())
         plan.check(None)
         return plan.points
 

@@ -29,6 +29,7 @@ CLASSIC = ["kling-v1", "kling-v1-5", "kling-v1-6", "kling-v2-master", "kling-v2-
 CLASSIC += ["kling-v2-5-turbo", "kling-v2-6", "kling-v3"]
 OMNI = ["kling-video-o1", "kling-v3-omni"]
 AT_KLING = CLASSIC + OMNI
+PATH = ["kling-2.5-turbo", "kling-2.6", "kling-3.0", "kling-3.0-turbo", "kling-o1", "kling-3.0-omni"]
 MASTERS = ["kling-v2-master", "kling-v2-1-master"]
 
 
@@ -63,7 +64,10 @@ def told(catalog: Catalog, request: VideoRequest, provider: str = "kling") -> st
 
 @pytest.mark.parametrize(
     ("model", "text", "frame"),
-    [*((name, name not in ("kling-v1-5", "kling-v2-1"), True) for name in AT_KLING), ("kling-3.0-turbo", False, False)],
+    [
+        *((name, name not in ("kling-v1-5", "kling-v2-1"), True) for name in AT_KLING),
+        *((name, True, True) for name in PATH),
+    ],
 )
 def test_task_types(catalog: Catalog, model: str, *, text: bool, frame: bool) -> None:
     """A model makes videos from text, from images or both, as the matrix says."""
@@ -244,13 +248,30 @@ def test_omni_is_spelled_its_own_way(catalog: Catalog) -> None:
     assert frames.knobs["aspect_ratio"].fill is None
 
 
-def test_3_turbo_is_not_sold_at_kling_yet(catalog: Catalog) -> None:
-    """A model of the newer API alone is refused with the reason, and has no offer."""
-    request = ask("kling-3.0-turbo", duration=7)
-    assert "newer path API" in told(catalog, request)
-    with pytest.raises(RefusedError, match="newer path API") as caught:
-        catalog.offer(request, "kling")
-    assert tuple(problem.field for problem in caught.value.problems) == ("model",)
+def test_a_provider_may_list_its_models(catalog: Catalog) -> None:
+    """What a provider does not list is refused with the list; a relay without one sells its whole menu."""
+    assert "relay lists kling-v1, kling-v1-5" in told(catalog, ask("kling-v2-6"), "relay")
+    assert fine(catalog, ask("kling-v1-6"), "relay")
+    assert fine(catalog, ask("kling-v9"), "relay")
+    mine = replace(catalog.provider("relay"), id="mine", models=())
+    assert not [problem for problem in catalog.problems(ask("kling-v2-6"), mine) if not problem.warning]
+
+
+@pytest.mark.parametrize("model", PATH)
+def test_the_path_api_needs_an_api_key(catalog: Catalog, model: str) -> None:
+    """A model of the path API has its endpoint there, which an access and secret pair alone does not open."""
+    offer = catalog.offer(ask(model, duration=5), "kling")
+    kind = "omni-video" if model in ("kling-o1", "kling-3.0-omni") else "text-to-video"
+    assert (offer.endpoint, offer.needs) == (f"/{kind}/{model}", "token")
+    assert catalog.offer(ask("kling-v3"), "kling").needs == ""
+
+
+def test_the_path_api_has_words_of_its_own(catalog: Catalog) -> None:
+    """Modes are resolutions there, sound is native, and places are inside objects."""
+    request = ask("kling-3.0", mode="pro", duration=7, sound="on", negative_prompt="rain")
+    spelled = spell(request, catalog.offer(request, "kling"), {})
+    assert spelled.body["settings"] == {"resolution": "1080p", "duration": 7, "audio": "native"}
+    assert [loss.field for loss in spelled.losses if loss.is_loss] == ["negative_prompt"]
 
 
 # -------------------------------------------------------------------------------------------------- spelled at fal
@@ -324,7 +345,7 @@ def test_nothing_else_is_sold_at_fal(catalog: Catalog) -> None:
         if (model, framed, mode) not in sold and model not in MASTERS:
             request = ask(model, mode=mode, image=URL if framed else None)
             problems = {problem.field: problem for problem in refusals(catalog, request, "fal")}
-            assert problems.keys() & {"mode", "task_type"}, (model, framed, mode)
+            assert problems.keys() & {"model", "mode", "task_type"}, (model, framed, mode)
             with pytest.raises(RefusedError):
                 catalog.offer(request, "fal")
 
@@ -695,7 +716,7 @@ duration = [5, 10, 12]
 [price.kling.per_s]
 kling-v2-6 = { pro = ["0.01", "0.02"] }
 
-[price.relay.per_clip]
+[price.my-relay.per_clip]
 kling-v2-6 = { pro = { 5s = "0.19", 10s = "0.30" } }
 
 [menu.fal]
@@ -704,9 +725,9 @@ sells = [
   { model = "kling-v2-6", task = "text2video", mode = "pro", path = "mine/text-to-video" },
 ]
 
-[provider.relay]
+[provider.my-relay]
 dialect = "native"
-base_url = "https://relay.example/kling"
+base_url = "https://relay.example"
 images = ["url"]
 
 [provider.kling]
@@ -724,24 +745,24 @@ def test_a_users_file_is_laid_over(catalog: Catalog, tmp_path: Path) -> None:
     assert own.typical_s(ask("kling-v9")) == 33
     assert fine(own, ask("kling-v2-6", duration=12, mode="pro"))
     assert usd(own, "kling", "kling-v2-6", mode="pro") == ("0.05", "0.1")
-    assert usd(own, "relay", "kling-v2-6", mode="pro", duration=10) == ("0.3", "0.3")
-    assert usd(own, "relay", "kling-v2-6", mode="std") == ("None", "None")
+    assert usd(own, "my-relay", "kling-v2-6", mode="pro", duration=10) == ("0.3", "0.3")
+    assert usd(own, "my-relay", "kling-v2-6", mode="std") == ("None", "None")
     assert own.offer(ask(mode="pro"), "fal").endpoint == "mine/text-to-video"
     assert own.offer(ask(mode="std"), "fal").endpoint.endswith("v2.6/standard/text-to-video")
     assert own.offer(ask(), "fal").mode == "pro"
-    assert (own.provider("kling").slots, own.provider("relay").title) == (9, "relay")
-    assert (catalog.provider("kling").slots, len(own.providers)) == (5, 3)
+    assert (own.provider("kling").slots, own.provider("my-relay").title) == (9, "my-relay")
+    assert (catalog.provider("kling").slots, len(own.providers)) == (5, len(catalog.providers) + 1)
     assert catalog is load()
 
 
 def test_a_second_file_for_providers(tmp_path: Path) -> None:
     """Provider rows may live in a file of their own."""
     file = tmp_path / "providers.toml"
-    file.write_text('[provider.relay]\ndialect = "falqueue"\n', "utf-8")
+    file.write_text('[provider.mine]\ndialect = "falqueue"\n', "utf-8")
     own = load(providers_file=file)
-    assert "/v2.6/pro/" in own.offer(ask(), "relay").endpoint
+    assert "/v2.6/pro/" in own.offer(ask(), "mine").endpoint
     with pytest.raises(InputError, match=r"needs options\.menu"):
-        own.offer(ask(), replace(own.provider("relay"), dialect="morse"))
+        own.offer(ask(), replace(own.provider("mine"), dialect="morse"))
 
 
 @pytest.mark.parametrize(
@@ -750,7 +771,7 @@ def test_a_second_file_for_providers(tmp_path: Path) -> None:
         ("[modell.x]\n", "did you mean 'model'"),
         ("[model.x]\nduratoin = [5]\n", "did you mean 'duration'"),
         ("[model.x]\nduration = 'five'\n", "a range such as '3-15'"),
-        ("[model.x.sound]\nonly_if = 3\n", "known: default"),
+        ("[model.x.sound]\nonly_if = 3\n", "known: becomes"),
         ("[provider.x]\ndialekt = 'native'\n", "did you mean 'dialect'"),
         ("[provider.x]\ntitle = 'X'\n", "needs a dialect"),
         ("[price.x.per_s]\nm = 0.1\n", "a price in USD as text"),
@@ -795,7 +816,7 @@ def test_the_table_of_models(catalog: Catalog) -> None:
 def test_the_table_of_providers(catalog: Catalog) -> None:
     """The table of providers has what a person wants to know of each."""
     rows = {row["id"]: row for row in catalog.providers_table()}
-    assert tuple(rows["kling"][name] for name in ("dialect", "per_check", "link_days")) == ("native", 500, 30)
+    assert tuple(rows["kling"][name] for name in ("dialect", "per_check", "link_days")) == ("kling", 500, 30)
     assert tuple(rows["fal"][name] for name in ("dialect", "per_check", "link_days")) == ("falqueue", 1, None)
     assert (rows["kling"]["images"], rows["fal"]["images"]) == (("url", "base64"), ("url", "data_uri"))
 
@@ -804,7 +825,7 @@ def test_every_provider_is_complete(catalog: Catalog) -> None:
     """Every built-in row says where it is, how it counts and where that was read."""
     for provider in catalog.providers.values():
         assert isinstance(provider, Provider)
-        assert provider.base_url
+        assert provider.base_url or provider.id in ("relay", "openroute")
         assert provider.source
         assert provider.read
         assert provider.slots_per in ("account", "model")
@@ -868,6 +889,14 @@ def plausible(draw: st.DrawFn) -> tuple[VideoRequest, str]:
     return ask(row["model"], image=URL if framed else None, **fields), row["provider"]
 
 
+def is_in(body: dict[str, Any], name: str) -> bool:
+    """Whether a body has something where a dotted name leads."""
+    *steps, last = name.split(".")
+    for step in steps:
+        body = body.get(step, {})
+    return last in body
+
+
 def said_elsewhere(request: VideoRequest, offer: Offer, name: str) -> bool:
     """Whether a field without a knob is said by the path, by another field, or has nothing to say."""
     match name:
@@ -877,6 +906,8 @@ def said_elsewhere(request: VideoRequest, offer: Offer, name: str) -> bool:
             return offer.mode == request.mode
         case "multi_shot":
             return offer.provider == "fal"
+        case "shot_type" | "multi_prompt":
+            return bool(offer.needs)
         case "prompt":
             return not request.prompt
     return name == "extra"
@@ -896,7 +927,7 @@ def test_what_is_accepted_can_be_spelled_and_nothing_vanishes(asked: tuple[Video
     lost = {loss.field for loss in spelled.losses if loss.change is Change.DROPPED}
     for name in request.given():
         knob = offer.knobs.get(name)
-        sent = knob.name in spelled.body if knob else said_elsewhere(request, offer, name)
+        sent = is_in(spelled.body, knob.name) if knob else said_elsewhere(request, offer, name)
         assert sent or name in lost, name
     assert not {Support.REFUSED} & {offer.knobs[name].support for name in offer.knobs if name in request.given()}
     assert {*request.extra.get(provider, {})} <= spelled.body.keys()

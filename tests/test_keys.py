@@ -155,7 +155,7 @@ def test_a_key_reads_as_its_provider_writes_it(kind: str, text: str, parts: dict
 @pytest.mark.parametrize(
     ("kind", "text", "sentence"),
     [
-        ("pair", KEY, "expected access:secret, and it is in another form"),
+        ("pair", KEY, "expected an id and its secret with a colon between, and it is in another form"),
         ("pair", f"{KEY}:", "another form"),
         ("pair", f":{KEY}", "another form"),
         ("token", f"ak:{KEY}", "which has no colon"),
@@ -248,3 +248,21 @@ def test_a_base_url_that_cannot_be_used_is_refused_unseen(text: str) -> None:
     with pytest.raises(InputError, match=r"for 'fal' cannot be used: expected http") as caught:
         keys.find_base_url("fal", {"fal": text})
     assert text not in str(caught.value)
+
+
+def test_a_relay_of_a_relay_borrows_key_and_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A provider that is like another takes its key and host where it has none of its own, and says so."""
+    own = Provider(id="that-fal", title="", dialect="falqueue", base_url="https://own.test", key="token", like="that")
+    monkeypatch.setenv("KLING_NB_THAT_KEY", "sk-borrowed")
+    monkeypatch.setenv("KLING_NB_THAT_BASE_URL", "https://lent.test/x")
+    found = keys.find_key(own)
+    assert found is not None
+    assert (found.reveal(), found.source) == ("sk-borrowed", "the variable KLING_NB_THAT_KEY")
+    assert keys.base_url_of(own) == "https://lent.test/x"
+    monkeypatch.setenv("KLING_NB_THAT_FAL_KEY", "sk-own")
+    monkeypatch.setenv("KLING_NB_THAT_FAL_BASE_URL", "https://mine.test")
+    assert (keys.need_key(own).reveal(), keys.base_url_of(own)) == ("sk-own", "https://mine.test")
+    for name in ("THAT_KEY", "THAT_FAL_KEY"):
+        monkeypatch.delenv(f"KLING_NB_{name}")
+    with pytest.raises(KeyMissing, match="KLING_NB_THAT_FAL_KEY or KLING_NB_THAT_KEY"):
+        keys.need_key(own)

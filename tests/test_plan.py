@@ -209,3 +209,72 @@ def test_money_and_time_read_well() -> None:
         interval(Decimal(1), Decimal(2)),
     ]
     assert ["90 s", "5 min"] == [duration(90), duration(300)]
+
+
+def reaching(*parts: str) -> Planner:
+    """Return a planner with a key at hand that consists of these parts."""
+    return Planner(CATALOG, bound, lambda _: frozenset(parts), simulated=False)
+
+
+def test_a_model_that_the_key_cannot_reach_is_refused() -> None:
+    """An access and secret pair does not open the path API: the plan says so, and what to add where."""
+    points = Sweep(prompt="fox", model=["kling-3.0-turbo", "kling-v2-6"], mode="std", provider="kling").points()
+    pair = reaching("access", "secret").plan(points, {}, USUAL)
+    assert ["refused", "buy"] == [point.fate for point in pair]
+    assert "an API key, which the key at hand lacks: add it to KLING_NB_KLING_KEY" in str(pair[0].refusals[0])
+    assert ["buy", "buy"] == [point.fate for point in reaching("token").plan(points, {}, USUAL)]
+    assert ["buy", "buy"] == [point.fate for point in PLANNER.plan(points, {}, USUAL)]
+
+
+def test_a_provider_without_a_host_says_so() -> None:
+    """A relay whose page names no host is refused with the variable to set."""
+    planner = Planner(CATALOG, lambda name: (CATALOG.provider(name), bound(name)[1]), lambda _: None, simulated=False)
+    planned = planner.plan(Sweep(prompt="fox", model="kling-v1-6", provider=["relay", "kling"]).points(), {}, USUAL)
+    assert "set KLING_NB_RELAY_BASE_URL" in str(planned[0].refusals[0])
+    assert "buy" == planned[1].fate
+
+
+def test_a_missing_price_may_be_klings_own() -> None:
+    """With assume_price="official" a point without a price is taken at what Kling itself asks for it."""
+    two = plan(provider=["kling", "relay"], mode=["std", "pro"])
+    with pytest.raises(PriceUnknown, match=r"relay \(2 points\).*assume_price='official'.*\$0\.21"):
+        two.check(None)
+    official = plan(provider=["kling", "relay"], mode=["std", "pro"], settings=Settings(assume_price="official"))
+    assert [False, True] * 2 == [point.estimate.assumed for point in official]
+    prices = {point.request.mode: point.estimate.high for point in official if point.estimate.assumed}
+    assert prices == {point.request.mode: point.estimate.high for point in official if not point.estimate.assumed}
+
+
+def changes(planned: Plan) -> dict[tuple[str, str], tuple[str, Any]]:
+    """Return the loss report by provider and field: the change, and what arrives."""
+    rows = planned.losses().itertuples()
+    return {(row.provider, row.field): (row.change, row.sent) for row in rows}
+
+
+def test_the_loss_report_tells_every_kind_of_change() -> None:
+    """Filled, defaulted, coerced, dropped, inert and refused are told apart, each with its reason and source."""
+    told = plan(provider=["quickrouter", "openroute", "chanjing", "relay"], model="kling-v1-6", cfg_scale=0, sound="on")
+    report = changes(told)
+    assert ("coerced", 0.5) == report["openroute", "cfg_scale"]
+    assert ("defaulted", "1:1") == report["openroute", "aspect_ratio"]
+    assert "dropped" == report["openroute", "sound"][0]
+    assert "refused" == report["relay", "sound"][0]
+    assert "refused" == report["chanjing", "model"][0]
+    silent = changes(plan(provider=["quickrouter", "chanjing"], cfg_scale=0.5, mode=None))
+    assert ("filled", False) == silent["quickrouter", "multi_shot"]
+    assert ("filled", "std") == silent["chanjing", "mode"]
+    assert ("filled", "16:9") == silent["chanjing", "aspect_ratio"]
+    assert "inert" == silent["quickrouter", "cfg_scale"][0]
+    rows = told.losses()
+    assert rows["why"].str.len().gt(0)[rows["change"].isin(["dropped", "coerced", "inert", "filled"])].all()
+
+
+def test_the_report_in_a_notebook_shows_the_exact_calls() -> None:
+    """The HTML has the sum, each change once for its provider, and the very request, and nothing foreign is markup."""
+    html = plan(provider=["openroute", "kling"], prompt="<b>fox</b>", mode="pro")._repr_html_()
+    assert "What becomes of what you asked for" in html
+    assert "POST https://openroute.example/api/kling/v1/videos/text2video" in html
+    assert "defaulted: was left open; the provider&#x27;s default" in html
+    assert "<b>fox" not in html
+    one = plan(provider="openroute", mode="pro")[0]._repr_html_()
+    assert "&quot;model_name&quot;: &quot;kling-v2-5-turbo&quot;" in one

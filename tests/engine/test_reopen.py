@@ -213,17 +213,17 @@ def test_a_provider_that_is_gone_leaves_the_others_alone(tmp_path: Path, monkeyp
     with live_lab(tmp_path / "live", speed=60) as live:
         live.lab.close()
         relays = tmp_path / "relays.toml"
-        relays.write_text(f'[provider.relay]\ndialect = "native"\nbase_url = "{live.base}/kling"\nper_check = 30\n')
-        monkeypatch.setenv("KLING_NB_RELAY_KEY", "api-key-kling-simulated-000000000000000000000000")
+        relays.write_text(f'[provider.my-relay]\ndialect = "native"\nbase_url = "{live.base}"\nper_check = 30\n')
+        monkeypatch.setenv("KLING_NB_MY_RELAY_KEY", "api-key-kling-simulated-000000000000000000000000")
         with kn.Lab(live.lab.folder, providers=relays) as lab:
-            run = start(lab, sweep("fox", provider="relay"), name="relay", assume_price=1)
+            run = start(lab, sweep("fox", provider="my-relay"), name="relay", assume_price=1)
             until(run, in_state("queued"))
         monkeypatch.setenv("KLING_NB_SPEED", "300")
         live.simulator._world.now.speed = 300
         with kn.Lab(live.lab.folder) as lab:
             run = lab.run("relay").wait(20)
             assert "stalled" == run.tasks[0].state
-            assert "there is no provider 'relay'" in run.tasks[0].reason
+            assert "there is no provider 'my-relay'" in run.tasks[0].reason
             assert {"saved": 1} == start(lab, sweep("boat")).wait(20).snapshot().counts
         with kn.Lab(live.lab.folder, providers=relays) as lab:
             until(lab.run("relay"), in_state("saved"))

@@ -1,0 +1,19 @@
+"""Points to exact calls, losses, prices and reuse: what a sweep would do, before anything is done. Pure."""
+
+from .amounts import dollars, duration, interval
+from .plan import Plan
+from .planner import Planner
+from .points import OFFICIAL, OWN_ID, REUSED, PlannedPoint, Settings
+
+__all__ = [
+    "OFFICIAL",
+    "OWN_ID",
+    "REUSED",
+    "Plan",
+    "PlannedPoint",
+    "Planner",
+    "Settings",
+    "dollars",
+    "duration",
+    "interval",
+]

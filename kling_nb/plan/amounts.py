@@ -1,0 +1,22 @@
+"""Amounts and lengths of time, for reading."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+
+def dollars(amount: Decimal) -> str:
+    """Return an amount of USD for reading: two decimals, more where it is less than ten cents."""
+    return f"${amount:.2f}" if amount >= Decimal("0.1") or not amount else f"${amount.normalize():f}"
+
+
+def interval(low: Decimal | None, high: Decimal | None) -> str:
+    """Return a price interval for reading."""
+    if high is None:
+        return "unknown"
+    return dollars(high) if low is None or low == high else f"{dollars(low)}–{dollars(high).removeprefix('$')}"
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time for reading."""
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -1,0 +1,139 @@
+"""The plan of a sweep: its points, its sum, what stands in the way, and its tables."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from .. import frames
+from ..errors import OverBudget, PriceUnknown, RefusedError
+from ..task import ZERO
+from .amounts import dollars, duration, interval
+from .points import OFFICIAL, PlannedPoint
+from .shown import plan_html
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Plan:
+    """What a sweep would do, buy and cost. Nothing has been sent. Shows itself as a table in a notebook.
+
+    ``low`` and ``high`` are the sum in USD of what would be bought; `check` raises what stands in the way.
+    """
+
+    def __init__(self, points: tuple[PlannedPoint, ...], *, simulated: bool) -> None:
+        self.points = points
+        self.simulated = simulated
+
+    def __len__(self) -> int:
+        """Return the number of points."""
+        return len(self.points)
+
+    @property
+    def buys(self) -> list[PlannedPoint]:
+        """The points that would be submitted."""
+        return [point for point in self.points if point.buys]
+
+    @property
+    def refused(self) -> list[PlannedPoint]:
+        """The points that are not sent, with their problems."""
+        return [point for point in self.points if point.refusals]
+
+    @property
+    def low(self) -> Decimal:
+        """The least that would be spent, in USD."""
+        return sum((point.estimate.low or ZERO for point in self.buys), ZERO)
+
+    @property
+    def high(self) -> Decimal:
+        """The most that would be spent, in USD, by the prices that are known."""
+        return sum((point.estimate.high or ZERO for point in self.buys), ZERO)
+
+    @property
+    def unpriced(self) -> list[PlannedPoint]:
+        """The points that would be bought although no price is known."""
+        return [point for point in self.buys if not point.estimate.known]
+
+    def check(self, budget: Decimal | None, committed: Decimal = ZERO) -> None:
+        """Raise what stands in the way of starting a run that has spent, or may still be charged, so much in USD.
+
+        `RefusedError` when every point is refused, `PriceUnknown` without a price for a point that would be
+        bought, `OverBudget` when the sum passes the budget.
+        """
+        if self.points and len(self.refused) == len(self.points):
+            raise RefusedError(self._refusal(), [p for point in self.points for p in point.refusals])
+        if self.unpriced:
+            raise PriceUnknown(self._price_unknown())
+        if budget is not None and self.buys and self.high + committed > budget:
+            before = f", and {dollars(committed)} of it is spent or may still be charged" if committed else ""
+            message = (
+                f"the plan buys {len(self.buys)} clips for up to {dollars(self.high)}, over the budget of "
+                f"{dollars(budget)}{before}; nothing was bought; raise budget= or plan fewer points"
+            )
+            raise OverBudget(message)
+
+    def _refusal(self) -> str:
+        said = list(dict.fromkeys(str(problem) for point in self.points for problem in point.refusals))
+        more = f" (and {len(said) - 6} more)" if len(said) > 6 else ""
+        return f"nothing can be sent, and nothing was bought: {'; '.join(said[:6])}{more}"
+
+    def _price_unknown(self) -> str:
+        one = self.unpriced[0]
+        asked = "pass assume_price= in USD a clip"
+        if one.official.high is not None:
+            own = dollars(one.official.high)
+            asked += f", or assume_price={OFFICIAL!r} for what Kling itself asks ({own} for the first of them)"
+        what = f"{one.request.model} at {one.provider} ({len(self.unpriced)} points)"
+        return f"no price is known for {what}; nothing was bought; {asked}"
+
+    def summary(self) -> str:
+        """Say the plan in one line: points, clips to buy, price, time, reuse and refusals."""
+        fates = Counter(_group(point) for point in self.points)
+        parts = [f"{len(self.points)} points", f"{fates['buy']} to buy for {interval(self.low, self.high)}"]
+        parts += [f"{fates[name]} {name}" for name in ("reused", "shared", "refused") if fates[name]]
+        lossy = sum(any(loss.is_loss for loss in point.losses) for point in self.points)
+        parts += [f"{lossy} with losses"] if lossy else []
+        parts += [f"{len(self.unpriced)} without a price"] if self.unpriced else []
+        slowest = max((point.typical_s for point in self.buys), default=0)
+        parts += [f"about {duration(slowest)} a clip at the slowest"] if slowest else []
+        return ("SIMULATED: " if self.simulated else "") + ", ".join(parts)
+
+    def df(self) -> pd.DataFrame:
+        """Return one row a point: its parameters, fate, price interval in USD, losses, problems, and exact call."""
+        return frames.table([point.row() for point in self.points])
+
+    def losses(self) -> pd.DataFrame:
+        """Return the loss report, one row for each difference between what was asked and what arrives.
+
+        Columns: ``point, provider, field, change, asked, sent, why, source``. ``change`` is ``filled`` in where it was
+        left open, ``defaulted`` by the provider, ``coerced`` to another value, ``dropped``, ``inert`` (sent without
+        effect), ``refused`` (the point is not sent) or ``warned``.
+        """
+        columns = ("point", "provider", "field", "change", "asked", "sent", "why", "source")
+        return frames.table([row for point in self.points for row in point.changes()], columns)
+
+    def __repr__(self) -> str:
+        """Return the summary."""
+        return f"<Plan {self.summary()}>"
+
+    def __getitem__(self, index: int) -> PlannedPoint:
+        """Return a point, which shows its exact call and every difference in a notebook."""
+        return self.points[index]
+
+    def __iter__(self) -> Iterator[PlannedPoint]:
+        """Go through the points."""
+        return iter(self.points)
+
+    def _repr_html_(self) -> str:
+        return plan_html(self.summary(), self.points)
+
+
+def _group(point: PlannedPoint) -> str:
+    if point.refusals:
+        return "refused"
+    if point.is_served:
+        return "reused"
+    return "shared" if point.shares is not None else "buy"

@@ -1,0 +1,126 @@
+"""The planner: points to planned points, by the catalogue and the dialects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from ..catalog import Catalog
+from ..dialect import Dialect
+from ..offer import Estimate, Offer, Problem, Provider
+from ..request import digest, identity
+from ..sweep import Point
+from ..task import Task, TaskState
+from .plan import Plan
+from .points import OWN_ID, REUSED, PlannedPoint, Settings
+
+PARTS = {"token": "an API key", "access": "an access:secret pair"}
+
+
+class Planner:
+    """Makes plans from the catalogue and the dialects.
+
+    ``bound`` returns a provider as it is reached and its dialect, ``key_parts`` what the key at hand consists of
+    (`None`: there is none yet, which is told when something is bought).
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        bound: Callable[[str], tuple[Provider, Dialect]],
+        key_parts: Callable[[Provider], frozenset[str] | None],
+        *,
+        simulated: bool,
+    ) -> None:
+        self._catalog = catalog
+        self._bound = bound
+        self._key_parts = key_parts
+        self._simulated = simulated
+
+    def identities(self, points: Iterable[Point]) -> list[str]:
+        """Return the identity of each point; its provider must be settled."""
+        return [identity(p.request, p.provider or "", p.sample, simulated=self._simulated) for p in points]
+
+    def plan(self, points: Sequence[Point], known: Mapping[str, Task], settings: Settings) -> Plan:
+        """Plan every point, against the tasks known by identity."""
+        names = self.identities(points)
+        planned = [self._one(point, name, known, settings) for point, name in zip(points, names, strict=True)]
+        return Plan(tuple(_share(planned) if settings.share else planned), simulated=self._simulated)
+
+    def _one(self, point: Point, name: str, known: Mapping[str, Task], settings: Settings) -> PlannedPoint:
+        provider, dialect = self._bound(point.provider or "")
+        request = point.request
+        problems = [*self._catalog.problems(request, provider.id), *_no_host(provider)]
+        planned = PlannedPoint(
+            point=point, provider=provider.id, identity=name, request=request, problems=tuple(problems)
+        )
+        if planned.refusals:
+            return planned
+        offer = self._catalog.offer(request, provider.id)
+        encoded = dialect.encode(request, offer, OWN_ID)
+        reuse = known.get(name)
+        reuse = reuse if reuse and reuse.state in REUSED and not settings.fresh else None
+        official = self._catalog.official_price(request, provider.id)
+        assume = official.high if isinstance(settings.assume_price, str) else settings.assume_price
+        planned = replace(
+            planned,
+            problems=(*planned.problems, *_out_of_reach(provider, offer, self._key_parts(provider))),
+            call=encoded.call.shown(),
+            losses=encoded.losses,
+            estimate=_reserved(reuse) or self._catalog.estimate(request, provider.id, assume=assume),
+            official=official,
+            typical_s=self._catalog.typical_s(request, provider.id),
+            reuse=reuse,
+        )
+        return _strict(planned) if settings.strict else planned
+
+
+def _reserved(reuse: Task | None) -> Estimate | None:
+    """Return the price that a task was planned at and never sent for: that is what would be reserved."""
+    if reuse is None or reuse.state is not TaskState.PLANNED or reuse.estimate_high is None:
+        return None
+    return Estimate(reuse.estimate_low, reuse.estimate_high, "as planned before")
+
+
+def _no_host(provider: Provider) -> list[Problem]:
+    if provider.base_url:
+        return []
+    variable = f"KLING_NB_{provider.id.upper().replace('-', '_')}_BASE_URL"
+    return [Problem("provider", provider.id, f"its host is not known: set {variable}")]
+
+
+def _out_of_reach(provider: Provider, offer: Offer, parts: frozenset[str] | None) -> list[Problem]:
+    """Refuse what the key at hand is known not to open."""
+    if not offer.needs or parts is None or offer.needs in parts:
+        return []
+    variable = f"KLING_NB_{provider.id.upper().replace('-', '_')}_KEY"
+    what = f"{provider.id} sells it only for {PARTS.get(offer.needs, offer.needs)}, which the key at hand lacks"
+    return [Problem("model", offer.model, f"{what}: add it to {variable}, with a comma between", provider.source)]
+
+
+def _strict(planned: PlannedPoint) -> PlannedPoint:
+    refused = [
+        Problem(loss.field, loss.asked, f"strict=True refuses a loss: {loss}", loss.source)
+        for loss in planned.losses
+        if loss.is_loss
+    ]
+    return replace(planned, problems=(*planned.problems, *refused))
+
+
+def _share(planned: Sequence[PlannedPoint]) -> list[PlannedPoint]:
+    """Let points whose calls are the same, sample by sample, share a task: one that is there, else the first one's."""
+    first: dict[str, int] = {}
+    for one in sorted(planned, key=lambda one: one.reuse is None):
+        if not one.refusals:
+            first.setdefault(_sameness(one), one.point.index)
+    return [_shared(one, first) for one in planned]
+
+
+def _shared(one: PlannedPoint, first: Mapping[str, int]) -> PlannedPoint:
+    if one.refusals or one.reuse is not None or first[_sameness(one)] == one.point.index:
+        return one
+    return replace(one, shares=first[_sameness(one)])
+
+
+def _sameness(one: PlannedPoint) -> str:
+    return digest([one.call, one.point.sample, one.provider])

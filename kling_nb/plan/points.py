@@ -1,0 +1,137 @@
+"""One point of a plan: the exact call, every difference, the price, or why it is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal
+
+from ..offer import Estimate, Loss, Problem
+from ..request import VideoRequest
+from ..sweep import Point
+from ..task import Task, TaskState
+from .amounts import interval
+from .shown import point_html
+
+OWN_ID = "‹one per attempt›"
+REUSED = frozenset(TaskState) - {TaskState.CANCELLED, TaskState.REFUSED}
+"""States of an earlier task that serves its point again; failed ones too: only a retry buys those."""
+OFFICIAL: Literal["official"] = "official"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedPoint:
+    """One point as it would be done: the exact call, every difference, the price, or why it is refused.
+
+    ``reuse`` is the earlier task that serves it, ``shares`` the index of the point in this plan that becomes the
+    same request at the provider.
+    """
+
+    point: Point
+    provider: str
+    identity: str
+    request: VideoRequest
+    call: Mapping[str, Any] = field(default_factory=dict)
+    losses: tuple[Loss, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    estimate: Estimate = field(default_factory=lambda: Estimate(None, None))
+    official: Estimate = field(default_factory=lambda: Estimate(None, None))
+    typical_s: float = 0.0
+    reuse: Task | None = None
+    shares: int | None = None
+
+    @property
+    def refusals(self) -> tuple[Problem, ...]:
+        """The problems for which it is not sent."""
+        return tuple(problem for problem in self.problems if not problem.warning)
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What should be known although it is sent."""
+        return tuple(problem for problem in self.problems if problem.warning)
+
+    @property
+    def is_served(self) -> bool:
+        """Whether an earlier task was sent for it; one that was only planned is still to be bought."""
+        return self.reuse is not None and self.reuse.state is not TaskState.PLANNED
+
+    @property
+    def buys(self) -> bool:
+        """Whether starting would submit it."""
+        return not self.refusals and not self.is_served and self.shares is None
+
+    @property
+    def fate(self) -> str:
+        """Say in a few words what would become of it."""
+        if self.refusals:
+            return "refused"
+        if self.reuse is not None and self.is_served:
+            return "saved before" if self.reuse.state is TaskState.SAVED else f"{self.reuse.state} before"
+        return "buy" if self.shares is None else f"same as {self.shares}"
+
+    @property
+    def price(self) -> str:
+        """The price, for reading."""
+        return interval(self.estimate.low, self.estimate.high) if self.estimate.known else "unknown"
+
+    @property
+    def notes(self) -> list[str]:
+        """What is refused, warned of and lost, for reading."""
+        losses = [f"{loss.field} {loss.change}" for loss in self.losses if loss.is_loss]
+        return [*(str(problem) for problem in self.problems), *losses]
+
+    def row(self) -> dict[str, Any]:
+        """Return the point as a row of the plan's table."""
+        given = self.request.given()
+        low, high = self.estimate.low, self.estimate.high
+        return {
+            "provider": self.provider,
+            "model": self.request.model,
+            **{name: given.get(name) for name in ("mode", "duration", "aspect_ratio", "prompt")},
+            "sample": self.point.sample,
+            **{f"var_{name}": value for name, value in self.point.variables.items()},
+            "fate": self.fate,
+            "price": self.price,
+            "low_usd": None if low is None else float(low),
+            "high_usd": None if high is None else float(high),
+            "price_source": self.estimate.source,
+            "typical_s": self.typical_s,
+            "changes": "; ".join(self.notes),
+            "method": self.call.get("method"),
+            "url": self.call.get("url"),
+            "body": json.dumps(self.call.get("body"), ensure_ascii=False),
+        }
+
+    def changes(self) -> Iterator[dict[str, Any]]:
+        """Yield one row for each difference between what was asked and what arrives, refusals and warnings included."""
+        at = {"point": self.point.index, "provider": self.provider}
+        for one in self.losses:
+            yield (
+                at | {"field": one.field, "change": one.change.value, "asked": one.asked, "sent": one.sent} | _why(one)
+            )
+        for problem in self.problems:
+            change = "warned" if problem.warning else "refused"
+            told = {"field": problem.field, "change": change, "asked": problem.value, "sent": None}
+            yield at | told | {"why": problem.allowed, "source": problem.source}
+
+    def _repr_html_(self) -> str:
+        return point_html(self)
+
+
+def _why(loss: Loss) -> dict[str, str]:
+    return {"why": loss.why, "source": loss.source}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a plan is made: ``fresh`` buys again, ``strict`` turns losses into refusals, ``share`` lets points that
+    become the same request share one task, ``assume_price`` (USD a clip, or ``official``: what Kling itself asks)
+    stands in where no price is known.
+    """
+
+    fresh: bool = False
+    strict: bool = False
+    share: bool = True
+    assume_price: Decimal | Literal["official"] | None = None

@@ -1,0 +1,142 @@
+"""A plan as HTML: the points, the loss report, and the exact calls. Everything foreign is text, never markup."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .points import PlannedPoint
+
+ROWS_SHOWN = 60
+VALUE_LONGEST = 60
+CELL = "text-align:left;vertical-align:top"
+ORDER = ("refused", "dropped", "coerced", "inert", "warned", "filled", "defaulted")
+"""The changes in the order in which a person wants to hear of them: what is lost first, what was settled last."""
+MEANS = {
+    "refused": "the provider would not take it: not sent",
+    "dropped": "left out",
+    "coerced": "arrives as another value",
+    "inert": "sent, but has no effect",
+    "warned": "sent, but should be known",
+    "filled": "was left open; filled in",
+    "defaulted": "was left open; the provider's default",
+}
+# A pair of dollar signs would be set as mathematics by a notebook: these classes forbid it.
+IGNORED = "knb-plan tex2jax_ignore mathjax_ignore"
+
+
+def plan_html(summary: str, points: Sequence[PlannedPoint]) -> str:
+    """Return a plan: its sum, its points, what each provider makes of them, and the exact calls, folded."""
+    calls = "".join(_call(point, headed=True) for point in points[:ROWS_SHOWN] if point.call)
+    exact = f"<details><summary>The exact calls</summary>{calls}</details>" if calls else ""
+    head = f"<p><b>{escape(summary)}</b></p>"
+    return f'<div class="{IGNORED}">{head}{_points(points)}{_report(points)}{exact}</div>'
+
+
+def point_html(point: PlannedPoint) -> str:
+    """Return one point: the exact call, and every difference between what was asked and what arrives."""
+    rows = [_change_cells(row) for row in _sorted(point.changes())]
+    head = f"<p><b>{escape(_title(point))}</b></p>"
+    return f'<div class="{IGNORED}">{head}{_call(point, headed=False)}{_table(rows)}</div>'
+
+
+def _title(point: PlannedPoint) -> str:
+    request = point.request
+    where = " · ".join(filter(None, [point.provider, request.model, request.mode]))
+    price = "" if point.refusals else f", {point.price}"
+    return f"point {point.point.index}: {where}: {point.fate}{price}"
+
+
+def _points(points: Sequence[PlannedPoint]) -> str:
+    left = len(points) - ROWS_SHOWN
+    more = f"<p>and {left} more points: <code>plan.df()</code> has them all</p>" if left > 0 else ""
+    return _table([_cells(point) for point in points[:ROWS_SHOWN]], numbered=True) + more
+
+
+def _cells(planned: PlannedPoint) -> dict[str, str]:
+    """Return what a plan's table shows of a point."""
+    given = planned.request.given()
+    named = {name: given.get(name) for name in ("mode", "duration", "aspect_ratio", "prompt")}
+    sample = planned.point.sample if planned.point.sample > 1 else None
+    cells = {
+        "provider": planned.provider,
+        "model": planned.request.model,
+        **named,
+        "sample": sample,
+        "what": planned.fate,
+        "price": "" if planned.refusals else planned.price,
+        "notes": "; ".join(planned.notes),
+    }
+    return {name: "" if value is None else str(value) for name, value in cells.items()}
+
+
+def _report(points: Sequence[PlannedPoint]) -> str:
+    """Return the loss report: each difference once for its provider, with the points that it touches."""
+    touched: dict[tuple[Any, ...], list[int]] = {}
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in (row for point in points for row in point.changes()):
+        key = tuple(repr(value) for name, value in row.items() if name != "point")
+        rows.setdefault(key, row)
+        touched.setdefault(key, []).append(row["point"])
+    listed = [_change_cells(row) | {"points": _named(touched[key], len(points))} for key, row in _keyed(rows)]
+    shown = [{"provider": row["provider"], **row} for row in listed[:ROWS_SHOWN]]
+    left = len(listed) - len(shown)
+    more = f"<p>and {left} more: <code>plan.losses()</code> has them all</p>" if left > 0 else ""
+    return f"<p><b>What becomes of what you asked for</b></p>{_table(shown)}{more}" if shown else ""
+
+
+def _keyed(rows: dict[tuple[Any, ...], dict[str, Any]]) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
+    return sorted(rows.items(), key=lambda item: (ORDER.index(item[1]["change"]), item[1]["provider"]))
+
+
+def _sorted(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(rows, key=lambda row: ORDER.index(row["change"]))
+
+
+def _named(points: Sequence[int], of: int) -> str:
+    return "all" if len(points) == of else ", ".join(map(str, points)) if len(points) <= 6 else f"{len(points)} of {of}"
+
+
+def _change_cells(row: dict[str, Any]) -> dict[str, str]:
+    asked, sent = _short(row["asked"]), _short(row["sent"])
+    return {
+        "provider": row["provider"],
+        "field": row["field"],
+        "change": f"{row['change']}: {MEANS[row['change']]}",
+        "asked": asked,
+        "arrives": sent,
+        "why": row["why"],
+        "source": row["source"],
+    }
+
+
+def _short(value: Any) -> str:
+    words = "" if value is None else str(value)
+    return words if len(words) <= VALUE_LONGEST else words[: VALUE_LONGEST - 1] + "…"
+
+
+def _call(point: PlannedPoint, *, headed: bool) -> str:
+    """Return the very request that would be sent: method, address and body, without the credential."""
+    if not point.call:
+        return ""
+    body = json.dumps(point.call.get("body"), ensure_ascii=False, indent=1)
+    line = f"{point.call['method']} {point.call['url']}"
+    title = f"<p>{escape(_title(point))}</p>" if headed else ""
+    return f"{title}<pre>{escape(line)}\n{escape(body)}</pre>"
+
+
+def _table(rows: Sequence[dict[str, str]], *, numbered: bool = False) -> str:
+    """Return rows as a table, without columns in which nothing stands."""
+    names = [name for name in dict.fromkeys(name for row in rows for name in row) if any(row.get(name) for row in rows)]
+    first = [""] if numbered else []
+    head = "".join(f'<th style="{CELL}">{escape(name)}</th>' for name in (*first, *names))
+    body = "".join(_row(n if numbered else None, [row.get(name, "") for name in names]) for n, row in enumerate(rows))
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if rows else ""
+
+
+def _row(number: int | None, cells: Sequence[str]) -> str:
+    head = "" if number is None else f'<th style="{CELL}">{number}</th>'
+    return f"<tr>{head}{''.join(f'<td style={chr(34)}{CELL}{chr(34)}>{escape(cell)}</td>' for cell in cells)}</tr>"
