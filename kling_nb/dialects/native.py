@@ -1,8 +1,8 @@
 """Kling's native protocol, legacy generation: model in the body, tasks under ``/v1/videos/…``.
 
 Sources: kling.ai document API, pages on text-to-video, image-to-video, omni-video, authentication, error codes and
-concurrency, read 2026-09-20. Errors come as ``{code, message, request_id}`` under any HTTP status, 200 included:
-the code decides. Relays keep it under a prefix; their page marks ``Accept`` as required.
+concurrency, read 2026-09-20. Errors are told by their code (`kling_nb.dialects.kling_faults`). Relays keep it under
+a prefix; their page marks ``Accept`` as required.
 """
 
 from __future__ import annotations
@@ -25,8 +25,6 @@ from ..dialect import (
     Phase,
     Reply,
     Status,
-    Unreadable,
-    Whose,
     image_value,
     join,
     path_under,
@@ -36,48 +34,15 @@ from ..errors import InputError
 from ..offer import Knob, Offer, Provider
 from ..request import CAMERA_AXES, CameraControl, Shot, VideoRequest
 from ..task import Cost, Ticket
-from .reading import (
-    amount_from,
-    dig,
-    fault_by_status,
-    id_from,
-    link_from,
-    phase_of,
-    step,
-    unreadable,
-    whose_failure,
-    words_from,
-)
+from .kling_faults import MISSING, judge_code
+from .reading import amount_from, code_of, dig, id_from, link_from, phase_of, step, whose_failure, words_from
 
 TOKEN_LIFE_S = 1800
 CLOCK_SKEW_S = 5
-MISSING = 1203
 PAGE_MOST = 500
 MS_FROM = 10**11
 PAGES_MOST = 20
 ACCEPT = MappingProxyType({"Accept": "application/json"})
-
-FAULTS: Mapping[int, tuple[Whose, bool, bool]] = {
-    # code: whose, another try is sensible, a submit was certainly not carried out
-    **dict.fromkeys(range(1000, 1005), (Whose.KEY, False, True)),
-    1100: (Whose.BALANCE, False, True),
-    1101: (Whose.BALANCE, False, True),
-    1102: (Whose.BALANCE, False, True),
-    1103: (Whose.KEY, False, True),
-    1200: (Whose.PARAMETERS, False, True),
-    1201: (Whose.PARAMETERS, False, True),
-    1202: (Whose.PARAMETERS, False, True),
-    MISSING: (Whose.PARAMETERS, False, True),
-    1300: (Whose.POLICY, False, True),
-    1301: (Whose.POLICY, False, True),
-    1302: (Whose.RATE, True, True),
-    1303: (Whose.FULL, True, True),
-    1304: (Whose.KEY, False, True),
-    5000: (Whose.PROVIDER, True, False),
-    5001: (Whose.PROVIDER, True, False),
-    5002: (Whose.PROVIDER, True, False),
-}
-"""Error codes (page on error codes, read 2026-09-20). 429 is not one thing: 1100-1102 and 1304 are permanent."""
 
 
 class Native:
@@ -171,10 +136,7 @@ class Native:
     def _cost(self, data: Any) -> Cost | None:
         """Read ``final_unit_deduction`` (a string; since 2026-01-23); a unit has a list price in USD."""
         units = amount_from(dig(data, "final_unit_deduction"))
-        if units is None:
-            return None
-        price = self._provider.options.get("unit_usd")
-        return Cost(units, "units", units * Decimal(str(price)) if price else None)
+        return None if units is None else unit_cost(units, self._provider)
 
     def find(self, own_id: str, call: Mapping[str, Any]) -> Generator[Call, Reply, Ticket | None]:
         """Look up by ``external_task_id``, which the single query takes in the task id's place.
@@ -183,7 +145,7 @@ class Native:
         """
         url = str(call["url"])
         reply = yield self._get(Op.FIND, f"{path_under(self._base, url)}/{step(own_id)}")
-        return None if _code(reply.object()) == MISSING else self._created(reply, url)
+        return None if code_of(reply.object()) == MISSING else self._created(reply, url)
 
     def cancel(self, ticket: Ticket) -> Generator[Call, Reply, bool]:
         """Kling has no way to cancel (no such endpoint on any page, read 2026-09-20)."""
@@ -211,52 +173,16 @@ class Native:
 
     def judge(self, call: Call, reply: Reply) -> Fault | None:
         """Judge by the body's code, whatever the HTTP status; a task that is not there is an answer."""
-        try:
-            body = reply.object()
-        except Unreadable:
-            return unreadable(reply)
-        code, message = _code(body), words_from(body.get("message")) or reply.excerpt()
-        if code == MISSING and call.op in (Op.CHECK, Op.FIND):
-            return None
-        if code in FAULTS:
-            return _fault(int(code), message, reply)
-        return fault_by_status(reply, message, _shown(code)) or (None if code in (0, None) else _strange(code, message))
+        return judge_code(call, reply)
 
     def _get(self, op: Op, path: str) -> Call:
         return Call(op=op, method="GET", url=join(self._base, path), headers=ACCEPT)
 
 
-def _code(body: Mapping[str, Any]) -> Any:
-    """Return the code as a number where it is one, also as text; else as it came, or `ODD` where it cannot be one."""
-    code = body.get("code")
-    if isinstance(code, str) and code.isascii() and code.isdigit() and len(code) < 9:
-        return int(code)
-    return code if code is None or (isinstance(code, str | int) and not isinstance(code, bool)) else ODD
-
-
-ODD = "of no known form"
-
-
-def _shown(code: Any) -> str:
-    return "" if code in (0, None) else str(code)[:40]
-
-
-def _fault(code: int, message: str, reply: Reply) -> Fault:
-    whose, again, rejected = FAULTS[code]
-    return Fault(
-        whose=whose,
-        message=message,
-        code=str(code),
-        again=again,
-        after=reply.retry_after,
-        rejected=rejected,
-        renew=code in (1003, 1004),
-    )
-
-
-def _strange(code: Any, message: str) -> Fault:
-    """Return the fault of a code that is not documented, under HTTP 200: it proves nothing."""
-    return Fault(whose=Whose.PROVIDER, message=message, code=_shown(code), rejected=False)
+def unit_cost(units: Decimal, provider: Provider) -> Cost:
+    """Return a charge in Kling's units; in USD too where the provider's row says what one is worth."""
+    price = provider.options.get("unit_usd")
+    return Cost(units, "units", units * Decimal(str(price)) if price else None)
 
 
 def _ms(value: Any) -> int:
@@ -283,6 +209,7 @@ def spell_camera(knob: Knob, camera: CameraControl) -> dict[str, Any]:
 
 
 def spell_shots(_knob: Knob, shots: Sequence[Shot]) -> list[dict[str, Any]]:
+    """Spell shots, numbered from 1, each length as text."""
     return [
         {"index": index, "prompt": shot.prompt, "duration": str(shot.duration)}
         for index, shot in enumerate(shots, start=1)

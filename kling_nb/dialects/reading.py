@@ -53,6 +53,29 @@ def unreadable(reply: Reply) -> Fault:
     return fault or Fault(whose=Whose.PROVIDER, message=message, again=True, rejected=False)
 
 
+def code_of(body: Mapping[str, Any]) -> Any:
+    """Return the code as a number where it is one, also as text; else as it came, or `ODD` where it cannot be one."""
+    code = body.get("code")
+    if isinstance(code, str) and code.isascii() and code.isdigit() and len(code) < 9:
+        return int(code)
+    return code if code is None or (isinstance(code, str | int) and not isinstance(code, bool)) else ODD
+
+
+ODD = "of no known form"
+
+
+def code_shown(code: Any) -> str:
+    """Return a code for a message; the codes of success are none."""
+    return "" if code in (0, None) else str(code)[:40]
+
+
+def strange_code(code: Any, message: str) -> Fault | None:
+    """Return the fault of a code that is not documented, under HTTP 200: it proves nothing. `None` for success."""
+    if code in (0, None):
+        return None
+    return Fault(whose=Whose.PROVIDER, message=message, code=code_shown(code), rejected=False)
+
+
 POLICY_WORDS = ("risk control", "content safety", "content_policy", "policy", "moderation", "sensitive", "nsfw")
 
 

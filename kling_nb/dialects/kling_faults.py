@@ -1,0 +1,68 @@
+"""Kling's errors: ``{code, message, request_id}`` under any HTTP status, 200 included, where the code decides.
+
+Source: kling.ai document API, page on error codes, read 2026-09-20. Both generations answer so, and so do the relays
+that pass Kling's answers on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..dialect import Call, Fault, Op, Reply, Unreadable, Whose
+from .reading import code_of, code_shown, fault_by_status, strange_code, unreadable, words_from
+
+MISSING = 1203
+
+FAULTS: Mapping[int, tuple[Whose, bool, bool]] = {
+    # code: whose, another try is sensible, a submit was certainly not carried out
+    **dict.fromkeys(range(1000, 1005), (Whose.KEY, False, True)),
+    1100: (Whose.BALANCE, False, True),
+    1101: (Whose.BALANCE, False, True),
+    1102: (Whose.BALANCE, False, True),
+    1103: (Whose.KEY, False, True),
+    1200: (Whose.PARAMETERS, False, True),
+    1201: (Whose.PARAMETERS, False, True),
+    1202: (Whose.PARAMETERS, False, True),
+    MISSING: (Whose.PARAMETERS, False, True),
+    1300: (Whose.POLICY, False, True),
+    1301: (Whose.POLICY, False, True),
+    1302: (Whose.RATE, True, True),
+    1303: (Whose.FULL, True, True),
+    1304: (Whose.KEY, False, True),
+    5000: (Whose.PROVIDER, True, False),
+    5001: (Whose.PROVIDER, True, False),
+    5002: (Whose.PROVIDER, True, False),
+}
+"""429 is not one thing: 1100-1102 and 1304 are permanent."""
+
+
+RENEWABLE = frozenset({1003, 1004})
+"""Not yet valid, and expired: a token signed anew may do."""
+
+
+def judge_code(call: Call, reply: Reply) -> Fault | None:
+    """Tell whether a reply is an answer or a fault, by its code; a task that is not there is an answer."""
+    try:
+        body = reply.object()
+    except Unreadable:
+        return unreadable(reply)
+    code, message = code_of(body), words_from(body.get("message")) or reply.excerpt()
+    if code == MISSING and call.op in (Op.CHECK, Op.FIND):
+        return None
+    if code in FAULTS:
+        return kling_fault(int(code), message, reply)
+    return fault_by_status(reply, message, code_shown(code)) or strange_code(code, message)
+
+
+def kling_fault(code: int, message: str, reply: Reply) -> Fault:
+    """Return the fault that one of `FAULTS` means, with the provider's words."""
+    whose, again, rejected = FAULTS[code]
+    return Fault(
+        whose=whose,
+        message=message,
+        code=str(code),
+        again=again,
+        after=reply.retry_after,
+        rejected=rejected,
+        renew=code in RENEWABLE,
+    )
