@@ -88,7 +88,13 @@ def problem(where: tuple[str, ...], text: str, kind: str) -> dict[str, Any]:
 
 
 def scene(
-    endpoint: Endpoint, path: str, body: Mapping[str, Any], seconds: int, sound: bool, picture: Picture | None
+    provider: str,
+    endpoint: Endpoint,
+    path: str,
+    body: Mapping[str, Any],
+    seconds: int,
+    sound: bool,
+    picture: Picture | None,
 ) -> Scene:
     """What the clip shows."""
     ratio = body.get("aspect_ratio") if endpoint.ratio else picture.ratio if picture else None
@@ -96,7 +102,7 @@ def scene(
     axis, amount = (move.get("movement_type"), move.get("movement_value")) if isinstance(move, dict) else (None, None)
     turn = body.get("camera_control") if isinstance(body.get("camera_control"), str) else ""
     return Scene(
-        provider="fal",
+        provider=provider,
         model=path.rpartition("/")[0],
         mode=endpoint.mode,
         prompt=shown_prompt(body),

@@ -1,4 +1,4 @@
-"""Dialect ``fal``: the queue of fal.ai with every Kling endpoint.
+"""Dialect ``fal``: the queue of fal.ai with every Kling endpoint, and what a relay of it shares.
 
 Written from fal's documentation (2026-11) and captured bodies.  This simulator's own readings, where nothing is
 documented: validation failures and requests cancelled in the queue are not charged; a content violation is;
@@ -17,32 +17,22 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from kling_nb.simulator.fal_door import KEY_ID, KEY_SECRET, FalDoor, Refused, refused
 from kling_nb.simulator.fal_input import failure, problem, read, scene, shown_prompt
-from kling_nb.simulator.fal_models import APP, ENDPOINTS, Complaints, Endpoint
+from kling_nb.simulator.fal_models import APP, Complaints, Endpoint
 from kling_nb.simulator.faults import LOOKUP, SUBMIT, WIRE, Event, Fault
 from kling_nb.simulator.pictures import slim
 from kling_nb.simulator.prices import fal_usd
-from kling_nb.simulator.store import State, Task
+from kling_nb.simulator.store import EARLIER, State, Task
 from kling_nb.simulator.wire import under
 from kling_nb.simulator.world import Order, Provider, World
 
-KEY_ID, KEY_SECRET = ("51d00000-0000-4000-8000-00000000fa1a", "simulated0secret0of0fal0000000000")
-LOCKED = "User is locked. Reason: Exhausted balance. Top up your balance at fal.ai/dashboard/billing."
-_EARLIER: dict[State, State] = {"done": "running", "failed": "running", "running": "queued"}
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-
-
-class Refused(Exception):
-    """An answer other than the one hoped for."""
-
-    def __init__(self, status: int, body: object, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(status)
-        self.status, self.body, self.headers = status, body, dict(headers or {})
 
 
 def provider(world: World) -> Provider:
     """The provider ``fal``."""
-    fal = Fal(world)
+    fal = Queue(FalDoor(world))
     one = "/{owner}/{app}/requests/{id}"
     routes = [
         Route(one + "/status", fal.status, methods=["GET"]),
@@ -54,17 +44,17 @@ def provider(world: World) -> Provider:
     return Provider("fal", f"{KEY_ID}:{KEY_SECRET}", routes)
 
 
-class Fal:
-    """The endpoints, over one world."""
+class Queue:
+    """The endpoints, behind one door."""
 
-    def __init__(self, world: World) -> None:
-        self.world = world
+    def __init__(self, door: FalDoor) -> None:
+        self.door, self.world = door, door.world
 
     async def submit(self, request: Request) -> Response:
         """``POST /{owner}/{app}/{path}``: queued whatever the input says."""
         raw, path = await request.body(), request.path_params["path"]
         body = _object(raw)
-        event = Event("fal", "submit", f"{APP}/{path}", shown_prompt(body or {}))
+        event = Event(self.door.name, "submit", f"{APP}/{path}", shown_prompt(body or {}))
         line = self.world.strike(event, WIRE)
         return await under(line, request, lambda: self._answer(request, lambda: self._queue(request, body, event)))
 
@@ -81,11 +71,10 @@ class Fal:
         return await self._about(request, "cancel", self._cancel)
 
     async def elsewhere(self, request: Request) -> Response:
-        """Anything else: polling under the full endpoint path is a 405 (captured), the rest a 404."""
+        """Anything else."""
 
         def refuse() -> Response:
-            known = request.url.path.count("/") > 2
-            raise Refused(405 if known else 404, {"detail": "Method Not Allowed" if known else "Not Found"})
+            raise self.door.nowhere(request)
 
         return self._answer(request, refuse)
 
@@ -93,52 +82,44 @@ class Fal:
         try:
             response = work()
         except Refused as no:
-            response = JSONResponse(no.body, no.status, no.headers)
-        trace = request.path_params.get("id") or self.world.request_id(request)
-        response.headers.setdefault("x-fal-request-id", trace)
+            response = no.response
+        self.door.mark(request, response)
         return response
 
     async def _about(
         self, request: Request, operation: str, work: Callable[[Request, Task, Event], Response]
     ) -> Response:
-        task = self.world.store.one("provider = 'fal' AND id = ?", (request.path_params["id"],))
-        event = Event("fal", operation, task.model if task else "", task.prompt if task else "")
+        task = self.world.store.one("provider = ? AND id = ?", (self.door.name, request.path_params["id"]))
+        event = Event(self.door.name, operation, task.model if task else "", task.prompt if task else "")
 
         def answer() -> Response:
-            _authenticate(request)
-            place = f"{request.path_params['owner']}/{request.path_params['app']}"
-            if task is None or place != APP:
-                raise Refused(404, {"status": "NOT_FOUND"} if operation == "cancel" else {"detail": "Not Found"})
+            self.door.check_key(request)
+            if task is None or not self.door.is_app(request):
+                raise refused(404, {"status": "NOT_FOUND"} if operation == "cancel" else {"detail": "Not Found"})
             return work(request, task, event)
 
         return await under(self.world.strike(event, WIRE), request, lambda: self._answer(request, answer))
 
     def _queue(self, request: Request, body: dict[str, Any] | None, event: Event) -> Response:
-        _authenticate(request)
-        place = "{owner}/{app}".format(**request.path_params)
-        endpoint = ENDPOINTS.get(request.path_params["path"])
-        if place != APP or endpoint is None:
-            name = request.path_params["app"] if place != APP else event.model.partition("/")[2]
-            raise Refused(404, {"detail": f'Application "{name}" not found'})
+        self.door.check_key(request)
+        endpoint = self.door.endpoint(request)
         if body is None:
-            raise Refused(422, {"detail": [problem(("body",), "Input should be a valid dictionary", "dict_type")]})
+            raise refused(422, {"detail": [problem(("body",), "Input should be a valid dictionary", "dict_type")]})
         with self.world.store.lock:
             fault = self.world.strike(event, SUBMIT)
-            if fault and fault.action == "funds":
-                raise Refused(403, {"detail": LOCKED})
-            if fault and fault.action == "busy":
-                raise Refused(429, {"detail": "Too many requests"}, _retry_after(fault))
+            if fault and fault.action in ("funds", "busy"):
+                raise self.door.turned_away(request, fault)
             task = self._accept(endpoint, request.path_params["path"], body, fault)
         told = self._told(request, task, "queued") | {"logs": None, "metrics": {}}
-        return JSONResponse(told, headers={"x-fal-request-id": task.id})
+        return JSONResponse(told, headers=self.door.accepted(task))
 
     def _accept(self, endpoint: Endpoint, path: str, body: Mapping[str, Any], fault: Fault | None) -> Task:
         complaints = Complaints(body, endpoint.old_errors)
         seconds, sound, picture = read(endpoint, complaints)
         voices = bool(body.get("voice_ids")) or "voice_id" in json.dumps(body.get("elements") or [])
         order = Order(
-            provider="fal",
-            account=KEY_ID,
+            provider=self.door.name,
+            account=self.door.account,
             endpoint=path,
             model=f"{APP}/{path}",
             family=endpoint.family,
@@ -148,7 +129,7 @@ class Fal:
             sound=sound,
             own_id="",
             request=slim(dict(body)),
-            scene=scene(endpoint, path, body, seconds, sound, picture),
+            scene=scene(self.door.name, endpoint, path, body, seconds, sound, picture),
             usd=fal_usd(endpoint.line, seconds, sound=sound, voices=voices),
             units=str(Decimal(seconds)),
             image=picture.thumb if picture else None,
@@ -157,13 +138,13 @@ class Fal:
             waits=True,
             longest_wait_s=6.0,
         )
-        return self.world.accept(order, lambda number: self.world.uuid("fal", number), _asset)
+        return self.world.accept(order, lambda number: self.world.uuid(self.door.name, number), _asset)
 
     def _status(self, request: Request, task: Task, event: Event) -> Response:
         state, now = task.state(self.world.now()), self.world.now()
         fault = self.world.strike(event, LOOKUP)
         if fault and fault.action == "backwards":
-            state = _EARLIER.get(state, state)
+            state = EARLIER.get(state, state)
         told = self._told(request, task, state)
         if state != "queued":
             told["logs"] = _logs(task, now) if request.query_params.get("logs", "").lower() in ("1", "true") else None
@@ -179,23 +160,22 @@ class Fal:
         return JSONResponse(told, 200)
 
     def _result(self, request: Request, task: Task, event: Event) -> Response:
-        now = self.world.now()
-        state = task.state(now)
+        now, fault = self.world.now(), self.world.strike(event, LOOKUP)
+        state = self.door.state_at_result(task, fault)
         if state in ("queued", "running"):
-            raise Refused(400, {"detail": "Request is still in progress"})
+            return self.door.pending(state, fault)
         if now > task.changed_at(now) + self.world.lifetimes["fal-result"]:
-            raise Refused(404, {"detail": "Not Found"})
+            raise refused(404, {"detail": "Not Found"})
         if state == "cancelled":
             gone = {"detail": "Request was cancelled by the client", "error_type": "client_cancelled"}
-            raise Refused(499, gone, {"x-fal-error-type": "client_cancelled"})
+            raise refused(499, gone, {"x-fal-error-type": "client_cancelled"})
         if state == "failed":
             units = "0" if task.refunds else task.units
             status = 500 if task.failure_kind == "internal_server_error" else 422
-            raise Refused(status, json.loads(task.failure_body), {"x-fal-billable-units": units})
-        return self._video(request, task, event)
+            raise refused(status, json.loads(task.failure_body), {"x-fal-billable-units": units})
+        return self._video(request, task, fault)
 
-    def _video(self, request: Request, task: Task, event: Event) -> Response:
-        fault = self.world.strike(event, LOOKUP)
+    def _video(self, request: Request, task: Task, fault: Fault | None) -> Response:
         cdn = f"{request.url.scheme}://{request.url.netloc}/cdn/"
         if fault and fault.action == "foreign":
             cdn = fault.body or "https://cdn.elsewhere.example/"
@@ -207,17 +187,15 @@ class Fal:
         now = self.world.now()
         state = task.state(now)
         if state in ("done", "failed", "cancelled"):
-            raise Refused(400, {"status": "ALREADY_COMPLETED"})
-        self.world.store.cancel("fal", task.id, now)
+            raise refused(400, {"status": "ALREADY_COMPLETED"})
+        self.world.store.cancel(self.door.name, task.id, now)
         if state == "queued":
             return JSONResponse("OK", 200)
         return JSONResponse({"status": "CANCELLATION_REQUESTED"}, 202)
 
     def _told(self, request: Request, task: Task, state: State) -> dict[str, Any]:
         word = {"queued": "IN_QUEUE", "running": "IN_PROGRESS"}.get(state, "COMPLETED")
-        # The mount's prefix is in root_path; Starlette's base_url leaves it out.
-        mount = f"{request.url.scheme}://{request.url.netloc}{request.scope.get('root_path', '')}"
-        here = f"{mount}/{APP}/requests/{task.id}"
+        here = f"{self.door.home(request)}/{APP}/requests/{task.id}"
         told: dict[str, Any] = {
             "status": word,
             "request_id": task.id,
@@ -228,18 +206,10 @@ class Fal:
         return told | ({"queue_position": self._position(task)} if word == "IN_QUEUE" else {})
 
     def _position(self, task: Task) -> int:
-        waiting = [other for other in self.world.active("fal", task.account) if other.started_at > self.world.now()]
+        waiting = [
+            other for other in self.world.active(self.door.name, task.account) if other.started_at > self.world.now()
+        ]
         return sum((other.started_at, other.id) < (task.started_at, task.id) for other in waiting)
-
-
-def _authenticate(request: Request) -> None:
-    header = request.headers.get("authorization", "")
-    scheme, _, key = header.partition(" ")
-    if scheme != "Key" or key.count(":") != 1 or any(character.isspace() for character in key):
-        expected = "Invalid Key Authorization header format. Expected '<key_id>:<key_secret>'."
-        raise Refused(401, {"detail": expected})
-    if key != f"{KEY_ID}:{KEY_SECRET}":
-        raise Refused(401, {"detail": "No user found for Key ID and Secret"})
 
 
 def _logs(task: Task, now: float) -> list[dict[str, str]]:
@@ -267,7 +237,3 @@ def _object(raw: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return value if isinstance(value, dict) else None
-
-
-def _retry_after(fault: Fault) -> dict[str, str]:
-    return {} if fault.retry_after is None else {"retry-after": f"{fault.retry_after:g}"}

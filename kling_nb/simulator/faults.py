@@ -12,7 +12,8 @@ a submit, after checks    ``busy`` (429 / 1303, or *code*; *retry_after* seconds
 an accepted task          ``risk-control`` (fails late), ``fail`` (fails late with *body* as its reason),
                           ``stall`` (never leaves processing, or not for *seconds*)
 what a look-up shows      ``backwards`` (one state earlier than true), ``missing`` (left out of a list),
-                          ``foreign`` (the clip's URL on another host; *body* = that URL's beginning)
+                          ``foreign`` (the clip's URL on another host; *body* = that URL's beginning),
+                          ``relay-status`` (quickrouter-fal only: a status word instead of fal's own 400)
 the clip                  ``cut`` (fewer bytes than declared), ``expired``, ``wrong-type`` (HTML with 200),
                           ``slow`` (spread over *seconds*), ``huge`` (declares 50 GB)
 ========================  =====================================================================================
@@ -38,11 +39,11 @@ from kling_nb.simulator.store import Store
 BEFORE = frozenset({"http", "html", "reset", "hang"})
 AFTER = frozenset({"lost", "late", "malformed", "truncated", "empty"})
 SUBMIT = frozenset({"busy", "funds", "moderation", "risk-control", "fail", "stall"})
-LOOKUP = frozenset({"backwards", "missing", "foreign"})
+LOOKUP = frozenset({"backwards", "missing", "foreign", "relay-status"})
 CLIP = frozenset({"cut", "expired", "wrong-type", "slow", "huge"})
 WIRE = BEFORE | AFTER
 ACTIONS = WIRE | SUBMIT | LOOKUP | CLIP
-OPERATIONS = frozenset({"submit", "status", "list", "result", "cancel", "asset", "find"})
+OPERATIONS = frozenset({"submit", "status", "list", "result", "cancel", "asset", "find", "token"})
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,7 @@ DIRECTIVES: dict[str, Fault] = {
     "backwards": Fault(action="backwards", times=2),
     "missing": Fault(action="missing", times=None),
     "foreign": Fault(action="foreign", times=None),
+    "relay-status": Fault(action="relay-status", times=None),
     "clip-cut": Fault(action="cut"),
     "clip-expired": Fault(action="expired", times=None),
     "clip-html": Fault(action="wrong-type"),

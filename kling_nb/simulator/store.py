@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
+EARLIER: dict[State, State] = {"done": "running", "failed": "running", "running": "queued"}
+"""What stands before each state, for a look-up that goes backwards."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,7 +59,7 @@ async def _instead(fault: Fault, request: Request) -> Response:
         raise HangUp
     if fault.action == "html":
         return HTMLResponse(BAD_GATEWAY, status_code=502)
-    return Response(fault.body, fault.status, _retry_after(fault), _media_type(fault.body))
+    return Response(fault.body, fault.status, retry_after(fault), _media_type(fault.body))
 
 
 async def _spoilt(fault: Fault, request: Request, answer: Response) -> Response:
@@ -87,7 +87,8 @@ async def patience(request: Request, seconds: float) -> None:
         group.cancel_scope.cancel()
 
 
-def _retry_after(fault: Fault) -> dict[str, str]:
+def retry_after(fault: Fault) -> dict[str, str]:
+    """The header of a push-back, if it has one."""
     return {} if fault.retry_after is None else {"retry-after": f"{fault.retry_after:g}"}
 
 
