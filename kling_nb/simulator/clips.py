@@ -81,8 +81,9 @@ def _view(plane: Any) -> Plane:
 def frame_size(scene: Scene, size: str) -> tuple[int, int]:
     """Width and height in px: the ratio as asked, the short side by mode."""
     short = RATES.get(scene.mode, RATES[""])[size == "real"]
-    long = short * 16 // 18 * 2
-    return {"16:9": (long, short), "9:16": (short, long)}.get(scene.ratio, (short, short))
+    long, fuller = short * 16 // 18 * 2, short * 4 // 6 * 2
+    sizes = {"16:9": (long, short), "9:16": (short, long), "4:3": (fuller, short), "3:4": (short, fuller)}
+    return sizes.get(scene.ratio, (short, short))
 
 
 def _encoded(scene: Scene, frame: av.VideoFrame, drawn: Iterator[int]) -> bytes:

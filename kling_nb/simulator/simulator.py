@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -22,11 +22,23 @@ from kling_nb.simulator.store import Charge, Store, Task
 from kling_nb.simulator.wire import Line
 from kling_nb.simulator.world import DAY_S, Provider, World
 
-BUILT_IN = {"kling": "kling_nb.simulator.native:provider", "fal": "kling_nb.simulator.falqueue:provider"}
+BUILT_IN = {
+    "kling": "kling_nb.simulator.native:provider",
+    "fal": "kling_nb.simulator.falqueue:provider",
+    "quickrouter-fal": "kling_nb.simulator.quickrouter_fal:provider",
+    "chanjing": "kling_nb.simulator.chanjing:provider",
+}
 """Dialects that need no installed metadata; others come from the entry-point group ``kling_nb.simulators``."""
 
-SLOTS = {"kling": 5, "fal": 10}
-LIFETIMES_S = {"kling": 30 * DAY_S, "fal": 7 * DAY_S, "fal-result": 3600.0}
+SLOTS = {"kling": 5, "fal": 10, "quickrouter-fal": 10, "chanjing": 5}
+LIFETIMES_S = {
+    "kling": 30 * DAY_S,
+    "fal": 7 * DAY_S,
+    "fal-result": 3600.0,
+    "quickrouter-fal": 7 * DAY_S,
+    "chanjing": 7 * DAY_S,
+    "chanjing-token": DAY_S,
+}
 
 
 class Simulator:
@@ -36,8 +48,9 @@ class Simulator:
     stood.  *now* returns unix seconds and rules every task; *token_now* (default *now*) rules credentials.
     *slots* limits concurrent tasks, for Kling per account and model, for fal per account; it is merged over
     :data:`SLOTS`, and ``math.inf`` lifts a limit.  *lifetimes* (seconds, merged over :data:`LIFETIMES_S`) says how
-    long clip links (``kling``, ``fal``) and fal's JSON results (``fal-result``) are kept.  *size* "real" renders
-    clips at 720p and up instead of thumbnails.  *root* additionally serves that provider at ``/``.
+    long clip links (by provider), fal's JSON results (``fal-result``) and tokens (``chanjing-token``) are good.
+    *size* "real" renders clips at 720p and up instead of thumbnails.  *root* additionally serves that provider at
+    ``/``, where its paths come before another provider's of the same beginning.
     *errors_as_200* makes Kling answer its error bodies with HTTP 200, as has been measured too.
     """
 
@@ -106,8 +119,8 @@ class Simulator:
 
     def _routes(self, root: str | None) -> list[BaseRoute]:
         mounts: list[BaseRoute] = [Mount(f"/{name}", routes=p.routes) for name, p in self._providers.items()]
-        at_root = self._known(root).routes if root else []
-        return [Cdn(self._world).route, *self._control(), *mounts, *at_root]
+        own, rest = _split(self._known(root).routes if root else [])
+        return [Cdn(self._world).route, *self._control(), *own, *mounts, *rest]
 
     def _control(self) -> list[BaseRoute]:
         """For other processes: what a test in this process would ask the object."""
@@ -147,6 +160,12 @@ def dialects() -> dict[str, Callable[[World], Provider]]:
     for point in entry_points(group="kling_nb.simulators"):
         found[point.name] = point.load()
     return found
+
+
+def _split(routes: Sequence[BaseRoute]) -> tuple[list[BaseRoute], list[BaseRoute]]:
+    """Routes at the root that come before the mounts, and those that would swallow them."""
+    greedy: list[BaseRoute] = [route for route in routes if isinstance(route, Route) and route.path.startswith("/{")]
+    return [route for route in routes if route not in greedy], greedy
 
 
 def _loaded(place: str) -> Callable[[World], Provider]:

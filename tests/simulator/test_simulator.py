@@ -231,8 +231,8 @@ def test_byte_ranges_and_lifetime(simulator: Simulator, clock: Clock) -> None:
 
 def test_unknown_provider_is_answered_with_the_known(simulator: Simulator) -> None:
     """Asking for a provider that is not there names those that are."""
-    assert simulator.providers == ("kling", "fal")
-    with pytest.raises(KeyError, match="there are: kling, fal"):
+    assert {"kling", "fal"} < set(simulator.providers)
+    with pytest.raises(KeyError, match=f"there are: {', '.join(simulator.providers)}"):
         simulator.path("sora")
 
 
