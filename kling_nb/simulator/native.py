@@ -50,7 +50,7 @@ def provider(world: World) -> Provider:
         Route("/v1/videos/{kind}/{task_id}", kling.single, methods=["GET"]),
         Route("/{path:path}", kling.nowhere, methods=_METHODS),
     ]
-    return Provider("kling", f"{ACCESS}:{SECRET}", routes)
+    return Provider("kling", f"{ACCESS}:{SECRET},{API_KEY}", routes)
 
 
 class Kling:

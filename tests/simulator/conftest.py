@@ -63,7 +63,7 @@ class Client:
 
 def token(key: str, now: float, **claims: Any) -> str:
     """A JSON web token as the provider's page makes it."""
-    access, secret = key.split(":")
+    access, secret = key.partition(",")[0].split(":")
     claims = {"iss": access, "exp": int(now) + 1800, "nbf": int(now) - 5} | claims
     head = _part({"alg": "HS256", "typ": "JWT"}) + "." + _part(claims)
     signature = hmac.new(secret.encode(), head.encode(), hashlib.sha256).digest()
