@@ -24,6 +24,13 @@ HUGE_BYTES = 50 * 10**9
 _HTML = "<!doctype html><html><head><title>Please sign in</title></head><body>Sign in to continue</body></html>"
 
 
+def cdn_of(request: Request, fault: Fault | None) -> str:
+    """Where an answer's clips lie: on the host that was asked, or elsewhere if the fault is ``foreign``."""
+    if fault and fault.action == "foreign":
+        return fault.body or "https://cdn.elsewhere.example/"
+    return f"{request.url.scheme}://{request.url.netloc}/cdn/"
+
+
 class Cdn:
     """Serves the clips of every provider."""
 

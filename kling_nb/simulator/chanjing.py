@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from kling_nb.simulator.cdn import cdn_of
 from kling_nb.simulator.chanjing_input import MESSAGES, Refused, check, number_of, text_of, texts_of
 from kling_nb.simulator.chanjing_task import asset, order, told
 from kling_nb.simulator.chanjing_tokens import APP_ID, SECRET_KEY, issued, verify
@@ -155,7 +156,7 @@ class Chanjing:
         return self.world.store.tasks(f"provider = 'chanjing' AND id IN ({marks})", ids)
 
     def _told(self, request: Request, task: Task, fault: Fault | None) -> dict[str, Any]:
-        return told(task, self.world.now(), fault, f"{request.url.scheme}://{request.url.netloc}/cdn/")
+        return told(task, self.world.now(), fault, cdn_of(request, fault))
 
 
 def _object(body: Body | None) -> Body:

@@ -9,7 +9,7 @@ from typing import Any
 from kling_nb.simulator.chanjing_input import MODELS, Checked
 from kling_nb.simulator.chanjing_tokens import APP_ID
 from kling_nb.simulator.clips import Scene
-from kling_nb.simulator.faults import Fault
+from kling_nb.simulator.faults import Fault, stall_s
 from kling_nb.simulator.latency import CONTENT_FAILURE_S
 from kling_nb.simulator.prices import USD_PER_UNIT, kling_units, plain
 from kling_nb.simulator.store import EARLIER, State, Task
@@ -39,7 +39,7 @@ def order(checked: Checked, body: Mapping[str, Any], fault: Fault | None) -> Ord
         usd=plain(units * USD_PER_UNIT),
         units=str(units),
         failure=_failure(fault),
-        stall_s=(fault.seconds or float("inf")) if fault and fault.action == "stall" else None,
+        stall_s=stall_s(fault),
         waits=True,
     )
 
@@ -54,8 +54,6 @@ def told(task: Task, now: float, fault: Fault | None, cdn: str) -> dict[str, Any
     scene, asked = json.loads(task.scene), json.loads(task.request)
     state, word = _progress(task, now, fault)
     ratio, images = scene["ratio"], asked.get("ref_img_url") or []
-    if fault and fault.action == "foreign":
-        cdn = fault.body or "https://cdn.elsewhere.example/"
     motion = {
         "photo_path_url": images[0] if images else "",
         "ref_prompt": task.prompt,

@@ -17,10 +17,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from kling_nb.simulator.cdn import cdn_of
 from kling_nb.simulator.fal_door import KEY_ID, KEY_SECRET, FalDoor, Refused, refused
 from kling_nb.simulator.fal_input import failure, problem, read, scene, shown_prompt
 from kling_nb.simulator.fal_models import APP, Complaints, Endpoint
-from kling_nb.simulator.faults import LOOKUP, SUBMIT, WIRE, Event, Fault
+from kling_nb.simulator.faults import LOOKUP, SUBMIT, WIRE, Event, Fault, stall_s
 from kling_nb.simulator.pictures import slim
 from kling_nb.simulator.prices import fal_usd
 from kling_nb.simulator.store import EARLIER, State, Task
@@ -134,7 +135,7 @@ class Queue:
             units=str(Decimal(seconds)),
             image=picture.thumb if picture else None,
             failure=failure(body, complaints, fault),
-            stall_s=(fault.seconds or float("inf")) if fault and fault.action == "stall" else None,
+            stall_s=stall_s(fault),
             waits=True,
             longest_wait_s=6.0,
         )
@@ -176,11 +177,8 @@ class Queue:
         return self._video(request, task, fault)
 
     def _video(self, request: Request, task: Task, fault: Fault | None) -> Response:
-        cdn = f"{request.url.scheme}://{request.url.netloc}/cdn/"
-        if fault and fault.action == "foreign":
-            cdn = fault.body or "https://cdn.elsewhere.example/"
         # Only the URL is guaranteed; file_size would mean drawing a clip that nobody may fetch.
-        video = {"url": cdn + task.asset, "content_type": "video/mp4", "file_name": "output.mp4"}
+        video = {"url": cdn_of(request, fault) + task.asset, "content_type": "video/mp4", "file_name": "output.mp4"}
         return JSONResponse({"video": video}, headers={"x-fal-billable-units": task.units})
 
     def _cancel(self, request: Request, task: Task, event: Event) -> Response:

@@ -145,6 +145,11 @@ DIRECTIVES: dict[str, Fault] = {
 _DIRECTIVE = re.compile(r"#sim:([a-z0-9-]+)(?::(\d+))?")
 
 
+def stall_s(fault: Fault | None) -> float | None:
+    """How long the work of a stalled task takes, in seconds; None for one that does not stall."""
+    return (fault.seconds or float("inf")) if fault and fault.action == "stall" else None
+
+
 def without_directives(prompt: str) -> str:
     """The prompt as a person meant it."""
     return " ".join(_DIRECTIVE.sub("", prompt).split())
