@@ -123,10 +123,27 @@ def test_neighbours_import_each_other_in_no_circle() -> None:
     for path in FILES:
         if room_of(path) in graph:
             graph[room_of(path)] |= own_rooms(path) & graph.keys() - {room_of(path)}
+    stands_in_order(graph)
+
+
+def stands_in_order(graph: dict[str, set[str]]) -> None:
+    """Fail if what imports what, by names, goes round in a circle."""
     while graph:
-        free = {room for room, others in graph.items() if not others & graph.keys()}
+        free = {name for name, others in graph.items() if not others & graph.keys()}
         assert free, f"these import each other in a circle: {sorted(graph)}"
-        graph = {room: others for room, others in graph.items() if room not in free}
+        graph = {name: others for name, others in graph.items() if name not in free}
+
+
+@pytest.mark.parametrize("room", sorted({room_of(path) for path in FILES if path.parent != PACKAGE} - {BESIDE}))
+def test_the_files_of_a_room_import_each_other_in_no_circle(room: str) -> None:
+    """A room that is a folder has an order inside too."""
+    files = {path.stem: path for path in FILES if path.parent == PACKAGE / room and path.stem != "__init__"}
+    inside = f"kling_nb.{room}."
+    names = {
+        stem: {name.removeprefix(inside).split(".")[0] for name, typing in imports_of(path) if not typing}
+        for stem, path in files.items()
+    }
+    stands_in_order({stem: others & files.keys() for stem, others in names.items()})
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())

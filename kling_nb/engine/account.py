@@ -1,4 +1,4 @@
-"""One provider's account: its conversation, its credential, its gates."""
+"""One provider's account: its conversation, its credential, its gates; and all of them."""
 
 from __future__ import annotations
 
@@ -140,6 +140,26 @@ class Account:
     def error(self, fault: Fault) -> ProviderError:
         """Return the error of a fault: what the provider said, and what to do."""
         return ProviderError(told(fault, self.provider), fault)
+
+
+class Accounts(dict[str, Account]):
+    """The accounts in use, by provider; one is made when it is first asked for."""
+
+    def __init__(
+        self,
+        bound: Callable[[str], tuple[Provider, Dialect]],
+        wire: Wire,
+        clock: Clock,
+        key: Callable[[Provider], str],
+    ) -> None:
+        super().__init__()
+        self._bound, self._wire, self._clock, self._key = bound, wire, clock, key
+
+    def __missing__(self, name: str) -> Account:
+        """Make the account of a provider that is known."""
+        provider, dialect = self._bound(name)
+        self[name] = Account(provider, dialect, self._wire, self._clock, self._key)
+        return self[name]
 
 
 DO: dict[Whose, str] = {

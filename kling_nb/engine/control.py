@@ -1,15 +1,17 @@
-"""What a run is on the engine's side: its points, whether it may submit, and when it is at rest."""
+"""What a run is on the engine's side: its points, whether it may submit, and when it is at rest; and all of them."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..log import PointRow, RunRow
+from ..log import ExperimentLog, PointRow, RunRow
 from ..task import Event, Task
+from .book import Book
+from .order import Order, appended
 
 _log = logging.getLogger("kling_nb")
 
@@ -82,7 +84,50 @@ def _tell(told: Callable[..., object], *what: object) -> None:
         _log.exception("whoever listens to a run failed")
 
 
-def missing(control: Control, known: Iterable[str]) -> list[str]:
-    """Return the ids of a run's tasks that are not in memory."""
-    have = set(known)
-    return [task_id for task_id in control.task_ids if task_id not in have]
+class Controls(dict[str, Control]):
+    """The runs that are in memory, by name; `find` takes in those that only the log holds."""
+
+    def __init__(self, log: ExperimentLog, book: Book) -> None:
+        super().__init__()
+        self._log = log
+        self._book = book
+
+    def find(self, name: str) -> Control | None:
+        """Return a run, or `None` where the log has none of that name."""
+        if name not in self and (control := self._stored(name)) is not None:
+            self[name] = control
+            self._load(control)
+        return self.get(name)
+
+    def begin(self, order: Order, points: Sequence[PointRow], now: float) -> Control:
+        """Write a run with its points, or with those that are appended to what it has, and return it."""
+        old = self.find(order.name)
+        if order.append and old is not None:
+            points = appended(old.points, points)
+        row = RunRow(
+            name=order.name,
+            started_at=old.row.started_at if old else now,
+            budget=order.budget if order.budget is not None or old is None else old.row.budget,
+            sweep=order.sweep,
+        )
+        self._log.add_run(row, points)
+        control = self[order.name] = old or Control(row, tuple(points))
+        control.row, control.one_by_one = row, order.append
+        control.show(points)
+        self._load(control)
+        return control
+
+    def set_state(self, control: Control, state: str) -> None:
+        """Change whether a run may submit, here and in the log."""
+        control.set(state=state)
+        self._log.set_run(control.row.name, state=state)
+
+    def _stored(self, name: str) -> Control | None:
+        rows = [row for row in self._log.read_runs() if row.name == name]
+        return Control(rows[0], tuple(self._log.read_points(name))) if rows else None
+
+    def _load(self, control: Control) -> None:
+        """Take in what a run's points need, and all that its money went to: earlier attempts count too."""
+        gone = self._log.tasks_by_id(task_id for task_id in control.task_ids if task_id not in self._book.tasks)
+        own = self._log.tasks_of(control.row.name)
+        self._book.take(task for task in [*gone, *own] if task.id not in self._book.tasks)

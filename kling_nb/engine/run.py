@@ -17,8 +17,9 @@ from ..errors import LabError
 from ..log import ExperimentLog
 from ..plan import dollars
 from ..task import Event, Task, TaskState
+from .attempts import goes_on
 from .control import Control
-from .engine import Engine, goes_on
+from .engine import Engine
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,0 +1,113 @@
+"""Attempts at points: which task serves a point, and the next attempt at one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..log import ExperimentLog, PointRow
+from ..plan import PlannedPoint
+from ..request import digest
+from ..task import Task, TaskState
+from .book import Book
+from .control import Controls
+from .loop import Clock
+from .order import Order, point_row, serves_again
+
+LOST_MOST = 3  # attempts of one point that never arrived, before it is left to a person
+KEPT = ("provider", "model", "run", "request", "call", "estimate_low", "estimate_high")
+"""What the next attempt at a point has in common with the one before."""
+
+
+class Attempts:
+    """Makes the tasks of a lab. ``lab_key`` goes into their ids, which are also what providers are told."""
+
+    def __init__(self, lab_key: str, clock: Clock, log: ExperimentLog, book: Book, controls: Controls) -> None:
+        self._lab_key = lab_key
+        self._clock = clock
+        self._log = log
+        self._book = book
+        self._controls = controls
+
+    async def serve(self, order: Order) -> list[PointRow]:
+        """Write a task for each point that nothing serves yet, and return the points with the tasks that do."""
+        known = {} if order.fresh else self._known(order)
+        new: list[Task] = []
+        served: dict[int, str] = {}
+        self._see_attempts(point.identity for point in order.points)
+        for point in sorted(order.points, key=lambda point: point.shares is not None):
+            served[point.point.index] = self._serve_point(point, order, known, new, served)
+        self._book.take(task for task in known.values() if task.id not in self._book.tasks)
+        await self._book.plan(new)
+        for point in order.points:
+            await self._refuse(point, served[point.point.index])
+        return [point_row(order, point, served[point.point.index]) for point in order.points]
+
+    async def another(self, task: Task) -> str:
+        """Plan another attempt at a task's point, and let every point that it served be served by it."""
+        self._see_attempts([task.identity])
+        new = self._next(task.identity, **{name: getattr(task, name) for name in KEPT})
+        await self._book.plan([new])
+        self._log.point_to(task.id, new.id)
+        for control in self._controls.values():
+            control.serve(task.id, new.id)
+        return new.id
+
+    async def after_lost(self, task_id: str) -> str | None:
+        """Plan another attempt for what never arrived, if it still serves a point: another may have replaced it."""
+        return await self.another(self._book.tasks[task_id]) if self._log.serves(task_id) else None
+
+    def _serve_point(
+        self,
+        point: PlannedPoint,
+        order: Order,
+        known: dict[str, Task],
+        new: list[Task],
+        served: Mapping[int, str],
+    ) -> str:
+        """Return the id of the task that serves a point: an earlier one, another point's, or a new one."""
+        earlier = known.get(point.identity)
+        if earlier is not None and serves_again(earlier, point):
+            return earlier.id
+        if point.shares is not None and point.shares in served:
+            return served[point.shares]
+        task = self._first(point, order.name)
+        known[point.identity] = task
+        new.append(task)
+        return task.id
+
+    def _known(self, order: Order) -> dict[str, Task]:
+        known = self._log.known((point.identity for point in order.points), shared=order.share)
+        return {name: self._book.tasks.get(task.id, task) for name, task in known.items()}
+
+    def _see_attempts(self, identities: Iterable[str]) -> None:
+        """Count the attempts at identities that are only in the log: a number, and its own id, is used once."""
+        latest = self._log.latest(identities).values()
+        self._book.take(task for task in latest if task.id not in self._book.tasks)
+
+    def _first(self, point: PlannedPoint, run: str) -> Task:
+        return self._next(
+            point.identity,
+            provider=point.provider,
+            model=point.request.model,
+            run=run,
+            request=point.request.canonical(),
+            call=point.call,
+            estimate_low=point.estimate.low,
+            estimate_high=point.estimate.high,
+        )
+
+    def _next(self, identity: str, **facts: Any) -> Task:
+        attempt = self._book.attempts(identity) + 1
+        own_id = "kn-" + digest([self._lab_key, identity, attempt])[:24]
+        return Task(id=own_id, identity=identity, attempt=attempt, planned_at=self._clock.now(), **facts)
+
+    async def _refuse(self, point: PlannedPoint, task_id: str) -> None:
+        if point.refusals and self._book.tasks[task_id].state is TaskState.PLANNED:
+            reason = "; ".join(str(problem) for problem in point.refusals)
+            await self._book.record(task_id, "refused", reason=reason, cause="refused")
+
+
+def goes_on(task: Task) -> bool:
+    """Tell whether a failed attempt is followed by another by itself: it certainly never arrived."""
+    return task.state is TaskState.FAILED and task.cause == "lost" and task.attempt < LOST_MOST

@@ -1,0 +1,160 @@
+"""Buying a task: its paid call is sent once, and looked up where the answer was lost."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+
+from ..dialect import Call, Fault, Whose
+from ..errors import Doubt, KlingError, NotSent, ProviderError, WireError
+from ..task import Task, TaskState, Ticket
+from .account import UNSENT_MOST, Account, backoff_s, told
+from .tools import Tools
+
+_log = logging.getLogger("kling_nb")
+
+LOOKS_S = (2.0, 8.0, 20.0, 45.0)
+"""When a submit in doubt is looked up, in seconds after the one before: absent every time, it never arrived."""
+LOOKS_MOST = 12
+
+
+class Buyer:
+    """Takes planned tasks to acceptance, to a rejection, or into doubt; no task is ever submitted twice."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._t = tools
+        self._book = tools.book
+        self._clock = tools.clock
+
+    async def submit(self, task: Task, account: Account) -> Task:
+        """Send the paid call until it is accepted, rejected for good, in doubt, or held back."""
+        renew = False
+        while self._may_submit(task, account):
+            await self._clock.sleep(account.gate(task.model).wait_s(self._clock.now()))
+            calls = await self._signed(task, account, renew=renew)
+            # Nothing may be awaited between this and the intent, which reserves the price: others would fit in too.
+            if calls is None or not self._may_submit(task, account):
+                break
+            plain, signed = calls
+            task = await self._book.record(task.id, "intent", call=plain.shown())
+            if self._book.tasks[task.id].unwanted:
+                await self._book.record(task.id, "not_sent", reason="cancelled before it was sent")
+                break
+            task, renew = await self._post(task, account, signed, renewed=renew)
+        return await self._end_unsent(task)
+
+    def _may_submit(self, task: Task, account: Account) -> bool:
+        task = self._book.tasks[task.id]
+        if task.state is not TaskState.PLANNED or task.unwanted or account.held:
+            return False
+        return self._t.hold_of(task) is None
+
+    async def _end_unsent(self, task: Task) -> Task:
+        """Cancel what became unwanted while it was being sent, and came back."""
+        task = self._book.tasks[task.id]
+        if task.state is not TaskState.PLANNED or not task.unwanted:
+            return task
+        return await self._book.record(task.id, "cancelled", reason="cancelled before it was sent", cause="cancelled")
+
+    async def _signed(self, task: Task, account: Account, *, renew: bool) -> tuple[Call, Call] | None:
+        """Return the paid call, plain and signed. Before the intent: a missing key holds the account, buying nothing."""
+        try:
+            plain = self._t.encode(task)
+            return plain, await account.signed(plain, renew=renew)
+        except KlingError as error:
+            account.held = str(error)
+            return None
+
+    async def _post(self, task: Task, account: Account, call: Call, *, renewed: bool) -> tuple[Task, bool]:
+        """Send the paid call once; answers the task, and whether to renew the credential before another try."""
+        try:
+            reply = await self._t.wire.send(call)
+        except NotSent as error:
+            return await self._not_sent(task, account, str(error)), False
+        except Doubt as error:
+            return await self._doubted(task, str(error)), False
+        account.unsent = 0
+        try:
+            fault = account.dialect.judge(call, reply)
+            ticket = account.dialect.accepted(call, reply) if fault is None else None
+        except Exception as error:  # noqa: BLE001 - an answer that a dialect did not foresee is no answer
+            return await self._doubted(task, f"{account.provider.id}: {error}"), False
+        if ticket is not None:
+            return await self._accepted(task, account, ticket), False
+        return await self._refused(task, account, fault, renewed=renewed)
+
+    async def _refused(self, task: Task, account: Account, fault: Fault | None, *, renewed: bool) -> tuple[Task, bool]:
+        if fault is None:
+            return await self._doubted(task, f"{account.provider.id} accepted it without an id"), False
+        renew = fault.renew and not renewed
+        return await self._faulted(task, account, fault, renew=renew), renew
+
+    async def _accepted(self, task: Task, account: Account, ticket: Ticket) -> Task:
+        account.gate(task.model).accepted(self._clock.now())
+        task = await self._book.record(task.id, "accepted", id=ticket.id, data=dict(ticket.data))
+        if task.unwanted:
+            self._t.spawn(partial(self.cancel, task.id))
+        return task
+
+    async def cancel(self, task_id: str) -> None:
+        """Ask the provider to cancel, where it can; else the task is followed to its end, and its clip saved."""
+        task = self._book.tasks[task_id]
+        account = self._t.account(task.provider)
+        if task.ticket is None or not account.dialect.cancels:
+            return
+        try:
+            if await account.converse(account.dialect.cancel(task.ticket)):
+                await self._book.record(task_id, "cancelled", reason="cancelled at the provider", cause="cancelled")
+        except (WireError, ProviderError) as error:
+            _log.info("cancelling %s was not possible: %s", task_id, error)
+
+    async def _faulted(self, task: Task, account: Account, fault: Fault, *, renew: bool) -> Task:
+        """Sort a provider's no: in doubt, worth another try, holding the whole account, or final."""
+        words = told(fault, account.provider)
+        if not fault.rejected:
+            return await self._doubted(task, words)
+        if fault.again:
+            gate = account.gate(task.model)
+            (gate.full if fault.whose is Whose.FULL else gate.slow)(self._clock.now(), fault.after)
+            if gate.is_shut:
+                account.held = f"{words}; that for more than an hour: run.resume() tries again"
+        elif fault.whose in (Whose.KEY, Whose.BALANCE) and not renew:
+            account.held = words
+        elif not renew:
+            return await self._book.record(task.id, "failed", reason=words, cause=fault.whose, charged=False)
+        return await self._book.record(task.id, "pushed_back", reason=words, cause=fault.whose)
+
+    async def _not_sent(self, task: Task, account: Account, why: str) -> Task:
+        account.unsent += 1
+        if account.unsent >= UNSENT_MOST:
+            account.held = f"{account.provider.id} cannot be reached: {why}; run.resume() tries again"
+        task = await self._book.record(task.id, "not_sent", reason=why, cause="network")
+        await self._clock.sleep(0 if account.held else backoff_s(account.unsent))
+        return task
+
+    async def _doubted(self, task: Task, why: str) -> Task:
+        reason = f"the answer to the submit was lost, it may have been bought: {why}"
+        return await self._book.record(task.id, "doubted", reason=reason, cause="doubt")
+
+    async def look_up(self, task: Task, account: Account) -> Task:
+        """Look a submit up by our own id, until it is found or was absent often enough."""
+        absent = 0
+        for look in range(LOOKS_MOST):
+            await self._clock.sleep(LOOKS_S[min(absent, len(LOOKS_S) - 1)] + (backoff_s(look) if look > absent else 0))
+            task = self._book.tasks[task.id]
+            if task.state is not TaskState.UNCERTAIN:
+                return task
+            try:
+                ticket = await account.converse(account.dialect.find(task.id, task.call))
+            except KlingError:
+                continue
+            if ticket is not None:
+                return await self._book.record(task.id, "accepted", id=ticket.id, data=dict(ticket.data))
+            absent += 1
+            if absent == len(LOOKS_S):
+                return await self._never_arrived(task)
+        return task
+
+    async def _never_arrived(self, task: Task) -> Task:
+        reason = f"it never arrived: looked up {len(LOOKS_S)} times over {sum(LOOKS_S):.0f} s; nothing was bought"
+        return await self._book.record(task.id, "failed", reason=reason, cause="lost", charged=False)

@@ -1,0 +1,180 @@
+"""What is under way: each task driven once at a time, why the others are not, and when a run has come to rest."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, TypeVar
+
+import anyio
+from anyio.abc import TaskGroup
+
+from ..errors import KlingError
+from ..plan import dollars
+from ..task import Event, Task, TaskState
+from .account import Accounts
+from .attempts import goes_on
+from .book import Book
+from .control import Control, Controls
+
+_log = logging.getLogger("kling_nb")
+
+T = TypeVar("T")
+Act = Callable[[str], Awaitable[object]]
+"""Does something with a task, given by its id."""
+
+NOT_OPEN = "its run is not open: lab.run(name).resume() goes on"
+UNMOVED = (TaskState.STALLED, TaskState.EXPIRED, TaskState.CANCELLED)
+"""States in which a task may still be looked at, without anybody having to wait for that."""
+
+
+class Dispatcher:
+    """Runs the work of one lab in one task group. Belongs to the engine's loop; `why_held` may be called from any
+    thread.
+    """
+
+    def __init__(self, book: Book, controls: Controls, accounts: Accounts) -> None:
+        self._book = book
+        self._controls = controls
+        self._accounts = accounts
+        self._driving: set[str] = set()
+        self._turn = anyio.Lock()
+        self._begun = anyio.Event()
+        book.listeners.append(self._heard)
+
+    _group: TaskGroup
+    _drive: Act
+    _go_on: Act
+
+    # -- working -----------------------------------------------------------------------------------------------
+
+    async def serve(self, drive: Act, go_on: Act) -> None:
+        """Hold the task group that everything runs in, until `end`.
+
+        ``drive`` takes a task as far as it goes by itself; ``go_on`` plans what follows one that never arrived.
+        """
+        self._drive, self._go_on = drive, go_on
+        async with anyio.create_task_group() as self._group:
+            self._begun.set()
+            # Not `sleep_forever`: that is a timer, which virtual time would jump to.
+            await anyio.Event().wait()
+
+    async def begun(self) -> None:
+        """Wait until there is a group to work in."""
+        await self._begun.wait()
+
+    def end(self) -> None:
+        """Leave everything as it is."""
+        self._group.cancel_scope.cancel()
+
+    async def alone(self, work: Callable[..., Awaitable[T]], *args: Any) -> T:
+        """Do what plans or steers while nobody else does: two starts at once would not see each other's tasks."""
+        async with self._turn:
+            return await work(*args)
+
+    def spawn(self, task_ids: Iterable[str]) -> None:
+        """Drive tasks that are not driven yet."""
+        for task_id in task_ids:
+            if task_id not in self._driving:
+                self._driving.add(task_id)
+                self._group.start_soon(self._driven, task_id)
+
+    def spawn_beside(self, work: Callable[[], Awaitable[object]]) -> None:
+        """Run work that belongs to no one task."""
+        self._group.start_soon(self._beside, work)
+
+    def is_driving(self, task_id: str) -> bool:
+        """Tell whether a task is being driven."""
+        return task_id in self._driving
+
+    async def _driven(self, task_id: str) -> None:
+        try:
+            await self._to_rest(task_id)
+        except Exception as error:  # noqa: BLE001 - one task's failure must not end the others
+            _log.exception("driving task %s failed; it stands in the log as it was", task_id)
+            self._break(error, task_id)
+        finally:
+            self._driving.discard(task_id)
+            self.settle()
+
+    async def _to_rest(self, task_id: str) -> None:
+        try:
+            await self._drive(task_id)
+        except KlingError as error:
+            await self._left(self._book.tasks[task_id], error)
+        if goes_on(self._book.tasks[task_id]):
+            await self.alone(self._go_on, task_id)
+
+    async def _left(self, task: Task, error: KlingError) -> None:
+        """Leave one task that cannot be driven, such as one of a provider that is not known here, and say why."""
+        if self._book.broken is not None:
+            raise error
+        _log.warning("task %s cannot be driven: %s", task.id, error)
+        control = self._controls.get(task.run)
+        if task.state is TaskState.PLANNED and control is not None:
+            control.held = str(error)
+        await self._book.record(task.id, "stalled", reason=str(error), cause="stalled")
+
+    async def _beside(self, work: Callable[[], Awaitable[object]]) -> None:
+        """Run work; what it raises must not take the tasks along."""
+        try:
+            await work()
+        except Exception as error:  # noqa: BLE001 - it would end every task of the lab
+            _log.exception("the engine failed beside its tasks")
+            self._break(error)
+            self.settle()
+
+    def _break(self, error: Exception, task_id: str = "") -> None:
+        if self._book.broken is None:
+            where = f" at task {task_id}" if task_id else ""
+            message = f"the engine stopped{where}: {error}; nothing saved is lost; close the lab and open it again"
+            self._book.broken = KlingError(message)
+            self._book.broken.__cause__ = error
+
+    # -- resting -----------------------------------------------------------------------------------------------
+
+    def _heard(self, event: Event, task: Task) -> None:
+        for control in self._controls.values():
+            if task.run == control.row.name or task.id in control.task_ids:
+                control.tell(event, task)
+        if task.state in UNMOVED:
+            self.settle()
+
+    def settle(self) -> None:
+        """Tell the runs in which nothing moves any more that they are at rest."""
+        for control in self._controls.values():
+            if not control.idle.is_set() and not self._is_moving(control):
+                control.rest()
+
+    def _is_moving(self, control: Control) -> bool:
+        if self._book.broken is not None:
+            return False
+        return any(task_id in control.task_ids and self._moves(task_id) for task_id in self._driving)
+
+    def _moves(self, task_id: str) -> bool:
+        task = self._book.tasks[task_id]
+        if task.state in UNMOVED:
+            return False
+        return task.state is not TaskState.PLANNED or self.why_held(task) is None
+
+    # -- holding -----------------------------------------------------------------------------------------------
+
+    def why_held(self, task: Task) -> str | None:
+        """Return why a planned task is not submitted, in words; changes nothing."""
+        account, control = self._accounts.get(task.provider), self._controls.get(task.run)
+        if account is not None and account.held:
+            return account.held
+        return NOT_OPEN if control is None else control.hold()
+
+    def hold_of(self, task: Task) -> str | None:
+        """Return why a planned task may not be submitted now; a budget that it would pass holds its run from then on."""
+        control = self._controls.get(task.run)
+        if control is None:
+            return NOT_OPEN
+        if task.id not in control.task_ids:
+            return "it serves no point of its run any more"
+        budget = control.row.budget
+        if budget is not None and self._book.committed(task.run) + task.price > budget:
+            counted = dollars(self._book.committed(task.run))
+            control.held = f"the budget of {dollars(budget)} is used up: {counted} is spent or may still be charged"
+        return control.hold()

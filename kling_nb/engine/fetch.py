@@ -1,0 +1,97 @@
+"""Fetching the clip of a finished task: downloaded, verified, in its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from .. import media
+from ..dialect import Call, Op, origin
+from ..errors import KlingError, LinkExpired, MediaError
+from ..request import VideoRequest
+from ..task import Task
+from .account import Account, backoff_s
+from .follow import asset_data
+from .tools import Tools
+
+FETCHES = 5
+DOWNLOADS = 4
+
+
+class Fetcher:
+    """Takes tasks whose clip is ready to a verified file in the lab folder."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._t = tools
+        self._book = tools.book
+        self._clock = tools.clock
+        self._downloads = anyio.Semaphore(DOWNLOADS)
+
+    async def fetch(self, task: Task, account: Account) -> None:
+        """Fetch the clip until it is saved, its link is dead, or it is no video."""
+        trouble: Exception
+        asked = False
+        for failures in range(1, FETCHES + 1):
+            try:
+                clip = await self._download(task, account)
+            except LinkExpired as error:
+                if asked or not await self._renewed(task, account):
+                    await self._book.record(task.id, "expired", reason=str(error), cause="expired")
+                    return
+                asked, task, trouble = True, self._book.tasks[task.id], error
+            except (KlingError, OSError) as error:
+                trouble = error
+            else:
+                await self._book.record(task.id, "saved", clip=clip)
+                return
+            await self._clock.sleep(backoff_s(failures))
+        await self._unfetched(task, trouble)
+
+    async def _unfetched(self, task: Task, trouble: Exception) -> None:
+        tried = f"tried {FETCHES} times"
+        if isinstance(trouble, MediaError):
+            reason = f"the provider's file is no usable video: {trouble}; {tried}"
+            await self._book.record(task.id, "failed", reason=reason, cause="media", charged=True)
+        else:
+            reason = f"the clip cannot be fetched: {trouble}; {tried}; opening the lab again tries again"
+            await self._book.record(task.id, "stalled", reason=reason, cause="network")
+
+    async def _renewed(self, task: Task, account: Account) -> bool:
+        """Ask for the link again; answers whether there is another."""
+        if task.ticket is None:
+            return False
+        try:
+            learnt = await account.converse(account.dialect.check([task.ticket]))
+        except KlingError:
+            return False
+        status = learnt.get(task.ticket.id)
+        if status is None or status.asset is None:
+            return False
+        await self._book.record(task.id, "renewed", asset=asset_data(status.asset))
+        return True
+
+    async def _download(self, task: Task, account: Account) -> dict[str, Any]:
+        asset = dict(task.asset or {})
+        call = Call(op=Op.CONTENT, method="GET", url=str(asset["url"]))
+        part = self._t.folder / "clips" / f"{task.id}.mp4.part"
+        async with self._downloads:
+            signed = await account.signed(call) if asset.get("credential") else call
+            await self._t.wire.stream(signed, part, own_origin=origin(account.provider.base_url or ""))
+        return await self._clock.in_thread(lambda: _stored(part, task, self._t.folder))
+
+
+def _stored(part: Path, task: Task, folder: Path) -> dict[str, Any]:
+    """Verify a download and move it into place; a file that is no video is removed."""
+    try:
+        return media.store_clip(part, folder, _clip_name(task), VideoRequest.from_fields(task.request))
+    except MediaError:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _clip_name(task: Task) -> str:
+    """Return a name that a person can read in a folder, unique by the task's id."""
+    mode = task.request.get("mode") or "default"
+    return f"{task.provider}_{task.model}_{mode}_{task.id}.mp4"

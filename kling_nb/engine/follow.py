@@ -1,0 +1,119 @@
+"""Following a task that the provider has, until its clip is there, it failed, or it has stalled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..dialect import Asset, Phase, Status, Whose
+from ..task import Cost, Task, TaskState
+from .account import Account
+from .tools import Tools
+from .watch import Member, Watch
+
+STALL_S = 1800.0
+STALL_TIMES = 10.0  # times the typical length, counted from the last change that the provider reported
+
+
+class Follower:
+    """Asks how accepted tasks are doing and notes what it learns; ``leave`` gives a task's slot back."""
+
+    def __init__(self, tools: Tools, leave: Callable[[str], None]) -> None:
+        self._t = tools
+        self._book = tools.book
+        self._clock = tools.clock
+        self._leave = leave
+        self._watches: dict[str, Watch] = {}
+
+    async def follow(self, task: Task, account: Account) -> Task:
+        """Watch an accepted task to the end of its generating, and return it as it then stands."""
+        if task.ticket is None:
+            return task
+        since = task.accepted_at or self._clock.now()
+        curve = self._t.learnt.curve(self._t.kind(task), self._t.typical_s(task))
+        member = Member(task.ticket, since, curve, slow=task.state is TaskState.STALLED)
+        await self._watch(account).follow(task, member)
+        return self._book.tasks[task.id]
+
+    def _watch(self, account: Account) -> Watch:
+        if account.provider.per_check <= 1:
+            return Watch(account, self._clock, self._learn)
+        name = account.provider.id
+        if name not in self._watches:
+            self._watches[name] = Watch(account, self._clock, self._learn, self._t.spawn)
+        return self._watches[name]
+
+    async def _learn(self, member: Member, task_id: str, status: Status | None, trouble: str) -> bool:
+        """Note what a check said of a task; answers whether to go on watching."""
+        task = self._book.tasks[task_id]
+        if task.state.is_final:
+            return False
+        match status.phase if status else None:
+            case Phase.DONE:
+                await self._done(task, status)
+            case Phase.FAILED | Phase.CANCELLED:
+                await self._ended(task, status)
+            case _:
+                return await self._no_end_yet(member, task, status, trouble)
+        return False
+
+    async def _done(self, task: Task, status: Status | None) -> None:
+        if status is None or status.asset is None:
+            return
+        now = self._clock.now()
+        self._t.learnt.saw(self._t.kind(task), now - (task.accepted_at or now))
+        await self._book.record(task.id, "ready", asset=asset_data(status.asset), **_cost_data(status.cost))
+
+    async def _ended(self, task: Task, status: Status | None) -> None:
+        if status is None:
+            return
+        if status.phase is Phase.CANCELLED:
+            await self._book.record(task.id, "cancelled", reason=status.reason)
+            return
+        provider = self._t.account(task.provider).provider
+        charged = False if provider.refunds_failures else status.charged
+        cause = status.whose or Whose.PROVIDER
+        words = f"{provider.id} ({cause}): {status.reason}"
+        await self._book.record(
+            task.id, "failed", reason=words, cause=cause, charged=charged, **_cost_data(status.cost)
+        )
+
+    async def _no_end_yet(self, member: Member, task: Task, status: Status | None, trouble: str) -> bool:
+        if task.state is TaskState.STALLED:
+            return True
+        now = self._clock.now()
+        if status is not None and _is_news(task, status):
+            task = await self._book.record(task.id, "status", state=status.phase.value, reason=status.reason)
+        elif trouble and member.troubled is None:
+            task = await self._book.record(
+                task.id, "status", state=task.state.value, reason=f"asking failed: {trouble}"
+            )
+        # Silence counts from the last change; while nobody answers, from the first question that failed: a laptop
+        # that wakes before its network does has no stalled tasks.
+        member.troubled = (member.troubled or now) if trouble else None
+        quiet = now - (member.troubled or task.changed_at or task.accepted_at or now)
+        if quiet > STALL_S and quiet > STALL_TIMES * self._t.typical_s(task):
+            why = trouble or "the provider still says it is under way"
+            reason = f"no change for {quiet / 60:.0f} minutes ({why}); it is still looked at every ten minutes"
+            await self._book.record(task.id, "stalled", reason=reason, cause="stalled")
+            self._leave(task.id)
+            member.slow = True
+        return True
+
+
+def _is_news(task: Task, status: Status) -> bool:
+    if status.phase is Phase.RUNNING and task.state is TaskState.QUEUED:
+        return True
+    return status.reason != task.reason
+
+
+def asset_data(asset: Asset) -> dict[str, Any]:
+    """Return where a clip can be fetched as the log keeps it."""
+    return {"url": asset.url, "credential": asset.credential}
+
+
+def _cost_data(cost: Cost | None) -> Mapping[str, Any]:
+    if cost is None:
+        return {}
+    usd = None if cost.usd is None else str(cost.usd)
+    return {"cost": {"amount": str(cost.amount), "unit": cost.unit, "usd": usd}}

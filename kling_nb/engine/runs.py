@@ -1,0 +1,176 @@
+"""Runs from start to end: begun, paused, resumed, cancelled, retried, and what one passes on to another."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from functools import partial
+
+from ..log import ExperimentLog
+from ..task import TaskState
+from .account import Accounts
+from .attempts import Attempts
+from .book import Book
+from .control import Control, Controls
+from .dispatch import Dispatcher
+from .loop import Clock
+from .order import Money, Order
+
+
+class Runs:
+    """Steers the runs of a lab. Belongs to the engine's loop; what it does must be done by one at a time
+    (`Dispatcher.alone`), but for `find` and `money`.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        log: ExperimentLog,
+        book: Book,
+        controls: Controls,
+        accounts: Accounts,
+        attempts: Attempts,
+        dispatch: Dispatcher,
+    ) -> None:
+        self._clock = clock
+        self._log = log
+        self._book = book
+        self._controls = controls
+        self._accounts = accounts
+        self._attempts = attempts
+        self._dispatch = dispatch
+
+    # -- beginning ---------------------------------------------------------------------------------------------
+
+    async def start(self, order: Order) -> Control:
+        """Start or re-attach to a run, and submit what it needs."""
+        points = await self._attempts.serve(order)
+        old = self._controls.find(order.name)
+        before = list(old.task_ids) if old is not None else []
+        control = self._controls.begin(order, points, self._clock.now())
+        await self._drop([task_id for task_id in before if task_id not in control.task_ids], order.name)
+        await self.resume(order.name, {point.task for point in points} if order.append else None)
+        return control
+
+    async def find(self, name: str) -> Control:
+        """Return a run that the log holds; raises `KeyError` for an unknown one."""
+        control = self._controls.find(name)
+        if control is None:
+            raise KeyError(name)
+        self._dispatch.settle()
+        return control
+
+    async def money(self, name: str) -> Money:
+        """Return the ceiling of a run, and what it spent or may still be charged; nothing for one that is not there."""
+        control = self._controls.find(name)
+        return Money() if control is None else Money(control.row.budget, self._book.committed(name))
+
+    # -- steering ----------------------------------------------------------------------------------------------
+
+    async def pause(self, name: str) -> None:
+        """Submit nothing more of a run."""
+        await self._set_state(await self.find(name), "paused")
+
+    async def resume(self, name: str, only: Collection[str] | None = None) -> None:
+        """Go on with a run, or with some of its tasks only."""
+        control = await self.find(name)
+        control.resumed, control.held = True, None
+        await self._set_state(control, "running")
+        chosen = [task_id for task_id in control.task_ids if only is None or task_id in only]
+        for provider in {self._book.tasks[task_id].provider for task_id in chosen}:
+            self._accounts[provider].release()
+        await self._adopt(control, chosen)
+        control.wake()
+        self._dispatch.spawn(task_id for task_id in chosen if self._needs_driving(task_id))
+        self._wake_others(control)
+        self._dispatch.settle()
+
+    async def cancel(self, name: str, ask: Callable[[str], Awaitable[object]]) -> tuple[int, int]:
+        """End a run; returns how many tasks were cancelled, and how many are already paid for and still fetched.
+
+        ``ask`` asks the provider of a task to cancel it.
+        """
+        control = await self.find(name)
+        await self._set_state(control, "cancelled")
+        elsewhere = self._log.wanted_elsewhere(name)
+        own = [task_id for task_id in control.task_ids if task_id not in elsewhere]
+        for task_id in own:
+            if self._book.tasks[task_id].state is TaskState.PLANNED:
+                await self._end(task_id, "cancelled before it was sent")
+        sent = [task_id for task_id in own if self._book.tasks[task_id].state.is_sent]
+        for task_id in sent:
+            await self._book.record(task_id, "unwanted")
+            self._dispatch.spawn_beside(partial(ask, task_id))
+        self._dispatch.settle()
+        return sum(self._book.tasks[task_id].state is TaskState.CANCELLED for task_id in own), len(sent)
+
+    async def retry(self, name: str, states: frozenset[TaskState]) -> int:
+        """Buy again the points whose task is in one of the states; returns how many."""
+        control = await self.find(name)
+        chosen = [task_id for task_id in control.task_ids if self._book.tasks[task_id].state in states]
+        for task_id in chosen:
+            if task_id in control.task_ids:
+                await self._attempts.another(self._book.tasks[task_id])
+        await self.resume(name)
+        return len(chosen)
+
+    async def go_on(self, task_id: str) -> None:
+        """Submit another attempt at the point of a task that never arrived."""
+        another = await self._attempts.after_lost(task_id)
+        if another is not None:
+            self._dispatch.spawn([another])
+
+    async def _set_state(self, control: Control, state: str) -> None:
+        self._controls.set_state(control, state)
+        if state != "running":
+            for task_id in control.task_ids:
+                if self._is_unsent(task_id, control.row.name):
+                    await self._passed_on(task_id, control.row.name)
+        self._dispatch.settle()
+
+    def _needs_driving(self, task_id: str) -> bool:
+        state = self._book.tasks[task_id].state
+        return state is TaskState.PLANNED or state.is_sent
+
+    async def _end(self, task_id: str, reason: str) -> None:
+        await self._book.record(task_id, "cancelled", reason=reason, cause="cancelled")
+
+    # -- between runs ------------------------------------------------------------------------------------------
+
+    def _wake_others(self, released: Control) -> None:
+        """Go on with other runs too whose account was held: nothing holds their points any more."""
+        for control in self._controls.values():
+            if control is released or control.one_by_one or control.hold() is not None:
+                continue
+            planned = [task_id for task_id in control.task_ids if self._is_unsent(task_id, control.row.name)]
+            idle = [task_id for task_id in planned if not self._dispatch.is_driving(task_id)]
+            if idle:
+                control.wake()
+                self._dispatch.spawn(idle)
+
+    async def _adopt(self, control: Control, task_ids: Iterable[str]) -> None:
+        """Take over what another run planned and never sent, and want again what was cancelled too late."""
+        for task_id in task_ids:
+            task = self._book.tasks[task_id]
+            if task.unwanted and not task.state.is_final:
+                task = await self._book.record(task_id, "wanted")
+            if task.state is TaskState.PLANNED and task.run != control.row.name:
+                await self._book.record(task_id, "adopted", run=control.row.name)
+
+    async def _drop(self, task_ids: Iterable[str], name: str) -> None:
+        """Cancel what a run planned for points that it no longer has, unless another run wants it."""
+        for task_id in task_ids:
+            if self._is_unsent(task_id, name) and not await self._passed_on(task_id, name):
+                await self._end(task_id, "its point was taken out of the run before it was sent")
+
+    async def _passed_on(self, task_id: str, name: str) -> bool:
+        """Let another run that goes on take over what was never sent; answers whether there is one."""
+        for control in tuple(self._controls.values()):
+            if control.row.name != name and task_id in control.task_ids and control.hold() is None:
+                await self._book.record(task_id, "adopted", run=control.row.name)
+                self._dispatch.spawn([task_id])
+                return True
+        return False
+
+    def _is_unsent(self, task_id: str, name: str) -> bool:
+        task = self._book.tasks.get(task_id)
+        return task is not None and task.state is TaskState.PLANNED and task.run == name

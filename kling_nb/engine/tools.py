@@ -1,0 +1,35 @@
+"""What driving a task takes: one record, which the engine fills."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..dialect import Call
+from ..task import Task
+from ..wire import Wire
+from .account import Account
+from .book import Book
+from .loop import Clock
+from .poll import Learnt
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tools:
+    """What driving a task takes. ``encode`` spells a stored task as its paid call; ``kind`` groups tasks that take
+    about as long, and ``typical_s`` is how long the catalogue thinks they do, in seconds.
+    """
+
+    book: Book
+    clock: Clock
+    wire: Wire
+    folder: Path
+    account: Callable[[str], Account]
+    encode: Callable[[Task], Call]
+    kind: Callable[[Task], tuple[str, ...]]
+    typical_s: Callable[[Task], float]
+    learnt: Learnt
+    hold_of: Callable[[Task], str | None]  # why a planned task may not be submitted now, if so
+    spawn: Callable[[Callable[[], Any]], object]
