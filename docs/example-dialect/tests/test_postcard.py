@@ -1,0 +1,37 @@
+"""Postcard keeps the contract of every dialect, and says what its page says."""
+
+import json
+
+import pytest
+from driving import OWN_ID, Faulty, bound, hold
+from test_contract import TestContract
+
+from kling_nb.dialect import Phase, Reply, Whose
+from kling_nb.task import Ticket
+
+__all__ = ["TestContract"]  # so that it is collected here
+
+
+def reply(body: object, status: int = 200) -> Reply:
+    """Return an answer of the service."""
+    return Reply(status=status, content=json.dumps(body).encode())
+
+
+@pytest.mark.parametrize(
+    ("state", "phase"), [("waiting", Phase.QUEUED), ("drawing", Phase.RUNNING), ("torn", Phase.FAILED)]
+)
+def test_postcard_states(state: str, phase: Phase) -> None:
+    """Each state of a job is read; one that was never seen is no news."""
+    dialect = bound("postcard")
+    answers = [reply({"id": "pc-1", "state": state}), reply({"id": "pc-2", "state": "lost?"})]
+    learnt = hold(dialect, dialect.check([Ticket("pc-1"), Ticket("pc-2")]), answers)
+    assert {"pc-1": phase} == {ticket: status.phase for ticket, status in learnt.items()}
+
+
+def test_postcard_knows_what_was_not_bought() -> None:
+    """A tag that is on no job is proof; a wrong key is not."""
+    dialect, nothing = bound("postcard"), reply({"error": "No such job", "about": "job"}, 404)
+    assert hold(dialect, dialect.find(OWN_ID, {}), [nothing]) is None
+    with pytest.raises(Faulty) as caught:
+        hold(dialect, dialect.find(OWN_ID, {}), [reply({"error": "Who are you?", "about": "key"}, 401)])
+    assert caught.value.fault.whose is Whose.KEY
