@@ -22,18 +22,27 @@ from kling_nb.offer import Offer
 from kling_nb.request import VideoRequest
 from kling_nb.task import Ticket
 
-KEYS = {"native": "access0000:secret0000", "falqueue": "id-0000:secret-0000"}
+KEYS = {
+    "native": "access0000:secret0000", "falqueue": "id-0000:secret-0000",
+    "flat": "sk-flat-0000", "newapi": "sk-newapi-0000",
+}  # fmt: skip
 NOW = 1_790_000_000.0
 
 # Any JSON at all, and JSON that comes close: the words of the contracts in the wrong places.
 WORDS = ("task_id", "task_status", "task_result", "videos", "url", "data", "code", "message", "status", "detail", "error",
          "error_type", "request_id", "video", "created_at", "loc", "msg", "type", "final_unit_deduction",
-         "queue_position", "id", "output_url", "progress")  # fmt: skip
+         "queue_position", "id", "output_url", "progress", "result_url", "fail_reason", "metadata",
+         "quota", "task_info")  # fmt: skip
 VALUES = (
     "succeed",
     "failed",
     "COMPLETED",
     "IN_QUEUE",
+    "NOT_START",
+    "FAILURE",
+    "fail_to_fetch_task",
+    '{"code": 1303}',
+    "http://[x",
     "task-1",
     "success",
     "1203",

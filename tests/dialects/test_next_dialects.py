@@ -1,7 +1,6 @@
 """What the next dialects need of the contract, stepped through on paper: throwaway classes, recorded replies.
 
-Chanjing's token is fetched; new-api serves a clip itself, to its own credential; flat and TaskDto bodies are other
-shapes of the same answers; a relay's listing lacks a task; a reply's addresses point elsewhere.
+Chanjing's token is fetched; a relay's listing lacks a task; a reply's addresses point elsewhere.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from driving import Faulty, hold
+from driving import hold
 
 from kling_nb.dialect import (
     Asset,
@@ -31,7 +30,7 @@ from kling_nb.dialect import (
     spell,
 )
 from kling_nb.dialects.falqueue import FalQueue
-from kling_nb.dialects.reading import dig, fault_by_status, id_from, link_from, phase_of, step, unreadable, words_from
+from kling_nb.dialects.reading import dig, fault_by_status, id_from, link_from, phase_of, step, words_from
 from kling_nb.errors import ProviderError
 from kling_nb.offer import Knob, Offer, Provider
 from kling_nb.request import VideoRequest
@@ -136,37 +135,6 @@ class Chanjing(Paper):
         return fault_by_status(reply, message)
 
 
-class NewApi(Paper):
-    """Three shapes of one answer: flat, OpenAI's, TaskDto; the clip by link or through the relay itself."""
-
-    def accepted(self, call: Call, reply: Reply) -> Ticket:
-        body = reply.object()
-        return Ticket(id_from(body.get("task_id") or body.get("id"), reply, "task_id"))
-
-    def check(self, tickets: Sequence[Ticket]) -> Generator[Call, Reply, dict[str, Status]]:
-        learnt = {}
-        for ticket in tickets:
-            got = yield self.get(f"/v1/videos/{step(ticket.id)}")
-            if status := self.status(ticket, got.object()):
-                learnt[ticket.id] = status
-        return learnt
-
-    def status(self, ticket: Ticket, body: Mapping[str, Any]) -> Status | None:
-        task = body["data"] if isinstance(body.get("data"), dict) else body
-        phase = phase_of(task.get("status") or task.get("task_status"))
-        reason = words_from(task.get("fail_reason")) or words_from(dig(task, "error", "message"))
-        links = (("metadata", "url"), ("result_url",), ("data", "data", "task_result", "videos", 0, "url"),
-                 ("task_result", "videos", 0, "url"))  # fmt: skip
-        url = next(filter(None, (link_from(dig(task, *path)) for path in links)), None)
-        if phase is not Phase.DONE:
-            return Status(phase=phase, reason=reason) if phase else None
-        own = Asset(url=join(self.base, f"/v1/videos/{step(ticket.id)}/content"), credential=True)
-        return Status(phase=phase, asset=Asset(url=url) if url else own)
-
-    def judge(self, call: Call, reply: Reply) -> Fault | None:
-        return fault_by_status(reply, reply.excerpt())
-
-
 class ResultOnly(FalQueue):
     """A relay of fal that proxies the result alone, to a bearer key."""
 
@@ -234,50 +202,6 @@ def test_a_listing_by_post_that_lacks_a_task_is_followed_by_a_single_question() 
     assert "c" not in learnt
 
 
-FLAT = {"object": "chat.completion", "code": "success", "task_id": "t", "task_status": "succeed",
-        "task_result": {"videos": [{"url": "https://cdn.example/c.mp4"}]}}  # fmt: skip
-OPENAI = {
-    "id": "t",
-    "object": "video",
-    "status": "completed",
-    "progress": 100,
-    "metadata": {"url": "https://cdn.example/c.mp4"},
-}
-RAW = {"code": 0, "data": {"task_status": "succeed", "task_result": {"videos": [{"url": "https://cdn.example/c.mp4"}]}}}
-DTO = {
-    "code": "success",
-    "message": "",
-    "data": {"task_id": "t", "status": "SUCCESS", "result_url": "https://cdn.example/c.mp4"},
-}
-OLD_DTO = {"code": "success", "data": {"task_id": "t", "status": "SUCCESS", "data": RAW}}
-
-
-@pytest.mark.parametrize("body", [FLAT, OPENAI, DTO, OLD_DTO], ids=["flat", "openai", "dto", "dto-raw"])
-def test_one_answer_in_four_shapes(body: dict[str, Any]) -> None:
-    """The shapes that relays of one family answer in are all read as the same status."""
-    dialect = NewApi(row())
-    learnt = hold(dialect, dialect.check([Ticket("t")]), [reply(body)])
-    assert learnt["t"] == Status(phase=Phase.DONE, asset=Asset(url="https://cdn.example/c.mp4"))
-
-
-@pytest.mark.parametrize("word", ["NOT_START", "SUBMITTED", "QUEUED", "UNKNOWN", "queued", "unknown"])
-def test_unknown_is_pending(word: str) -> None:
-    """A relay that does not know yet says so right after the submit; that is not the end (new-api#5045)."""
-    dialect = NewApi(row())
-    body = {"code": "success", "data": {"status": word}}
-    assert hold(dialect, dialect.check([Ticket("t")]), [reply(body)])["t"].phase is Phase.QUEUED
-
-
-def test_a_clip_may_need_the_credential() -> None:
-    """A relay's own `/content` lies at its origin and is marked as needing the credential; a CDN's link is not."""
-    dialect = NewApi(row())
-    asset = hold(dialect, dialect.check([Ticket("t/1")]), [reply({"status": "completed"})])["t/1"].asset
-    assert asset == Asset(url="https://relay.example/up/v1/videos/t%2F1/content", credential=True)
-    assert origin(asset.url) == origin("https://relay.example/up")
-    signed = dialect.sign(Call(op=Op.CONTENT, method="GET", url=asset.url), {"key": "k"}, NOW)
-    assert signed.headers == {"Authorization": "Bearer k"}
-
-
 def test_addresses_in_a_reply_are_not_followed() -> None:
     """A relay of fal names queue.fal.run in its replies, where its key is useless: the base URL is asked instead."""
     dialect = ResultOnly(row(base_url="https://api.relay.example"))
@@ -290,12 +214,3 @@ def test_addresses_in_a_reply_are_not_followed() -> None:
     pending = hold(dialect, dialect.check([ticket]), [reply({"detail": "Request is still in progress"}, 400)], calls)
     assert pending["r-1"].phase is Phase.RUNNING
     assert {origin(call.url) for call in calls} == {("https", "api.relay.example", 443)}
-
-
-def test_a_lost_task_of_a_gateway_is_a_fault() -> None:
-    """What a gateway answers with its own error page never reaches a conversation."""
-    dialect = NewApi(row())
-    missing = reply({"code": "task_not_exist", "message": "task_not_exist", "data": None}, 400)
-    with pytest.raises(Faulty):
-        hold(dialect, dialect.check([Ticket("t")]), [missing])
-    assert unreadable(Reply(status=502, content=b"<html>")).again

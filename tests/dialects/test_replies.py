@@ -95,7 +95,7 @@ def check_status(got: Any, means: dict[str, Any]) -> None:
     assert got.phase == means["phase"]
     assert means.get("reason", "") in got.reason
     assert (got.asset.url if got.asset else None) == means.get("url")
-    assert not (got.asset and got.asset.credential)
+    assert bool(got.asset and got.asset.credential) is means.get("credential", False)
     for key in ("whose", "charged", "position"):
         if key in means:
             assert getattr(got, key) == means[key]

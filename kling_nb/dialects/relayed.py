@@ -1,0 +1,80 @@
+"""What the dialects of relays share: a bearer key, one question a task, the errors of their family, no cancelling."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+from ..dialect import Call, Credential, Fault, Op, Reply, Status, join, path_under
+from ..errors import InputError
+from ..offer import Provider
+from ..task import Ticket
+from .reading import step
+from .relay_faults import relay_fault
+from .shapes import id_in, status_in
+
+ACCEPT = MappingProxyType({"Accept": "application/json"})
+
+
+class Relayed:
+    """A relay whose tasks are asked about below the path that they were submitted to."""
+
+    finds = False
+    cancels = False
+
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
+        self._base = provider.base_url or ""
+
+    def accepted(self, call: Call, reply: Reply) -> Ticket:
+        """Read ``task_id``, at top level before ``data``'s, else ``id``."""
+        return self.ticket(id_in(reply), call.shown())
+
+    def ticket(self, remote_id: str, call: Mapping[str, Any]) -> Ticket:
+        """Return the ticket of a task named by its ``task_id``."""
+        return Ticket(remote_id, {"path": path_under(self._base, str(call["url"]))})
+
+    def check(self, tickets: Sequence[Ticket]) -> Generator[Call, Reply, dict[str, Status]]:
+        """Ask about each task by itself: no page has a list."""
+        learnt: dict[str, Status] = {}
+        for ticket in tickets:
+            reply = yield self._get(Op.CHECK, f"{ticket.data['path']}/{step(ticket.id)}")
+            status = status_in(reply.object(), self._base, self._content(ticket))
+            if status is not None:
+                learnt[ticket.id] = status
+        return learnt
+
+    def find(self, own_id: str, call: Mapping[str, Any]) -> Generator[Call, Reply, Ticket | None]:
+        """Nothing can be looked up by an id of ours."""
+        yield from ()
+        return None
+
+    def cancel(self, ticket: Ticket) -> Generator[Call, Reply, bool]:
+        """No page of these relays has a way to cancel."""
+        yield from ()
+        return False
+
+    def credential(self, key: str) -> Generator[Call, Reply, Credential]:
+        """Take the key whole; a space inside, as from a careless copy, would be answered with 401."""
+        yield from ()
+        if not key or key != "".join(key.split()):
+            message = f"the key of {self._provider.id} should be one piece such as sk-…, without spaces"
+            raise InputError(message)
+        return {"key": key}
+
+    def sign(self, call: Call, credential: Credential, now: float) -> Call:
+        """Put the key into the header."""
+        return replace(call, headers={**call.headers, "Authorization": f"Bearer {credential['key']}"})
+
+    def judge(self, call: Call, reply: Reply) -> Fault | None:
+        """Judge by the code of an error, else by its words, else by the HTTP status."""
+        return relay_fault(call, reply)
+
+    def _content(self, ticket: Ticket) -> str | None:
+        """Return the relay's own address of a clip, where it has one."""
+        return None
+
+    def _get(self, op: Op, path: str) -> Call:
+        return Call(op=op, method="GET", url=join(self._base, path), headers=ACCEPT)
