@@ -145,23 +145,34 @@ class Lab:
         return self._bindings[name]
 
     def _base_url(self, name: str) -> str | None:
+        provider = self.catalog.provider(name)
         if not self.simulated:
-            return keyring.base_url_of(self.catalog.provider(name))
-        stranger = _stranger()
-        if name not in stranger.providers:
-            message = f"{name!r} cannot be simulated; {nearest(name, stranger.providers)}"
+            return keyring.base_url_of(provider)
+        return f"http://simulator{_stranger().path(self._player(provider))}"
+
+    def _player(self, provider: Provider) -> str:
+        """Return who plays a provider in a simulation: itself, or the first that sells its menu in its dialect."""
+        players, kind = _stranger().providers, (provider.dialect, provider.options.get("menu"))
+        alike = [p.id for p in self.catalog.providers.values() if (p.dialect, p.options.get("menu")) == kind]
+        found = next((name for name in (provider.id, *alike, provider.dialect) if name in players), None)
+        if found is None:
+            message = (
+                f"{provider.id!r} cannot be simulated: nobody plays its dialect {provider.dialect!r}; there are: "
+                f"{', '.join(players)}. A package adds one by the entry-point group kling_nb.simulators"
+            )
             raise InputError(message)
-        return f"http://simulator{stranger.path(name)}"
+        return found
 
     def _key(self, provider: Provider) -> str:
         if self.simulated:
-            return _stranger().key(provider.id)
+            return _stranger().key(self._player(provider))
         return keyring.need_key(provider, self._keys).reveal()
 
     def _key_parts(self, provider: Provider) -> frozenset[str] | None:
         """Return what the key at hand consists of, which decides what it reaches; `None` without one."""
         if self.simulated:
-            return frozenset(keyring.split_key(provider.key, self._key(provider)))
+            player = self.catalog.providers.get(self._player(provider), provider)
+            return frozenset(keyring.split_key(player.key, self._key(provider)))
         secret = keyring.find_key(provider, self._keys)
         return None if secret is None else frozenset(keyring.parse(provider, secret))
 
