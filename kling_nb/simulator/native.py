@@ -19,6 +19,7 @@ from kling_nb.simulator.faults import LOOKUP, SUBMIT, WIRE, Event
 from kling_nb.simulator.native_fields import Body, Refused, bad
 from kling_nb.simulator.native_keys import ACCESS, API_KEY, SECRET, json_object, verify
 from kling_nb.simulator.native_order import order_of, own_id
+from kling_nb.simulator.native_path import routes as path_routes
 from kling_nb.simulator.native_rules import check, shown_prompt
 from kling_nb.simulator.native_service import Service
 from kling_nb.simulator.store import Task
@@ -32,7 +33,8 @@ METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 def provider(world: World) -> Provider:
     """The provider ``kling``."""
     kling = Native(Service(world))
-    return Provider("kling", f"{ACCESS}:{SECRET},{API_KEY}", [*kling.routes("/v1/videos"), kling.rest])
+    routes = [*kling.routes("/v1/videos"), *path_routes(kling.service), kling.rest]
+    return Provider("kling", f"{ACCESS}:{SECRET},{API_KEY}", routes)
 
 
 class Native:
@@ -58,7 +60,7 @@ class Native:
 
     async def submit(self, request: Request) -> Response:
         """``POST …/{kind}``."""
-        body = self.body_of(await request.body())
+        body = self.body_of(request, await request.body())
         told = body or {}
         event = Event(self.service.provider, "submit", str(told.get("model_name") or ""), shown_prompt(told))
         line = self.world.strike(event, WIRE)
@@ -104,7 +106,7 @@ class Native:
         """What *work* returns, or its refusal, in the service's envelope."""
         return self.service.answer(request, work)
 
-    def body_of(self, raw: bytes) -> dict[str, Any] | None:
+    def body_of(self, request: Request, raw: bytes) -> dict[str, Any] | None:
         """The JSON object of a create call, if there is one."""
         return json_object(raw)
 

@@ -38,11 +38,11 @@ class Picture:
     height: int = 0
 
 
-def read_picture(text: str, *, data_uri: bool) -> Picture:
+def read_picture(text: str, *, data_uri: bool, most: int = MAX_BYTES) -> Picture:
     """The image that *text* stands for.
 
     *data_uri* says which inline form the provider takes: fal wants ``data:image/png;base64,...``, Kling wants
-    the bare base64 and rejects the prefix.
+    the bare base64 and rejects the prefix.  *most* is the largest file, in bytes.
     """
     if text.startswith(("http://", "https://")):
         return Picture(None, "", "16:9")
@@ -50,7 +50,7 @@ def read_picture(text: str, *, data_uri: bool) -> Picture:
         head, comma, text = text.partition(",")
         if not (head.startswith("data:image/") and comma):
             raise BadPicture("not a URL or a data URI of an image")
-    return _measured(_decoded(text), _FORMATS | _MORE_FORMATS if data_uri else _FORMATS)
+    return _measured(_decoded(text, most), _FORMATS | _MORE_FORMATS if data_uri else _FORMATS)
 
 
 def slim(value: Any) -> Any:
@@ -64,13 +64,13 @@ def slim(value: Any) -> Any:
     return value
 
 
-def _decoded(text: str) -> bytes:
+def _decoded(text: str, most: int) -> bytes:
     try:
         raw = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise BadPicture("File is not in a valid base64 format") from None
-    if len(raw) > MAX_BYTES:
-        raise BadPicture(f"File size {len(raw)} exceeds the limit of {MAX_BYTES} bytes")
+    if len(raw) > most:
+        raise BadPicture(f"File size {len(raw)} exceeds the limit of {most} bytes")
     return raw
 
 

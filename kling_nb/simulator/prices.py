@@ -24,6 +24,8 @@ _UNITS: dict[tuple[str, str], tuple[str, str | None]] = {
     ("kling-v3-omni", "std"): ("0.6", "0.8"),
     ("kling-v3-omni", "pro"): ("0.8", "1.0"),
     ("kling-v3-omni", "4k"): ("3", "3"),
+    ("kling-3.0-turbo", "std"): ("0.8", "0.8"),
+    ("kling-3.0-turbo", "pro"): ("1", "1"),
     ("kling-video-o1", "std"): ("0.6", None),
     ("kling-video-o1", "pro"): ("0.8", None),
 }
