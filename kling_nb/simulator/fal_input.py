@@ -18,7 +18,7 @@ DOCS = "https://docs.fal.ai/errors"
 def read(endpoint: Endpoint, complaints: Complaints) -> tuple[int, bool, Picture | None]:
     """Seconds, sound and first picture; every problem of the input is noted in *complaints*."""
     if endpoint.shots:
-        check_shots(complaints)
+        check_shots(complaints, free=endpoint.prompt_free)
     complaints.text("prompt", required=endpoint.prompt, longest=2500)
     seconds = int(complaints.choice("duration", endpoint.durations, "5"))
     if endpoint.ratio:
@@ -27,11 +27,12 @@ def read(endpoint: Endpoint, complaints: Complaints) -> tuple[int, bool, Picture
         complaints.text("negative_prompt", longest=2500)
     if endpoint.cfg:
         complaints.number("cfg_scale", 0, 1)
-    sound = complaints.flag("generate_audio", endpoint.audio) if endpoint.audio is not None else False
+    sound = complaints.flag("generate_audio", endpoint.audio) if endpoint.audio is not None else endpoint.heard
     if endpoint.camera:
         _camera(complaints)
     if endpoint.video:
         complaints.text(endpoint.video, required=True)
+    _extras(endpoint, complaints)
     return seconds, sound, _images(endpoint, complaints)
 
 
@@ -47,6 +48,42 @@ def _camera(complaints: Complaints) -> None:
     elif not isinstance(move.get("movement_value"), int) or not -10 <= move["movement_value"] <= 10:
         text = "Input should be a valid integer between -10 and 10"
         complaints.add(("advanced_camera_control", "movement_value"), "int_type", text, move.get("movement_value"))
+
+
+def _extras(endpoint: Endpoint, complaints: Complaints) -> None:
+    """Masks, voices and elements, where an endpoint takes them; their number is bounded as at Kling itself."""
+    if endpoint.masks:
+        complaints.image("static_mask_url", required=False)
+        for place, mask in enumerate(complaints.items("dynamic_masks", 6)):
+            _mask(complaints, place, mask)
+    for place, voice in enumerate(complaints.items("voice_ids", 2) if endpoint.voices else []):
+        if not isinstance(voice, str):
+            complaints.add(("voice_ids", place), "string_type", "Input should be a valid string", voice)
+    for place, element in enumerate(complaints.items("elements", 3) if endpoint.elements else []):
+        _element(complaints, place, element)
+
+
+def _mask(complaints: Complaints, place: int, mask: object) -> None:
+    given = mask if isinstance(mask, dict) else {}
+    if not isinstance(given.get("mask_url"), str):
+        complaints.add(("dynamic_masks", place, "mask_url"), "missing", "Field required", mask)
+    points = given.get("trajectories") or []
+    if not isinstance(points, list) or not all(
+        isinstance(point, dict) and {"x", "y"} <= set(point) for point in points
+    ):
+        text = "Input should be a list of points with x and y"
+        complaints.add(("dynamic_masks", place, "trajectories"), "list_type", text, points)
+
+
+def _element(complaints: Complaints, place: int, element: object) -> None:
+    given = element if isinstance(element, dict) else {}
+    if not (given.get("frontal_image_url") or given.get("video_url")):
+        complaints.add(("elements", place), "missing", "Field required", element)
+    if frontal := given.get("frontal_image_url"):
+        complaints.picture(("elements", place, "frontal_image_url"), frontal)
+    others = given.get("reference_image_urls") or []
+    for number, other in enumerate(others if isinstance(others, list) else [others]):
+        complaints.picture(("elements", place, "reference_image_urls", number), other)
 
 
 def _images(endpoint: Endpoint, complaints: Complaints) -> Picture | None:

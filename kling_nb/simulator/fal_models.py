@@ -1,7 +1,8 @@
 """Kling at fal: every endpoint id with its own fields, and the pydantic-like complaints about a bad input.
 
-Fields as in the types of ``@fal-ai/client`` 1.10.1 and the model pages (2026-11).  Each generation spells its
-images differently; there is no ``mode``, since the tier is part of the path.
+Fields as in the types of ``@fal-ai/client`` 1.10.1 and the model pages (2026-11); the 4k tiers and all of v3/turbo
+but its pro text-to-video are from the pages alone.  Each generation spells its images differently; there is no
+``mode``, since the tier is part of the path.  ``effects``, motion control and v4 are not here.
 """
 
 from __future__ import annotations
@@ -39,9 +40,17 @@ class Endpoint:
     negative: bool = True
     audio: bool | None = None
     """Default of ``generate_audio``; None where the field does not exist."""
+    heard: bool = False
+    """Makes sound without being asked: v3/turbo."""
+    masks: bool = False
+    """Takes ``static_mask_url`` and ``dynamic_masks``."""
+    voices: bool = False
+    elements: bool = False
     shots: bool = False
     camera: bool = False
     prompt: bool = True
+    prompt_free: bool = False
+    """May have neither ``prompt`` nor ``multi_prompt``."""
     old_errors: bool = False
     """Complains in the style of pydantic 1 (captured for v3, nodetool-ai/nodetool#1800)."""
 
@@ -53,7 +62,7 @@ def _table() -> Iterator[tuple[str, Endpoint]]:
         yield (f"{v1}/text-to-video", Endpoint(line=v1, family="v1", mode=mode, ratio=True, camera=True))
         yield (
             f"{v1}/image-to-video",
-            Endpoint(line=v1, family="v1", mode=mode, image="image_url", tail="tail_image_url"),
+            Endpoint(line=v1, family="v1", mode=mode, image="image_url", tail="tail_image_url", masks=True),
         )
         yield (f"{v16}/text-to-video", Endpoint(line=v16, family="v1-6", mode=mode, ratio=True))
         yield (
@@ -64,24 +73,12 @@ def _table() -> Iterator[tuple[str, Endpoint]]:
             f"{v16}/elements",
             Endpoint(line=v16, family="v1-6", mode=mode, images="input_image_urls", ratio=True, cfg=False),
         )
-        yield (f"v3/{tier}/text-to-video", _v3(f"v3/{tier}", mode, ratio=True, audio=True))
-        yield (
-            f"v3/{tier}/image-to-video",
-            _v3(f"v3/{tier}", mode, image="start_image_url", tail="end_image_url", audio=True),
-        )
-        yield (
-            f"o3/{tier}/text-to-video",
-            _v3(f"o3/{tier}", mode, ratio=True, audio=False, cfg=False, negative=False),
-        )
-        yield (
-            f"o3/{tier}/image-to-video",
-            _v3(f"o3/{tier}", mode, image="image_url", tail="end_image_url", audio=False, cfg=False, negative=False),
-        )
+    yield from _third_generation()
     v15 = "v1.5/pro"
     yield (f"{v15}/text-to-video", Endpoint(line=v15, family="v1-5", mode="pro", ratio=True))
     yield (
         f"{v15}/image-to-video",
-        Endpoint(line=v15, family="v1-5", mode="pro", image="image_url", tail="tail_image_url", ratio=True),
+        Endpoint(line=v15, family="v1-5", mode="pro", image="image_url", tail="tail_image_url", ratio=True, masks=True),
     )
     for line, family in (("v2/master", "v2-master"), ("v2.1/master", "v2-1-master")):
         yield (f"{line}/text-to-video", Endpoint(line=line, family=family, mode="", ratio=True))
@@ -108,15 +105,33 @@ def _table() -> Iterator[tuple[str, Endpoint]]:
             tail="end_image_url",
             cfg=False,
             audio=True,
+            voices=True,
         ),
     )
-    yield ("v3/turbo/pro/text-to-video", _v3("v3/turbo/pro", "pro", ratio=True, cfg=False, negative=False))
     for line, prefix in (("o1", "o1/"), ("o1/standard", "o1/standard/")):
         mode = "std" if "standard" in line else "pro"
         yield (f"{prefix}image-to-video", _o1(line, mode, image="start_image_url", tail="end_image_url"))
         yield (f"{prefix}reference-to-video", _o1(line, mode, images="image_urls", ratio=True))
         yield f"{prefix}video-to-video/edit", _o1(line, mode, video="video_url")
         yield (f"{prefix}video-to-video/reference", _o1(line, mode, video="video_url", ratio=True))
+
+
+def _third_generation() -> Iterator[tuple[str, Endpoint]]:
+    plain: dict[str, Any] = {"cfg": False, "negative": False}
+    for tier, mode in (("standard", "std"), ("pro", "pro"), ("4k", "4k")):
+        v3, o3 = f"v3/{tier}", f"o3/{tier}"
+        frames: dict[str, Any] = {"image": "start_image_url", "tail": "end_image_url", "elements": True}
+        yield (f"{v3}/text-to-video", _v3(v3, mode, ratio=True, audio=True))
+        yield (f"{v3}/image-to-video", _v3(v3, mode, audio=True, **frames))
+        yield (f"{o3}/text-to-video", _v3(o3, mode, ratio=True, audio=False, **plain))
+        yield (
+            f"{o3}/image-to-video",
+            _v3(o3, mode, image="image_url", tail="end_image_url", audio=False, **plain),
+        )
+    for tier, mode in (("standard", "std"), ("pro", "pro")):
+        turbo = f"v3/turbo/{tier}"
+        yield (f"{turbo}/text-to-video", _v3(turbo, mode, ratio=True, heard=True, **plain))
+        yield (f"{turbo}/image-to-video", _v3(turbo, mode, image="image_url", heard=True, prompt_free=True, **plain))
 
 
 def _v3(line: str, mode: str, **fields: Any) -> Endpoint:
@@ -200,6 +215,18 @@ class Complaints:
         self.add((key,), "bool_type", "Input should be a valid boolean", value)
         return default
 
+    def items(self, key: str, most: int) -> Sequence[object]:
+        """A list of at most *most* items, or an empty one and a complaint."""
+        value = self.body.get(key)
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            self.add((key,), "list_type", "Input should be a valid list", value)
+            return []
+        if len(value) > most:
+            self.add((key,), "too_long", f"List should have at most {most} items", value, max_length=most)
+        return value[:most]
+
     def image(self, key: str, required: bool) -> Picture | None:
         """A URL or data URI of an image of at least 300 px."""
         text = self.text(key, required=required)
@@ -218,11 +245,11 @@ class Complaints:
         return picture
 
 
-def check_shots(complaints: Complaints, longest: int = 512) -> None:
-    """``prompt`` or ``multi_prompt``, exactly one; at most six shots."""
+def check_shots(complaints: Complaints, *, free: bool = False, longest: int = 512) -> None:
+    """``prompt`` or ``multi_prompt``, exactly one (*free*: at most one); at most six shots."""
     body = complaints.body
     shots, prompt = body.get("multi_prompt"), body.get("prompt")
-    if (prompt is None) == (shots is None):
+    if (prompt is None) == (shots is None) and not (free and prompt is None):
         either = "Either 'prompt' or 'multi_prompt' must be provided."
         text = either if prompt is None else "'prompt' and 'multi_prompt' cannot be used together."
         complaints.add(("root",), "value_error", text)

@@ -147,6 +147,68 @@ def test_bad_input_shows_only_at_the_result(
     assert fal.simulator.ledger()[0].refunded
 
 
+KINDS = {
+    "v1/standard": "ti", "v1/pro": "ti", "v1.5/pro": "ti", "v1.6/standard": "ti", "v1.6/pro": "ti",
+    "v2/master": "ti", "v2.1/master": "ti", "v2.1/standard": "i", "v2.1/pro": "i",
+    "v2.5-turbo/standard": "i", "v2.5-turbo/pro": "ti", "v2.6/pro": "ti",
+    "v3/standard": "ti", "v3/pro": "ti", "v3/4k": "ti", "v3/turbo/standard": "ti", "v3/turbo/pro": "ti",
+    "o1": "i", "o1/standard": "i", "o3/standard": "ti", "o3/pro": "ti", "o3/4k": "ti",
+}  # fmt: skip
+
+
+def test_every_documented_line_is_there() -> None:
+    """Each model line has the text-to-video and image-to-video endpoints that fal lists for it, and no others."""
+    names = {"t": "text-to-video", "i": "image-to-video"}
+    expected = {f"{line}/{names[kind]}" for line, kinds in KINDS.items() for kind in kinds}
+    assert expected == {path for path in ENDPOINTS if path.endswith(("/text-to-video", "/image-to-video"))}
+
+
+ELEMENT = {"frontal_image_url": PICTURE, "reference_image_urls": [PICTURE]}
+MASK = {"mask_url": PICTURE, "trajectories": [{"x": 1, "y": 2}]}
+
+
+@pytest.mark.parametrize(
+    ("path", "extra", "where"),
+    [
+        ("v1/pro/image-to-video", {"static_mask_url": PICTURE, "dynamic_masks": [MASK]}, None),
+        ("v1/pro/image-to-video", {"static_mask_url": "x"}, ["body", "static_mask_url"]),
+        ("v1/pro/image-to-video", {"dynamic_masks": MASK}, ["body", "dynamic_masks"]),
+        ("v1.5/pro/image-to-video", {"dynamic_masks": [MASK] * 7}, ["body", "dynamic_masks"]),
+        ("v1.5/pro/image-to-video", {"dynamic_masks": [{}]}, ["body", "dynamic_masks", 0, "mask_url"]),
+        (
+            "v1.5/pro/image-to-video",
+            {"dynamic_masks": [MASK | {"trajectories": [{"x": 1}]}]},
+            ["body", "dynamic_masks", 0, "trajectories"],
+        ),
+        ("v1.6/pro/image-to-video", {"dynamic_masks": "ignored"}, None),
+        ("v2.6/pro/image-to-video", {"voice_ids": ["a", "b"]}, None),
+        ("v2.6/pro/image-to-video", {"voice_ids": [5]}, ["body", "voice_ids", 0]),
+        ("v3/pro/image-to-video", {"elements": [ELEMENT, {"video_url": "https://example.org/a.mp4"}]}, None),
+        ("v3/4k/image-to-video", {"elements": [{}]}, ["body", "elements", 0]),
+        (
+            "v3/4k/image-to-video",
+            {"elements": [ELEMENT | {"reference_image_urls": ["x"]}]},
+            ["body", "elements", 0, "reference_image_urls", 0],
+        ),
+    ],
+)
+def test_masks_voices_and_elements(
+    fal: Client, clock: Clock, path: str, extra: dict[str, Any], where: list[str | int] | None
+) -> None:
+    """Where an endpoint takes masks, voices or elements, they have their form; elsewhere they are ignored."""
+    found = problems(fal, clock, path, FOX | {ENDPOINTS[path].image: PICTURE} | extra)
+    assert ([where] if where else []) == [problem["loc"] for problem in found]
+
+
+def test_turbo_is_always_heard_and_may_have_no_prompt(fal: Client, clock: Clock) -> None:
+    """v3/turbo has no audio switch and sounds; its image-to-video needs no words, its text-to-video does."""
+    assert problems(fal, clock, "v3/turbo/pro/image-to-video", {"image_url": PICTURE}) == []
+    assert problems(fal, clock, "v3/turbo/pro/text-to-video", {"generate_audio": False})[0]["loc"] == ["body", "root"]
+    both = {"image_url": PICTURE, "prompt": "a", "multi_prompt": [{"prompt": "a"}]}
+    assert problems(fal, clock, "v3/turbo/standard/image-to-video", both)[0]["loc"] == ["body", "root"]
+    assert all('"sound": true' in task.scene for task in fal.simulator._world.store.tasks())
+
+
 def test_small_picture(fal: Client, clock: Clock) -> None:
     """An inline picture below 300 px is image_too_small at the result."""
     body = FOX | {"image_url": "data:image/png;base64," + png(200, 200)}
