@@ -5,25 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from kling_nb.errors import InputError, nearest
 
+from .facts import Row, facts_of, flags_of, reason_of, spent, summary_of, word
+
 Frame = Any
 """A ``pandas.DataFrame`` with (some of) the columns of ``lab.df()``."""
 
-Row = Mapping[str, Any]
-
-NOTHING = "—"
 TEXTS = ("template", "prompt")  # these make rows, since a row has room for a sentence
 AXES = ("mode", "provider", "duration", "aspect_ratio", "cfg_scale", "negative_prompt", "model")
-FACTS = (
-    *("model", "mode", "provider", "duration", "aspect_ratio", "cfg_scale", "negative_prompt", "price", "length"),
-    *("size", "sound", "losses", "sample", "run", "point", "took", "submitted_at", "remote_id", "sha256"),
-    *("rating", "note"),
-)
 WIDEST = 12  # columns that an axis may take without being asked for
 
 
@@ -76,7 +69,7 @@ class Grid:
     bare: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """Return the grid as plain JSON values, as `compare.js` reads them."""
+        """Return the grid as plain JSON values, as `grid.js` reads them."""
         plain: dict[str, Any] = _plain(asdict(self))
         return plain
 
@@ -132,7 +125,7 @@ def records(frame: Frame) -> list[dict[str, Any]]:
 def totals(rows: Sequence[Row]) -> str:
     """Return one line: how many points stand in which state, and what was spent."""
     counts = Counter(str(row.get("state") or "planned") for row in rows)
-    money = sum((_spent(row) for row in rows), Decimal(0))
+    money = sum((spent(row) for row in rows), Decimal(0))
     words = [f"{number} {state}" for state, number in counts.most_common()]
     return " · ".join([*words, *([f"${money:.2f}"] if money else [])])
 
@@ -182,19 +175,6 @@ def _axis(name: str | None, rows: Sequence[Row]) -> Axis | None:
     return Axis(name, tuple(dict.fromkeys(word(name, value) for value in [*values, *missing])))
 
 
-def word(name: str, value: Any) -> str:
-    """Return one value of a column as a person reads it."""
-    if value is None or value == "":
-        return NOTHING
-    if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M} UTC"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int | float):
-        return f"{value:g} s" if name == "duration" else f"{value:g}"
-    return str(value)
-
-
 def _tiles(rows: Sequence[Row], x: Axis | None, y: Axis | None, others: Sequence[str]) -> tuple[Tile, ...]:
     samples = len({row.get("sample") for row in rows}) > 1
     told = {*others, *(axis.name for axis in (x, y) if axis)}
@@ -230,83 +210,18 @@ def _tile(point: Row, id_: str, told: Iterable[str], **place: Any) -> Tile:
         id=id_,
         **place,
         state=state,
-        reason=_reason(point, state),
-        facts=_facts(point),
-        summary=_summary(point, told),
+        reason=reason_of(point, state),
+        facts=facts_of(point),
+        summary=summary_of(point, told),
         prompt=str(point.get("prompt") or ""),
         seconds=point.get("seconds"),
         fps=point.get("fps"),
         width=point.get("width"),
         height=point.get("height"),
         sound=bool(point.get("sound") is True or point.get("sound") == "on"),
-        flags=_flags(point.get("flags")),
+        flags=flags_of(point.get("flags")),
         clip=point.get("clip"),
     )
-
-
-def _reason(row: Row, state: str) -> str:
-    reason = str(row.get("reason") or "")
-    if state != "uncertain":
-        return reason
-    stake = _price(row)
-    return " · ".join(part for part in (reason, f"{stake} at stake" if stake else "") if part)
-
-
-def _flags(value: Any) -> tuple[str, ...]:
-    if not value:
-        return ()
-    return tuple(flag for flag in value.split("; ") if flag) if isinstance(value, str) else tuple(map(str, value))
-
-
-def _money(row: Row) -> Decimal | None:
-    value = row.get("cost_usd") if row.get("cost_usd") is not None else row.get("estimate_usd")
-    return None if value is None else Decimal(str(value))
-
-
-def _spent(row: Row) -> Decimal:
-    """Return what counts as spent: the log's own figure, else the price of what is saved."""
-    if row.get("spent_usd") is not None:
-        return Decimal(str(row["spent_usd"]))
-    return (_money(row) or Decimal(0)) if row.get("state") == "saved" else Decimal(0)
-
-
-def _price(row: Row) -> str:
-    money = _money(row)
-    if money is None:
-        return ""
-    exact = row.get("cost_usd") is not None
-    return f"{'' if exact else '≈ '}${money:.2f}"
-
-
-def _summary(row: Row, told: Iterable[str]) -> str:
-    """Return a line of facts, without those that the headings and the label have told."""
-    length = row.get("seconds") or row.get("duration")
-    names = (row.get(name) for name in ("model", "mode") if name not in told)
-    parts = (*names, f"{length:.3g} s" if length else None, _price(row))
-    return " · ".join(str(part).replace(" ", "\N{NO-BREAK SPACE}") for part in parts if part)
-
-
-def _facts(row: Row) -> tuple[tuple[str, str], ...]:
-    variables = [name for name in row if name.startswith("var_")]
-    known = {**row, "price": _price(row), "length": _length(row), "size": _size(row), "took": _took(row)}
-    names = [name for name in (*FACTS[:7], *variables, *FACTS[7:]) if known.get(name) not in (None, "")]
-    return tuple((name.removeprefix("var_").removesuffix("_at"), word(name, known[name])) for name in names)
-
-
-def _length(row: Row) -> str:
-    return f"{row['seconds']:.2f} s" if row.get("seconds") else ""
-
-
-def _size(row: Row) -> str:
-    if not (row.get("width") and row.get("height")):
-        return ""
-    size = f"{row['width']} × {row['height']}"
-    return f"{size}, {row['fps']:g} fps" if row.get("fps") else size
-
-
-def _took(row: Row) -> str:
-    start, end = row.get("submitted_at"), row.get("done_at") or row.get("saved_at")
-    return f"{(end - start).total_seconds():.0f} s" if isinstance(start, datetime) and isinstance(end, datetime) else ""
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,100 @@
+"""A point's facts in words, as a person reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+Row = Mapping[str, Any]
+"""A point: some of the columns of ``lab.df()``, by name."""
+
+NOTHING = "—"
+FACTS = (
+    *("model", "mode", "provider", "duration", "aspect_ratio", "cfg_scale", "negative_prompt", "price", "length"),
+    *("size", "sound", "losses", "sample", "run", "point", "took", "submitted_at", "remote_id", "sha256"),
+    *("rating", "note"),
+)
+
+
+def word(name: str, value: Any) -> str:
+    """Return one value of a column as a person reads it."""
+    if value is None or value == "":
+        return NOTHING
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M} UTC"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return f"{value:g} s" if name == "duration" else f"{value:g}"
+    return str(value)
+
+
+def reason_of(row: Row, state: str) -> str:
+    """Return why a point stands where it does; for one in doubt with the price at stake."""
+    reason = str(row.get("reason") or "")
+    if state != "uncertain":
+        return reason
+    stake = price(row)
+    return " · ".join(part for part in (reason, f"{stake} at stake" if stake else "") if part)
+
+
+def flags_of(value: Any) -> tuple[str, ...]:
+    """Return a clip's differences from what was asked, given as one text or several."""
+    if not value:
+        return ()
+    return tuple(flag for flag in value.split("; ") if flag) if isinstance(value, str) else tuple(map(str, value))
+
+
+def _money(row: Row) -> Decimal | None:
+    value = row.get("cost_usd") if row.get("cost_usd") is not None else row.get("estimate_usd")
+    return None if value is None else Decimal(str(value))
+
+
+def spent(row: Row) -> Decimal:
+    """Return what counts as spent: the log's own figure, else the price of what is saved."""
+    if row.get("spent_usd") is not None:
+        return Decimal(str(row["spent_usd"]))
+    return (_money(row) or Decimal(0)) if row.get("state") == "saved" else Decimal(0)
+
+
+def price(row: Row) -> str:
+    """Return what it cost, or about what it would, in USD; nothing where that is not known."""
+    money = _money(row)
+    if money is None:
+        return ""
+    exact = row.get("cost_usd") is not None
+    return f"{'' if exact else '≈ '}${money:.2f}"
+
+
+def summary_of(row: Row, told: Iterable[str]) -> str:
+    """Return a line of facts, without those that the headings and the label have told."""
+    length = row.get("seconds") or row.get("duration")
+    names = (row.get(name) for name in ("model", "mode") if name not in told)
+    parts = (*names, f"{length:.3g} s" if length else None, price(row))
+    return " · ".join(str(part).replace(" ", "\N{NO-BREAK SPACE}") for part in parts if part)
+
+
+def facts_of(row: Row) -> tuple[tuple[str, str], ...]:
+    """Return all that is known of a point, by name."""
+    variables = [name for name in row if name.startswith("var_")]
+    known = {**row, "price": price(row), "length": _length(row), "size": _size(row), "took": _took(row)}
+    names = [name for name in (*FACTS[:7], *variables, *FACTS[7:]) if known.get(name) not in (None, "")]
+    return tuple((name.removeprefix("var_").removesuffix("_at"), word(name, known[name])) for name in names)
+
+
+def _length(row: Row) -> str:
+    return f"{row['seconds']:.2f} s" if row.get("seconds") else ""
+
+
+def _size(row: Row) -> str:
+    if not (row.get("width") and row.get("height")):
+        return ""
+    size = f"{row['width']} × {row['height']}"
+    return f"{size}, {row['fps']:g} fps" if row.get("fps") else size
+
+
+def _took(row: Row) -> str:
+    start, end = row.get("submitted_at"), row.get("done_at") or row.get("saved_at")
+    return f"{(end - start).total_seconds():.0f} s" if isinstance(start, datetime) and isinstance(end, datetime) else ""
