@@ -18,8 +18,8 @@ from kling_nb.errors import KlingError, MediaError
 from kling_nb.request import digest
 
 from .grid import Axis, Frame, Grid, Tile, grid_of
-from .output import display_both
-from .page import clip_file, poster_of, static_html, text_of, write_page
+from .output import display_both, reply_on_the_askers_subshell
+from .page import clip_file, poster_of, script, static_html, text_of, write_page
 
 __all__ = ["Axis", "Comparison", "Frame", "Grid", "Tile", "grid_of", "write_page"]
 
@@ -50,6 +50,7 @@ class Comparison:
         """Return a new live player, an `anywidget.AnyWidget`."""
         grid = json.dumps(self.grid.to_json(), ensure_ascii=False)
         player = _player_class()(grid=grid, mark=self.mark)
+        reply_on_the_askers_subshell(player.comm)
         player.on_msg(lambda _player, wish, _buffers: self.answer(wish, player.send))
         return player
 
@@ -104,7 +105,7 @@ def _player_class() -> type[Any]:
     import traitlets
 
     class Player(anywidget.AnyWidget):
-        _esm = text_of("compare.js")
+        _esm = script("compare")
         _css = text_of("style.css") + text_of("compare.css")
         grid = traitlets.Unicode().tag(sync=True)
         mark = traitlets.Unicode().tag(sync=True)

@@ -2,26 +2,10 @@
  *
  *   standing ─▶ head, bar, counts, money, causes          buttons ─▶ { do, n } ─▶ `answer` says that n is done
  *   tiles    ─▶ cards by id ─▶ { want: "poster", id } ─▶ a message with the bytes
- *
- * Everything foreign enters the document as text, never as markup.
  */
 
-const AT_ONCE = 3; // posters on their way to the kernel
 const PATIENCE_MS = 1500; // after which a button says that the kernel is busy
-const KNOCK_LONGEST_MS = 20000; // the longest pause between two hellos; after it the panel waits for news
 const SAY_EVERY_MS = 15000; // how often a screen reader hears the counts
-
-/** Make an element; strings among the children become text. */
-function h(tag, props = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(props)) {
-    if (value === null || value === undefined || value === false) continue;
-    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-    else node.setAttribute(name, value === true ? "" : value);
-  }
-  node.append(...children.filter((child) => child !== null && child !== undefined && child !== ""));
-  return node;
-}
 
 /** Change a node's text only when it changes, and show it only when there is some. */
 function say(node, text) {
@@ -178,15 +162,22 @@ function makeTile() {
   return { node, show, picture };
 }
 
-function makeTiles(posters) {
+/** A poster is asked for once; one that cannot be had leaves its tile as it is. */
+function makeTiles(poster) {
   const node = h("div", { class: "knb-run-tiles", role: "list", "aria-label": "Clips" });
   const known = new Map();
+  const pictured = new Set();
   const make = (id) => known.set(id, makeTile()).get(id);
+  const picture = (id, take) => {
+    if (pictured.has(id)) return;
+    pictured.add(id);
+    poster(id).then(take, () => {});
+  };
   const show = (tiles) => {
     const nodes = tiles.map((tile) => {
       const view = known.get(tile.id) ?? make(tile.id);
       view.show(tile);
-      if (tile.saved) posters(tile.id, view.picture);
+      if (tile.saved) picture(tile.id, view.picture);
       return view.node;
     });
     if (nodes.length !== node.children.length || nodes.some((one, n) => one !== node.children[n])) node.replaceChildren(...nodes);
@@ -195,45 +186,16 @@ function makeTiles(posters) {
   return { node, show };
 }
 
-/** Ask the kernel for posters, each once and a few at a time; a poster that cannot be had leaves its tile as it is. */
-function posterDesk(model) {
-  const taken = new Map();
-  const waiting = [];
-  const urls = [];
-  let flying = 0;
-  const next = () => {
-    while (flying < AT_ONCE && waiting.length) {
-      flying += 1;
-      model.send({ want: "poster", id: waiting.shift() });
-    }
-  };
-  const ask = (id, take) => {
-    if (taken.has(id)) return;
-    taken.set(id, take);
-    waiting.push(id);
-    next();
-  };
-  const receive = (message, buffers) => {
-    if (message.got !== "poster" || !taken.has(message.id)) return;
-    flying = Math.max(0, flying - 1);
-    next();
-    if (message.error || !buffers?.length) return;
-    urls.push(URL.createObjectURL(new Blob([buffers[0]], { type: "image/jpeg" })));
-    taken.get(message.id)(urls.at(-1));
-  };
-  return { ask, receive, close: () => urls.forEach((url) => URL.revokeObjectURL(url)) };
-}
-
 // ── the panel ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Build the panel into `el` and keep it up to date; returns what frees it. */
 function mount(el, model) {
   const read = (name, otherwise) => JSON.parse(model.get(name) || otherwise);
-  const desk = posterDesk(model);
+  const media = kernelMedia(model);
   const head = makeHead();
   const facts = makeFacts(read("meanings", "{}"));
   const tools = makeTools(model);
-  const tiles = makeTiles(desk.ask);
+  const tiles = makeTiles(media.poster);
   const note = h("p", { class: "knb-run-note", hidden: true });
   const aloud = h("p", { class: "knb-run-aside", role: "status", "aria-live": "polite" });
   head.node.append(tools.node);
@@ -249,13 +211,13 @@ function mount(el, model) {
   };
   const showTiles = () => tiles.show(read("tiles", "[]"));
   const settle = () => (tools.settle(read("answer", "{}")), showStanding());
-  const listeners = { "change:standing": showStanding, "change:tiles": showTiles, "change:answer": settle, "msg:custom": desk.receive };
+  const listeners = { "change:standing": showStanding, "change:tiles": showTiles, "change:answer": settle };
   for (const [event, act] of Object.entries(listeners)) model.on(event, act);
   el.append(root);
   [showStanding, showTiles, settle].forEach((act) => act());
   return () => {
     for (const [event, act] of Object.entries(listeners)) model.off(event, act);
-    [tools, desk].forEach((view) => view.close());
+    [tools, media].forEach((view) => view.close());
     root.remove();
   };
 }
@@ -270,40 +232,14 @@ function announcer(node) {
   };
 }
 
-/** Return the static output that this panel stands in for: the nearest one before it with the same mark. */
-function standIn(el, mark) {
-  const all = [...document.querySelectorAll(".knb-static")].filter((node) => node.dataset.knb === mark);
-  return all.filter((node) => node.compareDocumentPosition(el) & Node.DOCUMENT_POSITION_FOLLOWING).pop();
-}
-
 /** anywidget's entry. The panel shows once the kernel has said anything; until then the static output stays. */
 function render({ model, el }) {
   let close = null;
-  const signs = ["msg:custom", "change:standing", "change:tiles"];
-  const alive = () => {
-    if (close) return;
-    const before = standIn(el, model.get("mark"));
-    el.classList.add("knb-live");
-    if (before) before.hidden = true;
-    const unmount = mount(el, model);
-    close = () => {
-      unmount();
-      el.classList.remove("knb-live");
-      if (before) before.hidden = false;
-    };
-  };
-  signs.forEach((sign) => model.on(sign, alive));
-  // JupyterLab makes its subshell meanwhile: a message sent before that waits for a busy cell, so knock again.
-  let timer = null;
-  const knock = (pause_ms) => {
-    if (close) return;
-    model.send({ want: "hello" });
-    if (pause_ms < KNOCK_LONGEST_MS) timer = setTimeout(knock, pause_ms, 2 * pause_ms);
-  };
-  knock(400);
+  const stop = whenAlive(model, ["msg:custom", "change:standing", "change:tiles"], () => {
+    close = takePlace(el, model.get("mark"), () => mount(el, model));
+  });
   return () => {
-    clearTimeout(timer);
-    signs.forEach((sign) => model.off(sign, alive));
+    stop();
     close?.();
   };
 }

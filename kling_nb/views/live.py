@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 from kling_nb.errors import InputError, KlingError, MediaError, nearest
 from kling_nb.request import digest
 
-from .output import display_both, has_kernel
-from .page import HERE, HIDING, POSTER_BYTES, clip_file, poster_of, text_of
+from .output import display_both, has_kernel, reply_on_the_askers_subshell
+from .page import HERE, HIDING, POSTER_BYTES, clip_file, poster_of, script, text_of
 from .standing import MEANINGS, cards, short, standing
 from .ticker import Ticker, begin
 
@@ -158,7 +158,7 @@ class Panel:
         self._answer: dict[str, Any] = {"acted": 0, "said": "", "error": ""}
         self._ticker = Ticker(self._look)
         self.widget = _panel_class()(mark=mark_of(run), meanings=json.dumps(dict(MEANINGS)))
-        _reply_on_the_askers_subshell(self.widget.comm)
+        reply_on_the_askers_subshell(self.widget.comm)
         self.widget.on_msg(self._heard)
         self.widget.observe(self._ticker.follow, "comm")
         self._look()
@@ -228,25 +228,13 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _reply_on_the_askers_subshell(comm: Any) -> None:
-    """Let the front end's messages be handled on the subshell that it names.
-
-    ipykernel 7.4.0 (``comm/comm.py``, read 2026-11) sends them to the shell that Python last wrote from instead: to
-    the main one, which stands still while a cell runs, so that Cancel would wait for that cell. There is no public
-    switch; shadowing the method holds for every message, where resetting what it remembers would have to follow
-    each update.
-    """
-    if hasattr(comm, "_reply_subshell_for"):
-        comm._reply_subshell_for = lambda _data, subshell: subshell  # noqa: SLF001
-
-
 @cache
 def _panel_class() -> type[Any]:
     import anywidget
     import traitlets
 
     class RunPanel(anywidget.AnyWidget):
-        _esm = text_of("live.js")
+        _esm = script("live")
         _css = text_of("style.css") + text_of("live.css")
         mark = traitlets.Unicode().tag(sync=True)
         meanings = traitlets.Unicode().tag(sync=True)

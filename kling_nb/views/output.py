@@ -29,3 +29,15 @@ def view_of(widget: Any, words: str) -> dict[str, Any]:
     bundle = widget._repr_mimebundle_()
     data = bundle[0] if isinstance(bundle, Sequence) else bundle
     return {WIDGET: data[WIDGET], "text/plain": words}
+
+
+def reply_on_the_askers_subshell(comm: Any) -> None:
+    """Let the front end's messages be handled on the subshell that it names.
+
+    ipykernel 7.4.0 (``comm/comm.py``, read 2026-11) sends them to the shell that Python last wrote from instead: to
+    the main one, which stands still while a cell runs, so that a button would wait for that cell. There is no public
+    switch; shadowing the method holds for every message, where resetting what it remembers would have to follow
+    each update.
+    """
+    if hasattr(comm, "_reply_subshell_for"):
+        comm._reply_subshell_for = lambda _data, subshell: subshell  # noqa: SLF001

@@ -23,6 +23,12 @@ POSTER_BYTES = 9_000
 POSTER_WIDTHS = (200, 120)  # pixels; the second where the first is too large
 PAGE_POSTER_WIDTH = 480
 
+SCRIPTS: Mapping[str, tuple[str, ...]] = {
+    "compare": ("widget.js", "grid.js", "clip.js", "player.js", "transport.js", "compare.js"),
+    "live": ("widget.js", "live.js"),
+}
+"""What each ES module is put together from, in order."""
+
 HIDING = """
 .jp-OutputArea-child:has(.knb-static):has(+ .jp-OutputArea-child .knb-live) { display: none; }
 .jp-OutputArea-child:has(.knb-static) + .jp-OutputArea-child:not(:has(.knb-live)) { display: none; }
@@ -41,6 +47,11 @@ class Media:
 def text_of(name: str) -> str:
     """Return the text of one of the files beside this one."""
     return (HERE / name).read_text(encoding="utf-8")
+
+
+def script(name: str) -> str:
+    """Return one of the `SCRIPTS` as the text of a whole ES module."""
+    return "\n".join(map(text_of, SCRIPTS[name]))
 
 
 def clip_file(lab_folder: Path, clip: str) -> Path:
@@ -89,7 +100,7 @@ def page_html(grid: Grid) -> str:
     from jinja2.utils import htmlsafe_json_dumps
 
     style = "\n".join(map(text_of, ("style.css", "compare.css", "page.css")))
-    values = {"style": style, "script": text_of("compare.js"), "grid_json": htmlsafe_json_dumps(grid.to_json())}
+    values = {"style": style, "script": script("compare"), "grid_json": htmlsafe_json_dumps(grid.to_json())}
     return _template().render(page=True, grid=grid, cells=cells(grid), media=Media(clips=True), **values)
 
 

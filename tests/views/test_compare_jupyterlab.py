@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.browser import CONNECT
 from tests.views.clips import make_lab
 
 if TYPE_CHECKING:
@@ -29,6 +30,14 @@ ONE = """
 from kling_nb.views.clip import clip_view
 clip_view(frame, ".", simulated=True)
 """
+BUSY = """
+import pathlib, time
+end = time.monotonic() + 60
+while not pathlib.Path("go on").exists() and time.monotonic() < end:
+    time.sleep(0.02)
+print("the cell was", "let go" if time.monotonic() < end else "waited for")
+"""
+RUN_ALL_AND_GO_ON = "() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
 MOVING = "() => [...document.querySelectorAll('.knb-media video')].every(video => video.currentTime > 0.4)"
 CELLS = "() => window.jupyterapp.shell.currentWidget.content.widgets.map(cell => cell.model.type)"
 
@@ -58,6 +67,22 @@ def test_the_player_takes_the_place_of_the_table(
         page.keyboard.press(key)
     assert page.evaluate(CELLS) == ["code"]
     assert page.get_by_role("button", name="Play (space)").is_visible()
+
+
+def test_the_player_does_not_wait_for_a_busy_cell(
+    jupyterlab: JupyterLab, notebook: str, new_page: Callable[..., Page]
+) -> None:
+    """Opened while another cell keeps the kernel busy, the player repeats its hello until it is answered, and plays."""
+    jupyterlab.write(notebook, SHOW, BUSY)
+    page = new_page()
+    jupyterlab.open(page, notebook)
+    page.evaluate(CONNECT)
+
+    page.evaluate(RUN_ALL_AND_GO_ON)
+
+    page.wait_for_function("() => document.querySelectorAll('.knb-live .knb-ready').length === 4", timeout=50_000)
+    (jupyterlab.folder / "go on").touch()
+    page.get_by_text("the cell was let go", exact=True).wait_for()
 
 
 def test_a_saved_notebook_needs_no_kernel(jupyterlab: JupyterLab, notebook: str, new_page: Callable[..., Page]) -> None:
