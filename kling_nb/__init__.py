@@ -31,11 +31,12 @@ if TYPE_CHECKING:
         SweepError,
         WireError,
     )
-    from .lab import Lab, models, providers
+    from .lab import Lab
     from .plan import Plan
     from .request import CameraControl, Shot, VideoRequest
     from .sweep import Sweep
     from .sync import run_sync
+    from .tables import models, providers
     from .task import TaskState
 
 _ERRORS = (
@@ -69,8 +70,8 @@ _WHERE = {
     "Sweep": "sweep",
     "TaskState": "task",
     "VideoRequest": "request",
-    "models": "lab",
-    "providers": "lab",
+    "models": "tables",
+    "providers": "tables",
     "run_sync": "sync",
 }
 

@@ -202,8 +202,10 @@ def together(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True) if frames else points_frame([])
 
 
-def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """Return tidy rows as a DataFrame; the columns of the first row, in order, unless named."""
+def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | Mapping[str, str] | None = None) -> pd.DataFrame:
+    """Return tidy rows as a DataFrame; the columns of the first row, in order, unless named or given with dtypes."""
+    if isinstance(columns, Mapping):
+        return _typed(rows, columns)
     return pd.DataFrame.from_records([dict(row) for row in rows], columns=list(columns) if columns else None)
 
 

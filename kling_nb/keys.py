@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NoReturn
@@ -114,14 +116,58 @@ def find_base_url(provider_id: str, given: Mapping[str, str] = _NONE) -> str | N
 
     It may carry a path. Raises `InputError` for one that is not http or https, or has a password or a query in it.
     """
+    return _found_base_url(provider_id, given)[0]
+
+
+def _found_base_url(provider_id: str, given: Mapping[str, str] = _NONE) -> tuple[str | None, str]:
     places = _places(base_url_variable(provider_id))
     found = [(given.get(provider_id, ""), f"base_url= for {provider_id!r}"), *places]
-    return next((_base_url(text.strip(), source) for text, source in found if text.strip()), None)
+    return next(((_base_url(text.strip(), source), source) for text, source in found if text.strip()), (None, ""))
 
 
 def base_url_of(provider: Provider) -> str | None:
     """Return where a provider is: as a person set it, as set for the one that it is like, as in its row."""
-    return next(filter(None, map(find_base_url, _names(provider))), provider.base_url)
+    return located(provider)[0]
+
+
+def located(provider: Provider) -> tuple[str | None, str]:
+    """Return where a provider is, as `base_url_of` does, and where that stands; raises `InputError` as it does."""
+    own = (provider.base_url, "the catalogue" if provider.base_url else "")
+    return next((found for name in _names(provider) if (found := _found_base_url(name))[0]), own)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Access:
+    """What is at hand to reach a provider: the key, the base URL and where that stands, and what is in the way."""
+
+    key: Secret | None = None
+    base_url: str | None = None
+    base_url_source: str = ""
+    lacks: tuple[str, ...] = ()
+
+
+def access(provider: Provider, given: Mapping[str, str | Secret] = _NONE) -> Access:
+    """Return what is at hand to reach a provider, without asking it; whatever is wrong is one of its ``lacks``."""
+    lacks: list[str] = []
+    key, base_url, source = None, None, ""
+    with _noting(lacks):
+        key = find_key(provider, given)
+        if key is None:
+            form = FORMS.get(provider.key, FORMS["raw"])
+            lacks.append(f"no key: set {key_variable(provider.id)}{_like_told(provider)} to {form}")
+    with _noting(lacks):
+        base_url, source = located(provider)
+        if base_url is None:
+            lacks.append(f"no host is known: set {base_url_variable(provider.id)}")
+    return Access(key=key, base_url=base_url, base_url_source=source, lacks=tuple(lacks))
+
+
+@contextmanager
+def _noting(lacks: list[str]) -> Iterator[None]:
+    try:
+        yield
+    except InputError as error:
+        lacks.append(str(error))
 
 
 def _names(provider: Provider) -> tuple[str, ...]:

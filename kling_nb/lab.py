@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from . import catalog as catalogue
 from . import keys as keyring
-from . import media
+from . import media, tables
 from .dialect import Dialect
 from .dialects import load
 from .engine.doubt import Uncertain
@@ -21,6 +21,7 @@ from .engine.opening import Opened, Simulation, Wanted
 from .engine.order import Order
 from .engine.run import Run
 from .errors import InputError, KlingError, OverBudget, ProviderError, SweepError, nearest
+from .keys import Access, Secret
 from .log import is_simulated
 from .offer import Provider
 from .plan import OFFICIAL, Plan, Planner, Settings, dollars
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 
 SINGLES = "generate"
 """The run that `Lab.generate` keeps its clips in."""
+
+PLAYED = "the simulator"
+"""Where a simulated lab's keys and addresses come from."""
 
 _open: dict[Path, Opened] = {}
 _opening = threading.Lock()
@@ -189,6 +193,24 @@ class Lab:
         which = f"several providers have keys ({known})" if having else f"no provider has a key (known: {known})"
         message = f"no provider was named and {which}: pass provider=, or set KLING_NB_<PROVIDER>_KEY of one"
         raise InputError(message)
+
+    def _access(self, provider: Provider) -> Access:
+        """Return what is at hand to reach a provider from here."""
+        if not self.simulated:
+            return keyring.access(provider, self._keys)
+        try:
+            key = Secret(self._key(provider), PLAYED)
+        except InputError as error:
+            return Access(lacks=(str(error),))
+        return Access(key=key, base_url=self._base_url(provider.id), base_url_source=PLAYED)
+
+    def models(self) -> pd.DataFrame:
+        """Return what can be bought by this lab's catalogue, as `kling_nb.models` does."""
+        return tables.models_frame(self.catalog)
+
+    def providers(self) -> pd.DataFrame:
+        """Return where it can be bought, as `kling_nb.providers` does, with the keys that this lab was given."""
+        return tables.providers_frame(self.catalog, self._access)
 
     # -- planning and buying -----------------------------------------------------------------------------------
 
@@ -481,20 +503,6 @@ def _not_saved(task: Task, held: str | None) -> KlingError:
         TaskState.CANCELLED: "it was cancelled",
     }
     return KlingError(ways.get(task.state, f"it is {task.state}: {task.reason}; its run is lab.run({SINGLES!r})"))
-
-
-def models() -> pd.DataFrame:
-    """Return one row for each model, provider, task type and mode: durations, ratios, features, prices, sources."""
-    from . import frames
-
-    return frames.table(catalogue.load().models_table())
-
-
-def providers() -> pd.DataFrame:
-    """Return one row a provider: where it is, what it speaks, its limits, and the source of all that."""
-    from . import frames
-
-    return frames.table(catalogue.load().providers_table())
 
 
 def open_as_it_is(folder: str | Path) -> Lab:

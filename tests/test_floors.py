@@ -14,11 +14,11 @@ FLOORS = {
     0: ["errors", "request", "offer", "task"],
     1: ["dialect", "sweep", "catalog", "menu", "terms", "verdict", "prices", "answers"],
     2: ["frames", "wire", "links", "keys", "dialects"],
-    3: ["log", "media"],
+    3: ["log", "media", "tables"],
     4: ["plan", "views"],
     5: ["engine"],
     6: ["lab"],
-    7: ["", "cli", "demo", "sync", "__main__"],
+    7: ["", "cli", "demo", "doctor", "sync", "__main__"],
 }
 """Rooms by floor; a folder is one room. The design's table, with the rooms that joined it since."""
 
@@ -30,7 +30,7 @@ NEIGHBOURS = {
     1: {"catalog", "menu", "terms", "verdict", "prices", "answers"},
     2: {"wire", "links"},
     4: {"plan", "views"},
-    7: {"cli", "demo"},
+    7: {"cli", "demo", "doctor"},
 }
 
 DOORS = {
@@ -48,6 +48,7 @@ DOORS = {
     "rich": ["views", "cli"],
     "starlette": ["simulator"],
     "uvicorn": ["simulator"],
+    "trustme": ["simulator"],
     "allpairspy": ["sweep"],
     "tomli_w": ["sweep"],
     "dotenv": ["keys"],
