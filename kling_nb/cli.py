@@ -13,10 +13,14 @@ from typing import TYPE_CHECKING, Any
 from .errors import InputError, KeyMissing, KlingError, LabError, MediaError, OverBudget, PriceUnknown
 
 if TYPE_CHECKING:
+    from contextlib import ExitStack
+
     from rich.console import Console
 
     from .engine.run import Run
     from .lab import Lab
+    from .simulator import Simulator
+    from .simulator.tls import Certificate
     from .sweep import Sweep
 
 SAVED, UNSAVED, BAD_INPUT, OVER_BUDGET = 0, 1, 2, 3
@@ -85,7 +89,8 @@ def _simulate_command(commands: Any) -> None:
     simulate = _command(commands, "simulate", _simulate, "serve the simulator on 127.0.0.1 for any client")
     simulate.add_argument("--port", type=int, default=8760, help="port (default: %(default)s; 0 takes a free one)")
     simulate.add_argument("--speed", type=float, default=1.0, help="simulated seconds a second (default: 1)")
-    simulate.add_argument("--provider", help="serve this provider at the root too")
+    simulate.add_argument("--provider", help="serve this provider at the root too, and say how to reach it there")
+    simulate.add_argument("--tls", action="store_true", help="serve https, with a certificate made on the spot")
     simulate.add_argument("--seed", type=int, default=7, help="seed of ids, latencies and clips (default: 7)")
     simulate.add_argument("--folder", type=Path, help="keep its state here (default: in memory)")
 
@@ -126,28 +131,49 @@ def _watched(run: Run, console: Console) -> Run:
 
 def _simulate(arguments: argparse.Namespace) -> int:
     import signal
+    from contextlib import ExitStack, closing, suppress
+
+    from .simulator import running
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with ExitStack() as stack:
+        simulator = stack.enter_context(closing(_simulator(arguments)))
+        tls = _certificate(arguments.folder, stack) if arguments.tls else None
+        base_url = stack.enter_context(running(simulator, arguments.port, tls))
+        _tell(simulator, base_url, arguments.provider, tls)
+        with suppress(KeyboardInterrupt):
+            signal.pause()
+    return SAVED
+
+
+def _simulator(arguments: argparse.Namespace) -> Simulator:
     import time
 
-    from .simulator import Simulator, running
+    from .simulator import Simulator
 
     begun = time.time()
-    simulator = Simulator(
-        _made(arguments.folder),
-        seed=arguments.seed,
-        now=lambda: begun + (time.time() - begun) * arguments.speed,
-        token_now=time.time,
-        root=arguments.provider,
-    )
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with running(simulator, port=arguments.port) as base_url:
-        _tell(simulator, base_url)
-        try:
-            signal.pause()
-        except KeyboardInterrupt:
-            pass
-        finally:
-            simulator.close()
-    return SAVED
+    try:
+        return Simulator(
+            _made(arguments.folder),
+            seed=arguments.seed,
+            now=lambda: begun + (time.time() - begun) * arguments.speed,
+            token_now=time.time,
+            root=arguments.provider,
+        )
+    except KeyError as error:
+        raise InputError(error.args[0]) from None
+
+
+def _certificate(folder: Path | None, stack: ExitStack) -> Certificate:
+    """Make a certificate in the folder that was named, else in one that goes away with the stack."""
+    import tempfile
+
+    from .simulator.tls import certificate
+
+    try:
+        return certificate(folder or Path(stack.enter_context(tempfile.TemporaryDirectory())))
+    except ModuleNotFoundError as error:
+        raise InputError(str(error)) from None
 
 
 def _made(folder: Path | None) -> Path | None:
@@ -156,12 +182,14 @@ def _made(folder: Path | None) -> Path | None:
     return folder
 
 
-def _tell(simulator: Any, base_url: str) -> None:
+def _tell(simulator: Simulator, base_url: str, root: str | None, tls: Certificate | None) -> None:
     """Say how to point a client at it, this library's own included."""
     lines = [f"Simulating at {base_url} until Ctrl-C. Nothing here costs money."]
-    for name in simulator.providers:
-        variable = f"KLING_NB_{name.upper().replace('-', '_')}"
-        lines += [f"  {variable}_BASE_URL={base_url}{simulator.path(name)}", f"  {variable}_KEY={simulator.key(name)}"]
+    for name in [root] if root else simulator.providers:
+        variable, path = f"KLING_NB_{name.upper().replace('-', '_')}", "" if root else simulator.path(name)
+        lines += [f"  {variable}_BASE_URL={base_url}{path}", f"  {variable}_KEY={simulator.key(name)}"]
+    if tls:
+        lines.append(f"  SSL_CERT_FILE={tls.authority}")
     _console().print("\n".join(lines), markup=False, soft_wrap=True)
 
 

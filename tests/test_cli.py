@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import urllib.request
@@ -137,6 +138,44 @@ def test_the_simulator_serves_and_stops(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         assert "KLING_NB_FAL_KEY=" in process.stdout.read()
         assert process.wait(20) == 0
+
+
+def test_the_simulator_serves_one_provider_at_the_root_over_https(tmp_path: Path) -> None:
+    """``--provider`` and ``--tls`` say that provider's address at the root and whom to trust; both work."""
+    command = [sys.executable, "-m", "kling_nb.cli", "simulate", "--port", "0", "--tls", "--provider", "chanjing"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "200"}) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline().strip() for _ in range(4)]
+        told = dict(line.split("=", 1) for line in lines[1:])
+        assert set(told) == {"KLING_NB_CHANJING_BASE_URL", "KLING_NB_CHANJING_KEY", "SSL_CERT_FILE"}
+        authority = Path(told["SSL_CERT_FILE"])
+        app_id, _, secret = told["KLING_NB_CHANJING_KEY"].partition(":")
+        asked = urllib.request.Request(
+            told["KLING_NB_CHANJING_BASE_URL"] + "/open/v1/access_token",
+            json.dumps({"app_id": app_id, "secret_key": secret}).encode(),
+        )
+        trusting = ssl.create_default_context(cafile=str(authority))
+        with urllib.request.urlopen(asked, timeout=10, context=trusting) as answer:
+            assert json.load(answer)["code"] == 0
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    assert not authority.exists()
+
+
+def test_https_without_its_package_is_exit_2() -> None:
+    """Without trustme ``--tls`` says what to install."""
+    code = "import sys; sys.modules['trustme'] = None; from kling_nb.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, "simulate", "--port", "0", "--tls"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "pip install 'kling_nb[tls]'" in done.stderr
+
+
+def test_an_unknown_provider_at_the_root_is_exit_2() -> None:
+    """A misspelt provider is answered with those that can be simulated."""
+    done = kling_nb("simulate", "--port", "0", "--provider", "fall")
+    assert done.returncode == 2
+    assert "no simulated provider 'fall'; there are: kling, fal" in done.stderr
 
 
 def test_a_live_run_reaches_a_simulator_on_a_port(sweep: Path, tmp_path: Path) -> None:

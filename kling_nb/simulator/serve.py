@@ -14,24 +14,26 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from kling_nb.simulator.simulator import Simulator
+from kling_nb.simulator.tls import Certificate
 
 Connections = dict[tuple[str, int], asyncio.Transport]
 
 
 @contextmanager
-def running(simulator: Simulator, port: int = 0) -> Iterator[str]:
+def running(simulator: Simulator, port: int = 0, tls: Certificate | None = None) -> Iterator[str]:
     """Serve *simulator* on 127.0.0.1 from a daemon thread; yields ``http://127.0.0.1:PORT``.
 
-    *port* 0 picks a free one.  On leaving, open connections are aborted and the thread has ended.
+    *port* 0 picks a free one.  With *tls* it is ``https``, and a client has to trust that certificate's authority.
+    On leaving, open connections are aborted and the thread has ended.
     """
     connections: Connections = {}
     with _listening(port) as listener:
-        server = _Server(_config(simulator.app, connections))
+        server = _Server(_config(simulator.app, connections, tls))
         thread = threading.Thread(target=server.run, args=([listener],), name="simulator", daemon=True)
         thread.start()
         try:
             _await_start(server, thread)
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+            yield f"{'https' if tls else 'http'}://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             server.stop(connections)
             thread.join()
@@ -83,7 +85,7 @@ def _reset(transport: asyncio.Transport) -> None:
     transport.abort()
 
 
-def _config(app: ASGIApp, connections: Connections) -> uvicorn.Config:
+def _config(app: ASGIApp, connections: Connections, tls: Certificate | None) -> uvicorn.Config:
     class Protocol(H11Protocol):
         """Uvicorn's own, keeping the transport of each open connection findable by its peer."""
 
@@ -106,6 +108,7 @@ def _config(app: ASGIApp, connections: Connections) -> uvicorn.Config:
         access_log=False,
         proxy_headers=False,
         timeout_graceful_shutdown=2,
+        ssl_certfile=tls.chain if tls else None,
     )
 
 
