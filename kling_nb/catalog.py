@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -113,11 +113,6 @@ class Catalog:
         ``usd_low`` and ``usd_high`` are for one silent clip of the default length (``clip_s``), ``usd_sound_…`` with sound.
         """
         return [self._table_row(*sold) for sold in self._everything()]
-
-    def providers_table(self) -> list[dict[str, Any]]:
-        """Return one plain row for each provider."""
-        columns = [f.name for f in fields(Provider) if f.name != "options"]
-        return [{name: getattr(row, name) for name in columns} for row in self.providers.values()]
 
     def _menu(self, provider: Provider) -> Menu:
         named = provider.options.get("menu")

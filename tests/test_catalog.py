@@ -813,14 +813,6 @@ def test_the_table_of_models(catalog: Catalog) -> None:
     assert {"negative_prompt", "sound"} == {*row["features"]}
 
 
-def test_the_table_of_providers(catalog: Catalog) -> None:
-    """The table of providers has what a person wants to know of each."""
-    rows = {row["id"]: row for row in catalog.providers_table()}
-    assert tuple(rows["kling"][name] for name in ("dialect", "per_check", "link_days")) == ("kling", 500, 30)
-    assert tuple(rows["fal"][name] for name in ("dialect", "per_check", "link_days")) == ("falqueue", 1, None)
-    assert (rows["kling"]["images"], rows["fal"]["images"]) == (("url", "base64"), ("url", "data_uri"))
-
-
 def test_every_provider_is_complete(catalog: Catalog) -> None:
     """Every built-in row says where it is, how it counts and where that was read."""
     for provider in catalog.providers.values():

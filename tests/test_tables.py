@@ -103,6 +103,18 @@ def test_prices_are_numbers_or_missing() -> None:
     assert (frame.usd_low.dropna() > 0).all()
 
 
+def test_a_providers_row_has_its_limits() -> None:
+    """The table of providers has what a person wants to know of each: dialect, ways of an image, limits, source."""
+    frame = kn.providers()
+    known = ["dialect", "images", "slots", "slots_per", "per_check", "link_days", "refunds_failures"]
+    assert ["kling", "url, base64", 5, "model", 500, 30, False] == of(frame, "kling")[known].tolist()
+    assert ["chanjing", "url", 50, True] == of(frame, "chanjing")[
+        ["dialect", "images", "per_check", known[-1]]
+    ].tolist()
+    assert pd.isna(of(frame, "fal").link_days)
+    assert frame[["title", "source", "read", "models"]].notna().all(axis=None)
+
+
 def test_a_file_of_ones_own_is_shown(own: Path, simulated: Open) -> None:
     """A user's models and providers stand in the tables, by path and in a lab that has the file."""
     lab = simulated(catalog=own)
