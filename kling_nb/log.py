@@ -132,6 +132,7 @@ class ExperimentLog:
     def __init__(self, folder: Path, *, simulated: bool, write: bool) -> None:
         self.path = folder / FILE
         self._writer: sa.Engine | None = None
+        self._held: sa.Connection | None = None
         if not write and not self.path.exists():
             message = f"expected a lab folder with a {FILE}, found none in {folder}; open it once as its driver"
             raise LabError(message)
@@ -139,6 +140,7 @@ class ExperimentLog:
         try:
             if write:
                 self._writer = _writer(self.path)
+                self._held = self._writer.connect()  # one for life: checking one out costs as much as an event
                 self._make(simulated=simulated)
             self.check(simulated=simulated)
         except BaseException:
@@ -168,6 +170,8 @@ class ExperimentLog:
 
     def close(self) -> None:
         """Close both connections."""
+        if self._held is not None:
+            self._held.close()
         for engine in filter(None, (self._writer, self._reader)):
             engine.dispose()
 
@@ -176,12 +180,12 @@ class ExperimentLog:
     @contextmanager
     def _begin(self) -> Iterator[sa.Connection]:
         """Write in one transaction; raises `LabError` where the file does not take it, and then nothing is written."""
-        if self._writer is None:
+        if self._held is None:
             message = f"{self.path} is open for reading only"
             raise LabError(message)
         try:
-            with self._writer.begin() as db:
-                yield db
+            with self._held.begin():
+                yield self._held
         except sa.exc.DBAPIError as error:
             message = (
                 f"{self.path} cannot be written ({error.orig}): nothing more is sent; mend that and open the lab again"

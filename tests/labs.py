@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import kling_nb as kn
+from kling_nb.keys import base_url_variable, key_variable
 from kling_nb.simulator import Charge, Fault, Simulator, running
 from kling_nb.task import Event, Task
 
@@ -109,8 +110,8 @@ def live_lab(folder: Path, *faults: Fault, speed: float = SPEED, **options: Any)
         stack.callback(simulator.close)
         base = stack.enter_context(running(simulator))
         for name in simulator.providers:
-            environment.setenv(f"KLING_NB_{name.upper()}_BASE_URL", base + simulator.path(name))
-            environment.setenv(f"KLING_NB_{name.upper()}_KEY", simulator.key(name))
+            environment.setenv(base_url_variable(name), base + simulator.path(name))
+            environment.setenv(key_variable(name), simulator.key(name))
         environment.setenv("KLING_NB_SPEED", str(speed))
 
         def open_lab() -> kn.Lab:

@@ -18,7 +18,7 @@ Listener = Callable[[Event, Task], None]
 class Book:
     """Tasks by id, and the money of each run. Written on the engine's thread; `tasks` may be read from any.
 
-    Changes of one turn of the loop share a commit: `record` returns when its change is on disk.
+    Changes of one beat of the clock share a commit: `record` returns when its change is on disk.
     """
 
     def __init__(self, log: ExperimentLog, clock: Clock) -> None:
@@ -88,10 +88,15 @@ class Book:
         self._changes += changes
         if self._flush is None:
             self._flush = _Flush()
-            await anyio.lowlevel.checkpoint()  # let the rest of this turn join
+            await self._clock.beat()
             self._write()
             return
         await self._flush.joined()
+
+    def finish(self) -> None:
+        """Write what waits for the next beat: an answer that was received must not be lost to somebody who detaches."""
+        if self._changes and self.broken is None:
+            self._write()
 
     def _write(self) -> None:
         changes, flush = self._changes, self._flush

@@ -172,6 +172,7 @@ class Engine:
     async def _detach(self) -> None:
         self._dispatch.end()
         await anyio.lowlevel.checkpoint()
+        self.book.finish()
         await self._wire.aclose()
         self._close_app()
 

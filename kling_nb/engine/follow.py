@@ -37,13 +37,19 @@ class Follower:
 
     def _watch(self, account: Account) -> Watch:
         if account.provider.per_check <= 1:
-            return Watch(account, self._clock, self._learn)
+            return Watch(account, self._clock, self)
         name = account.provider.id
         if name not in self._watches:
-            self._watches[name] = Watch(account, self._clock, self._learn, self._t.spawn)
+            self._watches[name] = Watch(account, self._clock, self, self._t.spawn)
         return self._watches[name]
 
-    async def _learn(self, member: Member, task_id: str, status: Status | None, trouble: str) -> bool:
+    def knows(self, member: Member, task_id: str, status: Status | None, trouble: str) -> bool:
+        """Tell whether a check said what the one before did, and not for so long that the task has stalled."""
+        if trouble or member.troubled is not None or self._book.tasks[task_id].state.is_final:
+            return False
+        return _said(status) == member.said and self._clock.now() < member.stalls_at
+
+    async def learn(self, member: Member, task_id: str, status: Status | None, trouble: str) -> bool:
         """Note what a check said of a task; answers whether to go on watching."""
         task = self._book.tasks[task_id]
         if task.state.is_final:
@@ -92,13 +98,19 @@ class Follower:
         # that wakes before its network does has no stalled tasks.
         member.troubled = (member.troubled or now) if trouble else None
         quiet = now - (member.troubled or task.changed_at or task.accepted_at or now)
-        if quiet > STALL_S and quiet > STALL_TIMES * self._t.typical_s(task):
+        longest = max(STALL_S, STALL_TIMES * self._t.typical_s(task))
+        if quiet > longest:
             why = trouble or "the provider still says it is under way"
             reason = f"no change for {quiet / 60:.0f} minutes ({why}); it is still looked at every ten minutes"
             await self._book.record(task.id, "stalled", reason=reason, cause="stalled")
             self._leave(task.id)
             member.slow = True
+        member.said, member.stalls_at = _said(status), now - quiet + longest
         return True
+
+
+def _said(status: Status | None) -> tuple[str, str] | None:
+    return None if status is None else (status.phase, status.reason)
 
 
 def _is_news(task: Task, status: Status) -> bool:

@@ -16,6 +16,8 @@ from anyio.from_thread import start_blocking_portal
 
 T = TypeVar("T")
 
+BEAT_S = 0.02  # a commit syncs the disk: fifty a second are enough for any number of tasks
+
 
 class Clock:
     """Real time, run faster by ``speed``. `now` is Unix seconds; every wait of the engine goes through `sleep`.
@@ -26,6 +28,7 @@ class Clock:
     def __init__(self, speed: float = 1.0) -> None:
         self.speed = speed
         self._start = time.time()
+        self._beaten = 0.0
 
     def now(self) -> float:
         """Return the engine's time, in Unix seconds."""
@@ -43,6 +46,11 @@ class Clock:
         """Wait for so many seconds, or until the event is set."""
         with anyio.move_on_after(max(0.0, seconds) / self.speed):
             await woken.wait()
+
+    async def beat(self) -> None:
+        """Let others join what is done next: at once after a pause, else `BEAT_S` of real time after the last beat."""
+        await anyio.sleep(max(0.0, self._beaten + BEAT_S - time.monotonic()))
+        self._beaten = time.monotonic()
 
     async def in_thread(self, work: Callable[[], T]) -> T:
         """Run blocking work beside the loop."""
@@ -75,6 +83,10 @@ class VirtualClock(Clock):
     def token_now(self) -> float:
         """Return virtual time: the embedded simulator reads the same clock."""
         return self.now()
+
+    async def beat(self) -> None:
+        """Let the rest of this turn of the loop join: time stands still."""
+        await anyio.lowlevel.checkpoint()
 
     async def in_thread(self, work: Callable[[], T]) -> T:
         """Run blocking work beside the loop while time stands still."""

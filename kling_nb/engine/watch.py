@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import anyio
 
@@ -14,9 +15,6 @@ from ..task import Task, Ticket
 from .account import Account, backoff_s
 from .loop import Clock
 from .poll import LATEST_S, Curve, wait_s
-
-Learn = Callable[["Member", str, Status | None, str], Awaitable[bool]]
-"""Told a member, its task's id, what was learnt (`None`: nothing) and what went wrong; answers whether to go on watching."""
 
 Spawn = Callable[[Callable[[], Awaitable[None]]], object]
 
@@ -30,8 +28,20 @@ class Member:
     curve: Curve
     slow: bool = False
     troubled: float | None = None  # since when it could not be asked about, in Unix seconds
+    said: tuple[str, str] | None = None  # phase and reason of the last check
+    stalls_at: float = 0.0  # when the same answer again would be too long a silence, in Unix seconds
     failed: Exception | None = None  # why the watch ended before it did
     done: anyio.Event = field(default_factory=anyio.Event)
+
+
+class Learner(Protocol):
+    """Told a member, its task's id, what was learnt (`None`: nothing) and what went wrong."""
+
+    def knows(self, member: Member, task_id: str, status: Status | None, trouble: str) -> bool:
+        """Tell whether that is no news, and nothing has to be done about it."""
+
+    async def learn(self, member: Member, task_id: str, status: Status | None, trouble: str) -> bool:
+        """Note it; answers whether to go on watching."""
 
 
 class Watch:
@@ -40,17 +50,17 @@ class Watch:
     ``spawn`` starts the loop beside the followers; without it the one follower runs it.
     """
 
-    def __init__(self, account: Account, clock: Clock, learn: Learn, spawn: Spawn | None = None) -> None:
+    def __init__(self, account: Account, clock: Clock, learner: Learner, spawn: Spawn | None = None) -> None:
         self._account = account
         self._clock = clock
-        self._learn = learn
+        self._learner = learner
         self._spawn = spawn
         self._members: dict[str, Member] = {}
         self._woken = anyio.Event()
         self._running = False
 
     async def follow(self, task: Task, member: Member) -> None:
-        """Watch a task until `Learn` says that is enough."""
+        """Watch a task until the learner says that is enough."""
         self._members[task.id] = member
         self._woken.set()
         if self._spawn is None:
@@ -102,11 +112,17 @@ class Watch:
             learnt = await self._ask([member.ticket for member in members.values()])
         except KlingError as error:
             trouble = str(error)
-        for task_id, member in members.items():
-            if not await self._learn(member, task_id, learnt.get(member.ticket.id), trouble):
-                self._members.pop(task_id, None)
-                member.done.set()
+        async with anyio.create_task_group() as group:  # all at once, so that what they note shares a commit
+            for task_id, member in members.items():
+                status = learnt.get(member.ticket.id)
+                if not self._learner.knows(member, task_id, status, trouble):
+                    group.start_soon(self._tell, member, task_id, status, trouble)
         return failures + 1 if trouble else 0
+
+    async def _tell(self, member: Member, task_id: str, status: Status | None, trouble: str) -> None:
+        if not await self._learner.learn(member, task_id, status, trouble):
+            self._members.pop(task_id, None)
+            member.done.set()
 
     async def _ask(self, tickets: list[Ticket]) -> dict[str, Status]:
         learnt: dict[str, Status] = {}
