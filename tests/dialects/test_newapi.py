@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from asking import accepted
+from asking import accepted, is_accepted
 from driving import CATALOG, OWN_ID, bound, hold, provider_of, simply
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,7 +17,7 @@ from kling_nb.dialect import Asset, Call, Encoded, Inline, Op, Phase, Reply, ori
 from kling_nb.dialects.newapi import NewApi
 from kling_nb.errors import InputError
 from kling_nb.offer import Change
-from kling_nb.request import CameraControl, VideoRequest
+from kling_nb.request import CameraControl, Shot, VideoRequest
 
 BASE = "https://openroute.example"
 ENDPOINTS = ("kling", "generations", "videos")
@@ -158,6 +158,25 @@ def test_a_knob_of_ones_own_reaches_kling_too() -> None:
     for endpoint in ENDPOINTS:
         call = encoded(request, endpoint).call
         assert sent_upstream(call.url.removeprefix(BASE), call.body or {})["static_mask"] == masks["static_mask"]
+
+
+def test_what_the_gateway_would_lose_whole_is_refused() -> None:
+    """Shots take the prompt's place and a gateway drops them, so that nothing would be left to show: they are refused."""
+    shots = (Shot(prompt="a fox", duration=5),)
+    request = VideoRequest(model="kling-v9", duration=5, multi_shot=True, shot_type="customize", multi_prompt=shots)
+    refused = {problem.field for problem in CATALOG.problems(request, "openroute") if not problem.warning}
+    assert refused == {"multi_prompt"}
+
+
+def test_frames_and_masks_are_not_mixed() -> None:
+    """Of a last frame, masks and a camera a video takes one, masks given as a knob of one's own too."""
+    image = "https://example.org/frame.png"
+    request = VideoRequest(
+        prompt="a fox", model="kling-v1", duration=5, image=image, image_tail=image,
+        extra={"openroute": {"static_mask": "https://example.org/mask.png"}},
+    )  # fmt: skip
+    assert not is_accepted(request, "openroute")
+    assert is_accepted(replace(request, image_tail=None), "openroute")
 
 
 def test_an_unknown_endpoint_is_an_error_that_names_the_three() -> None:
