@@ -286,6 +286,12 @@ class ExperimentLog:
         query = sa.select(POINTS.c.task).join(RUNS, RUNS.c.name == POINTS.c.run)
         return {row.task for row in self._rows(query.where(RUNS.c.state == "running", POINTS.c.run != run))}
 
+    def others_with(self, task_id: str, run: str) -> list[str]:
+        """Return the other runs that have a point which a task serves and were not cancelled, oldest first."""
+        query = sa.select(RUNS.c.name).join(POINTS, RUNS.c.name == POINTS.c.run).order_by(RUNS.c.started_at)
+        wanting = (POINTS.c.task == task_id, RUNS.c.state != "cancelled", RUNS.c.name != run)
+        return list(dict.fromkeys(row.name for row in self._rows(query.where(*wanting))))
+
     def tasks_of(self, run: str) -> list[Task]:
         """Return every task that a run bought or means to, earlier attempts included."""
         return self.read_tasks(TASKS.c.run == run)

@@ -161,6 +161,11 @@ class Accounts(dict[str, Account]):
         self[name] = Account(provider, dialect, self._wire, self._clock, self._key)
         return self[name]
 
+    def held(self, name: str) -> str | None:
+        """Return why nothing more is submitted at a provider, if so."""
+        account = self.get(name)
+        return None if account is None else account.held
+
 
 DO: dict[Whose, str] = {
     Whose.KEY: "check the key: {variable}",

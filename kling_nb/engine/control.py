@@ -22,13 +22,14 @@ Heard = Callable[[Event, Task], None]
 class Control:
     """One run. Changed on the engine's thread only; reading `row`, `points` and `held` from another is safe.
 
-    ``resumed`` is whether this process may submit its points: opening a lab never does. ``held`` is why it does not
-    go on by itself, in words.
+    ``resumed`` is whether this process may submit its points: opening a lab never does. ``asked`` are tasks that a
+    person wants submitted all the same. ``held`` is why it does not go on by itself, in words.
     """
 
     row: RunRow
     points: tuple[PointRow, ...]
     resumed: bool = False
+    asked: set[str] = field(default_factory=set)
     held: str | None = None
     idle: threading.Event = field(default_factory=threading.Event)
     heard: list[Heard] = field(default_factory=list)
@@ -44,8 +45,10 @@ class Control:
         self.points = tuple(points)
         self.task_ids = dict.fromkeys(point.task for point in self.points)
 
-    def hold(self) -> str | None:
-        """Return why nothing may be submitted now, if so."""
+    def hold(self, task_id: str = "") -> str | None:
+        """Return why nothing may be submitted now, if so; or why this task may not."""
+        if task_id in self.asked:
+            return self.held
         if self.row.state != "running":
             return self.row.state
         return self.held if self.resumed else "not resumed since the lab was opened: run.resume() goes on"
@@ -120,6 +123,7 @@ class Controls(dict[str, Control]):
     def set_state(self, control: Control, state: str) -> None:
         """Change whether a run may submit, here and in the log."""
         control.set(state=state)
+        control.asked.clear()
         self._log.set_run(control.row.name, state=state)
 
     def _stored(self, name: str) -> Control | None:

@@ -13,15 +13,16 @@ from ..errors import KlingError
 from ..plan import dollars
 from ..task import Event, Task, TaskState
 from .account import Accounts
-from .attempts import goes_on
 from .book import Book
 from .control import Control, Controls
 
 _log = logging.getLogger("kling_nb")
 
 T = TypeVar("T")
-Act = Callable[[str], Awaitable[object]]
-"""Does something with a task, given by its id."""
+Drive = Callable[[str], Awaitable[None]]
+"""Takes a task, given by its id, as far as it goes by itself."""
+GoOn = Callable[[str], Awaitable[bool]]
+"""Sees to what follows a task that was driven; answers whether it is to be driven again."""
 
 NOT_OPEN = "its run is not open: lab.run(name).resume() goes on"
 UNMOVED = (TaskState.STALLED, TaskState.EXPIRED, TaskState.CANCELLED)
@@ -37,22 +38,21 @@ class Dispatcher:
         self._book = book
         self._controls = controls
         self._accounts = accounts
+        self.is_closing = False
+        self.is_closing = False
         self._driving: set[str] = set()
         self._turn = anyio.Lock()
         self._begun = anyio.Event()
         book.listeners.append(self._heard)
 
     _group: TaskGroup
-    _drive: Act
-    _go_on: Act
+    _drive: Drive
+    _go_on: GoOn
 
     # -- working -----------------------------------------------------------------------------------------------
 
-    async def serve(self, drive: Act, go_on: Act) -> None:
-        """Hold the task group that everything runs in, until `end`.
-
-        ``drive`` takes a task as far as it goes by itself; ``go_on`` plans what follows one that never arrived.
-        """
+    async def serve(self, drive: Drive, go_on: GoOn) -> None:
+        """Hold the task group that everything runs in, until `end`."""
         self._drive, self._go_on = drive, go_on
         async with anyio.create_task_group() as self._group:
             self._begun.set()
@@ -89,7 +89,9 @@ class Dispatcher:
 
     async def _driven(self, task_id: str) -> None:
         try:
-            await self._to_rest(task_id)
+            await self._drive_once(task_id)
+            while await self._go_on(task_id):
+                await self._drive_once(task_id)
         except Exception as error:  # noqa: BLE001 - one task's failure must not end the others
             _log.exception("driving task %s failed; it stands in the log as it was", task_id)
             self._break(error, task_id)
@@ -97,13 +99,11 @@ class Dispatcher:
             self._driving.discard(task_id)
             self.settle()
 
-    async def _to_rest(self, task_id: str) -> None:
+    async def _drive_once(self, task_id: str) -> None:
         try:
             await self._drive(task_id)
         except KlingError as error:
             await self._left(self._book.tasks[task_id], error)
-        if goes_on(self._book.tasks[task_id]):
-            await self.alone(self._go_on, task_id)
 
     async def _left(self, task: Task, error: KlingError) -> None:
         """Leave one task that cannot be driven, such as one of a provider that is not known here, and say why."""
@@ -149,26 +149,28 @@ class Dispatcher:
     def _is_moving(self, control: Control) -> bool:
         if self._book.broken is not None:
             return False
-        return any(task_id in control.task_ids and self._moves(task_id) for task_id in self._driving)
+        return any(task_id in control.task_ids and self._moves(task_id, control) for task_id in self._driving)
 
-    def _moves(self, task_id: str) -> bool:
+    def _moves(self, task_id: str, control: Control) -> bool:
         task = self._book.tasks[task_id]
         if task.state in UNMOVED:
             return False
-        return task.state is not TaskState.PLANNED or self.why_held(task) is None
+        if task.state is not TaskState.PLANNED or self.why_held(task) is None:
+            return True
+        return control.hold() is None and not self._accounts.held(task.provider)  # it is about to be passed on
 
     # -- holding -----------------------------------------------------------------------------------------------
 
     def why_held(self, task: Task) -> str | None:
         """Return why a planned task is not submitted, in words; changes nothing."""
-        account, control = self._accounts.get(task.provider), self._controls.get(task.run)
-        if account is not None and account.held:
-            return account.held
-        return NOT_OPEN if control is None else control.hold()
+        control = self._controls.get(task.run)
+        return self._accounts.held(task.provider) or (NOT_OPEN if control is None else control.hold(task.id))
 
     def hold_of(self, task: Task) -> str | None:
         """Return why a planned task may not be submitted now; a budget that it would pass holds its run from then on."""
         control = self._controls.get(task.run)
+        if self.is_closing:
+            return "the lab is being closed"
         if control is None:
             return NOT_OPEN
         if task.id not in control.task_ids:
@@ -177,4 +179,4 @@ class Dispatcher:
         if budget is not None and self._book.committed(task.run) + task.price > budget:
             counted = dollars(self._book.committed(task.run))
             control.held = f"the budget of {dollars(budget)} is used up: {counted} is spent or may still be charged"
-        return control.hold()
+        return control.hold(task.id)

@@ -8,7 +8,7 @@ from functools import partial
 from ..log import ExperimentLog
 from ..task import TaskState
 from .account import Accounts
-from .attempts import Attempts
+from .attempts import Attempts, goes_on
 from .book import Book
 from .control import Control, Controls
 from .dispatch import Dispatcher
@@ -113,12 +113,6 @@ class Runs:
         await self.resume(name)
         return len(chosen)
 
-    async def go_on(self, task_id: str) -> None:
-        """Submit another attempt at the point of a task that never arrived."""
-        another = await self._attempts.after_lost(task_id)
-        if another is not None:
-            self._dispatch.spawn([another])
-
     async def _set_state(self, control: Control, state: str) -> None:
         self._controls.set_state(control, state)
         if state != "running":
@@ -157,9 +151,14 @@ class Runs:
                 await self._book.record(task_id, "adopted", run=control.row.name)
 
     async def _drop(self, task_ids: Iterable[str], name: str) -> None:
-        """Cancel what a run planned for points that it no longer has, unless another run wants it."""
+        """Leave to other runs what a run planned for points that it no longer has, or cancel what none of them has."""
         for task_id in task_ids:
-            if self._is_unsent(task_id, name) and not await self._passed_on(task_id, name):
+            if not self._is_unsent(task_id, name) or await self._passed_on(task_id, name):
+                continue
+            others = self._log.others_with(task_id, name)
+            if others:
+                await self._book.record(task_id, "adopted", run=others[0])
+            else:
                 await self._end(task_id, "its point was taken out of the run before it was sent")
 
     async def _passed_on(self, task_id: str, name: str) -> bool:
@@ -167,6 +166,7 @@ class Runs:
         for control in tuple(self._controls.values()):
             if control.row.name != name and task_id in control.task_ids and control.hold() is None:
                 await self._book.record(task_id, "adopted", run=control.row.name)
+                control.wake()
                 self._dispatch.spawn([task_id])
                 return True
         return False
@@ -174,3 +174,32 @@ class Runs:
     def _is_unsent(self, task_id: str, name: str) -> bool:
         task = self._book.tasks.get(task_id)
         return task is not None and task.state is TaskState.PLANNED and task.run == name
+
+    # -- after driving -----------------------------------------------------------------------------------------
+
+    async def go_on(self, task_id: str) -> bool:
+        """See to what follows a task that was driven; answers whether it is to be driven again."""
+        task = self._book.tasks[task_id]
+        if goes_on(task):
+            await self._dispatch.alone(self._after_lost, task_id)
+        return task.state is TaskState.PLANNED and await self._dispatch.alone(self._again, task_id)
+
+    async def _after_lost(self, task_id: str) -> None:
+        """Submit another attempt at the point of a task that never arrived."""
+        another = await self._attempts.after_lost(task_id)
+        if another is not None:
+            self._dispatch.spawn([another])
+
+    async def _again(self, task_id: str) -> bool:
+        """Tell whether what was held back goes on: its run was resumed meanwhile, or another run takes it over."""
+        task = self._book.tasks[task_id]
+        control = self._controls.get(task.run)
+        if self._dispatch.is_closing or control is None or task.state is not TaskState.PLANNED:
+            return False
+        if task_id in control.task_ids and control.hold(task_id) is None:
+            return self._accounts.held(task.provider) is None
+        if await self._passed_on(task_id, task.run):
+            return True
+        if task_id not in control.task_ids:
+            await self._drop([task_id], task.run)
+        return False
