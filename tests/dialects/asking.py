@@ -6,14 +6,15 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from driving import CATALOG
+from driving import CATALOG, GUISES, provider_of
 from hypothesis import strategies as st
 
 from kling_nb.request import CAMERA_AXES, CameraControl, Shot, VideoRequest
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40)
 SAID = TEXT.filter(str.strip)
-IMAGES = st.sampled_from(["https://example.org/frame.png", "sha256:" + "ab" * 32])
+LINKED, STORED = "https://example.org/frame.png", "sha256:" + "ab" * 32
+IMAGES = st.sampled_from([LINKED, STORED])
 REACH = st.one_of(st.integers(-10, 10), st.floats(-10, 10)).filter(bool)
 CAMERAS = st.one_of(
     st.builds(lambda axis, way: CameraControl(**{axis: way}), st.sampled_from(CAMERA_AXES), REACH),
@@ -41,11 +42,20 @@ def sold(provider: str) -> tuple[dict[str, Any], ...]:
     return tuple(row for row in CATALOG.models_table() if row["provider"] == provider)
 
 
+def plain(name: str, model: str | None = None) -> VideoRequest:
+    """Return a plain request that a dialect's provider sells: its first model, the guise's, or the one that is named."""
+    wanted = model or GUISES.get(name, ("", None))[1]
+    row = next(row for row in sold(provider_of(name).id) if wanted in (None, row["model"]))
+    image = LINKED if row["task_type"] == "image2video" else None
+    return VideoRequest(prompt="a fox", model=row["model"], mode=row["mode"], image=image)
+
+
 @st.composite
 def accepted(draw: st.DrawFn, provider: str) -> VideoRequest:
     """Draw a request that the catalogue accepts at a provider: each field is kept if it is accepted with the rest."""
     row = draw(st.sampled_from(sold(provider)))
-    image = draw(IMAGES) if row["task_type"] == "image2video" else None
+    frames = IMAGES if len(CATALOG.provider(provider).images) > 1 else st.just(LINKED)
+    image = draw(frames) if row["task_type"] == "image2video" else None
     request = VideoRequest(prompt=draw(SAID), model=row["model"], mode=row["mode"], image=image)
     assert is_accepted(request, provider)
     for more in draw(st.permutations(draw(fields(row)))):

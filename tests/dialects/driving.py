@@ -13,6 +13,8 @@ from kling_nb.offer import Provider
 T = TypeVar("T")
 CATALOG = catalog.load()
 OWN_ID = "knb-0123456789abcdef"
+GUISES = {"kling-path": ("kling", "kling-3.0"), "falqueue-relay": ("quickrouter-fal", "kling-v2-5-turbo")}
+"""Dialects that speak otherwise for some models or at some providers: where, and a model that is sold so."""
 
 
 class Faulty(Exception):
@@ -24,14 +26,16 @@ class Faulty(Exception):
 
 
 def provider_of(dialect: str) -> Provider:
-    """Return the first provider of the catalogue that speaks a dialect; one without a host at a made-up one."""
-    row = next(row for row in CATALOG.providers.values() if row.dialect == dialect)
+    """Return the first provider of the catalogue that speaks a dialect, or a guise's; a made-up host if it has none."""
+    row = next((row for row in CATALOG.providers.values() if row.dialect == dialect), None)
+    row = row or CATALOG.provider(GUISES[dialect][0])
     return row if row.base_url else replace(row, base_url=f"https://{row.id}.example")
 
 
 def bound(dialect: str) -> Dialect:
     """Return a dialect bound to that provider."""
-    return dialects.load(dialect)(provider_of(dialect))
+    row = provider_of(dialect)
+    return dialects.load(row.dialect)(row)
 
 
 def hold(
