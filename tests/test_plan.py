@@ -253,12 +253,13 @@ def changes(planned: Plan) -> dict[tuple[str, str], tuple[str, Any]]:
 
 def test_the_loss_report_tells_every_kind_of_change() -> None:
     """Filled, defaulted, coerced, dropped, inert and refused are told apart, each with its reason and source."""
-    told = plan(provider=["quickrouter", "openroute", "chanjing", "relay"], model="kling-v1-6", cfg_scale=0, sound="on")
+    asked = {"model": "kling-v2-6", "mode": "pro", "cfg_scale": 0, "watermark": True}
+    told = plan(provider=["quickrouter", "openroute", "chanjing", "relay"], **asked)
     report = changes(told)
     assert ("coerced", 0.5) == report["openroute", "cfg_scale"]
     assert ("defaulted", "1:1") == report["openroute", "aspect_ratio"]
-    assert "dropped" == report["openroute", "sound"][0]
-    assert "refused" == report["relay", "sound"][0]
+    assert "dropped" == report["openroute", "watermark"][0]
+    assert "refused" == report["relay", "model"][0]
     assert "refused" == report["chanjing", "model"][0]
     silent = changes(plan(provider=["quickrouter", "chanjing"], cfg_scale=0.5, mode=None))
     assert ("filled", False) == silent["quickrouter", "multi_shot"]

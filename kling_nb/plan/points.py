@@ -13,7 +13,7 @@ from ..request import VideoRequest
 from ..sweep import Point
 from ..task import Task, TaskState
 from .amounts import interval
-from .shown import point_html
+from .shown import point_html, title
 
 OWN_ID = "‹one per attempt›"
 REUSED = frozenset(TaskState) - {TaskState.CANCELLED, TaskState.REFUSED}
@@ -21,7 +21,7 @@ REUSED = frozenset(TaskState) - {TaskState.CANCELLED, TaskState.REFUSED}
 OFFICIAL: Literal["official"] = "official"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class PlannedPoint:
     """One point as it would be done: the exact call, every difference, the price, or why it is refused.
 
@@ -105,16 +105,26 @@ class PlannedPoint:
         }
 
     def changes(self) -> Iterator[dict[str, Any]]:
-        """Yield one row for each difference between what was asked and what arrives, refusals and warnings included."""
+        """Yield one row for each difference between what was asked and what arrives, refusals and warnings included.
+
+        A warning about a field that is lost anyway is not told twice.
+        """
         at = {"point": self.point.index, "provider": self.provider}
         for one in self.losses:
             yield (
                 at | {"field": one.field, "change": one.change.value, "asked": one.asked, "sent": one.sent} | _why(one)
             )
+        lost = {one.field for one in self.losses if one.is_loss}
         for problem in self.problems:
+            if problem.warning and problem.field in lost:
+                continue
             change = "warned" if problem.warning else "refused"
             told = {"field": problem.field, "change": change, "asked": problem.value, "sent": None}
             yield at | told | {"why": problem.allowed, "source": problem.source}
+
+    def __repr__(self) -> str:
+        """Return where it goes and what would become of it; a notebook shows its call and every difference."""
+        return f"<PlannedPoint {title(self)}>"
 
     def _repr_html_(self) -> str:
         return point_html(self)

@@ -39,15 +39,16 @@ def plan_html(summary: str, points: Sequence[PlannedPoint]) -> str:
 def point_html(point: PlannedPoint) -> str:
     """Return one point: the exact call, and every difference between what was asked and what arrives."""
     rows = [_change_cells(row) for row in _sorted(point.changes())]
-    head = f"<p><b>{escape(_title(point))}</b></p>"
+    head = f"<p><b>{escape(title(point))}</b></p>"
     return f'<div class="{IGNORED}">{head}{_call(point, headed=False)}{_table(rows)}</div>'
 
 
-def _title(point: PlannedPoint) -> str:
+def title(point: PlannedPoint) -> str:
+    """Say a point in one line: where it goes, what would become of it, and for how much."""
     request = point.request
     where = " · ".join(filter(None, [point.provider, request.model, request.mode]))
     price = "" if point.refusals else f", {point.price}"
-    return f"point {point.point.index}: {where}: {point.fate}{price}"
+    return f"{point.point.index}: {where}: {point.fate}{price}"
 
 
 def _points(points: Sequence[PlannedPoint]) -> str:
@@ -124,8 +125,8 @@ def _call(point: PlannedPoint, *, headed: bool) -> str:
         return ""
     body = json.dumps(point.call.get("body"), ensure_ascii=False, indent=1)
     line = f"{point.call['method']} {point.call['url']}"
-    title = f"<p>{escape(_title(point))}</p>" if headed else ""
-    return f"{title}<pre>{escape(line)}\n{escape(body)}</pre>"
+    head = f"<p>{escape(title(point))}</p>" if headed else ""
+    return f"{head}<pre>{escape(line)}\n{escape(body)}</pre>"
 
 
 def _table(rows: Sequence[dict[str, str]], *, numbered: bool = False) -> str:
