@@ -17,8 +17,8 @@ from kling_nb.simulator.store import Task
 from kling_nb.simulator.wire import HangUp, patience, under
 from kling_nb.simulator.world import DAY_S, World
 
-EXPIRED_STATUS = {"kling": 403, "fal": 404}
-"""Not documented by either: a CDN that signs its links answers 403, one that deletes answers 404."""
+EXPIRED_STATUS = {"kling": 403, "fal": 404, "quickrouter": 403, "relay": 403, "openroute": 403}
+"""Not documented by any: a CDN that signs its links answers 403, one that deletes answers 404; relays pass Kling's on."""
 
 HUGE_BYTES = 50 * 10**9
 _HTML = "<!doctype html><html><head><title>Please sign in</title></head><body>Sign in to continue</body></html>"
@@ -43,19 +43,23 @@ class Cdn:
         task = self._world.store.one("asset = ?", (request.path_params["path"],))
         if task is None:
             return Response("Not Found", 404)
+        return await self.sent(task, request, request.headers.get("range", ""))
+
+    async def sent(self, task: Task, request: Request, asked: str) -> Response:
+        """The clip of *task*, or the range of it that is *asked* for, with what may go wrong on the way."""
         event = Event(task.provider, "asset", task.model, task.prompt)
         line = self._world.strike(event, WIRE)
         if line is None and (fault := self._world.strike(event, CLIP)):
             return await self._faulty(task, fault, request)
-        return await under(line, request, lambda: self._served(task, request))
+        return await under(line, request, lambda: self._served(task, asked))
 
-    def _served(self, task: Task, request: Request) -> Response:
+    def _served(self, task: Task, asked: str) -> Response:
         now = self._world.now()
         if task.state(now) != "done":
             return Response("Not Found", 404)
         if now > task.ended_at + self._world.lifetimes.get(task.provider, DAY_S):
             return _expired(task)
-        return ranged(self._bytes(task), request.headers.get("range", ""))
+        return ranged(self._bytes(task), asked)
 
     async def _faulty(self, task: Task, fault: Fault, request: Request) -> Response:
         if fault.action == "expired":

@@ -14,6 +14,8 @@ an accepted task          ``risk-control`` (fails late), ``fail`` (fails late wi
 what a look-up shows      ``backwards`` (one state earlier than true), ``missing`` (left out of a list),
                           ``foreign`` (the clip's URL on another host; *body* = that URL's beginning),
                           ``relay-status`` (quickrouter-fal only: a status word instead of fal's own 400)
+how it is written         ``shape`` (quickrouter only: *body* is A, C, D or D'), ``no-url`` (openroute only: a finished
+                          task without its clip's URL), ``old-url`` (openroute only: the URL as ``fail_reason``)
 the clip                  ``cut`` (fewer bytes than declared), ``expired``, ``wrong-type`` (HTML with 200),
                           ``slow`` (spread over *seconds*), ``huge`` (declares 50 GB)
 ========================  =====================================================================================
@@ -40,9 +42,10 @@ BEFORE = frozenset({"http", "html", "reset", "hang"})
 AFTER = frozenset({"lost", "late", "malformed", "truncated", "empty"})
 SUBMIT = frozenset({"busy", "funds", "moderation", "risk-control", "fail", "stall"})
 LOOKUP = frozenset({"backwards", "missing", "foreign", "relay-status"})
+SHAPE = frozenset({"shape", "no-url", "old-url"})
 CLIP = frozenset({"cut", "expired", "wrong-type", "slow", "huge"})
 WIRE = BEFORE | AFTER
-ACTIONS = WIRE | SUBMIT | LOOKUP | CLIP
+ACTIONS = WIRE | SUBMIT | LOOKUP | SHAPE | CLIP
 OPERATIONS = frozenset({"submit", "status", "list", "result", "cancel", "asset", "find", "token"})
 
 
@@ -111,7 +114,7 @@ class Fault:
             return (self.operation,)
         if self.action in CLIP:
             return ("asset",)
-        if self.action in LOOKUP:
+        if self.action in LOOKUP | SHAPE:
             return ("list",) if self.action == "missing" else ("status", "list", "result", "find")
         return ("submit",)
 
@@ -134,6 +137,12 @@ DIRECTIVES: dict[str, Fault] = {
     "missing": Fault(action="missing", times=None),
     "foreign": Fault(action="foreign", times=None),
     "relay-status": Fault(action="relay-status", times=None),
+    "shape-a": Fault(action="shape", times=None, body="A"),
+    "shape-c": Fault(action="shape", times=None, body="C"),
+    "shape-d": Fault(action="shape", times=None, body="D"),
+    "shape-d-prime": Fault(action="shape", times=None, body="D'"),
+    "no-url": Fault(action="no-url", times=None),
+    "old-url": Fault(action="old-url", times=None),
     "clip-cut": Fault(action="cut"),
     "clip-expired": Fault(action="expired", times=None),
     "clip-html": Fault(action="wrong-type"),

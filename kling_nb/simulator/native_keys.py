@@ -45,9 +45,11 @@ def _unpadded(part: str) -> bytes:
 
 
 def json_object(raw: bytes) -> dict[str, Any] | None:
-    """The JSON object in these bytes, if there is one."""
+    """The JSON object in these bytes, if there is one; half of a surrogate pair becomes ``?``."""
     try:
         value = json.loads(raw)
-    except ValueError:
+        if b"\\ud" in raw.lower():
+            value = json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

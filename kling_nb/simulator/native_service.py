@@ -26,10 +26,20 @@ RISK = "Failure to pass the risk control system"
 
 
 class Service:
-    """One account over one world; *provider* is the name under which its tasks are stored."""
+    """One account over one world; *provider* is the name under which its tasks are stored.
 
-    def __init__(self, world: World, provider: str = "kling", account: str = ACCESS) -> None:
+    *named* makes a task's id from a seeded number (default: Kling's 18 digits).
+    """
+
+    def __init__(
+        self,
+        world: World,
+        provider: str = "kling",
+        account: str = ACCESS,
+        named: Callable[[int], str] | None = None,
+    ) -> None:
         self.world, self.provider, self.account = world, provider, account
+        self._named = named or task_id
 
     def answer(self, request: Request, work: Callable[[], object]) -> Response:
         """What *work* returns as ``data``, or its refusal with HTTP status and code."""
@@ -61,7 +71,7 @@ class Service:
 
     def accept(self, order: Order, folder: str) -> Task:
         """Enter a task; *folder* is a part of its clip's address."""
-        return self.world.accept(order, task_id, lambda number: asset(folder, number))
+        return self.world.accept(order, self._named, lambda number: asset(folder, number))
 
     def seen(self, request: Request, task: Task, fault: Fault | None) -> tuple[State, str]:
         """The state that a look-up shows, and where its clip lies."""

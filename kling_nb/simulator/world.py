@@ -7,7 +7,7 @@ import json
 import math
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -76,7 +76,8 @@ class Provider:
 class World:
     """The simulator as its dialects see it.
 
-    *token_now* is the clock of credentials; *lifetimes* are seconds that clip links and results are kept.
+    *token_now* is the clock of credentials; *lifetimes* are seconds that clip links and results are kept; *shapes*
+    chooses by provider among answers that no page describes.
     """
 
     seed: int
@@ -88,6 +89,7 @@ class World:
     lifetimes: Mapping[str, float]
     size: str
     errors_as_200: bool
+    shapes: Mapping[str, str] = field(default_factory=dict)
 
     def strike(self, event: Event, actions: frozenset[str]) -> Fault | None:
         """The scripted fault for this event, if one is due."""
