@@ -27,10 +27,21 @@ BUILT_IN = {
     "fal": "kling_nb.simulator.falqueue:provider",
     "quickrouter-fal": "kling_nb.simulator.quickrouter_fal:provider",
     "chanjing": "kling_nb.simulator.chanjing:provider",
+    "quickrouter": "kling_nb.simulator.quickrouter:provider",
+    "relay": "kling_nb.simulator.relay:provider",
+    "openroute": "kling_nb.simulator.openroute:provider",
 }
 """Dialects that need no installed metadata; others come from the entry-point group ``kling_nb.simulators``."""
 
-SLOTS = {"kling": 5, "fal": 10, "quickrouter-fal": 10, "chanjing": 5}
+SLOTS = {
+    "kling": 5,
+    "fal": 10,
+    "quickrouter-fal": 10,
+    "chanjing": 5,
+    "quickrouter": 5,
+    "relay": 5,
+    "openroute": 5,
+}
 LIFETIMES_S = {
     "kling": 30 * DAY_S,
     "fal": 7 * DAY_S,
@@ -38,6 +49,9 @@ LIFETIMES_S = {
     "quickrouter-fal": 7 * DAY_S,
     "chanjing": 7 * DAY_S,
     "chanjing-token": DAY_S,
+    "quickrouter": 3 * DAY_S,
+    "relay": 3 * DAY_S,
+    "openroute": 3 * DAY_S,
 }
 
 
@@ -46,12 +60,13 @@ class Simulator:
 
     *folder* keeps ``simulator.sqlite`` (None: in memory), so that a new simulator on it continues where the last
     stood.  *now* returns unix seconds and rules every task; *token_now* (default *now*) rules credentials.
-    *slots* limits concurrent tasks, for Kling per account and model, for fal per account; it is merged over
+    *slots* limits concurrent tasks, for Kling and its relays per account and model, for fal per account; it is merged over
     :data:`SLOTS`, and ``math.inf`` lifts a limit.  *lifetimes* (seconds, merged over :data:`LIFETIMES_S`) says how
     long clip links (by provider), fal's JSON results (``fal-result``) and tokens (``chanjing-token``) are good.
     *size* "real" renders clips at 720p and up instead of thumbnails.  *root* additionally serves that provider at
     ``/``, where its paths come before another provider's of the same beginning.
-    *errors_as_200* makes Kling answer its error bodies with HTTP 200, as has been measured too.
+    *errors_as_200* makes Kling answer its error bodies with HTTP 200, as has been measured too.  *shapes* says how
+    an undocumented query answers: ``quickrouter`` in A, C (the default), D or D'.
     """
 
     def __init__(  # noqa: PLR0913 - each is a dial of its own
@@ -67,6 +82,7 @@ class Simulator:
         root: str | None = None,
         errors_as_200: bool = False,
         lifetimes: Mapping[str, float] | None = None,
+        shapes: Mapping[str, str] | None = None,
     ) -> None:
         store = Store(folder / "simulator.sqlite" if folder else None)
         self._world = World(
@@ -79,6 +95,7 @@ class Simulator:
             lifetimes={**LIFETIMES_S, **(lifetimes or {})},
             size=size,
             errors_as_200=errors_as_200,
+            shapes=shapes or {},
         )
         self._providers = {name: make(self._world) for name, make in dialects().items()}
         self.app: ASGIApp = Line(Router(self._routes(root)))
