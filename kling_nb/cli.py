@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
-import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--run", help="only this run")
     export.add_argument("--x", help="column of the table that makes the page's columns")
     export.add_argument("--y", help="column of the table that makes the page's rows")
-    _command(commands, "doctor", _doctor, "say which providers can be used and what can be shown here")
+    _doctor_command(commands)
     return parser
 
 
@@ -93,6 +91,14 @@ def _simulate_command(commands: Any) -> None:
     simulate.add_argument("--tls", action="store_true", help="serve https, with a certificate made on the spot")
     simulate.add_argument("--seed", type=int, default=7, help="seed of ids, latencies and clips (default: 7)")
     simulate.add_argument("--folder", type=Path, help="keep its state here (default: in memory)")
+
+
+def _doctor_command(commands: Any) -> None:
+    doctor = _command(commands, "doctor", _doctor, "say which providers can be used and what can be shown here")
+    ask = "ask each provider that has key and host, or those that are named, one free call: is the key accepted?"
+    doctor.add_argument("--reach", nargs="*", metavar="provider", help=ask)
+    doctor.add_argument("--providers", type=Path, metavar="file", help="a TOML file of your own providers")
+    doctor.add_argument("--catalog", type=Path, metavar="file", help="a TOML file of your own models and prices")
 
 
 def _sweep_options(parser: argparse.ArgumentParser) -> None:
@@ -255,22 +261,25 @@ def _export(arguments: argparse.Namespace) -> int:
     return SAVED
 
 
-def _doctor(_: argparse.Namespace) -> int:
-    from . import keys
+def _doctor(arguments: argparse.Namespace) -> int:
+    from . import doctor
     from .catalog import load
 
+    catalog = load(arguments.catalog, arguments.providers)
+    for name in arguments.reach or ():
+        catalog.provider(name)
+    _print_lines(doctor.report(catalog))
+    if arguments.reach is None:
+        return SAVED
+    asked = doctor.ask(catalog, arguments.reach)
+    _print_lines(doctor.answers(asked))
+    return SAVED if all(one.usable for one in asked) else UNSAVED
+
+
+def _print_lines(lines: Iterable[str]) -> None:
     console = _console()
-    for provider in load().providers.values():
-        base_url = keys.base_url_of(provider) or "no host is known"
-        key = keys.find_key(provider)
-        told = f"key from {key.source}" if key else f"no key: set {keys.key_variable(provider.id)}"
-        console.print(f"{provider.id:<16} {base_url}  {told}", markup=False, soft_wrap=True)
-    for name, use in (("keyring", "keys from the system's keyring"), ("httpx2", "the faster HTTP client")):
-        found = "yes" if importlib.util.find_spec(name) else "not installed"
-        console.print(f"{name:<16} {found} ({use})", markup=False)
-    browser = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "firefox"))), "none found")
-    console.print(f"{'browser':<16} {browser} (pages open in any)", markup=False)
-    return SAVED
+    for line in lines:
+        console.print(line, markup=False, soft_wrap=True)
 
 
 if __name__ == "__main__":
