@@ -88,15 +88,12 @@ class Book:
         self._changes += changes
         if self._flush is None:
             self._flush = _Flush()
-            await self._clock.beat()
-            self._write()
+            try:
+                await self._clock.beat()
+            finally:
+                self._write()  # although cancelled: an answer that came must not be lost to somebody who detaches
             return
         await self._flush.joined()
-
-    def finish(self) -> None:
-        """Write what waits for the next beat: an answer that was received must not be lost to somebody who detaches."""
-        if self._changes and self.broken is None:
-            self._write()
 
     def _write(self) -> None:
         changes, flush = self._changes, self._flush

@@ -25,6 +25,7 @@ GoOn = Callable[[str], Awaitable[bool]]
 """Sees to what follows a task that was driven; answers whether it is to be driven again."""
 
 NOT_OPEN = "its run is not open: lab.run(name).resume() goes on"
+LAST_TURNS = 50  # of the loop: enough to read an answer that is there, and to write it; they take no time
 UNMOVED = (TaskState.STALLED, TaskState.EXPIRED, TaskState.CANCELLED)
 """States in which a task may still be looked at, without anybody having to wait for that."""
 
@@ -38,7 +39,6 @@ class Dispatcher:
         self._book = book
         self._controls = controls
         self._accounts = accounts
-        self.is_closing = False
         self.is_closing = False
         self._driving: set[str] = set()
         self._turn = anyio.Lock()
@@ -63,9 +63,13 @@ class Dispatcher:
         """Wait until there is a group to work in."""
         await self._begun.wait()
 
-    def end(self) -> None:
-        """Leave everything as it is."""
+    async def end(self) -> None:
+        """Submit nothing more, take in what has already arrived, and leave the rest as it is."""
+        self.is_closing = True
+        for _ in range(LAST_TURNS):
+            await anyio.lowlevel.checkpoint()
         self._group.cancel_scope.cancel()
+        await anyio.lowlevel.checkpoint()
 
     async def alone(self, work: Callable[..., Awaitable[T]], *args: Any) -> T:
         """Do what plans or steers while nobody else does: two starts at once would not see each other's tasks."""

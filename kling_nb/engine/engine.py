@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import anyio
-
 from .. import media
 from ..catalog import Catalog
 from ..dialect import Call, Dialect
@@ -170,9 +168,7 @@ class Engine:
         self._dispatch.spawn(task.id for task in self.book.tasks.values() if task.state.is_sent)
 
     async def _detach(self) -> None:
-        self._dispatch.end()
-        await anyio.lowlevel.checkpoint()
-        self.book.finish()
+        await self._dispatch.end()
         await self._wire.aclose()
         self._close_app()
 
