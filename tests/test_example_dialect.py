@@ -34,6 +34,21 @@ print(json.dumps({
 played.close()
 """
 
+BROKEN = """
+import json, sys
+from kling_nb import dialects
+from kling_nb.errors import InputError
+from kling_nb.simulator import Simulator
+
+played = Simulator(None)
+print(json.dumps([name for name in ("kling", "fal", "broken") if name in played.providers]))
+played.close()
+try:
+    dialects.load("broken")
+except InputError as error:
+    sys.stderr.write(str(error))
+"""
+
 LIVE = """
 import json
 import kling_nb as kn
@@ -123,6 +138,20 @@ def test_it_keeps_the_contract_of_every_dialect(installed: Path, tmp_path: Path)
     assert done.returncode == 0, done.stdout
     assert "test_encoding_is_pure[postcard]" in done.stdout
     assert "[native]" not in done.stdout
+
+
+def test_a_broken_package_stops_nobody_else(tmp_path: Path) -> None:
+    """Where an installed dialect or simulated provider does not load, the others do, and it is named."""
+    metadata = tmp_path / "broken-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    groups = ("kling_nb.dialects", "kling_nb.simulators")
+    points = "\n".join(f"[{group}]\nbroken = no_such_module:thing" for group in groups)
+    (metadata / "entry_points.txt").write_text(points)
+    done = python(tmp_path, tmp_path, "-c", BROKEN)
+    assert ["kling", "fal"] == said(done)
+    assert "the simulated provider 'broken' (no_such_module:thing) does not load" in done.stderr
+    assert "the dialect 'broken' (no_such_module:thing) does not load" in done.stderr
 
 
 def test_the_two_modules_import_nothing_of_each_other() -> None:

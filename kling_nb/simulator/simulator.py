@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,6 +22,8 @@ from kling_nb.simulator.faults import Fault, Faults
 from kling_nb.simulator.store import Charge, Store, Task
 from kling_nb.simulator.wire import Line
 from kling_nb.simulator.world import DAY_S, Provider, World
+
+_log = logging.getLogger(__name__)
 
 BUILT_IN = {
     "kling": "kling_nb.simulator.native:provider",
@@ -172,10 +175,16 @@ class Simulator:
 
 
 def dialects() -> dict[str, Callable[[World], Provider]]:
-    """Every known dialect by name, built-in ones first; an installed one may replace a built-in of its name."""
+    """Every known dialect by name, built-in ones first; an installed one may replace a built-in of its name.
+
+    One that does not load is left out with a warning: what another package breaks must not stop the rest.
+    """
     found = {name: _loaded(place) for name, place in BUILT_IN.items()}
     for point in entry_points(group="kling_nb.simulators"):
-        found[point.name] = point.load()
+        try:
+            found[point.name] = point.load()
+        except Exception as error:  # noqa: BLE001 - a foreign module may raise anything
+            _log.warning("the simulated provider %r (%s) does not load: %s", point.name, point.value, error)
     return found
 
 

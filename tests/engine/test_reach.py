@@ -73,7 +73,7 @@ def body(value: object, status: str = "200 OK") -> bytes:
     return answer(json.dumps(value).encode(), status, "content-type: application/json")
 
 
-PLAYED = ("kling", "fal", "chanjing", "quickrouter", "relay", "openroute")
+PLAYED = ("kling", "fal", "chanjing", "quickrouter", "quickrouter-fal", "relay", "openroute")
 
 
 @pytest.mark.parametrize("provider", PLAYED)
