@@ -73,7 +73,6 @@ MODELS: dict[str, Model] = {
         audio=(),
         always_heard=True,
         multi_shot=True,
-        prompt_most=3072,
     ),
     "kling-o1": Model(
         legacy="kling-video-o1",

@@ -111,7 +111,7 @@ def test_credentials_of_another_type(simulator: Simulator, body: object) -> None
 def test_a_bad_token(simulator: Simulator, forged: str) -> None:
     """No token, or one that was not issued, is 10400 everywhere, before anything else is read."""
     client = Holder(simulator, forged.encode())  # type: ignore[arg-type]
-    for reply in (client.get(TASK), client.post(f"{TASK}/submit", {}), client.post(f"{TASK}/page", {})):
+    for reply in (client.get(TASK), client.post(f"{TASK}/submit", []), client.post(f"{TASK}/page", [])):
         assert code(reply) == 10400
 
 
@@ -133,6 +133,7 @@ def test_the_life_of_a_token_is_a_dial_on_its_own_clock(made: Made, clock: Clock
     client = made(token_now=real, lifetimes={"chanjing-token": 300})
     clock.forward(10**6)
     assert code(client.post(f"{TASK}/page", {})) == 0
+    assert fresh(client.simulator)["expire_in"] == START + 300
     real.forward(300)
     assert code(client.post(f"{TASK}/page", {})) == 10400
 
@@ -218,6 +219,12 @@ def test_a_good_submit_is_charged_at_the_list_price(chanjing: Holder, fields: di
     assert [usd] == [str(charge.usd) for charge in chanjing.simulator.ledger()]
 
 
+def test_the_callback_changes_nothing(made: Made) -> None:
+    """Where a callback goes is no part of what a task is drawn from."""
+    ids = [submitted(made(), callback=f"https://example.org/{n}") for n in range(2)]
+    assert ids[0] == ids[1]
+
+
 # --- look-ups
 
 
@@ -301,6 +308,7 @@ def test_a_failure_says_so_and_costs_nothing(made: Made, clock: Clock, action: s
     """A failed task is an Error with a message, and its charge is taken back."""
     client = made(Fault(action=action))
     task = submitted(client)
+    assert shown(client, task)["err_msg"] == ""
     clock.forward(5000)
     data = shown(client, task)
     assert ("Error", []) == (data["progress_desc"], data["output_url"])

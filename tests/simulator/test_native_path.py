@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -192,6 +193,33 @@ def test_bounds_of_a_listing(path: Client, body: dict[str, Any]) -> None:
     assert refusal(path, "/tasks", body)[:2] == (400, 1201)
 
 
+@pytest.mark.parametrize(
+    ("place", "body", "shown"),
+    [
+        (f"{T2V}/kling-3.0-turbo", FOX | {"settings": {"aspect_ratio": "1:1"}}, ("kling-3.0-turbo", "1:1", True)),
+        (f"{T2V}/kling-3.0", FOX, ("kling-3.0", "16:9", False)),
+        (f"{T2V}/kling-3.0", FOX | {"settings": {"audio": "native"}}, ("kling-3.0", "16:9", True)),
+        (
+            f"{I2V}/kling-3.0",
+            {"contents": [{"type": "first_frame", "url": png(300, 600)}]},
+            ("kling-3.0", "9:16", False),
+        ),
+        (
+            f"{OMNI}/kling-o1",
+            {"contents": [PROMPT, {"type": "refer_image", "url": png()}], "settings": {"aspect_ratio": "9:16"}},
+            ("kling-o1", "9:16", False),
+        ),
+    ],
+)
+def test_the_clip_shows_what_was_asked_for(
+    path: Client, place: str, body: dict[str, Any], shown: tuple[str, str, bool]
+) -> None:
+    """A clip is told the model as the path has it, the ratio that was asked for or that of the frame, and sound."""
+    assert path.post(place, body).json()["code"] == 0
+    scene = json.loads(path.simulator._world.store.tasks()[0].scene)
+    assert shown == (scene["model"], scene["ratio"], scene["sound"])
+
+
 # --- the account
 
 
@@ -264,6 +292,7 @@ def test_the_list_price_is_charged(path: Client, model: str, settings: dict[str,
         ("kling-3.0", {"prompt": " "}, "prompt can not be null"),
         ("kling-3.0", {"prompt": 5}, "prompt value '5' is invalid"),
         ("kling-3.0", {"prompt": "x" * 3073}, "prompt length can not exceed 3072, got 3073"),
+        ("kling-3.0-turbo", {"prompt": "x" * 2501}, "prompt length can not exceed 2500, got 2501"),
         ("kling-2.6", {"prompt": "x" * 2501}, "prompt length can not exceed 2500, got 2501"),
         ("kling-3.0", {"settings": []}, "settings value '[]' is invalid"),
         ("kling-3.0", {"options": "x"}, "options value 'x' is invalid"),
@@ -304,6 +333,7 @@ def test_text_to_video_refuses(path: Client, model: str, fields: dict[str, Any],
     ("model", "fields"),
     [
         ("kling-3.0", {"prompt": "shot 1, 2, a; shot 2, 3, b;"}),
+        ("kling-3.0", {"prompt": "x" * 3072}),
         ("kling-3.0", {"prompt": "shot 1, 2, a", "settings": {"multi_shot": False}}),
         ("kling-2.6", {"prompt": "shot 1, 2, a", "settings": {"multi_shot": False}}),
         ("kling-2.5-turbo", {"settings": {"audio": "off", "aspect_ratio": "9:16"}}),

@@ -168,6 +168,8 @@ def probed(clip: bytes) -> tuple[int, int, int, str, list[str]]:
     [
         ({}, "small", (288, 162, 121, "h264", ["video"])),
         ({"mode": "std", "ratio": "9:16"}, "small", (126, 224, 121, "h264", ["video"])),
+        ({"mode": "std", "ratio": "4:3"}, "small", (168, 126, 121, "h264", ["video"])),
+        ({"mode": "std", "ratio": "3:4"}, "real", (720, 960, 121, "h264", ["video"])),
         ({"ratio": "1:1", "seconds": 10}, "small", (162, 162, 241, "h264", ["video"])),
         ({"sound": True}, "small", (288, 162, 121, "h264", ["video", "audio"])),
         ({"mode": "std"}, "real", (1280, 720, 121, "h264", ["video"])),
