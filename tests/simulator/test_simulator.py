@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -236,6 +237,48 @@ def test_unknown_provider_is_answered_with_the_known(simulator: Simulator) -> No
     assert {"kling", "fal"} < set(simulator.providers)
     with pytest.raises(KeyError, match=f"there are: {', '.join(simulator.providers)}"):
         simulator.path("sora")
+
+
+PROBES = {
+    "kling": ("POST", "/text-to-video/kling-3.0"),
+    "fal": ("POST", TURBO),
+    "quickrouter-fal": ("POST", TURBO),
+    "chanjing": ("GET", "/open/v1/ai_creation/task"),
+    "quickrouter": ("POST", "/kling/v1/videos/text2video"),
+    "relay": ("POST", "/kling/v1/videos/text2video"),
+    "openroute": ("POST", "/v1/videos"),
+}
+
+
+def refused(simulator: Simulator, provider: str, place: str) -> str:
+    """How somebody without a key is told so, in the provider's own words but for the trace id."""
+    method, path = PROBES[provider]
+    body = {} if method == "POST" else None
+    reply = Client(simulator, provider).send(method, f"http://simulator{place}{path}", body)
+    return re.sub(r"[0-9a-f]{8}-?[0-9a-f-]{24,27}", "TRACE", f"{reply.status_code} {reply.text}")
+
+
+@pytest.mark.parametrize("root", sorted(PROBES))
+def test_each_provider_can_be_served_at_the_root(clock: Clock, root: str) -> None:
+    """At the root a provider answers as it does at its own place, and there they all stay."""
+    plain, rooted = Simulator(None, now=clock), Simulator(None, now=clock, root=root)
+    own = {name: refused(plain, name, plain.path(name)) for name in plain.providers}
+    assert own == {name: refused(rooted, name, rooted.path(name)) for name in rooted.providers}
+    assert own[root] == refused(rooted, root, "")
+    plain.close()
+    rooted.close()
+
+
+def test_a_relay_at_the_root_comes_before_the_place_of_kling(clock: Clock) -> None:
+    """Where a path at the root begins like another provider's place, the root has it."""
+    simulator = Simulator(None, now=clock, root="relay")
+    relay = Client(simulator, "relay", "Bearer " + simulator.key("relay"))
+    headers = {"accept": "application/json"}
+    body = {"model_name": "kling-v1-6", "prompt": "a fox", "duration": 5}
+    reply = relay.post("http://simulator/kling/v1/videos/text2video", body, headers=headers)
+    assert reply.json()["code"] == 0, reply.text
+    assert [charge.provider for charge in simulator.ledger()] == ["relay"]
+    simulator.close()
 
 
 def test_nothing_else_of_the_package_is_imported() -> None:
