@@ -77,11 +77,31 @@ class LogTooNew(LabError):
 
 
 class ProviderError(KlingError):
-    """The provider answered, and the answer is no or cannot be understood. `fault` says whose it is."""
+    """The provider answered, and the answer is no or cannot be understood.
 
-    def __init__(self, message: str, fault: Any = None) -> None:
+    The message says where, whose fault it is, the provider's own words, what was tried, what it cost and what to do.
+
+    Attributes
+    ----------
+    fault
+        What was made of the answer, a `kling_nb.dialect.Fault`; `None` for a task that failed later, or nonsense.
+    whose
+        ``key``, ``balance``, ``parameters``, ``content policy``, ``full``, ``rate``, ``provider``, ``missing``, or empty.
+    tries
+        How often it was asked.
+    charged
+        Whether it cost money; `None` where that is not known.
+
+    """
+
+    def __init__(
+        self, message: str, fault: Any = None, *, whose: str = "", tries: int = 1, charged: bool | None = None
+    ) -> None:
         super().__init__(message)
         self.fault = fault
+        self.whose = whose or str(getattr(fault, "whose", ""))
+        self.tries = tries
+        self.charged = charged
 
 
 class WireError(KlingError):

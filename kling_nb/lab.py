@@ -496,7 +496,7 @@ def _confirm(plan: Plan, above: Decimal | None) -> None:
 
 def _not_saved(task: Task, held: str | None) -> KlingError:
     if task.state is TaskState.FAILED:
-        return ProviderError(task.reason)
+        return ProviderError(task.reason, whose=task.cause, charged=task.charged)
     ways = {
         TaskState.UNCERTAIN: f"it is uncertain, {dollars(task.price)} at stake; lab.uncertain() shows what can be done",
         TaskState.PLANNED: f"it was not sent: {held or task.reason}",

@@ -7,12 +7,13 @@ from typing import TypeVar
 
 import anyio
 
-from ..dialect import Call, Credential, Dialect, Fault, Reply, Unreadable, Whose, origin
+from ..dialect import Call, Credential, Dialect, Fault, Reply, Unreadable, origin
 from ..errors import KlingError, ProviderError, WireError
 from ..offer import Provider
 from ..wire import Wire
 from .gate import Gate
 from .loop import Clock
+from .told import told
 
 T = TypeVar("T")
 
@@ -129,7 +130,7 @@ class Account:
             if fault is None:
                 return reply
             if failures == TRIES or not (fault.again or (fault.renew and not renew)):
-                raise self.error(fault)
+                raise ProviderError(told(fault, self.provider, _asked(failures)), fault, tries=failures)
             renew = fault.renew
             await self._clock.sleep(0 if renew else self._after(fault, failures))
         raise AssertionError(failures)
@@ -137,9 +138,9 @@ class Account:
     def _after(self, fault: Fault, failures: int) -> float:
         return backoff_s(failures) if fault.after is None else min(fault.after, BACKOFF_MOST_S)
 
-    def error(self, fault: Fault) -> ProviderError:
-        """Return the error of a fault: what the provider said, and what to do."""
-        return ProviderError(told(fault, self.provider), fault)
+
+def _asked(times: int) -> str:
+    return "asked once" if times == 1 else f"asked {times} times"
 
 
 class Accounts(dict[str, Account]):
@@ -165,21 +166,3 @@ class Accounts(dict[str, Account]):
         """Return why nothing more is submitted at a provider, if so."""
         account = self.get(name)
         return None if account is None else account.held
-
-
-DO: dict[Whose, str] = {
-    Whose.KEY: "check the key: {variable}",
-    Whose.BALANCE: "top up the account, then run.resume()",
-    Whose.PARAMETERS: "change the request",
-    Whose.POLICY: "change the prompt or the image; the same request sometimes passes on run.retry()",
-    Whose.FULL: "it is tried again by itself",
-    Whose.RATE: "it is tried again by itself",
-    Whose.PROVIDER: "run.retry() tries again",
-    Whose.MISSING: "look it up in the provider's console",
-}
-
-
-def told(fault: Fault, provider: Provider) -> str:
-    """Say a fault in one sentence: where, whose, the provider's words, what to do."""
-    variable = f"KLING_NB_{provider.id.upper().replace('-', '_')}_KEY"
-    return f"{provider.id} ({fault.whose}): {fault}; {DO[fault.whose].format(variable=variable)}"

@@ -8,7 +8,8 @@ from functools import partial
 from ..dialect import Call, Fault, Whose
 from ..errors import Doubt, KlingError, NotSent, ProviderError, WireError
 from ..task import Task, TaskState, Ticket
-from .account import UNSENT_MOST, Account, backoff_s, told
+from .account import UNSENT_MOST, Account, backoff_s
+from .told import told, told_of_submit
 from .tools import Tools
 
 _log = logging.getLogger("kling_nb")
@@ -87,7 +88,7 @@ class Buyer:
         if fault is None:
             return await self._doubted(task, f"{account.provider.id} accepted it without an id"), False
         renew = fault.renew and not renewed
-        return await self._faulted(task, account, fault, renew=renew), renew
+        return await self._faulted(task, account, fault, renew=renew, renewed=renewed), renew
 
     async def _accepted(self, task: Task, account: Account, ticket: Ticket) -> Task:
         account.gate(task.model).accepted(self._clock.now())
@@ -108,9 +109,10 @@ class Buyer:
         except (WireError, ProviderError) as error:
             _log.info("cancelling %s was not possible: %s", task_id, error)
 
-    async def _faulted(self, task: Task, account: Account, fault: Fault, *, renew: bool) -> Task:
+    async def _faulted(self, task: Task, account: Account, fault: Fault, *, renew: bool, renewed: bool) -> Task:
         """Sort a provider's no: in doubt, worth another try, holding the whole account, or final."""
         words = told(fault, account.provider)
+        final = told_of_submit(fault, account.provider, renewed=renewed)
         if not fault.rejected:
             return await self._doubted(task, words)
         if fault.again:
@@ -119,9 +121,9 @@ class Buyer:
             if gate.is_shut:
                 account.held = f"{words}; that for more than an hour: run.resume() tries again"
         elif fault.whose in (Whose.KEY, Whose.BALANCE) and not renew:
-            account.held = words
+            account.held = words = final
         elif not renew:
-            return await self._book.record(task.id, "failed", reason=words, cause=fault.whose, charged=False)
+            return await self._book.record(task.id, "failed", reason=final, cause=fault.whose, charged=False)
         return await self._book.record(task.id, "pushed_back", reason=words, cause=fault.whose)
 
     async def _not_sent(self, task: Task, account: Account, why: str) -> Task:

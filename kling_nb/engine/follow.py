@@ -8,6 +8,7 @@ from typing import Any
 from ..dialect import Asset, Phase, Status, Whose
 from ..task import Cost, Task, TaskState
 from .account import Account
+from .told import told_of_task
 from .tools import Tools
 from .watch import Member, Watch
 
@@ -79,7 +80,7 @@ class Follower:
         provider = self._t.account(task.provider).provider
         charged = False if provider.refunds_failures else status.charged
         cause = status.whose or Whose.PROVIDER
-        words = f"{provider.id} ({cause}): {status.reason}"
+        words = told_of_task(provider, cause, status.reason, charged=charged)
         await self._book.record(
             task.id, "failed", reason=words, cause=cause, charged=charged, **_cost_data(status.cost)
         )

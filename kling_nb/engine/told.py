@@ -1,0 +1,44 @@
+"""A provider's no in one sentence: whose fault, its own words, whether it was tried again, what it cost, what to do."""
+
+from __future__ import annotations
+
+from ..dialect import Fault, Whose
+from ..keys import key_variable
+from ..offer import Provider
+
+DO: dict[Whose, str] = {
+    Whose.KEY: "check the key: {variable}",
+    Whose.BALANCE: "top up the account, then run.resume()",
+    Whose.PARAMETERS: "change the request",
+    Whose.POLICY: "change the prompt or the image; the same request sometimes passes on run.retry()",
+    Whose.FULL: "it is tried again by itself",
+    Whose.RATE: "it is tried again by itself",
+    Whose.PROVIDER: "run.retry() tries again",
+    Whose.MISSING: "look it up in the provider's console",
+}
+COST = {
+    True: "it was charged",
+    False: "nothing was charged",
+    None: "whether it was charged is not known, so that it counts as spent",
+}
+
+
+def told(fault: Fault, provider: Provider, *more: str) -> str:
+    """Say a fault in one sentence; ``more`` are clauses about tries and cost."""
+    return _sentence(provider, fault.whose, str(fault), *more)
+
+
+def told_of_submit(fault: Fault, provider: Provider, *, renewed: bool) -> str:
+    """Say why a submit was rejected: nothing was bought."""
+    tried = "tried twice, with the credential renewed" if renewed else "not tried again"
+    return told(fault, provider, tried, COST[False])
+
+
+def told_of_task(provider: Provider, whose: Whose, reason: str, *, charged: bool | None) -> str:
+    """Say why a task that was accepted has failed; one that failed is never bought again unasked."""
+    return _sentence(provider, whose, reason, "not tried again", COST[charged])
+
+
+def _sentence(provider: Provider, whose: Whose, words: str, *more: str) -> str:
+    advice = DO[whose].format(variable=key_variable(provider.id))
+    return "; ".join([f"{provider.id} ({whose}): {words}", *more, advice])
