@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from labs import Open, start, sweep
 
 import kling_nb as kn
+from kling_nb import catalog
 from kling_nb.errors import InputError
+
+GUIDE = Path(__file__).parent.parent / "docs" / "adding-a-provider.md"
 
 ROWS = """
 [provider.my-fal]
@@ -60,6 +64,25 @@ def test_a_dialect_that_nobody_plays_is_told(simulated: Open, rows: Path) -> Non
     with pytest.raises(InputError, match=r"'smoke-signals'.*kling.*kling_nb\.simulators"):
         lab.plan(sweep("a fox", provider="nobody"))
     assert lab.log.tasks().empty
+
+
+def test_the_guides_row_is_a_relay(simulated: Open, tmp_path: Path) -> None:
+    """The file that the guide shows is one: its provider lists its models at its prices, and sells a clip."""
+    block = re.search(r"```toml\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
+    assert block is not None
+    (tmp_path / "mine.toml").write_text(block[1])
+    lab = simulated(providers=tmp_path / "mine.toml", provider="my-relay")
+    row = lab.providers().set_index("provider").loc["my-relay"]
+    assert ("kling-v1-6, kling-v2-6", "https://relay.example/docs") == (row["models"], row["source"])
+    what = kn.Sweep(prompt="a fox", model="kling-v1-6", mode=["std", "pro"], duration=10)
+    assert [0.2, 0.8] == start(lab, what).wait().df["estimate_usd"].tolist()
+    assert ["saved", "saved"] == lab.df()["state"].tolist()
+
+
+def test_the_guide_names_every_dialect() -> None:
+    """The guide's table has a line for each dialect that comes with the library."""
+    rows = re.findall(r"^\| `(\w+)` \|", GUIDE.read_text("utf-8"), re.MULTILINE)
+    assert {row.dialect for row in catalog.load().providers.values()} == {*rows}
 
 
 def test_a_row_changes_nothing_elsewhere(simulated: Open) -> None:

@@ -13,6 +13,7 @@ import kling_nb as kn
 from kling_nb import catalog, keys
 from kling_nb.tables import MODEL_COLUMNS, PROVIDER_COLUMNS
 
+README = Path(__file__).parent.parent / "README.md"
 KEY = "sk-0123456789abcdefXYZW"
 OWN = """
 [model.kling-v9]
@@ -113,6 +114,17 @@ def test_a_providers_row_has_its_limits() -> None:
     ].tolist()
     assert pd.isna(of(frame, "fal").link_days)
     assert frame[["title", "source", "read", "models"]].notna().all(axis=None)
+
+
+def test_the_readme_has_a_line_for_each() -> None:
+    """The README's table names every provider with its key's variable, and with its host's where none is known."""
+    lines = README.read_text("utf-8").splitlines()
+    frame = kn.providers()
+    rows = {line.split("`")[1]: line for line in lines if line.startswith("| `")}
+    assert {*frame.provider} == {*rows}
+    for row in frame.itertuples():
+        assert f"`{row.key_variable}`" in rows[row.provider]
+        assert (f"`{row.base_url_variable}`" in rows[row.provider]) is bool(pd.isna(row.base_url))
 
 
 def test_a_file_of_ones_own_is_shown(own: Path, simulated: Open) -> None:
