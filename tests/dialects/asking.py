@@ -51,9 +51,14 @@ def plain(name: str, model: str | None = None) -> VideoRequest:
 
 
 @st.composite
-def accepted(draw: st.DrawFn, provider: str) -> VideoRequest:
-    """Draw a request that the catalogue accepts at a provider: each field is kept if it is accepted with the rest."""
-    row = draw(st.sampled_from(sold(provider)))
+def accepted(draw: st.DrawFn, provider: str, family: str = "") -> VideoRequest:
+    """Draw a request that the catalogue accepts at a provider: each field is kept if it is accepted with the rest.
+
+    ``family`` is the beginning of the models' family, where only such are wanted.
+    """
+    row = draw(
+        st.sampled_from([row for row in sold(provider) if CATALOG.models[row["model"]].family.startswith(family)])
+    )
     frames = IMAGES if len(CATALOG.provider(provider).images) > 1 else st.just(LINKED)
     image = draw(frames) if row["task_type"] == "image2video" else None
     request = VideoRequest(prompt=draw(SAID), model=row["model"], mode=row["mode"], image=image)

@@ -10,13 +10,13 @@ from typing import Any
 
 import anyio
 import httpx
-from driving import CATALOG, simply
+from driving import CATALOG
 from PIL import Image
 
 from kling_nb import dialects
-from kling_nb.dialect import Dialect, Encoded, Inline
+from kling_nb.dialect import Call, Dialect, Encoded, Inline, Reply
 from kling_nb.offer import Change, Provider
-from kling_nb.request import VideoRequest
+from kling_nb.request import VideoRequest, plain
 from kling_nb.simulator import Simulator
 
 NOW = 1_790_000_000.0
@@ -55,15 +55,25 @@ def put_in(value: Any) -> Any:
 
 def posted(provider: str, encoded: Encoded) -> tuple[httpx.Response, list[dict[str, Any]]]:
     """Post a call to a fresh simulator in this process; return its answer and the tasks that it made."""
-    simulator = Simulator(None, now=lambda: NOW)
-    dialect = speaking(provider)
-    call = dialect.sign(encoded.call, simply(dialect.credential(simulator.key(provider))), NOW)
-    url = "http://simulator" + simulator.path(provider) + call.url.removeprefix(reached(provider).base_url or "")
+    simulator, dialect = Simulator(None, now=lambda: NOW), speaking(provider)
+
+    async def send(client: httpx.AsyncClient, call: Call) -> httpx.Response:
+        url = "http://simulator" + simulator.path(provider) + call.url.removeprefix(reached(provider).base_url or "")
+        return await client.request(call.method, url, json=put_in(call.body), headers=dict(call.headers))
+
+    async def signed_with(client: httpx.AsyncClient) -> Any:
+        asking = dialect.credential(simulator.key(provider))
+        try:
+            call = next(asking)
+            while True:
+                got = await send(client, call)
+                call = asking.send(Reply(status=got.status_code, content=got.content))
+        except StopIteration as end:
+            return end.value
 
     async def talk() -> tuple[httpx.Response, list[dict[str, Any]]]:
-        transport = httpx.ASGITransport(simulator.app)
-        async with httpx.AsyncClient(transport=transport, headers=dict(call.headers)) as client:
-            answer = await client.post(url, json=put_in(call.body))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(simulator.app)) as client:
+            answer = await send(client, dialect.sign(encoded.call, await signed_with(client), NOW))
             return answer, (await client.get("http://simulator/_sim/tasks")).json()
 
     try:
@@ -108,5 +118,5 @@ def told_of(request: VideoRequest, encoded: Encoded) -> dict[str, Any]:
         if loss.change is Change.DROPPED:
             assert arriving.pop(loss.field) == loss.asked or loss.field in ("camera_control", "multi_prompt")
         elif loss.change in (Change.FILLED, Change.COERCED):
-            arriving[loss.field] = loss.sent
+            arriving[loss.field] = plain(loss.sent)
     return arriving

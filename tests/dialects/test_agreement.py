@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -13,7 +15,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from posting import native_read, posted, put_in, shots_read, speaking, told_of
 
+from kling_nb.dialect import Encoded
 from kling_nb.request import CameraControl, VideoRequest
+
+
+def encode(request: VideoRequest, provider: str) -> Encoded:
+    return speaking(provider).encode(request, CATALOG.offer(request, provider), OWN_ID)
+
 
 FAL_NAMES = {
     "image_url": "image", "start_image_url": "image", "tail_image_url": "image_tail", "end_image_url": "image_tail",
@@ -36,36 +44,97 @@ def fal_read(endpoint: str, body: Mapping[str, Any]) -> dict[str, Any]:
     return shots_read({**read, **({"mode": tier} if tier else {})})
 
 
-READ = {"kling": native_read, "fal": fal_read}
-SILENT = {"kling": {"prompt"}, "fal": {"prompt", "model", "multi_shot", "mode"}}
-"""Fields that may be absent though nothing is lost: an empty prompt, and at fal what the path or the shots say."""
+WORDS = {"720p": "std", "1080p": "pro", "4k": "4k"}
+SHOT = re.compile(r" ?shot (\d+), (\d+), (.*)", re.DOTALL)
 
 
-@pytest.mark.parametrize("provider", ["kling", "fal"])
+def path_read(endpoint: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Read a body of Kling's path API back into a request's fields; a cut is in its prompt."""
+    settings, options = body.get("settings", {}), body["options"]
+    read = {key: value for key, value in settings.items() if key not in ("resolution", "audio")}
+    read["model"] = endpoint.rpartition("/")[2]
+    read |= {"mode": WORDS[settings["resolution"]]} if "resolution" in settings else {}
+    read |= {"sound": {"native": "on", "off": "off"}[settings["audio"]]} if "audio" in settings else {}
+    read |= {"callback_url": options["callback_url"]} if "callback_url" in options else {}
+    read |= {"watermark": options["watermark_info"]["enabled"]} if "watermark_info" in options else {}
+    told = {one["type"]: one.get("text", one.get("url")) for one in body.get("contents", ())}
+    assert len(told) == len(body.get("contents", ()))
+    names = {"prompt": "prompt", "first_frame": "image", "last_frame": "image_tail"}
+    told |= {"prompt": body["prompt"]} if "prompt" in body else {}
+    read |= {names[key]: value for key, value in told.items()}
+    return shots_read(read | cut_read(read))
+
+
+def cut_read(read: Mapping[str, Any]) -> dict[str, Any]:
+    """Read whose cut it is: shots in the prompt are the person's; several shots without are the model's own."""
+    if not read.get("multi_shot"):
+        return {}
+    found = [SHOT.fullmatch(piece) for piece in read["prompt"].split(";")]
+    shots = [{"index": int(one[1]), "duration": one[2], "prompt": one[3]} for one in found if one]
+    own = len(shots) < len(found)
+    return {"shot_type": "intelligence"} if own else {"shot_type": "customize", "multi_prompt": shots, "prompt": ""}
+
+
+def kling_read(endpoint: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    return (native_read if "/v1/videos/" in endpoint else path_read)(endpoint, body)
+
+
+def chanjing_read(endpoint: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Read a body of Chanjing back into a request's fields."""
+    names = {"ref_prompt": "prompt", "quality_mode": "mode", "video_duration": "duration", "callback": "callback_url"}
+    assert (body["creation_type"], body["model_code"]) == (4, "kling-v2-5-turbo-normal")
+    rest = {key: value for key, value in body.items() if key not in ("creation_type", "model_code", "ref_img_url")}
+    read = {names.get(key, key): value for key, value in rest.items()}
+    (frame,) = body.get("ref_img_url", [None])
+    return {"model": "kling-v2-5-turbo", **read, **({"image": frame} if frame else {})}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where requests are sent, how a body is read there, and what it may lack though nothing is lost.
+
+    ``silent`` are fields that the path or the shots say instead; ``own`` are keys that the provider keeps elsewhere.
+    """
+
+    provider: str
+    read: Callable[[str, Mapping[str, Any]], dict[str, Any]]
+    family: str = ""
+    own_id: str = ""
+    silent: frozenset[str] = frozenset()
+    own: frozenset[str] = frozenset()
+
+
+AT_FAL = frozenset({"model", "multi_shot", "mode"})
+PLACES = {
+    "kling": Place("kling", kling_read, own_id=OWN_ID, own=frozenset({"external_task_id", "callback_url"})),
+    "kling-path": Place("kling", kling_read, family="path", own_id=OWN_ID),
+    "fal": Place("fal", fal_read, silent=AT_FAL),
+    "quickrouter-fal": Place("quickrouter-fal", fal_read, silent=AT_FAL),
+    "chanjing": Place("chanjing", chanjing_read, own=frozenset({"callback"})),
+}
+
+
+@pytest.mark.parametrize("name", PLACES)
 @settings(deadline=None, max_examples=120, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
-def test_what_the_catalogue_accepts_is_accepted_and_arrives(provider: str, data: st.DataObject) -> None:
+def test_what_the_catalogue_accepts_is_accepted_and_arrives(name: str, data: st.DataObject) -> None:
     """Any request that the catalogue accepts is taken as it is, and what arrives is it minus the reported losses."""
-    request = data.draw(accepted(provider))
-    encoded = speaking(provider).encode(request, CATALOG.offer(request, provider), OWN_ID)
-    answer, tasks = posted(provider, encoded)
+    place = PLACES[name]
+    request = data.draw(accepted(place.provider, place.family))
+    encoded = encode(request, place.provider)
+    answer, tasks = posted(place.provider, encoded)
     assert answer.status_code == 200, answer.text
-    (task,) = tasks
-    assert task["failure"] == ""
-    assert task["own_id"] == (OWN_ID if provider == "kling" else "")
-    arrived = READ[provider](encoded.call.url, put_in(encoded.call.body))
-    expected = told_of(request, encoded)
-    silent = SILENT[provider]
+    assert [(task["failure"], task["own_id"]) for task in tasks] == [("", place.own_id)], answer.text
+    body = json.loads(json.dumps(put_in(encoded.call.body)))
+    arrived, expected = place.read(encoded.call.url, body), told_of(request, encoded)
+    silent = place.silent | {"prompt"}
     assert {k: v for k, v in arrived.items() if k not in silent} == {
         k: v for k, v in expected.items() if k not in silent
     }
     assert arrived.get("prompt", "") == expected.get("prompt", "")
-    if provider == "fal":
+    if place.read is fal_read:
         assert arrived.get("mode") == expected.get("mode")
-    kept = json.loads(task["request"])
-    own = {"external_task_id", "callback_url"} if provider == "kling" else set()
-    sent = {key: value for key, value in json.loads(json.dumps(put_in(encoded.call.body))).items() if key not in own}
-    assert kept.keys() == sent.keys()
+    assert json.loads(tasks[0]["request"]).keys() - place.own == body.keys() - place.own
 
 
 @settings(deadline=None, max_examples=30, suppress_health_check=list(HealthCheck))
@@ -78,19 +147,18 @@ def test_a_camera_that_the_catalogue_accepts_is_accepted(provider: str, camera: 
     request = VideoRequest(prompt="a fox", model="kling-v1", mode="std", duration=5, camera_control=camera)
     if not is_accepted(request, provider):
         return
-    encoded = speaking(provider).encode(request, CATALOG.offer(request, provider), OWN_ID)
+    encoded = encode(request, provider)
     answer, tasks = posted(provider, encoded)
     assert answer.status_code == 200, answer.text
     assert [task["failure_body"] for task in tasks] == [""]
-    assert READ[provider](encoded.call.url, put_in(encoded.call.body))["camera_control"] == camera.canonical()
+    assert PLACES[provider].read(encoded.call.url, put_in(encoded.call.body))["camera_control"] == camera.canonical()
 
 
-@pytest.mark.parametrize("provider", ["kling", "fal"])
+@pytest.mark.parametrize("provider", ["kling", "fal", "quickrouter-fal", "chanjing"])
 def test_every_model_that_is_sold_is_known_there(provider: str) -> None:
     """Each model, task type and mode of the catalogue has a place at the simulated provider."""
     for row in sold(provider):
         frame = "https://example.org/frame.png" if row["task_type"] == "image2video" else None
         request = VideoRequest(prompt="a fox", model=row["model"], mode=row["mode"], image=frame)
-        encoded = speaking(provider).encode(request, CATALOG.offer(request, provider), OWN_ID)
-        answer, tasks = posted(provider, encoded)
+        answer, tasks = posted(provider, encode(request, provider))
         assert (answer.status_code, [task["failure"] for task in tasks]) == (200, [""]), row["endpoint"]
