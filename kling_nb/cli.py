@@ -121,9 +121,10 @@ def _demo(arguments: argparse.Namespace) -> int:
 
     with Lab(arguments.lab, simulate=Simulation(speed=arguments.speed)) as lab:
         console = _console()
-        console.print(f"No account, no money. {lab.plan(sweep()).summary()}.", markup=False, soft_wrap=True)
-        run = _watched(lab.start(sweep(), name="demo", show=False), console)
-        page = lab.export(lab.folder / "page", run, x="mode", y="prompt")
+        plan = lab.plan(sweep(), assume_price="official")
+        console.print(f"No account, no money. {plan.summary()}.", markup=False, soft_wrap=True)
+        run = _watched(lab.start(sweep(), name="demo", show=False, assume_price="official"), console)
+        page = lab.export(lab.folder / "page", run, x="provider", y="prompt")
         console.print(f"\nLab folder  {lab.folder}\nPage        {page}", markup=False, soft_wrap=True)
     return SAVED
 

@@ -1,4 +1,4 @@
-"""The sweep of ``kling-nb demo``: both providers, several models and modes, one point refused and one that fails."""
+"""The sweep of ``kling-nb demo``: every provider, several models and modes, some points refused and some that fail."""
 
 from __future__ import annotations
 
@@ -7,25 +7,26 @@ from .sweep import Sweep
 FORBIDDEN = "a crowd storms a palace #sim:risk-control"
 """The simulator reads what follows ``#sim:`` as an order: here its content filter says no."""
 
-PROMPTS = (
-    "a red fox runs through {weather}, tracking shot",
-    "a paper boat sails down a gutter in {weather}, macro",
-)
+PROVIDERS = ["kling", "fal", "quickrouter", "relay", "openroute", "quickrouter-fal", "chanjing"]
+PROMPTS = ["a red fox runs through deep snow, tracking shot", "a paper boat sails in heavy rain, macro"]
 
 
 def sweep() -> Sweep:
-    """Return the demo's sweep: 30 points, of which two are refused (fal sells no std mode of 2.6) and two fail."""
+    """Return the demo's sweep: 37 points at seven providers, of which four are refused and three fail.
+
+    fal and its relay sell no standard mode of 2.5 Turbo for text; the content filter is met at three providers.
+    """
     return Sweep(
         prompt=[*PROMPTS, FORBIDDEN],
-        weather=["deep snow", "heavy rain"],
-        model=["kling-v1-6", "kling-v2-6"],
+        model=["kling-v2-5-turbo", "kling-v1-6"],
         mode=["std", "pro"],
-        provider=["kling", "fal"],
+        provider=PROVIDERS,
         duration=5,
-        aspect_ratio="16:9",
         exclude=[
-            {"provider": "fal", "weather": "heavy rain", "mode": "std"},
+            {"model": "kling-v1-6", "provider": ["quickrouter", "relay", "quickrouter-fal", "chanjing"]},
+            {"model": "kling-v1-6", "mode": "pro"},
             {"prompt": FORBIDDEN, "model": "kling-v1-6"},
             {"prompt": FORBIDDEN, "mode": "std"},
+            {"prompt": FORBIDDEN, "provider": ["fal", "quickrouter", "quickrouter-fal", "chanjing"]},
         ],
     )

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from kling_nb.demo import PROVIDERS
+
 SMALL = """
 [fixed]
 prompt = "a red fox runs through snow"
@@ -41,16 +43,17 @@ def sweep(tmp_path: Path) -> Path:
 
 
 def test_the_demo_leaves_a_lab_and_a_page(tmp_path: Path) -> None:
-    """One command: at least 24 points over both providers, some refused, some failing, and a page that shows them."""
+    """One command: at least 24 points over all seven providers, some refused, some failing, and a page that shows them."""
     done = kling_nb("demo", "--lab", tmp_path / "demo", "--speed", "inf")
     assert done.returncode == 0, done.stderr
     page = tmp_path / "demo" / "page" / "index.html"
-    assert page.is_file()
+    heads = re.findall(r'<th scope="col"><small>provider</small> ([^<]+)</th>', page.read_text("utf-8"))
+    assert heads == PROVIDERS
     assert str(page) in done.stdout
-    assert "26 saved" in done.stdout
-    assert "2 failed" in done.stdout
-    assert "2 refused" in done.stdout
-    assert len(list((tmp_path / "demo" / "clips").glob("*.mp4"))) == 26
+    assert "30 saved" in done.stdout
+    assert "3 failed" in done.stdout
+    assert "4 refused" in done.stdout
+    assert len(list((tmp_path / "demo" / "clips").glob("*.mp4"))) == 30
 
 
 def test_a_plan_spends_nothing(sweep: Path) -> None:
