@@ -10,7 +10,7 @@ from ..log import ExperimentLog
 from ..task import Task, TaskState
 from .attempts import Attempts
 from .book import Book
-from .control import Controls
+from .control import Control, Controls
 from .dispatch import Dispatcher
 
 
@@ -45,11 +45,38 @@ class Decisions:
                 control.wake()
         self._dispatch.spawn([task_id])
 
+    async def give_up(self, task_id: str) -> Task:
+        """Count a task in doubt as failed, and its price as spent, since it may have been charged."""
+        reason = "given up while in doubt"
+        return await self.record(task_id, "failed", {"reason": reason, "cause": "given up", "charged": None})
+
     async def buy_again(self, task_id: str) -> None:
-        """Plan another attempt at a task's point, and submit it if its run goes on."""
+        """Give up a task in doubt and submit another attempt at its point, whether or not its run goes on.
+
+        Raises `InputError`, changing nothing, where no run has its point any more. A budget holds all the same.
+        """
         self._load(task_id)
-        await self.look_again(await self._attempts.another(self._book.tasks[task_id]))
+        self._still_uncertain(task_id)
+        control = self._having(task_id)
+        another = await self._attempts.another(await self.give_up(task_id))
+        await self._book.record(another, "adopted", run=control.row.name)
+        control.asked.add(another)
+        control.held = None
+        await self.look_again(another)
         self._dispatch.settle()
+
+    def _having(self, task_id: str) -> Control:
+        """Return a run that has a point which a task serves, its own before others."""
+        own = self._book.tasks[task_id].run
+        for name in (own, *self._log.others_with(task_id, own)):
+            control = self._controls.find(name)
+            if control is not None and task_id in control.task_ids:
+                return control
+        message = (
+            f"task {task_id} serves no point of any run that goes on or may, so that nobody would get its clip; "
+            "nothing was changed; start a sweep with its point, or give it up"
+        )
+        raise InputError(message)
 
     def _load(self, task_id: str) -> None:
         if task_id not in self._book.tasks:

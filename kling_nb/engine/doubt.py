@@ -44,11 +44,14 @@ class Doubtful:
 
     def give_up(self) -> None:
         """Stop asking; it counts as failed, and its price stays counted, since it may have been charged."""
-        self._engine.record(self.task.id, "failed", reason="given up while in doubt", cause="given up", charged=None)
+        self._engine.give_up(self.task.id)
 
     def buy_again(self) -> None:
-        """Give it up and buy its point again, at the risk of paying twice."""
-        self.give_up()
+        """Give it up and buy its point again, at the risk of paying twice, whether or not its run goes on.
+
+        What a budget or an account holds back, ``run.held`` says. Raises `InputError`, changing nothing, if no run
+        has its point any more.
+        """
         self._engine.buy_again(self.task.id)
 
     def __repr__(self) -> str:

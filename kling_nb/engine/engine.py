@@ -113,8 +113,12 @@ class Engine:
         """Drive a task again from where it stands."""
         self._loop.call(self._decisions.look_again, task_id)
 
+    def give_up(self, task_id: str) -> None:
+        """Count a task in doubt as failed."""
+        self._alone(self._decisions.give_up, task_id)
+
     def buy_again(self, task_id: str) -> None:
-        """Plan another attempt at a task's point, and submit it if its run goes on."""
+        """Give up a task in doubt and submit another attempt at its point."""
         self._alone(self._decisions.buy_again, task_id)
 
     def ticket(self, task: Task, remote_id: str) -> Ticket:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from labs import PRICE, Open, ledger, start, sweep
+from labs import PRICE, Open, in_state, ledger, start, sweep, until
 
 import kling_nb as kn
 from kling_nb.errors import InputError, KlingError
@@ -84,6 +84,71 @@ def test_buying_again_is_a_decision(simulated: Open) -> None:
     run.wait()
     assert ["saved", 2] == list(run.df[["state", "attempt"]].iloc[0])
     assert (2, 2 * ONE) == (len(ledger(lab)), run.snapshot().spent)
+
+
+def test_buying_again_needs_no_run_that_goes_on(simulated: Open) -> None:
+    """After opening, or while its run is paused, the point is bought all the same, and no other point of the run is."""
+    lab = simulated(speed=60)
+    run = start(lab, sweep(LOST, f"{LOST} 2", *(f"fox {n}" for n in range(12)), provider="fal"), name="a")
+    until(run, in_state("uncertain", 2))
+    run.pause()
+    lab.close()
+    lab = simulated()
+    run = lab.run("a").wait()
+    before = run.snapshot().counts
+    assert (2, True) == (before["uncertain"], before["planned"] > 0)
+
+    for left in (1, 0):
+        lab.uncertain()[0].buy_again()
+        run.wait()
+        assert left == len(lab.uncertain())
+
+    after = run.snapshot().counts
+    assert {"saved": before["saved"] + 2, "planned": before["planned"]} == after
+    assert "paused" == run.held
+
+
+def test_pausing_holds_what_was_to_be_bought_again(simulated: Open) -> None:
+    """A point that waits for a slot to be bought again is held once its run is paused anew."""
+    lab = simulated(speed=60)
+    run = start(lab, sweep(LOST, provider="fal"), name="a").wait().pause()
+    full = start(lab, sweep(*(f"fox {n} #sim:stall" for n in range(20)), provider="fal"), name="full")
+    until(full, in_state("queued"))
+    lab.uncertain()[0].buy_again()
+    assert (True, None) == (run.is_moving, run.held)
+    assert "paused" == run.pause().wait().held
+    assert {"planned": 1} == run.snapshot().counts
+
+
+def test_a_budget_holds_what_is_bought_again(simulated: Open) -> None:
+    """A second purchase that would pass the budget is held, and the run says why."""
+    lab = simulated()
+    run = start(lab, sweep(LOST, provider="fal"), name="a", budget="0.50").wait()
+    lab.uncertain()[0].buy_again()
+    assert {"planned": 1} == run.wait().snapshot().counts
+    assert "the budget of $0.50 is used up" in str(run.held)
+    assert 1 == len(ledger(lab))
+
+
+def test_it_is_bought_again_for_the_run_that_has_its_point(simulated: Open) -> None:
+    """A task whose own run has other points by now is bought again under one that has its point, at its cost."""
+    lab = simulated()
+    uncertain(lab)
+    other = start(lab, sweep(LOST, provider="fal"), name="other").wait().pause()
+    uncertain(lab, "owl")
+    lab.uncertain()[0].buy_again()
+    assert {"saved": 1} == other.wait().snapshot().counts
+    assert ONE == other.snapshot().spent
+
+
+def test_what_serves_no_point_is_not_bought_again(simulated: Open) -> None:
+    """A task whose point no run has any more stays in doubt, and the sentence says what can be done."""
+    lab = simulated()
+    uncertain(lab)
+    uncertain(lab, "owl")
+    with pytest.raises(InputError, match=r"serves no point of any run .* nothing was changed"):
+        lab.uncertain()[0].buy_again()
+    assert 1 == len(lab.uncertain())
 
 
 def test_a_run_retries_what_is_uncertain_only_when_told(simulated: Open) -> None:
