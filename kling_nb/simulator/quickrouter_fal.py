@@ -16,19 +16,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from kling_nb.simulator.fal_door import FalDoor, Refused, refused
+from kling_nb.simulator.fal_door import FalDoor, Refused
 from kling_nb.simulator.fal_models import APP, ENDPOINTS, Endpoint
 from kling_nb.simulator.falqueue import Queue
 from kling_nb.simulator.faults import Fault
+from kling_nb.simulator.newapi_errors import SATURATED, no_quota, no_route
 from kling_nb.simulator.relay_key import RELAY_KEY, TRACE_HEADER, key_refusal, relay_error
 from kling_nb.simulator.store import EARLIER, State, Task
 from kling_nb.simulator.wire import retry_after
 from kling_nb.simulator.world import Provider, World
 
 LINE = "v2.5-turbo/pro"
-SATURATED = "当前分组上游负载已饱和，请稍后再试"
-"""What new-api puts in place of any 429 from upstream (source read 2026-07-14)."""
-
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
@@ -70,18 +68,16 @@ class RelayDoor(FalDoor):
 
     def turned_away(self, request: Request, fault: Fault) -> Refused:
         """new-api's quota error, or its word for every 429."""
+        trace = self.world.request_id(request)
         if fault.action == "funds":
-            told = {"code": "insufficient_user_quota", "message": "用户额度不足, 剩余额度: 0", "data": None}
-            return refused(403, told)
-        busy = relay_error(429, SATURATED, self.world.request_id(request))
+            return Refused(no_quota().response(trace))
+        busy = relay_error(429, SATURATED, trace)
         busy.headers.update(retry_after(fault))
         return Refused(busy)
 
     def nowhere(self, request: Request) -> Refused:
         """new-api's 404 for a path that it does not route."""
-        path = request.url.path.removeprefix(request.scope.get("root_path", ""))
-        told = {"message": f"Invalid URL ({request.method} {path})", "type": "invalid_request_error"}
-        return refused(404, {"error": told | {"param": "", "code": ""}})
+        return Refused(no_route(request, self.world.request_id(request)))
 
     def home(self, request: Request) -> str:
         """The host of fal, as in the example on the page."""
