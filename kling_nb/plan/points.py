@@ -80,7 +80,13 @@ class PlannedPoint:
     def notes(self) -> list[str]:
         """What is refused, warned of and lost, for reading."""
         losses = [f"{loss.field} {loss.change}" for loss in self.losses if loss.is_loss]
-        return [*(str(problem) for problem in self.problems), *losses]
+        return [*map(str, self._untold), *losses]
+
+    @property
+    def _untold(self) -> list[Problem]:
+        """The problems, without warnings about a field that is lost anyway."""
+        lost = {loss.field for loss in self.losses if loss.is_loss}
+        return [problem for problem in self.problems if not (problem.warning and problem.field in lost)]
 
     def row(self) -> dict[str, Any]:
         """Return the point as a row of the plan's table."""
@@ -114,10 +120,7 @@ class PlannedPoint:
             yield (
                 at | {"field": one.field, "change": one.change.value, "asked": one.asked, "sent": one.sent} | _why(one)
             )
-        lost = {one.field for one in self.losses if one.is_loss}
-        for problem in self.problems:
-            if problem.warning and problem.field in lost:
-                continue
+        for problem in self._untold:
             change = "warned" if problem.warning else "refused"
             told = {"field": problem.field, "change": change, "asked": problem.value, "sent": None}
             yield at | told | {"why": problem.allowed, "source": problem.source}
