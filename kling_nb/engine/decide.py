@@ -58,8 +58,10 @@ class Decisions:
         self._load(task_id)
         self._still_uncertain(task_id)
         control = self._having(task_id)
-        another = await self._attempts.another(await self.give_up(task_id))
-        await self._book.record(another, "adopted", run=control.row.name)
+        task = await self.give_up(task_id)
+        another = await self._attempts.another(task)
+        if task.run != control.row.name:
+            await self._book.record(another, "adopted", run=control.row.name)
         control.asked.add(another)
         control.held = None
         await self.look_again(another)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from .. import media
 from ..catalog import Catalog
 from ..dialect import Call, Dialect
+from ..errors import LabError
 from ..log import ExperimentLog
 from ..offer import Provider
 from ..request import VideoRequest
@@ -27,6 +29,8 @@ from .order import Money, Order
 from .poll import Learnt
 from .runs import Runs
 from .tools import Tools
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,11 +84,11 @@ class Engine:
 
     def money(self, name: str) -> Money:
         """Return the ceiling of a run, and what it spent or may still be charged; nothing for one that is not there."""
-        return self._loop.call(self._runs.money, name)
+        return self._call(self._runs.money, name)
 
     def control(self, name: str) -> Control:
         """Return a run that the log holds; raises `KeyError` for an unknown one."""
-        return self._loop.call(self._runs.find, name)
+        return self._call(self._runs.find, name)
 
     def pause(self, name: str) -> None:
         """Submit nothing more of a run."""
@@ -111,7 +115,7 @@ class Engine:
 
     def look_again(self, task_id: str) -> None:
         """Drive a task again from where it stands."""
-        self._loop.call(self._decisions.look_again, task_id)
+        self._call(self._decisions.look_again, task_id)
 
     def give_up(self, task_id: str) -> None:
         """Count a task in doubt as failed."""
@@ -130,7 +134,17 @@ class Engine:
         return self._dispatch.why_held(task)
 
     def _alone(self, work: Callable[..., Any], *args: Any) -> Any:
-        return self._loop.call(self._dispatch.alone, work, *args)
+        return self._call(self._dispatch.alone, work, *args)
+
+    def _call(self, work: Callable[..., Awaitable[T]], *args: Any) -> T:
+        if self.closed:
+            raise was_closed(self._setup.folder)
+        try:
+            return self._loop.call(work, *args)
+        except (RuntimeError, CancelledError) as error:
+            if self.closed:  # by another thread, meanwhile
+                raise was_closed(self._setup.folder) from error
+            raise
 
     # -- opening and closing, on the engine's thread -----------------------------------------------------------
 
@@ -185,6 +199,11 @@ class Engine:
 
     def _typical_s(self, task: Task) -> float:
         return self._setup.catalog.typical_s(VideoRequest.from_fields(task.request), task.provider)
+
+
+def was_closed(folder: Path) -> LabError:
+    """Return the error of whoever wants to drive a lab that was closed."""
+    return LabError(f"this lab on {folder} was closed; kn.Lab({str(folder)!r}, …) opens it again")
 
 
 def _kind(provider: str, model: str, request: Mapping[str, Any]) -> tuple[str, ...]:

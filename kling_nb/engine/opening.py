@@ -19,7 +19,7 @@ from ..dialect import Dialect
 from ..errors import LabBusy, LabError
 from ..log import ExperimentLog
 from ..offer import Provider
-from .engine import Engine, Setup
+from .engine import Engine, Setup, was_closed
 from .loop import Clock, VirtualClock
 
 EPOCH = 1_767_225_600.0  # 2026-01-01T00:00:00Z: where simulated time begins
@@ -119,8 +119,7 @@ class Opened:
     def driving(self) -> Engine:
         """Return the engine; raises `LabBusy`, saying who drives, where it is another process."""
         if self.closed:
-            message = f"this lab on {self.folder} was closed; kn.Lab({str(self.folder)!r}, …) opens it again"
-            raise LabError(message)
+            raise was_closed(self.folder)
         if self.engine is None:
             who = json.loads(self.log.fact("driver") or "{}")
             since = time.strftime("%Y-%m-%d %H:%M", time.localtime(who.get("since", 0)))

@@ -135,6 +135,23 @@ def test_closing_detaches(simulated: Open) -> None:
     assert 7 == len(ledger(lab))
 
 
+def test_a_lab_that_another_closed_says_so(simulated: Open) -> None:
+    """A folder closed by one lab object can be read by another, and its handles; to drive it is one sentence."""
+    lab, other = simulated(), simulated()
+    run = start(lab, sweep("fox", "boat #sim:lost", provider="fal"), name="a").wait()
+    doubtful = lab.uncertain()[0]
+    other.close()
+
+    assert (2, 2, "a") == (len(lab.df()), len(run.df), lab.runs()["run"].item())
+    assert {"saved": 1, "uncertain": 1} == run.wait().snapshot().counts
+    acts = [lambda: start(lab, sweep("owl")), lambda: lab.run("a"), lambda: lab.rate(run.tasks[0].id, 1), lab.uncertain]
+    acts += [run.pause, run.resume, run.cancel, run.retry, doubtful.look_again, doubtful.give_up, doubtful.buy_again]
+    for act in acts:
+        with pytest.raises(LabError, match=r"this lab on .* was closed; kn.Lab\(.*\) opens it again"):
+            act()
+    assert {"saved": 1, "uncertain": 1} == simulated().log.counts()
+
+
 def test_leaving_the_interpreter_detaches(tmp_path: Path) -> None:
     """A process that ends with a run under way ends at once and without a word, and cancels nothing."""
     code = (
