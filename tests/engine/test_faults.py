@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -264,7 +265,8 @@ def test_a_foreign_link_gets_no_credential(tmp_path_factory: pytest.TempPathFact
             assert {"saved": 1} == run.snapshot().counts
         assert 1 == len(other.seen)
         assert "authorization" not in other.seen[0].headers
-        assert live.simulator.key("kling").partition(":")[2] not in str(other.seen[0])
+        secrets = re.split("[:,]", live.simulator.key("kling"))
+        assert not [secret for secret in secrets if secret in str(other.seen[0])]
 
 
 # -- in virtual time ------------------------------------------------------------------------------------------------
