@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 from ..dialect import Call, Credential, Encoded, Fault, Reply, Status
 from ..offer import Offer, Provider
@@ -76,8 +75,7 @@ class Kling:
 
     def _asked(self, url: str) -> Native | Path:
         """Return the half that a call is of; one that the log kept may have another base URL than now."""
-        under = self._base and url.startswith(self._base + "/")
-        return self._half(url.removeprefix(self._base) if under else urlsplit(url).path)
+        return self._half(url.removeprefix(self._base))
 
     def _half(self, path: str) -> Native | Path:
         return self._legacy if LEGACY in path else self._path

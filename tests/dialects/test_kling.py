@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
 from asking import plain
 from driving import CATALOG, OWN_ID, Faulty, hold, simply
+from labs import live_lab, start
 
+import kling_nb as kn
 from kling_nb.dialect import Call, Op, Phase, Reply, Whose
 from kling_nb.dialects.kling import Kling
 from kling_nb.errors import InputError
@@ -150,3 +153,16 @@ def test_kling_cannot_cancel() -> None:
     """Neither generation has a way to cancel, so that nothing is asked."""
     for path in ("/v1/videos/text2video", "/text-to-video/kling-3.0"):
         assert simply(Kling(ROW).cancel(Ticket("t", {"path": path}))) is False
+
+
+def test_clips_of_both_generations_are_bought_in_one_run(tmp_path: Path) -> None:
+    """One account, one key and one poll loop for both: lost answers are found, what never came is bought once anew."""
+    with live_lab(tmp_path / "lab") as live:
+        prompts = ["fox", "boat #sim:lost", "hare #sim:reset:1"]
+        models = ["kling-v2-5-turbo", "kling-2.5-turbo"]
+        points = kn.Sweep(prompt=prompts, model=models, mode="std", duration=5, provider="kling")
+        run = start(live.lab, points, name="a").wait(60)
+        frame = run.df
+        assert {*frame["state"]} == {"saved"}, [(task.state, task.reason) for task in run.tasks]
+        assert len(live.simulator.ledger()) == len(frame) == 6
+        assert {*frame["cost_usd"]} == {0.21}
