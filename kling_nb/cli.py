@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     plan = _command(commands, "plan", _plan, "show what a sweep would do and cost; spends nothing")
     _sweep_options(plan)
     plan.add_argument("--lab", type=Path, help="lab folder to look for what was bought before")
+    plan.add_argument("--calls", action="store_true", help="show the exact call of each point too")
     run = _command(commands, "run", _run, "run a sweep, or go on with it")
     _sweep_options(run)
     run.add_argument("--lab", type=Path, required=True, help="lab folder")
@@ -97,8 +98,12 @@ def _doctor_command(commands: Any) -> None:
     doctor = _command(commands, "doctor", _doctor, "say which providers can be used and what can be shown here")
     ask = "ask each provider that has key and host, or those that are named, one free call: is the key accepted?"
     doctor.add_argument("--reach", nargs="*", metavar="provider", help=ask)
-    doctor.add_argument("--providers", type=Path, metavar="file", help="a TOML file of your own providers")
-    doctor.add_argument("--catalog", type=Path, metavar="file", help="a TOML file of your own models and prices")
+    _own_files(doctor)
+
+
+def _own_files(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--providers", type=Path, metavar="file", help="a TOML file of your own providers")
+    parser.add_argument("--catalog", type=Path, metavar="file", help="a TOML file of your own models and prices")
 
 
 def _sweep_options(parser: argparse.ArgumentParser) -> None:
@@ -109,6 +114,7 @@ def _sweep_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--assume-price", help="USD a clip where no price is known, or official: what Kling itself asks"
     )
+    _own_files(parser)
 
 
 # -- commands --------------------------------------------------------------------------------------------------
@@ -203,12 +209,14 @@ def _tell(simulator: Simulator, base_url: str, root: str | None, tls: Certificat
 def _plan(arguments: argparse.Namespace) -> int:
     import tempfile
 
-    from .views.terminal import plan_table
+    from .views.terminal import plan_calls, plan_table
 
     sweep = _sweep(arguments)
     with tempfile.TemporaryDirectory() as scratch, _lab(arguments, Path(arguments.lab or scratch)) as lab:
         plan = lab.plan(sweep, **_plan_settings(arguments))
         _console().print(plan_table(plan))
+        if arguments.calls:
+            _console().print(plan_calls(plan), soft_wrap=True)
         plan.check(None)
     return SAVED
 
@@ -243,7 +251,7 @@ def _sweep(arguments: argparse.Namespace) -> Sweep:
 def _lab(arguments: argparse.Namespace, folder: Path) -> Lab:
     from .lab import Lab
 
-    return Lab(folder, simulate=arguments.simulate)
+    return Lab(folder, simulate=arguments.simulate, providers=arguments.providers, catalog=arguments.catalog)
 
 
 def _plan_settings(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -65,6 +65,17 @@ def test_a_plan_spends_nothing(sweep: Path) -> None:
     assert list(sweep.parent.iterdir()) == [sweep]
 
 
+def test_a_plan_shows_the_exact_calls_at_a_provider_of_ones_own(sweep: Path) -> None:
+    """``--calls`` prints what would be sent, also for a relay that stands in a file of one's own."""
+    own = sweep.with_name("mine.toml")
+    own.write_text('[provider.mine]\ndialect = "native"\nbase_url = "https://mine.example"\nkey = "token"\n')
+    told = ("plan", sweep, "--providers", own, "--provider", "mine", "--assume-price", "official", "--calls")
+    done = kling_nb(*told)
+    assert done.returncode == 0, done.stderr
+    assert 'POST https://mine.example/kling/v1/videos/text2video {"model_name": "kling-v2-6"' in done.stdout
+    assert kling_nb(*told[:2], "--provider", "mine").returncode == 2
+
+
 def test_a_run_saves_and_runs_again_for_nothing(sweep: Path, tmp_path: Path) -> None:
     """Exit 0 when every sendable point is saved; the same command again buys nothing."""
     lab = tmp_path / "lab"

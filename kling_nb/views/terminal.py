@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -148,6 +149,19 @@ def plan_table(plan: Plan) -> RenderableType:
     hidden = [Text(f"… and {len(plan) - ROWS_SHOWN} more points", "dim")] if len(plan) > ROWS_SHOWN else []
     every = [Text(f"every point: {fixed}", "dim")] if fixed else []
     return Group(*every, rows, *hidden, Text(plain(plan.summary()), "bold"), *_grouped(plan))
+
+
+def plan_calls(plan: Plan) -> RenderableType:
+    """Return the very request that each point would be sent as: method, address and body, without the credential."""
+    from rich.console import Group
+    from rich.text import Text
+
+    lines = [(n, point.call) for n, point in enumerate(plan) if point.call]
+    return Group(*(Text(plain(f"{n}  {call['method']} {call['url']} {_body(call)}")) for n, call in lines))
+
+
+def _body(call: Mapping[str, Any]) -> str:
+    return json.dumps(call.get("body"), ensure_ascii=False)
 
 
 def _columns(present: Sequence[str]) -> list[str]:
