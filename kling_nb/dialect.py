@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -313,21 +313,21 @@ def spell_value(knob: Knob, value: Any) -> Any:
     """Return a value in the provider's words and in the JSON type that a knob names."""
     if isinstance(value, str):
         value = knob.words.get(value, value)
-    match knob.type:
-        case "string":
-            return str(value)
-        case "integer":
-            return int(value)
-        case "number":
-            return float(value)
-        case "boolean":
-            return value in (True, "on")
-        case "true_false":
-            return "true" if value in (True, "on") else "false"
-        case "on_off":
-            return "on" if value in (True, "on") else "off"
-        case _:
-            return value
+    return _AS[knob.type](value) if knob.type in _AS else value
+
+
+def _is_on(value: Any) -> bool:
+    return value in (True, "on")
+
+
+_AS: Mapping[str, Callable[[Any], Any]] = {
+    "string": str,
+    "integer": int,
+    "number": float,
+    "boolean": _is_on,
+    "true_false": lambda value: "true" if _is_on(value) else "false",
+    "on_off": lambda value: "on" if _is_on(value) else "off",
+}
 
 
 def image_value(image: Any, form: str) -> Any:
