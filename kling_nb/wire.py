@@ -7,11 +7,9 @@ have gone out. Nothing is retried here, and no text of a failure holds a header,
 from __future__ import annotations
 
 import asyncio
-import base64
 import hashlib
 import importlib
 import importlib.metadata
-import json
 import logging
 import os
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
@@ -24,7 +22,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .answers import failure, read_body, refuse_status
-from .dialect import Call, Inline, Op, Reply, origin
+from .bodies import ReadImage, encoded, filled
+from .dialect import Call, Op, Reply, origin
 from .errors import Doubt, InputError, KlingError, MediaError, NotSent, WireError, nearest
 from .links import Origin, judge, named, onward, refuse_downgrade, without_query
 
@@ -32,8 +31,6 @@ T = TypeVar("T")
 ASGIApp = Callable[
     [MutableMapping[str, Any], Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]
 ]
-ReadImage = Callable[[str], tuple[bytes, str]]
-"""From ``sha256:…`` to an image's bytes and MIME type."""
 
 LIBRARIES = ("httpx2", "httpx")  # the same interface; the first is the maintained continuation
 _OURS: ContextVar[bool] = ContextVar("kling_nb_wire", default=False)
@@ -102,6 +99,10 @@ class Wire:
         self._downloads = asyncio.Semaphore(max(1, in_flight // 2))
         self._closed = False
         logging.getLogger(self._http.__name__).addFilter(_without_queries)
+
+    def filled(self, call: Call) -> Call:
+        """Return a call with its images in it; raises `InputError` or `MediaError` for one that cannot be read."""
+        return call if call.body is None else replace(call, body=filled(call.body, self._read_image))
 
     async def send(self, call: Call) -> Reply:
         """Send a call once and return what came back, whatever its status.
@@ -206,7 +207,7 @@ class Wire:
         if self._closed:
             message = "this wire is closed"
             raise InputError(message)
-        content = None if call.body is None else _json(call.body, self._read_image)
+        content = None if call.body is None else encoded(filled(call.body, self._read_image))
         kind = {} if content is None else {"content-type": "application/json"}
         own = {**kind, **headers, **{name.lower(): value for name, value in call.headers.items()}}
         return self._client_for(call).build_request(call.method, call.url, content=content, headers=own)
@@ -247,20 +248,6 @@ class Wire:
 
 def _name(call: Call) -> str:
     return named(call.method, call.url)
-
-
-def _json(body: Mapping[str, Any], read_image: ReadImage | None) -> bytes:
-    def fill(value: object) -> Any:
-        if isinstance(value, Mapping):
-            return dict(value)
-        if not isinstance(value, Inline) or read_image is None:
-            message = f"expected JSON, or an image and a way to read it, got {type(value).__name__}"
-            raise InputError(message)
-        content, mime = read_image(value.ref)
-        text = base64.b64encode(content).decode("ascii")
-        return f"data:{mime};base64,{text}" if value.form == "data_uri" else text
-
-    return json.dumps(body, ensure_ascii=False, allow_nan=False, default=fill).encode()
 
 
 def library(name: str | None = None) -> Any:

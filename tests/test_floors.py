@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "kling_nb"
 FLOORS = {
     0: ["errors", "request", "offer", "task"],
     1: ["dialect", "sweep", "catalog", "menu", "terms", "verdict", "prices", "answers"],
-    2: ["frames", "wire", "links", "keys", "dialects"],
+    2: ["frames", "wire", "links", "bodies", "keys", "dialects"],
     3: ["log", "media", "tables"],
     4: ["plan", "views"],
     5: ["engine"],
@@ -28,7 +28,7 @@ NEIGHBOURS = {
     # A room that was split: its parts may import each other, and a test holds that there is no circle.
     0: {"errors", "request", "offer", "task"},
     1: {"catalog", "menu", "terms", "verdict", "prices", "answers"},
-    2: {"wire", "links"},
+    2: {"wire", "links", "bodies"},
     4: {"plan", "views"},
     7: {"cli", "demo", "doctor"},
 }

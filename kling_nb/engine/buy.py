@@ -6,7 +6,7 @@ import logging
 from functools import partial
 
 from ..dialect import Call, Fault, Whose
-from ..errors import Doubt, KlingError, NotSent, ProviderError, WireError
+from ..errors import Doubt, InputError, KlingError, MediaError, NotSent, ProviderError, WireError
 from ..task import Task, TaskState, Ticket
 from .account import UNSENT_MOST, Account, backoff_s
 from .told import told, told_of_submit
@@ -58,12 +58,20 @@ class Buyer:
         return await self._book.record(task.id, "cancelled", reason="cancelled before it was sent", cause="cancelled")
 
     async def _signed(self, task: Task, account: Account, *, renew: bool) -> tuple[Call, Call] | None:
-        """Return the paid call, plain and signed. Before the intent: a missing key holds the account, buying nothing."""
+        """Return the paid call, plain, and signed with its images. Before the intent, buying nothing: a missing key holds
+        the account, an image that cannot be read only its own task.
+        """
         try:
             plain = self._t.encode(task)
-            return plain, await account.signed(plain, renew=renew)
+            signed = await account.signed(plain, renew=renew)
         except KlingError as error:
             account.held = str(error)
+            return None
+        try:
+            return plain, self._t.wire.filled(signed)
+        except (InputError, MediaError) as error:
+            reason = f"not sent, its image cannot be read: {error}; after that, starting the sweep again buys it"
+            await self._book.record(task.id, "refused", reason=reason, cause="refused")
             return None
 
     async def _post(self, task: Task, account: Account, call: Call, *, renewed: bool) -> tuple[Task, bool]:
