@@ -6,8 +6,8 @@ API key alone; an access and secret pair is answered with 1002. Errors are told 
 moment ago may be among them: at a check that is no news. For a submit whose answer was lost, an empty list is the
 documented way to say that there is none, and is taken so; whoever asks does so several times over a minute or more.
 
-Readings, since the pages do not say: no number of ids that one list takes is documented; the shots of a cut are
-separated by semicolons, so that one inside a shot's words would end it and is sent as a comma.
+Readings, since the pages do not say: how many ids one list takes, so that what it left out is asked for again; and
+how the shots of a cut end, which semicolons separate here, so that one inside a shot's words is sent as a comma.
 """
 
 from __future__ import annotations
@@ -73,16 +73,22 @@ class Path:
         return Ticket(remote_id, {"path": path_under(self._base, str(call["url"]))})
 
     def check(self, tickets: Sequence[Ticket]) -> Generator[Call, Reply, dict[str, Status]]:
-        """Ask about many at once; what a list leaves out is not learnt."""
+        """Ask about many at once, and again for what a list left out as long as that brings news."""
         learnt: dict[str, Status] = {}
         wanted = [*dict.fromkeys(ticket.id for ticket in tickets)]
         most = max(1, min(self._provider.per_check, IDS_MOST))
         for start in range(0, len(wanted), most):
             asked = wanted[start : start + most]
-            reply = yield self._listing(Op.CHECK, "task_ids", asked)
-            named = [(_id(item), self._status(item)) for item in _items(reply) or ()]
-            learnt |= {task_id: status for task_id, status in named if task_id in asked and status}
+            while asked:
+                reply = yield self._listing(Op.CHECK, "task_ids", asked)
+                found = self._told(reply, asked)
+                learnt |= found
+                asked = [task_id for task_id in asked if task_id not in found] if found else []
         return learnt
+
+    def _told(self, reply: Reply, asked: Sequence[str]) -> dict[str, Status]:
+        named = [(_id(item), self._status(item)) for item in _items(reply) or ()]
+        return {task_id: status for task_id, status in named if task_id in asked and status}
 
     def find(self, own_id: str, call: Mapping[str, Any]) -> Generator[Call, Reply, Ticket | None]:
         """Look up by ``external_task_id``: a task listed under it is found, an empty list says that there is none.

@@ -183,12 +183,12 @@ def asked_about(tickets: list[Ticket], per_check: int, *replies: Reply) -> tuple
 
 
 def test_many_tasks_are_asked_about_at_once() -> None:
-    """One list is asked for all, once each, and what it leaves out is not learnt."""
+    """One list is asked for all, once each, and what is in none is not learnt."""
     listed = reply(
         {"id": "a", "status": "processing"}, {"id": "z", "status": "failed"}, {"id": 7, "status": "submitted"}
     )
-    learnt, urls = asked_about([Ticket("a"), Ticket("b"), Ticket("7"), Ticket("a")], 500, listed)
-    assert urls == ["/tasks?task_ids=a,b,7"]
+    learnt, urls = asked_about([Ticket("a"), Ticket("b"), Ticket("7"), Ticket("a")], 500, listed, reply())
+    assert urls == ["/tasks?task_ids=a,b,7", "/tasks?task_ids=b"]
     assert {name: status.phase for name, status in learnt.items()} == {"a": Phase.RUNNING, "7": Phase.QUEUED}
 
 
@@ -196,11 +196,22 @@ def test_many_tasks_are_asked_about_at_once() -> None:
 def test_a_list_takes_no_more_than_it_may(per_check: int, sizes: list[int]) -> None:
     """No address holds more ids than the provider's row and a sensible length allow, and no id is left out."""
     tickets = [Ticket(f"t{number}") for number in range(150)]
-    learnt, urls = asked_about(tickets, per_check, *[reply({"id": "t149", "status": "processing"})] * len(sizes))
+    learnt, urls = asked_about(tickets, per_check, *[reply({"id": "z", "status": "processing"})] * len(sizes))
     asked = [url.removeprefix("/tasks?task_ids=").split(",") for url in urls]
     assert [len(ids) for ids in asked] == sizes
     assert [one for ids in asked for one in ids] == [ticket.id for ticket in tickets]
-    assert learnt.keys() == {"t149"}
+    assert learnt == {}
+
+
+def test_a_list_that_stops_short_is_asked_for_the_rest() -> None:
+    """Where a list holds fewer tasks than were asked for, the rest is asked for until nothing new comes."""
+    tickets = [Ticket(f"t{number}") for number in range(5)]
+    lists = [
+        reply({"id": f"t{at}", "status": "processing"}, {"id": f"t{at + 1}", "status": "submitted"}) for at in (0, 2)
+    ]
+    learnt, urls = asked_about(tickets, 500, *lists, reply())
+    assert urls == ["/tasks?task_ids=t0,t1,t2,t3,t4", "/tasks?task_ids=t2,t3,t4", "/tasks?task_ids=t4"]
+    assert learnt.keys() == {"t0", "t1", "t2", "t3"}
 
 
 def test_an_id_is_one_id_whatever_is_in_it() -> None:
