@@ -92,6 +92,9 @@ def _simulate_command(commands: Any) -> None:
     simulate.add_argument("--tls", action="store_true", help="serve https, with a certificate made on the spot")
     simulate.add_argument("--seed", type=int, default=7, help="seed of ids, latencies and clips (default: 7)")
     simulate.add_argument("--folder", type=Path, help="keep its state here (default: in memory)")
+    simulate.add_argument(
+        "--list", action="store_true", help="show the known pitfalls and how to meet each; serve nothing"
+    )
 
 
 def _doctor_command(commands: Any) -> None:
@@ -147,7 +150,11 @@ def _simulate(arguments: argparse.Namespace) -> int:
     from contextlib import ExitStack, closing, suppress
 
     from .simulator import running
+    from .simulator.pitfalls import PITFALLS
 
+    if arguments.list:
+        _print_lines(line for pitfall in PITFALLS for line in pitfall.lines())
+        return SAVED
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
         simulator = stack.enter_context(closing(_simulator(arguments)))

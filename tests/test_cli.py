@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from kling_nb.demo import PROVIDERS
+from kling_nb.simulator.pitfalls import PITFALLS
 
 SMALL = """
 [fixed]
@@ -174,6 +175,14 @@ def test_the_simulator_serves_one_provider_at_the_root_over_https(tmp_path: Path
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
     assert not authority.exists()
+
+
+def test_the_pitfalls_are_listed() -> None:
+    """``--list`` shows every known pitfall, how to meet it and what follows, and serves nothing."""
+    done = kling_nb("simulate", "--list")
+    assert (done.returncode, done.stderr) == (0, "")
+    for pitfall in PITFALLS:
+        assert all(line in done.stdout.splitlines() for line in pitfall.lines())
 
 
 def test_https_without_its_package_is_exit_2() -> None:

@@ -40,9 +40,11 @@ class Cdn:
 
     async def clip(self, request: Request) -> Response:
         """One clip, or a part of it."""
-        task = self._world.store.one("asset = ?", (request.path_params["path"],))
-        if task is None:
+        tasks = self._world.store.tasks("asset = ?", (request.path_params["path"],))
+        if not tasks:
             return Response("Not Found", 404)
+        # Several tasks may have come to the same clip: it is there with the first that is done.
+        task = next((task for task in tasks if task.state(self._world.now()) == "done"), tasks[0])
         return await self.sent(task, request, request.headers.get("range", ""))
 
     async def sent(self, task: Task, request: Request, asked: str) -> Response:

@@ -151,6 +151,8 @@ class Queue:
             told["logs"] = _logs(task, now) if request.query_params.get("logs", "").lower() in ("1", "true") else None
         if told["status"] != "COMPLETED":
             return JSONResponse(told, 202)
+        if state == "failed" and fault and fault.action == "failed-word":
+            told["status"] = "FAILED"
         ended = task.changed_at(now)
         told["metrics"] = {"inference_time": max(0.0, round(ended - task.started_at, 3))}
         # Input problems show only at the result; what happened to the job itself is told here too.

@@ -6,14 +6,18 @@ Actions, by what they touch:
 before anything happens   ``http`` (*status*, *body*), ``html`` (an HTML 502), ``reset`` (connection reset),
                           ``hang`` (no answer for *seconds*, then a reset)
 after it happened         ``lost`` (reset: a submit *is* accepted and charged), ``late`` (the answer comes after
-                          *seconds*), ``malformed``, ``truncated``, ``empty`` (bodies)
+                          *seconds*), ``malformed``, ``truncated``, ``empty`` (bodies), ``restated`` (the same body
+                          under the HTTP *status*)
+a submit, before checks   ``misrouted`` (openroute only: a text prompt goes to Kling's path for images)
 a submit, after checks    ``busy`` (429 / 1303, or *code*; *retry_after* seconds), ``funds`` (1102; fal 403),
                           ``moderation`` (1301 at once; at fal a 422 at the result)
 an accepted task          ``risk-control`` (fails late), ``fail`` (fails late with *body* as its reason),
-                          ``stall`` (never leaves processing, or not for *seconds*)
+                          ``stall`` (never leaves processing, or not for *seconds*), ``same-clip`` (its clip is that
+                          of the first request that was the same)
 what a look-up shows      ``backwards`` (one state earlier than true), ``missing`` (left out of a list),
                           ``foreign`` (the clip's URL on another host; *body* = that URL's beginning),
-                          ``relay-status`` (quickrouter-fal only: a status word instead of fal's own 400)
+                          ``relay-status`` (quickrouter-fal only: a status word instead of fal's own 400),
+                          ``failed-word`` (fal only: a failure has the status ``FAILED``, not ``COMPLETED``)
 how it is written         ``shape`` (quickrouter only: *body* is A, C, D or D'), ``no-url`` (openroute only: a finished
                           task without its clip's URL), ``old-url`` (openroute only: the URL as ``fail_reason``)
 the clip                  ``cut`` (fewer bytes than declared), ``expired``, ``wrong-type`` (HTML with 200),
@@ -39,13 +43,15 @@ from typing import Any
 from kling_nb.simulator.store import Store
 
 BEFORE = frozenset({"http", "html", "reset", "hang"})
-AFTER = frozenset({"lost", "late", "malformed", "truncated", "empty"})
+AFTER = frozenset({"lost", "late", "malformed", "truncated", "empty", "restated"})
+ROUTE = frozenset({"misrouted"})
 SUBMIT = frozenset({"busy", "funds", "moderation", "risk-control", "fail", "stall"})
-LOOKUP = frozenset({"backwards", "missing", "foreign", "relay-status"})
+SAME = frozenset({"same-clip"})
+LOOKUP = frozenset({"backwards", "missing", "foreign", "relay-status", "failed-word"})
 SHAPE = frozenset({"shape", "no-url", "old-url"})
 CLIP = frozenset({"cut", "expired", "wrong-type", "slow", "huge"})
 WIRE = BEFORE | AFTER
-ACTIONS = WIRE | SUBMIT | LOOKUP | SHAPE | CLIP
+ACTIONS = WIRE | ROUTE | SUBMIT | SAME | LOOKUP | SHAPE | CLIP
 OPERATIONS = frozenset({"submit", "status", "list", "result", "cancel", "asset", "find", "token"})
 
 
@@ -119,14 +125,28 @@ class Fault:
         return ("submit",)
 
 
+def _kling_says(status: int, code: int, message: str, times: int | None = None) -> Fault:
+    body = json.dumps({"code": code, "message": message, "request_id": "00000000-0000-4000-8000-000000000000"})
+    return Fault(action="http", provider="kling", status=status, body=body, times=times)
+
+
 DIRECTIVES: dict[str, Fault] = {
     "risk-control": Fault(action="risk-control", times=None),
     "moderation": Fault(action="moderation", times=None),
     "fail": Fault(action="fail", times=None, body="Service internal error"),
     "stall": Fault(action="stall", times=None),
+    "long": Fault(action="stall", times=None, seconds=3900),
+    "same-clip": Fault(action="same-clip", times=None),
+    "misrouted": Fault(action="misrouted", times=None),
     "busy": Fault(action="busy", times=2),
     "rate-limit": Fault(action="busy", times=2, code=1302),
     "funds": Fault(action="funds", times=None),
+    "ip-list": _kling_says(429, 1304, "The IP address is not in the whitelist"),
+    "token-expired": _kling_says(401, 1004, "Authorization has expired", times=1),
+    "region": _kling_says(401, 1000, "Authentication failed"),
+    "as-200": Fault(action="restated", status=200, times=None),
+    "as-400": Fault(action="restated", status=400),
+    "as-500": Fault(action="restated", status=500),
     "lost": Fault(action="lost"),
     "reset": Fault(action="reset"),
     "hang": Fault(action="hang", seconds=600),
@@ -137,6 +157,7 @@ DIRECTIVES: dict[str, Fault] = {
     "missing": Fault(action="missing", times=None),
     "foreign": Fault(action="foreign", times=None),
     "relay-status": Fault(action="relay-status", times=None),
+    "failed-word": Fault(action="failed-word", times=None),
     "shape-a": Fault(action="shape", times=None, body="A"),
     "shape-c": Fault(action="shape", times=None, body="C"),
     "shape-d": Fault(action="shape", times=None, body="D"),

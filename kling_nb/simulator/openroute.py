@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from kling_nb.simulator.cdn import Cdn, cdn_of
-from kling_nb.simulator.faults import LOOKUP, SHAPE, SUBMIT, WIRE, Event, Fault
+from kling_nb.simulator.faults import LOOKUP, ROUTE, SHAPE, SUBMIT, WIRE, Event, Fault
 from kling_nb.simulator.native import METHODS
 from kling_nb.simulator.native_fields import Refused
 from kling_nb.simulator.native_order import order_of, own_id
@@ -120,7 +120,7 @@ class OpenRoute:
         body = _body(request, raw)
         _channel(body)
         kind, sent = addressed(payload(read(body)))
-        checked = check(kind, sent)
+        checked = check("image2video" if self.world.strike(event, ROUTE) else kind, sent)
         with self.world.store.lock:
             self.service.unused(own_id(sent))
             fault = self.world.strike(event, SUBMIT)

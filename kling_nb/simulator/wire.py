@@ -68,6 +68,9 @@ async def _spoilt(fault: Fault, request: Request, answer: Response) -> Response:
     if fault.action == "late":
         await patience(request, fault.seconds)
         return answer
+    if fault.action == "restated":
+        answer.status_code = fault.status
+        return answer
     body = bytes(answer.body)
     spoilt = {"malformed": b"{" + body, "truncated": body[: len(body) // 2], "empty": b""}[fault.action]
     return Response(spoilt, answer.status_code, media_type="application/json")

@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute
 
 from kling_nb.simulator import latency
 from kling_nb.simulator.clips import Scene
-from kling_nb.simulator.faults import Event, Fault, Faults
+from kling_nb.simulator.faults import SAME, Event, Fault, Faults
 from kling_nb.simulator.store import Store, Task
 
 DAY_S = 86_400.0
@@ -132,7 +132,9 @@ class World:
     ) -> Task:
         now, failure = self.now(), order.failure
         started, ended = self._instants(order, fingerprint, nth, now)
-        scene = replace(order.scene, take=nth, seed=self.drawn("scene", fingerprint, nth) % 2**32)
+        event = Event(order.provider, "submit", order.model, order.prompt)
+        take = 1 if self.strike(event, SAME) else nth
+        scene = replace(order.scene, take=take, seed=self.drawn("scene", fingerprint, take) % 2**32)
         return Task(
             id=task_id(self.drawn("task", fingerprint, nth)),
             provider=order.provider,
@@ -146,7 +148,7 @@ class World:
             request=canonical(order.request),
             scene=json.dumps(asdict(scene)),
             image=order.image,
-            asset=asset(self.drawn("asset", fingerprint, nth)),
+            asset=asset(self.drawn("asset", fingerprint, take)),
             usd=str(order.usd),
             units=order.units,
             accepted_at=now,
