@@ -92,9 +92,7 @@ def _simulate_command(commands: Any) -> None:
     simulate.add_argument("--tls", action="store_true", help="serve https, with a certificate made on the spot")
     simulate.add_argument("--seed", type=int, default=7, help="seed of ids, latencies and clips (default: 7)")
     simulate.add_argument("--folder", type=Path, help="keep its state here (default: in memory)")
-    simulate.add_argument(
-        "--list", action="store_true", help="show the known pitfalls and how to meet each; serve nothing"
-    )
+    simulate.add_argument("--list", action="store_true", help="show the known pitfalls, and how to meet each")
 
 
 def _doctor_command(commands: Any) -> None:
