@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -16,8 +17,15 @@ Origin = tuple[str, str, int | None]
 """Scheme, host and port, as `dialect.origin` gives them."""
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
+Trace = Callable[[str, Mapping[str, Any]], Awaitable[None]]
+"""Told what a connection does: the ``trace`` extension of httpcore (docs/extensions.md, read 2026-11-21)."""
+
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_PRIVATE = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
+_PRIVATE = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "fec0::/10")))
+_SHARED = ipaddress.ip_network("100.64.0.0/10")  # between a carrier and its customers, and Tailscale's
+_LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
+_PROXIES = ipaddress.ip_network("198.18.0.0/15")
+_AROUND_IPV4 = tuple(map(ipaddress.IPv6Network, ("::ffff:0:0/96", "64:ff9b::/96", "::/96")))
 _PLACES = MappingProxyType(
     {
         "is_unspecified": "an unspecified address",
@@ -61,18 +69,43 @@ async def judge(where: Origin, own: Origin | None, *, resolve: bool = True) -> N
     """Raise `MediaError` for a host that a stranger's link may not lead to.
 
     Refused are schemes other than http(s), names that are none, and hosts that are, or with ``resolve`` have only
-    addresses that are, of this machine, private (RFC 1918, fc00::/7), link-local, unspecified or multicast; allowed
-    all the same where ``own``, the provider's own host, is in such a place itself. 198.18.0.0/15 is allowed: local
-    proxies answer every name with an address of it. The name is resolved again when the connection is made.
-    Raises `OSError` if a name is not found.
+    addresses that are, not of the open net: of this machine, private, shared (100.64.0.0/10), link-local, multicast,
+    reserved. Allowed all the same where ``own``, the provider's own host, is in such a place itself. 198.18.0.0/15 is
+    allowed: local proxies answer every name with an address of it. The name is resolved again when the connection is
+    made, whose address `peer_judge` judges. Raises `OSError` if a name is not found.
     """
     scheme, host, _ = where
     if scheme not in ("http", "https") or not _is_spelled(host):
         message = f"a clip's link should be http(s) and name a host, got {scheme!r} and {host!r}; it was not followed"
         raise MediaError(message)
-    if own is not None and host == own[1]:
-        return
-    places = await _places(where, resolve=resolve)
+    if own is None or host != own[1]:
+        await _refuse_places(await _places(where, resolve=resolve), host, own, resolve=resolve)
+
+
+def peer_judge(where: Origin, own: Origin | None, named_as: str) -> Trace:
+    """Return what judges, as `judge` does, the address that a connection really has, before a byte is sent.
+
+    A name may have another address by then than when it was judged. ``named_as`` is the host as the HTTP library
+    writes it; a connection to another one is a proxy's, which looks names up itself.
+    """
+    host = ""
+
+    async def trace(event: str, info: Mapping[str, Any]) -> None:
+        nonlocal host
+        if event.endswith("connect_tcp.started"):
+            host = str(info["host"])
+        elif event.endswith("connect_tcp.complete") and host == named_as and (own is None or where[1] != own[1]):
+            stream = info["return_value"]
+            try:
+                await _refuse_places({_place_of(stream.get_extra_info("server_addr"))}, where[1], own)
+            except BaseException:
+                await stream.aclose()
+                raise
+
+    return trace
+
+
+async def _refuse_places(places: set[str], host: str, own: Origin | None, *, resolve: bool = True) -> None:
     if "" in places or (own is not None and places <= await _own_places(own, resolve=resolve)):
         return
     message = f"a clip's link leads to {' and '.join(sorted(places))} ({host}); it was not followed"
@@ -124,11 +157,32 @@ def _old_literal(name: str) -> Address | None:
 
 
 def _place(address: Address) -> str:
-    inner = getattr(address, "ipv4_mapped", None) or address
+    """Return what an address is; nothing for one of the open net."""
+    inner = _inner(address)
     known = [words for name, words in _PLACES.items() if getattr(inner, name)]
     if any(inner in network for network in _PRIVATE):
         known.append("a private network")
+    elif inner in _SHARED:
+        known.append("a shared network")
+    elif (not inner.is_global and inner not in _PROXIES) or inner in _LOCAL_NAT64:
+        known.append("a reserved address")
     return known[0] if known else ""
+
+
+def _inner(address: Address) -> Address:
+    """Return the IPv4 address that an IPv6 address stands for, where it does."""
+    if isinstance(address, ipaddress.IPv4Address) or address.is_loopback or address.is_unspecified:
+        return address
+    if any(address in network for network in _AROUND_IPV4):
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.sixtofour or address
+
+
+def _place_of(peer: object) -> str:
+    try:
+        return _place(ipaddress.ip_address(peer[0]))  # type: ignore[index]
+    except (TypeError, ValueError, IndexError):
+        return "an address that cannot be told"
 
 
 def _proxied(scheme: str, host: str) -> bool:

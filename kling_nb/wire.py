@@ -25,7 +25,7 @@ from .answers import failure, read_body, refuse_status
 from .bodies import ReadImage, encoded, filled
 from .dialect import Call, Op, Reply, origin
 from .errors import Doubt, InputError, KlingError, MediaError, NotSent, WireError, nearest
-from .links import Origin, judge, named, onward, refuse_downgrade, without_query
+from .links import Origin, judge, named, onward, peer_judge, refuse_downgrade, without_query
 
 T = TypeVar("T")
 ASGIApp = Callable[
@@ -118,7 +118,7 @@ class Wire:
 
         Headers of the call go only to ``own_origin`` (the provider's own; `None`: the call's), and no further once a
         redirect has left it. Raises `NotSent` or `Doubt` if asking again may help, `LinkExpired` if a new link may,
-        `MediaError` for a link that leads to a private address or elsewhere than http(s), or a file over the limit.
+        `MediaError` for a link that leads off the open net or elsewhere than http(s), or a file over the limit.
         """
         async with self._downloads, self._slots:
             try:
@@ -130,7 +130,7 @@ class Wire:
     async def aclose(self) -> None:
         """Close every connection; later calls raise `NotSent`."""
         self._closed = True
-        for client in [self.__dict__.pop(name) for name in ("_reads", "_submits") if name in self.__dict__]:
+        for client in [self.__dict__.pop(name) for name in ("_reads", "_fresh") if name in self.__dict__]:
             await client.aclose()
 
     @cached_property
@@ -138,12 +138,12 @@ class Wire:
         return self._client(keep=self._in_flight)
 
     @cached_property
-    def _submits(self) -> Any:
-        # A POST on an idle connection that the server has just closed is in doubt though nothing was received.
+    def _fresh(self) -> Any:
+        # On a kept connection a POST may be in doubt though nothing was received; one to a clip was judged for another.
         return self._client(keep=0)
 
     def _client_for(self, call: Call) -> Any:
-        return self._submits if call.op is Op.SUBMIT else self._reads
+        return self._fresh if call.op in (Op.SUBMIT, Op.CONTENT) else self._reads
 
     def _client(self, keep: int) -> Any:
         http, limits, app = self._http, self._limits, self._app
@@ -219,7 +219,8 @@ class Wire:
             hop = Call(op=Op.CONTENT, method="GET", url=url, headers=headers)
             await judge(origin(url), own, resolve=self._app is None)
             request = self._request(hop, **{"accept-encoding": "identity"})
-            async with aclosing(await self._reads.send(request, stream=True)) as response:
+            request.extensions["trace"] = peer_judge(origin(url), own, request.url.raw_host.decode("ascii"))
+            async with aclosing(await self._client_for(hop).send(request, stream=True)) as response:
                 to = onward(url, response.status_code, response.headers)
                 if to is None:
                     return await self._saved(hop, response, part)

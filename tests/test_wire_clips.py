@@ -7,13 +7,15 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from strict_socket import Act, Seen, StrictSocket, answer
-from wired import DOUBTS, PATIENT, SECRET, NamedLoop, fails, fetched, http, limits_for  # noqa: F401 (a fixture)
+from wired import DOUBTS, OK, PATIENT, SECRET, NamedLoop, check, fails, fetched, http, limits_for, run, using  # noqa: F401 (a fixture)
 
+from kling_nb.dialect import Call, Op, origin
 from kling_nb.errors import Doubt, LinkExpired, MediaError, NotSent
-from kling_nb.wire import Received
+from kling_nb.wire import Received, Wire
 
 pytestmark = pytest.mark.usefixtures("http")
 
@@ -140,6 +142,52 @@ def test_redirects_of_a_clip_are_bounded(tmp_path: Path) -> None:
     with StrictSocket.running(lambda _: [answer(b"", "302 Found", "location: /")]) as server:
         fails(MediaError, lambda: fetched(server.url, tmp_path / "a.part", server.url))
     assert len(server.seen) == 6
+
+
+class Rebound(NamedLoop):
+    """A loop whose resolver gives a name an open address, and this machine's when it is asked again."""
+
+    async def getaddrinfo(self, host: Any, port: Any, **more: Any) -> Any:
+        """Answer, and answer otherwise from then on."""
+        found = await super().getaddrinfo(host, port, **more)
+        NamedLoop.names = {"cdn.example": ["127.0.0.1"]}
+        return found
+
+
+def test_the_address_that_is_connected_to_is_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that leads to this machine only after it was judged gets no request, whatever it led to before."""
+    monkeypatch.setattr(NamedLoop, "names", {"cdn.example": ["93.184.216.34"]})
+    with StrictSocket.running(lambda _: [answer(b"clip")]) as server:
+        url = server.url.replace("127.0.0.1", "cdn.example")
+        text = fails(MediaError, lambda: fetched(url, tmp_path / "a.part", "https://api.example", loop=Rebound))
+    assert "a clip's link leads to this machine (cdn.example); it was not followed" == text
+    assert server.connections == 1
+    assert server.seen == []
+
+
+def test_a_name_beside_the_proxy_is_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the library goes past the proxy, by a rule that only it knows, the address is judged all the same."""
+    monkeypatch.setattr(NamedLoop, "names", {"cdn.example": ["127.0.0.1"]})
+    with StrictSocket.running(lambda _: [answer(b"clip")]) as proxy, StrictSocket.running(lambda _: [OK]) as server:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        monkeypatch.setenv("NO_PROXY", "http://cdn.example")
+        url = server.url.replace("127.0.0.1", "cdn.example")
+        fails(MediaError, lambda: fetched(url, tmp_path / "a.part", "https://api.example"))
+    assert (server.seen, proxy.seen) == ([], [])
+
+
+def test_each_link_has_a_connection_of_its_own(tmp_path: Path) -> None:
+    """A kept connection was judged for another link: it is used for no second one, nor for a call."""
+
+    async def several(wire: Wire) -> None:
+        await wire.send(check(server.url))
+        for name in "ab":
+            clip = Call(op=Op.CONTENT, method="GET", url=server.url)
+            await wire.stream(clip, tmp_path / name, own_origin=origin(server.url))
+
+    with StrictSocket.running(lambda _: [OK]) as server:
+        run(using(several))
+    assert 3 == server.connections == len(server.seen)
 
 
 def test_behind_a_proxy_only_literal_addresses_are_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,11 +67,17 @@ def sent(call: Call, **options: Any) -> Reply:
     return run(using(lambda wire: wire.send(call), **options))
 
 
-def fetched(url: str, part: Path, own: str | None = None, **options: Any) -> Received:
+def fetched(
+    url: str,
+    part: Path,
+    own: str | None = None,
+    loop: Callable[[], asyncio.AbstractEventLoop] = NamedLoop,
+    **options: Any,
+) -> Received:
     """Download one link whose call carries a secret."""
     call = Call(op=Op.CONTENT, method="GET", url=url, headers={"authorization": f"Bearer {SECRET}"})
     where = origin(own) if own else None
-    return run(using(lambda wire: wire.stream(call, part, own_origin=where), **options))
+    return run(using(lambda wire: wire.stream(call, part, own_origin=where), **options), loop)
 
 
 def submit(base: str, path: str = "/v1/videos", **fields: Any) -> Call:
