@@ -98,7 +98,7 @@ class Wire:
         self._slots = asyncio.Semaphore(in_flight)
         self._downloads = asyncio.Semaphore(max(1, in_flight // 2))
         self._closed = False
-        logging.getLogger(self._http.__name__).addFilter(_without_queries)
+        _keep_quiet(self._http.__name__)
 
     def filled(self, call: Call) -> Call:
         """Return a call with its images in it; raises `InputError` or `MediaError` for one that cannot be read."""
@@ -279,8 +279,22 @@ def _version() -> str:
     return "0"
 
 
+def _keep_quiet(http: str) -> None:
+    """Let a library's loggers tell nothing secret of our requests; of others' they tell all that they did."""
+    logging.getLogger(http).addFilter(_without_queries)
+    for part in ("connection", "http11", "http2", "proxy", "socks"):
+        logging.getLogger(f"{http.replace('httpx', 'httpcore')}.{part}").addFilter(_without_values)
+
+
 def _without_queries(record: logging.LogRecord) -> bool:
-    """Leave queries out of what httpx logs at INFO of our requests: they hold signatures and tokens."""
+    """Leave queries out of what httpx logs at INFO: they hold signatures and tokens."""
     if _OURS.get() and isinstance(record.args, tuple):
         record.args = tuple(without_query(str(a)) if type(a).__name__ == "URL" else a for a in record.args)
+    return True
+
+
+def _without_values(record: logging.LogRecord) -> bool:
+    """Leave all but an event's name out of what httpcore logs at DEBUG: headers, and errors that quote them."""
+    if _OURS.get():
+        record.msg, record.args = str(record.msg).partition(" ")[0], ()
     return True

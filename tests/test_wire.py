@@ -247,6 +247,22 @@ def test_the_librarys_log_tells_no_query(caplog: pytest.LogCaptureFixture) -> No
     assert "mine=1" in caplog.text
 
 
+def test_the_connections_log_tells_no_header(caplog: pytest.LogCaptureFixture) -> None:
+    """What the layer below logs of our calls at DEBUG are events without values; of others' it stays as it is."""
+    caplog.set_level(logging.DEBUG)
+    reply = answer(b"{}", "302 Found", f"set-cookie: session={SECRET}", f"location: https://cdn.example/?sig={SECRET}")
+    with StrictSocket.running(lambda _: [reply]) as server:
+        sent(submit(server.url))
+        fails(NotSent, lambda: sent(submit(server.url, headers={"authorization": f"Bearer {SECRET}\n"})))
+        sent(check(server.url + "/#" + SECRET))
+        below = [record.getMessage() for record in caplog.records if record.name.startswith("httpcore")]
+        assert {"send_request_headers.failed", "receive_response_headers.complete"} <= set(below)
+        assert SECRET not in caplog.text
+        with library(os.environ["KLING_NB_HTTP"]).Client(trust_env=False) as others:
+            others.get(server.url)
+    assert "set-cookie" in caplog.text.lower()
+
+
 def test_a_cancelled_call_is_cancelled_and_frees_its_slot() -> None:
     """A cancellation passes as it is, and the next call goes out."""
 
