@@ -140,6 +140,21 @@ def test_one_transaction_or_none(log: ExperimentLog) -> None:
     assert log.events().empty
 
 
+def test_a_row_that_is_written_in_pieces_is_the_whole_task(log: ExperimentLog) -> None:
+    """Only what moved is written again, and what a failed commit should have written comes with the next one."""
+    steps = [task(), task(state=TaskState.QUEUED, ticket=Ticket("7")), task(state=TaskState.RUNNING, reason="so")]
+    odd, last = replace(steps[2], note=object()), replace(steps[2], rating=4.0)
+    for one in steps[:2]:
+        log.commit([(Event("t", "noted", 1.0), one)])
+        assert [one] == log.read_tasks()
+    with pytest.raises(LabError, match="cannot be written"):
+        log.commit([(Event("t", "noted", 1.0), odd)])
+    assert steps[1:2] == log.read_tasks()
+    for one in (last, replace(last, state=TaskState.SAVED), replace(last, state=TaskState.SAVED, note="good")):
+        log.commit([(Event("t", "noted", 1.0), one)])
+        assert [one] == log.read_tasks()
+
+
 def test_events_are_only_added(log: ExperimentLog) -> None:
     """A task's row changes, its events stay, in order."""
     for n, kind in enumerate(("planned", "noted", "odd kind of a later version")):
@@ -254,7 +269,7 @@ def test_a_full_disk_buys_nothing(simulated: Open, at: str, bought: bool) -> Non
     """When the intent cannot be written nothing is sent, waiting raises one sentence, and reopening goes on."""
     lab = simulated()
     points = sweep(*(f"boat {n} {'long ' * 400}" for n in range(4)))
-    listen(lab, lambda event, _: fill(lab.log._writer) if event.kind == at else None)
+    listen(lab, lambda event, _: fill(lab.log._writer.engine) if event.kind == at else None)
     with pytest.raises(
         LabError, match=r"log.sqlite cannot be written \(database or disk is full\): nothing more is sent"
     ):

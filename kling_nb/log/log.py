@@ -1,0 +1,119 @@
+"""The log of a lab folder: opened, asked and written."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from ..errors import LabError, LabMode, LogTooNew
+from ..task import Event, Task
+from .reading import Reading, reader
+from .rows import PointRow, RunRow, point_row, run_row
+from .schema import FILE, META, POINTS, RUNS, SCHEMA, SCHEMA_VERSION
+from .writing import Writer
+
+
+class ExperimentLog(Reading):
+    """The log of one lab folder.
+
+    Guarantees: when `commit` returns, what it was given is on disk (SQLite WAL, ``synchronous=FULL``). `commit`
+    and the other writing methods belong to one thread; reading methods may be called from any.
+    """
+
+    def __init__(self, folder: Path, *, simulated: bool, write: bool) -> None:
+        self._writer: Writer | None = None
+        if not write and not (folder / FILE).exists():
+            message = f"expected a lab folder with a {FILE}, found none in {folder}; open it once as its driver"
+            raise LabError(message)
+        super().__init__(folder / FILE)
+        try:
+            if write:
+                self._writer = Writer(self.path)
+                self._make(simulated=simulated)
+            self.check(simulated=simulated)
+        except BaseException:
+            self.close()
+            raise
+
+    # -- opening ----------------------------------------------------------------------------------------------
+
+    def _make(self, *, simulated: bool) -> None:
+        facts = {"schema_version": str(SCHEMA_VERSION), "simulated": str(int(simulated)), "lab": uuid.uuid4().hex}
+        with self._begin() as db:
+            if not sa.inspect(db).has_table("meta"):
+                SCHEMA.create_all(db)
+                db.execute(META.insert(), [{"key": key, "value": value} for key, value in facts.items()])
+
+    def check(self, *, simulated: bool) -> None:
+        """Raise `LogTooNew` for a log of a later version, `LabMode` for one that is simulated and should be live."""
+        version = int(self.fact("schema_version") or 0)
+        if version > SCHEMA_VERSION:
+            message = f"{self.path} was written by a later version (schema {version}, this one reads {SCHEMA_VERSION}); upgrade kling_nb to open it; nothing was changed"
+            raise LogTooNew(message)
+        was = self.fact("simulated") == "1"
+        if was != simulated:
+            one, other = ("simulated", "live") if was else ("live", "simulated")
+            message = f"{self.path.parent} is a {one} lab and cannot be opened {other}: {'add' if was else 'leave out'} simulate=True, or choose another folder"
+            raise LabMode(message)
+
+    def close(self) -> None:
+        """Close both connections."""
+        if self._writer is not None:
+            self._writer.close()
+        self._reader.dispose()
+
+    # -- writing, on the engine's thread -----------------------------------------------------------------------
+
+    def _begin(self) -> AbstractContextManager[sa.Connection]:
+        return self._driven().begin()
+
+    def _driven(self) -> Writer:
+        if self._writer is None:
+            message = f"{self.path} is open for reading only"
+            raise LabError(message)
+        return self._writer
+
+    def commit(self, changes: Sequence[tuple[Event, Task]]) -> None:
+        """Append events and write the tasks as they stand after them, in one transaction."""
+        self._driven().commit(changes)
+
+    def add_run(self, run: RunRow, points: Sequence[PointRow]) -> None:
+        """Write a run and its points, in place of what it had before."""
+        with self._begin() as db:
+            db.execute(RUNS.delete().where(RUNS.c.name == run.name))
+            db.execute(RUNS.insert(), run_row(run))
+            db.execute(POINTS.delete().where(POINTS.c.run == run.name))
+            if points:
+                db.execute(POINTS.insert(), [point_row(point) for point in points])
+
+    def set_run(self, name: str, **changes: Any) -> None:
+        """Change columns of a run."""
+        with self._begin() as db:
+            db.execute(RUNS.update().where(RUNS.c.name == name), changes)
+
+    def point_to(self, old: str, new: str) -> None:
+        """Let every point that one task served be served by another."""
+        with self._begin() as db:
+            db.execute(POINTS.update().where(POINTS.c.task == old), {"task": new})
+
+    def set_fact(self, key: str, value: str) -> None:
+        """Keep a fact of the lab, such as who drives it."""
+        with self._begin() as db:
+            db.execute(META.delete().where(META.c.key == key))
+            db.execute(META.insert(), {"key": key, "value": value})
+
+
+def is_simulated(folder: Path) -> bool:
+    """Tell whether a lab folder is simulated; raises `LabError` where there is no log to ask."""
+    path = folder / FILE
+    if not path.is_file():
+        message = f"expected a lab folder with a {FILE}, found none in {folder}"
+        raise LabError(message)
+    asked = reader(path)
+    with asked.connect() as db:
+        return db.execute(sa.select(META.c.value).where(META.c.key == "simulated")).scalar() == "1"

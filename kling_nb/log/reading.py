@@ -1,0 +1,193 @@
+"""What the log answers. Readers have a read-only connection of their own and never wait for the writer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import sqlalchemy as sa
+from sqlalchemy.pool import NullPool
+
+from ..task import Task, TaskState
+from .rows import PointRow, RunRow, point_from, run_from, task_from
+from .schema import EVENTS, META, POINTS, RUNS, TASKS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+READ_ONLY = {"mode": "ro", "uri": "true"}
+
+
+class Reading:
+    """Every question that the log answers. Its methods may be called from any thread."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._reader = reader(path)
+
+    def _rows(self, query: Any) -> Sequence[Any]:
+        with self._reader.connect() as db:
+            return db.execute(query).all()
+
+    def _records(self, query: Any) -> list[dict[str, Any]]:
+        with self._reader.connect() as db:
+            return [dict(row) for row in db.execute(query).mappings()]
+
+    def fact(self, key: str) -> str | None:
+        """Return a fact of the lab, or `None`."""
+        rows = self._rows(sa.select(META.c.value).where(META.c.key == key))
+        return None if not rows else str(rows[0][0])
+
+    def read_tasks(self, where: Any = None) -> list[Task]:
+        """Return tasks, oldest first."""
+        query = sa.select(TASKS).order_by(TASKS.c.planned_at, sa.text("rowid"))
+        return [task_from(row) for row in self._records(query if where is None else query.where(where))]
+
+    def open_tasks(self) -> list[Task]:
+        """Return the tasks that are not at their end."""
+        return self.read_tasks(TASKS.c.state.not_in([state.value for state in TaskState if state.is_final]))
+
+    def latest(self, identities: Iterable[str]) -> dict[str, Task]:
+        """Return the last attempt at each identity that was ever planned."""
+        tasks = self._tasks_in(TASKS.c.identity, identities)
+        return {task.identity: task for task in sorted(tasks, key=lambda task: task.attempt)}
+
+    def known(self, identities: Iterable[str], *, shared: bool = True) -> dict[str, Task]:
+        """Return what serves each identity best: an attempt at it, or with ``shared`` the task of another's point.
+
+        What is saved comes before what runs or is in doubt, that before what is planned, that before what failed; a
+        later attempt that was cancelled or refused never hides an earlier one that was bought.
+        """
+        wanted = set(identities)
+        own = [(task.identity, task) for task in self._tasks_in(TASKS.c.identity, wanted)]
+        best: dict[str, Task] = {}
+        for identity, task in [*own, *(self._serving(wanted) if shared else ())]:
+            if identity not in best or _worth(task) > _worth(best[identity]):
+                best[identity] = task
+        return best
+
+    def _serving(self, identities: Iterable[str]) -> list[tuple[str, Task]]:
+        pairs: set[tuple[str, str]] = set()
+        for part in _parts(identities):
+            query = sa.select(POINTS.c.identity, POINTS.c.task).where(POINTS.c.identity.in_(part))
+            pairs |= {(row.identity, row.task) for row in self._rows(query)}
+        tasks = {task.id: task for task in self.tasks_by_id({task_id for _, task_id in pairs})}
+        return [(identity, tasks[task_id]) for identity, task_id in sorted(pairs) if task_id in tasks]
+
+    def serves(self, task_id: str) -> bool:
+        """Tell whether any run has a point that a task serves."""
+        return bool(self._rows(sa.select(POINTS.c.run).where(POINTS.c.task == task_id).limit(1)))
+
+    def wanted_elsewhere(self, run: str) -> set[str]:
+        """Return the tasks that serve points of other runs which were neither paused nor cancelled."""
+        query = sa.select(POINTS.c.task).join(RUNS, RUNS.c.name == POINTS.c.run)
+        return {row.task for row in self._rows(query.where(RUNS.c.state == "running", POINTS.c.run != run))}
+
+    def others_with(self, task_id: str, run: str) -> list[str]:
+        """Return the other runs that have a point which a task serves and were not cancelled, oldest first."""
+        query = sa.select(RUNS.c.name).join(POINTS, RUNS.c.name == POINTS.c.run).order_by(RUNS.c.started_at)
+        wanting = (POINTS.c.task == task_id, RUNS.c.state != "cancelled", RUNS.c.name != run)
+        return list(dict.fromkeys(row.name for row in self._rows(query.where(*wanting))))
+
+    def tasks_of(self, run: str) -> list[Task]:
+        """Return every task that a run bought or means to, earlier attempts included."""
+        return self.read_tasks(TASKS.c.run == run)
+
+    def tasks_by_id(self, task_ids: Iterable[str]) -> list[Task]:
+        """Return tasks by their ids."""
+        return self._tasks_in(TASKS.c.id, task_ids)
+
+    def _tasks_in(self, column: Any, values: Iterable[str]) -> list[Task]:
+        """Return the tasks whose column holds one of many values, some hundred at a time."""
+        return [task for part in _parts(values) for task in self.read_tasks(column.in_(part))]
+
+    def read_runs(self) -> list[RunRow]:
+        """Return all runs, oldest first."""
+        rows = self._records(sa.select(RUNS).order_by(RUNS.c.started_at))
+        return [run_from(row) for row in rows]
+
+    def read_points(self, run: str | None = None) -> list[PointRow]:
+        """Return the points of a run, or of all, in order."""
+        query = sa.select(POINTS).order_by(POINTS.c.run, POINTS.c.point)
+        rows = self._records(query if run is None else query.where(POINTS.c.run == run))
+        return [point_from(row) for row in rows]
+
+    def last_at(self) -> float | None:
+        """Return the time of the last event, in Unix seconds."""
+        return self._rows(sa.select(sa.func.max(EVENTS.c.at)))[0][0]  # type: ignore[no-any-return]
+
+    def durations(self) -> list[tuple[str, str, Mapping[str, Any], float]]:
+        """Return provider, model, request and seconds from acceptance to done of every finished task."""
+        c = TASKS.c
+        query = sa.select(c.provider, c.model, c.request, c.done_at - c.accepted_at)
+        rows = self._rows(query.where(c.asset.is_not(None), c.accepted_at.is_not(None)))
+        return [(row[0], row[1], json.loads(row[2]), row[3]) for row in rows]
+
+    def counts(self) -> dict[str, int]:
+        """Return how many tasks are in each state."""
+        rows = self._rows(sa.select(TASKS.c.state, sa.func.count()).group_by(TASKS.c.state))
+        found = dict(tuple(row) for row in rows)
+        return {state.value: found[state.value] for state in TaskState if state.value in found}
+
+    def runs(self) -> pd.DataFrame:
+        """Return one row a run: name, when it was started, its state and budget, its points by state, its money."""
+        from .. import frames
+
+        rows = self.read_runs()
+        return frames.runs_frame([(row, self._served(row.name), self.tasks_of(row.name)) for row in rows])
+
+    def _served(self, run: str) -> list[Task]:
+        by_id = {task.id: task for task in self.tasks_by_id(point.task for point in self.read_points(run))}
+        return [by_id[point.task] for point in self.read_points(run) if point.task in by_id]
+
+    def spending(self, by: Sequence[str]) -> pd.DataFrame:
+        """Return what was spent and what may still be charged, in USD, by ``day``, ``provider``, ``model``, ``run``."""
+        from .. import frames
+
+        return frames.spending_frame(self.read_tasks(), by)
+
+    def df(self, run: str | None = None) -> pd.DataFrame:
+        """Return one row a point, of one run or of all, with the columns that `frames.POINT_COLUMNS` declares."""
+        from .. import frames
+
+        order = {row.name: n for n, row in enumerate(self.read_runs())}
+        points = sorted(self.read_points(run), key=lambda point: (order.get(point.run, 0), point.point))
+        by_id = {task.id: task for task in self.read_tasks()}
+        return frames.points_frame([(point, by_id[point.task]) for point in points if point.task in by_id])
+
+    def tasks(self) -> pd.DataFrame:
+        """Return one row a task: every attempt ever made, with the columns that `frames.TASK_COLUMNS` declares."""
+        from .. import frames
+
+        return frames.tasks_frame(self.read_tasks())
+
+    def events(self, task: str | None = None) -> pd.DataFrame:
+        """Return every event, of one task or of all, oldest first: ``seq, task, kind, at, data``."""
+        from .. import frames
+
+        query = sa.select(EVENTS).order_by(EVENTS.c.seq)
+        return frames.events_frame(self._records(query if task is None else query.where(EVENTS.c.task == task)))
+
+
+def _worth(task: Task) -> tuple[int, int]:
+    """Return how well a task serves its point, to be compared; of two as good the later attempt is better."""
+    state = task.state
+    sent = 3 if state.is_sent else 0
+    rank = {TaskState.SAVED: 4, TaskState.PLANNED: 2, TaskState.FAILED: 1}.get(state, sent)
+    return rank, task.attempt
+
+
+def _parts(values: Iterable[str]) -> list[list[str]]:
+    """Return values in portions that one query takes, each value once."""
+    wanted = sorted(set(values))
+    return [wanted[start : start + 500] for start in range(0, len(wanted), 500)]
+
+
+def reader(path: Path) -> sa.Engine:
+    """Return a way to read a log, and to nothing else."""
+    # As a file URI, since only that can say read-only; quoted, since a folder may be called "what? #2".
+    place = "file:" + quote(path.resolve().as_posix())
+    return sa.create_engine(sa.URL.create("sqlite", database=place, query=READ_ONLY), poolclass=NullPool)

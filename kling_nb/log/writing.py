@@ -1,0 +1,137 @@
+"""The one writer of a log: a connection for life, and transactions that are on disk when they return.
+
+The statements have SQLite's parameter marks. They are run as they are (`exec_driver_sql`): a task goes through half a
+dozen of them, and building each anew by expressions costs several times what the database does with it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.pool import StaticPool
+
+from ..errors import LabError
+from ..task import Event, Task
+from .rows import TASK_FIELDS, spelled, task_row, text
+
+BUSY_S = 10
+
+_INSERT_EVENT = "INSERT INTO events (task, kind, at, data) VALUES (?, ?, ?, ?)"
+_CHANGING = tuple(name for name in TASK_FIELDS if name != "id")
+_values_of = attrgetter(*_CHANGING)
+
+
+class Writer:
+    """Writes to the log at a path. Belongs to one thread."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.engine = _engine(path)
+        self._held = self.engine.connect()  # checking one out costs as much as an event
+        self._written: dict[str, Task] = {}  # the tasks that are not at their end, as they were last written
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._held.close()
+        self.engine.dispose()
+
+    @contextmanager
+    def begin(self) -> Iterator[sa.Connection]:
+        """Write in one transaction; raises `LabError` where the file does not take it, and then nothing is written."""
+        try:
+            with self._held.begin():
+                yield self._held
+        except sa.exc.DBAPIError as error:
+            message = (
+                f"{self._path} cannot be written ({error.orig}): nothing more is sent; mend that and open the lab again"
+            )
+            raise LabError(message) from error
+
+    def commit(self, changes: Sequence[tuple[Event, Task]]) -> None:
+        """Append events and write the tasks as they stand after them, in one transaction."""
+        tasks = {task.id: task for _, task in changes}
+        events = [(event.task, event.kind, event.at, text(event.data)) for event, _ in changes]
+        with self.begin() as db:
+            if events:
+                db.exec_driver_sql(_INSERT_EVENT, events)
+            for columns, rows in self._moved(tasks.values()).items():
+                db.exec_driver_sql(_statement(columns), rows)
+        self._remember(tasks)
+
+    def _moved(self, tasks: Iterable[Task]) -> Mapping[tuple[str, ...], list[tuple[Any, ...]]]:
+        """Return rows by the columns that they set; a task whose row is not known here is written whole."""
+        rows: dict[tuple[str, ...], list[tuple[Any, ...]]] = defaultdict(list)
+        for task in tasks:
+            before = self._written.get(task.id)
+            if before is None:
+                rows[TASK_FIELDS].append(tuple(task_row(task).values()))
+            elif new := _new(before, task):
+                rows[tuple(new)].append((*new.values(), task.id))
+        return rows
+
+    def _remember(self, tasks: Mapping[str, Task]) -> None:
+        self._written |= tasks
+        for task_id in [task_id for task_id, task in tasks.items() if task.state.is_final]:
+            del self._written[task_id]
+
+
+def _new(before: Task, task: Task) -> dict[str, Any]:
+    """Return the columns that are not what they were: what was taken over is the very same object."""
+    pairs = zip(_CHANGING, _values_of(before), _values_of(task), strict=True)
+    return {name: spelled(name, value) for name, old, value in pairs if value is not old}
+
+
+@cache
+def _statement(columns: tuple[str, ...]) -> str:
+    """Return what writes some columns of a row that there is, or all of one that there may be."""
+    if columns != TASK_FIELDS:
+        return f"UPDATE tasks SET {', '.join(f'{name}=?' for name in columns)} WHERE id=?"  # noqa: S608
+    marks, taken = ", ".join("?" * len(columns)), ", ".join(f"{name}=excluded.{name}" for name in columns)
+    return f"INSERT INTO tasks ({', '.join(columns)}) VALUES ({marks}) ON CONFLICT (id) DO UPDATE SET {taken}"  # noqa: S608
+
+
+def _engine(path: Path) -> sa.Engine:
+    engine = sa.create_engine(
+        sa.URL.create("sqlite", database=str(path)),
+        poolclass=StaticPool,
+        connect_args={"check_same_thread": False, "timeout": BUSY_S, "isolation_level": None},
+    )
+
+    @sa.event.listens_for(engine, "begin")
+    def _immediate(db: sa.Connection) -> None:
+        # A plain BEGIN that reads and then writes fails at once when another process wrote in between.
+        db.exec_driver_sql("BEGIN IMMEDIATE")
+
+    try:
+        _set_wal(engine)
+    except sa.exc.DatabaseError as error:
+        engine.dispose()
+        message = f"{path} cannot be opened as a log for writing: {error.orig}"
+        raise LabError(message) from error
+    return engine
+
+
+def _set_wal(engine: sa.Engine, tries: int = 20) -> None:
+    """Switch to WAL; two processes doing so on a new file collide in spite of the busy timeout."""
+    raw = engine.raw_connection()
+    try:
+        for n in range(tries):
+            try:
+                raw.execute("PRAGMA journal_mode=WAL")
+                raw.execute("PRAGMA synchronous=FULL")
+            except Exception as error:
+                if "locked" not in str(error) or n == tries - 1:
+                    raise sa.exc.OperationalError(str(error), None, error) from error
+                time.sleep(0.05)
+            else:
+                return
+    finally:
+        raw.close()
