@@ -23,7 +23,7 @@ RULED = tuple(name for name in FIELDS if name not in ("model", "extra"))
 """The fields of a request that rules speak of."""
 
 TASK_TYPES = ("text2video", "image2video")
-MEANING_KEYS = ("support", "values", "only", "range", "max_chars", "required", "why", "source")
+MEANING_KEYS = ("support", "values", "only", "range", "max_chars", "max_total", "required", "why", "source")
 SPELLING_KEYS = ("name", "type", "words", "becomes", "default", "fill")
 HARMLESS = MappingProxyType({"sound": "off", "multi_shot": False})
 """Values that ask for what a model without the feature does anyway."""

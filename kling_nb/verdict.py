@@ -177,6 +177,11 @@ def _listed(terms: Terms) -> Iterator[Problem]:
             yield Problem("multi_prompt", shot.prompt, f"shot {index} has a prompt of 1 to {most} characters")
         if shot.duration < 1:
             yield Problem("multi_prompt", shot.duration, f"shot {index} lasts at least 1 s")
+    written = sum(len(f"shot {index}, {shot.duration}, {shot.prompt}; ") for index, shot in enumerate(shots, start=1))
+    if written > rule.get("max_total", written):
+        yield Problem(
+            "multi_prompt", told, f"the shots are written into one prompt of up to {rule['max_total']} characters"
+        )
     if shots and length is not None and total != length:
         yield Problem("multi_prompt", told, f"the shots last {total} s together, but duration is {length}")
 

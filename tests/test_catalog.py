@@ -266,6 +266,14 @@ def test_the_path_api_needs_an_api_key(catalog: Catalog, model: str) -> None:
     assert catalog.offer(ask("kling-v3"), "kling").needs == ""
 
 
+def test_shots_that_become_one_prompt_have_to_fit_it(catalog: Catalog) -> None:
+    """The path API writes the shots into the prompt, which has a limit of its own."""
+    shots = tuple(Shot(prompt="x" * 512, duration=1) for _ in range(6))
+    cut = {"multi_shot": True, "shot_type": "customize", "multi_prompt": shots, "prompt": "", "duration": 6}
+    assert "one prompt of up to 3072 characters" in told(catalog, ask("kling-3.0", **cut))
+    assert fine(catalog, ask("kling-v3", **cut))
+
+
 def test_the_path_api_has_words_of_its_own(catalog: Catalog) -> None:
     """Modes are resolutions there, sound is native, and places are inside objects."""
     request = ask("kling-3.0", mode="pro", duration=7, sound="on", negative_prompt="rain")

@@ -45,6 +45,8 @@ class Account:
         self._clock = clock
         self._key = key
         self._credential: Credential | None = None
+        self._credentials = 0  # how many were asked for: the number of the one at hand
+        self._refusal: KlingError | None = None  # why the last one was not given
         self._fetching = anyio.Lock()
         self._gates: dict[str, Gate] = {}
 
@@ -59,17 +61,22 @@ class Account:
         for gate in self._gates.values():
             gate.forgive()
 
-    async def signed(self, call: Call, *, renew: bool = False) -> Call:
-        """Return a call with the credential in it, if it goes to the provider's own origin; else as it is."""
-        if origin(call.url) != origin(self.provider.base_url or ""):
-            return call
-        credential = await self._current(renew=renew)
-        return self.dialect.sign(call, credential, self._clock.token_now())
+    async def signed(self, call: Call, *, refused: int | None = None) -> tuple[Call, int]:
+        """Return a call with the credential in it, and that one's number; as it is for another origin than the provider's.
 
-    async def _current(self, *, renew: bool) -> Credential:
-        stale = self._credential
+        ``refused`` is the number of a credential that is known to be no good: another is fetched, unless one was since.
+        """
+        if origin(call.url) != origin(self.provider.base_url or ""):
+            return call, self._credentials
+        credential = await self._current(refused)
+        return self.dialect.sign(call, credential, self._clock.token_now()), self._credentials
+
+    async def _current(self, refused: int | None) -> Credential:
+        before = self._credentials
         async with self._fetching:
-            if self._credential is None or (renew and self._credential is stale) or self._is_over():
+            if self._refusal is not None and self._credentials != before:
+                raise self._refusal  # it was asked for while this one waited: asking again would not help
+            if self._credential is None or refused == self._credentials or self._is_over():
                 self._credential = await self._fetch()
             return self._credential
 
@@ -78,12 +85,21 @@ class Account:
         return expires_at is not None and self._clock.token_now() >= float(expires_at)
 
     async def _fetch(self) -> Credential:
-        talk = self.dialect.credential(self._key(self.provider))
-        return await self._drive(talk, self._ask_unsigned)
+        self._refusal = None
+        try:
+            return await self._drive(self.dialect.credential(self._key(self.provider)), self._ask_unsigned)
+        except KlingError as error:
+            self._refusal = error
+            raise
+        finally:
+            self._credentials += 1
 
-    async def send(self, call: Call, *, renew: bool = False) -> Reply:
-        """Send a call once; raises `NotSent` or `Doubt`."""
-        return await self._wire.send(await self.signed(call, renew=renew))
+    async def _send(self, call: Call, refused: int | None) -> tuple[Reply, int]:
+        signed, number = await self.signed(call, refused=refused)
+        return await self._wire.send(signed), number
+
+    async def _send_unsigned(self, call: Call, _refused: int | None) -> tuple[Reply, int]:
+        return await self._wire.send(call), self._credentials
 
     async def converse(self, talk: Generator[Call, Reply, T]) -> T:
         """Hold a conversation of reads, each asked again where that is sensible.
@@ -110,17 +126,17 @@ class Account:
 
     async def ask(self, call: Call) -> Reply:
         """Send a read until it is answered; raises `WireError` or `ProviderError` when it is not."""
-        return await self._asked(call, self.send)
+        return await self._asked(call, self._send)
 
     async def _ask_unsigned(self, call: Call) -> Reply:
         """Ask for a credential, which cannot be signed with one."""
-        return await self._asked(call, lambda call, **_: self._wire.send(call))
+        return await self._asked(call, self._send_unsigned)
 
-    async def _asked(self, call: Call, send: Callable[..., Awaitable[Reply]]) -> Reply:
-        renew = False
+    async def _asked(self, call: Call, send: Callable[[Call, int | None], Awaitable[tuple[Reply, int]]]) -> Reply:
+        refused: int | None = None
         for failures in range(1, TRIES + 1):
             try:
-                reply = await send(call, renew=renew)
+                reply, number = await send(call, refused)
             except WireError:
                 if failures == TRIES:
                     raise
@@ -129,10 +145,10 @@ class Account:
             fault = self.dialect.judge(call, reply)
             if fault is None:
                 return reply
-            if failures == TRIES or not (fault.again or (fault.renew and not renew)):
+            if failures == TRIES or not (fault.again or (fault.renew and refused is None)):
                 raise ProviderError(told(fault, self.provider, _asked(failures)), fault, tries=failures)
-            renew = fault.renew
-            await self._clock.sleep(0 if renew else self._after(fault, failures))
+            refused = number if fault.renew else None
+            await self._clock.sleep(0 if fault.renew else self._after(fault, failures))
         raise AssertionError(failures)
 
     def _after(self, fault: Fault, failures: int) -> float:

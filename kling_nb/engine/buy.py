@@ -29,19 +29,20 @@ class Buyer:
 
     async def submit(self, task: Task, account: Account) -> Task:
         """Send the paid call until it is accepted, rejected for good, in doubt, or held back."""
-        renew = False
+        refused: int | None = None  # the number of a credential that did not do
         while self._may_submit(task, account):
             await self._clock.sleep(account.gate(task.model).wait_s(self._clock.now()))
-            calls = await self._signed(task, account, renew=renew)
+            calls = await self._signed(task, account, refused)
             # Nothing may be awaited between this and the intent, which reserves the price: others would fit in too.
             if calls is None or not self._may_submit(task, account):
                 break
-            plain, signed = calls
+            plain, signed, number = calls
             task = await self._book.record(task.id, "intent", call=plain.shown())
             if self._book.tasks[task.id].unwanted:
                 await self._book.record(task.id, "not_sent", reason="cancelled before it was sent")
                 break
-            task, renew = await self._post(task, account, signed, renewed=renew)
+            task, renew = await self._post(task, account, signed, renewed=refused is not None)
+            refused = number if renew else None
         return await self._end_unsent(task)
 
     def _may_submit(self, task: Task, account: Account) -> bool:
@@ -57,18 +58,18 @@ class Buyer:
             return task
         return await self._book.record(task.id, "cancelled", reason="cancelled before it was sent", cause="cancelled")
 
-    async def _signed(self, task: Task, account: Account, *, renew: bool) -> tuple[Call, Call] | None:
-        """Return the paid call, plain, and signed with its images. Before the intent, buying nothing: a missing key holds
+    async def _signed(self, task: Task, account: Account, refused: int | None) -> tuple[Call, Call, int] | None:
+        """Return the paid call, plain, and signed with its images, and the credential's number. Before the intent, buying nothing: a missing key holds
         the account, an image that cannot be read only its own task.
         """
         try:
             plain = self._t.encode(task)
-            signed = await account.signed(plain, renew=renew)
+            signed, number = await account.signed(plain, refused=refused)
         except KlingError as error:
             account.held = str(error)
             return None
         try:
-            return plain, self._t.wire.filled(signed)
+            return plain, self._t.wire.filled(signed), number
         except (InputError, MediaError) as error:
             reason = f"not sent, its image cannot be read: {error}; after that, starting the sweep again buys it"
             await self._book.record(task.id, "refused", reason=reason, cause="refused")

@@ -77,7 +77,7 @@ class Fetcher:
         call = Call(op=Op.CONTENT, method="GET", url=str(asset["url"]))
         part = self._t.folder / "clips" / f"{task.id}.mp4.part"
         async with self._downloads:
-            signed = await account.signed(call) if asset.get("credential") else call
+            signed = (await account.signed(call))[0] if asset.get("credential") else call
             await self._t.wire.stream(signed, part, own_origin=origin(account.provider.base_url or ""))
         return await self._clock.in_thread(lambda: _stored(part, task, self._t.folder))
 

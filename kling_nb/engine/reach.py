@@ -143,7 +143,7 @@ async def _asked(asked: Target, wire: Wire, clock: Clock) -> tuple[Verdict, str]
     if call is None:
         account = Account(asked.provider, dialect, wire, clock, lambda _: key.reveal())
         talk = dialect.check([dialect.ticket(NO_TASK, asked.submit)])
-        call = await account.signed(next(talk))
+        call, _ = await account.signed(next(talk))
     if call.op is Op.SUBMIT:
         message = "its dialect would submit something in order to ask; nothing was sent"
         raise ProviderError(message)

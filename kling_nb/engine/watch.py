@@ -10,7 +10,7 @@ from typing import Protocol
 import anyio
 
 from ..dialect import Status, Whose
-from ..errors import KlingError, ProviderError
+from ..errors import InputError, KlingError, ProviderError
 from ..task import Task, Ticket
 from .account import Account, backoff_s
 from .loop import Clock
@@ -135,12 +135,17 @@ class Watch:
         """Ask about some at once; where one of them is what the provider does not like, about each alone."""
         try:
             return await self._account.converse(self._account.dialect.check(tickets))
-        except ProviderError as error:
-            whose = error.fault.whose if error.fault else None
-            if len(tickets) == 1 or whose not in (Whose.PARAMETERS, Whose.MISSING):
+        except (ProviderError, InputError) as error:
+            if len(tickets) == 1 or not _is_of_one(error):
                 raise
         learnt: dict[str, Status] = {}
         for ticket in tickets:
-            with suppress(ProviderError):
+            with suppress(ProviderError, InputError):
                 learnt |= await self._account.converse(self._account.dialect.check([ticket]))
         return learnt
+
+
+def _is_of_one(error: KlingError) -> bool:
+    """Tell whether it may be only some of the tasks that cannot be asked about, such as those of a key that is gone."""
+    whose = error.fault.whose if isinstance(error, ProviderError) and error.fault else None
+    return isinstance(error, InputError) or whose in (Whose.PARAMETERS, Whose.MISSING)
