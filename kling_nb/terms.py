@@ -74,8 +74,8 @@ class Terms:
         harmless = getattr(self.request, name) == HARMLESS.get(name, ...)
         if word is Support.REFUSED:
             return Support.DROPPED if harmless else word
-        if name == "prompt" and self.request.multi_prompt:
-            return Support.DROPPED
+        if name == "prompt" and self.request.multi_prompt and self.rule("multi_prompt")["support"] is Support.TAKEN:
+            return Support.DROPPED  # the shots take its place; where they are left out, it is all there is
         return Support.REFUSED if word is Support.TAKEN and self.unmet(name) and not harmless else word
 
     @property

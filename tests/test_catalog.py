@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kling_nb.catalog import UNIT_USD, Catalog, load, units_to_usd
-from kling_nb.dialect import spell
 from kling_nb.errors import InputError, RefusedError
 from kling_nb.offer import Change, Offer, Problem, Provider, Support
 from kling_nb.request import FIELDS, CameraControl, Shot, VideoRequest
+from kling_nb.spelling import spell
 
 URL = "https://example.org/first.png"
 TAIL = "https://example.org/last.png"
@@ -946,3 +946,16 @@ def test_an_offer_is_refused_only_with_problems(request: VideoRequest, provider:
     except RefusedError as error:
         refused = error.problems
     assert refused in ((), tuple(problem for problem in problems if not problem.warning))
+
+
+def test_a_prompt_stays_where_shots_are_left_out(catalog: Catalog) -> None:
+    """Shots take the prompt's place only where they are sent: where they are dropped it is all that is left."""
+    row = replace(catalog.provider("quickrouter-fal"), id="fal-like")
+    request = ask("kling-v2-5-turbo", mode="pro", prompt="a fox")
+    assert spell(request, catalog.offer(request, row), {}).body["prompt"] == "a fox"
+    model = replace(catalog.models["kling-v2-5-turbo"], rules=catalog.models["kling-v3"].rules)
+    own = replace(catalog, models={**catalog.models, "kling-v2-5-turbo": model})
+    shots = replace(request, multi_shot=True, shot_type="customize", multi_prompt=SHOTS, duration=5)
+    spelled = spell(shots, own.offer(shots, row), {})
+    assert spelled.body["prompt"] == "a fox"
+    assert {"multi_prompt", "shot_type", "multi_shot"} <= {loss.field for loss in spelled.losses if loss.is_loss}

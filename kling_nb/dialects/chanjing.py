@@ -14,25 +14,11 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..dialect import (
-    Asset,
-    Call,
-    Credential,
-    Encoded,
-    Fault,
-    Op,
-    Phase,
-    Reply,
-    Status,
-    Unreadable,
-    Whose,
-    image_value,
-    join,
-    spell,
-)
+from ..dialect import Asset, Call, Credential, Encoded, Fault, Op, Phase, Reply, Status, Unreadable, Whose, join
 from ..errors import InputError
 from ..offer import Knob, Offer, Provider
 from ..request import VideoRequest
+from ..spelling import image_value, spell
 from ..task import Ticket
 from .reading import (
     code_of,
@@ -156,7 +142,7 @@ class Chanjing:
         except Unreadable:
             return unreadable(reply)
         code = code_of(body)
-        if code in BAD and call.op is Op.CHECK and call.method == "GET":
+        if (code in BAD and call.op is Op.CHECK and call.method == "GET") or (code == 0 and body.get("data")):
             return None
         # What came with a token is not shown: it may be in there.
         message = words_from(body.get("msg")) or (

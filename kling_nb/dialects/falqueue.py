@@ -15,24 +15,11 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..dialect import (
-    Call,
-    Credential,
-    Encoded,
-    Fault,
-    Op,
-    Phase,
-    Reply,
-    Status,
-    Whose,
-    image_value,
-    join,
-    path_under,
-    spell,
-)
+from ..dialect import Call, Credential, Encoded, Fault, Op, Phase, Reply, Status, Whose, join, path_under
 from ..errors import InputError
 from ..offer import Knob, Offer, Provider
 from ..request import CameraControl, Shot, VideoRequest, plain
+from ..spelling import image_value, spell
 from ..task import Ticket
 from .fal_answers import GONE, body_of, detail_of, is_answer, relayed_of, result_of, status_of
 from .reading import dig, fault_by_status, id_from, step, unreadable

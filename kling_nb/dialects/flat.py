@@ -13,9 +13,10 @@ from collections.abc import Generator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from ..dialect import Call, Encoded, Op, Reply, Spelled, Unreadable, join, path_under, spell
+from ..dialect import Call, Encoded, Op, Reply, Unreadable, join, path_under
 from ..offer import Change, Knob, Loss, Offer
 from ..request import Shot, VideoRequest
+from ..spelling import Spelled, spell
 from ..task import Ticket
 from .native import SPELLINGS, spell_shots
 from .reading import dig, step

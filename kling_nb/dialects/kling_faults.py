@@ -41,13 +41,16 @@ RENEWABLE = frozenset({1003, 1004})
 
 
 def judge_code(call: Call, reply: Reply) -> Fault | None:
-    """Tell whether a reply is an answer or a fault, by its code; a task that is not there is an answer."""
+    """Tell whether a reply is an answer or a fault, by its code; a task that is not there is an answer.
+
+    So is a success with something in it under the HTTP status of an error: what was accepted is not rejected.
+    """
     try:
         body = reply.object()
     except Unreadable:
         return unreadable(reply)
     code, message = code_of(body), words_from(body.get("message")) or reply.excerpt()
-    if code == MISSING and call.op in (Op.CHECK, Op.FIND):
+    if (code == MISSING and call.op in (Op.CHECK, Op.FIND)) or (code == 0 and body.get("data")):
         return None
     if code in FAULTS:
         return kling_fault(int(code), message, reply)

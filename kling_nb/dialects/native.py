@@ -15,24 +15,11 @@ from typing import Any
 
 import jwt
 
-from ..dialect import (
-    Asset,
-    Call,
-    Credential,
-    Encoded,
-    Fault,
-    Op,
-    Phase,
-    Reply,
-    Status,
-    image_value,
-    join,
-    path_under,
-    spell,
-)
+from ..dialect import Asset, Call, Credential, Encoded, Fault, Op, Phase, Reply, Status, join, path_under
 from ..errors import InputError
 from ..offer import Knob, Offer, Provider
 from ..request import CAMERA_AXES, CameraControl, Shot, VideoRequest
+from ..spelling import image_value, spell
 from ..task import Cost, Ticket
 from .kling_faults import MISSING, judge_code
 from .reading import amount_from, code_of, dig, id_from, link_from, phase_of, step, whose_failure, words_from

@@ -14,10 +14,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from ..dialect import Call, Encoded, Op, join, spell
+from ..dialect import Call, Encoded, Op, join
 from ..errors import InputError, nearest
 from ..offer import Offer, Provider
 from ..request import VideoRequest
+from ..spelling import spell
 from ..task import Ticket
 from .native import SPELLINGS
 from .reading import step

@@ -17,24 +17,11 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from ..dialect import (
-    Asset,
-    Call,
-    Credential,
-    Encoded,
-    Fault,
-    Op,
-    Phase,
-    Reply,
-    Spelled,
-    Status,
-    join,
-    path_under,
-    spell,
-)
+from ..dialect import Asset, Call, Credential, Encoded, Fault, Op, Phase, Reply, Status, join, path_under
 from ..errors import InputError
 from ..offer import Change, Knob, Loss, Offer, Provider
 from ..request import Shot, VideoRequest
+from ..spelling import Spelled, spell
 from ..task import Cost, Ticket
 from .kling_faults import judge_code
 from .native import ACCEPT, SPELLINGS, unit_cost

@@ -76,7 +76,8 @@ def strange_code(code: Any, message: str) -> Fault | None:
     return Fault(whose=Whose.PROVIDER, message=message, code=code_shown(code), rejected=False)
 
 
-POLICY_WORDS = ("risk control", "content safety", "content_policy", "policy", "moderation", "sensitive", "nsfw")
+POLICY_WORDS = ("risk control", "content safety", "content_policy", "policy", "moderation", "sensitive", "nsfw", "审核")
+"""What providers say of content that they refuse; 审核 is "review", of those that answer in Chinese."""
 
 
 def whose_failure(reason: str, otherwise: Whose = Whose.PROVIDER) -> Whose:
