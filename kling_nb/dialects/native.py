@@ -100,8 +100,9 @@ class Native:
 
     def _listed(self, items: Sequence[Any], wanted: set[str]) -> dict[str, Status]:
         named = [(dig(item, "task_id"), item) for item in items]
-        found = {str(task_id): self._status(item) for task_id, item in named if isinstance(task_id, str | int)}
-        return {task_id: status for task_id, status in found.items() if task_id in wanted and status}
+        found = {str(task_id): item for task_id, item in named if isinstance(task_id, str | int)}
+        told = {task_id: self._status(item) for task_id, item in found.items() if task_id in wanted}
+        return {task_id: status for task_id, status in told.items() if status}
 
     def _status(self, data: Any) -> Status | None:
         phase, reason = phase_of(dig(data, "task_status")), words_from(dig(data, "task_status_msg"))
