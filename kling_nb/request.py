@@ -114,7 +114,9 @@ class VideoRequest:
     def __post_init__(self) -> None:
         """Read every value into its own type; raises `InputError` for one that cannot be read."""
         for name in FIELDS:
-            object.__setattr__(self, name, read_field(name, getattr(self, name)))
+            given = getattr(self, name)
+            if (read := read_field(name, given)) is not given:
+                object.__setattr__(self, name, read)
 
     @classmethod
     def from_fields(cls, values: Mapping[str, Any]) -> Self:
@@ -208,10 +210,15 @@ def _plain_field(name: str, value: Any) -> Any:
     raise InputError(message)
 
 
+_LEFT_OUT: Mapping[str, Any] = MappingProxyType(
+    {"extra": MappingProxyType({}), "prompt": "", "model": VideoRequest.model}
+)
+
+
 def read_field(name: str, value: Any) -> Any:
     """Return a field's value in its own type, as a request holds it; raises `InputError` if it cannot be read."""
     if value is None:
-        return {"extra": MappingProxyType({}), "prompt": "", "model": VideoRequest.model}.get(name)
+        return _LEFT_OUT.get(name)
     reader = _READERS.get(name)
     try:
         return reader(value) if reader else value
