@@ -23,6 +23,7 @@ PRIOR_WEIGHT = 5
 SIGMA_WEIGHT = 20
 LATELY = 100  # tasks of a kind that the curve is made of
 STEPS = 16
+GRAINS = 64  # ages that are told apart, to a median
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,11 @@ class Curve:
 
     median_s: float
     sigma: float = SIGMA
+
+    def rounded(self, age_s: float) -> float:
+        """Return an age by which tasks weigh together: thousands were submitted at much the same time."""
+        grain = self.median_s / GRAINS
+        return round(age_s / grain) * grain
 
     def hazard(self, age_s: float) -> float:
         """Return the rate of finishing at an age, per second, given that it has not finished."""
@@ -54,10 +60,10 @@ def wait_s(tasks: Sequence[tuple[float, Curve]], price: float = PRICE_OF_DELAY) 
 
     Each is given by its age in seconds and its curve. ``price`` is that of a second of delay, in requests.
     """
+    aged = Counter((curve.rounded(age), curve) for age, curve in tasks)
     if len(tasks) == 1:
-        return _bounded(_wait_of_one(round(tasks[0][0], 1), tasks[0][1], price))
-    # Tasks of one kind and age, to the second, weigh together: thousands were submitted at much the same time.
-    return _bounded(_solve(0.0, Counter((float(round(age)), curve) for age, curve in tasks), price))
+        return _bounded(_wait_of_one(*next(iter(aged)), price))
+    return _bounded(_solve(0.0, aged, price))
 
 
 def _bounded(seconds: float) -> float:
@@ -72,14 +78,14 @@ def _wait_of_one(age_s: float, curve: Curve, price: float) -> float:
 
 def _solve(start: float, tasks: Mapping[tuple[float, Curve], int], price: float) -> float:
     """Return the x at which ∫ √(λ·Σh/2) from ``start`` reaches one, by steps that follow the rate; `CAP_S` at most."""
-    done = passed = 0.0
+    done, passed, rate = 0.0, 0.0, _rate(start, tasks, price)
     while passed < CAP_S:
-        rate = _rate(start + passed, tasks, price)
         step = min(CAP_S / 8, max(FLOOR_S / 4, (1 / STEPS) / rate if rate else CAP_S / 8))
-        gained = step * (rate + _rate(start + passed + step, tasks, price)) / 2
+        later = _rate(start + passed + step, tasks, price)
+        gained = step * (rate + later) / 2
         if done + gained >= 1:
             return passed + step * (1 - done) / gained
-        done, passed = done + gained, passed + step
+        done, passed, rate = done + gained, passed + step, later
     return CAP_S
 
 
@@ -118,4 +124,5 @@ def _blend(logs: Sequence[float], typical_s: float) -> Curve:
     spread = 1.4826 * median(abs(value - centre) for value in logs)
     blended = (n * centre + PRIOR_WEIGHT * prior) / (n + PRIOR_WEIGHT)
     variance = (n * spread**2 + SIGMA_WEIGHT * SIGMA**2) / (n + SIGMA_WEIGHT)
-    return Curve(round(math.exp(blended), 2), round(math.sqrt(variance), 3))
+    # To a hundredth: a curve that moved less is the same, and what was worked out for it still holds.
+    return Curve(round(math.exp(round(blended, 2)), 2), round(math.sqrt(variance), 2))
