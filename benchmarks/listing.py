@@ -91,7 +91,7 @@ class Followed:
         row = replace(catalog.load().provider("kling"), base_url="https://kling.example")
         account = Account(row, Native(row), cast(Wire, self.provider), self._clock, lambda _: "a-plain-api-key")
         async with anyio.create_task_group() as group:
-            watch = Watch(account, self._clock, self._learn, group.start_soon)
+            watch = Watch(account, self._clock, self, group.start_soon)
             for _ in range(in_flight):
                 group.start_soon(self._slot, watch)
 
@@ -101,7 +101,14 @@ class Followed:
             task = Task(id=ticket.id, identity="", provider="kling", model="")
             await watch.follow(task, Member(ticket, self._clock.now(), self._curve))
 
-    async def _learn(self, member: Member, task_id: str, status: Status | None, trouble: str) -> bool:
+    def knows(self, member: Member, task_id: str, status: Status | None, trouble: str) -> bool:
+        """Tell that a task goes on."""
+        del member, task_id
+        return not trouble and (status is None or status.phase is not Phase.DONE)
+
+    async def learn(self, member: Member, task_id: str, status: Status | None, trouble: str) -> bool:
+        """Note how late a task was found; answers whether to go on watching it."""
+        del member
         if trouble:
             raise AssertionError(trouble)
         if status is None or status.phase is not Phase.DONE:
