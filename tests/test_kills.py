@@ -1,0 +1,44 @@
+"""Killed at any step of a sweep through every dialect, a lab goes on: nothing is lost, and nothing is bought twice."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.killing import Killer, killer, operation
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no fork and no SIGKILL")
+KILLS = 40
+
+
+@pytest.fixture
+def deadly(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Killer]:
+    """Play all providers, with the faults that a test wants, and have victims ready."""
+    with killer(tmp_path, getattr(request, "param", ())) as one:
+        yield one
+
+
+def test_killed_anywhere(deadly: Killer) -> None:
+    """Killed at forty moments drawn from a seed, every point ends saved, and ledger and log agree on every charge."""
+    told = deadly.run(KILLS)
+    assert told.reckoning.is_right, told
+    assert KILLS == told.kills.total()
+    assert told.reckoning.points == told.reckoning.ledger
+    assert len(told.kills) > 8
+
+
+def test_operations_are_told_apart() -> None:
+    """What is a submit, a look-up, a token and a clip is known for every dialect."""
+    told = {
+        ("POST", "/kling/v1/videos/text2video"): "submit",
+        ("POST", "/kling/tasks"): "status",
+        ("GET", "/kling/tasks"): "status",
+        ("POST", "/chanjing/open/v1/access_token"): "token",
+        ("POST", "/chanjing/open/v1/ai_creation/task/page"): "status",
+        ("GET", "/cdn/a.mp4"): "asset",
+        ("GET", "/openroute/v1/videos/1/content"): "asset",
+    }
+    assert told == {asked: operation(*asked) for asked in told}
