@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.killing import Killer, killer, operation
+from benchmarks.killing import Killer, Moment, killer, operation
+from kling_nb.simulator import Fault
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no fork and no SIGKILL")
 KILLS = 40
@@ -28,6 +29,22 @@ def test_killed_anywhere(deadly: Killer) -> None:
     assert KILLS == told.kills.total()
     assert told.reckoning.points == told.reckoning.ledger
     assert len(told.kills) > 8
+
+
+NEVER_ARRIVED = [[Fault(action="reset", prompt="take 0, for path")]]
+"""One submit is reset before it arrives, so that it is looked up, is absent, and another attempt is to follow."""
+
+
+@pytest.mark.parametrize("deadly", NEVER_ARRIVED, indirect=True)
+@pytest.mark.parametrize(
+    "moment", [Moment("failed", "after"), Moment("planned", "after", nth=3)], ids=lambda moment: moment.name
+)
+def test_killed_between_two_attempts(deadly: Killer, moment: Moment) -> None:
+    """Killed when it is known that an attempt never arrived, or when the next is planned, the point is bought by one more."""
+    told = deadly.lap([moment], resume=True)
+    assert {moment.name: 1} == told.kills
+    assert told.reckoning.is_right, told
+    assert {"reset"} == set(deadly.one.struck)
 
 
 def test_operations_are_told_apart() -> None:

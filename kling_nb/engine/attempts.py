@@ -46,8 +46,10 @@ class Attempts:
     async def another(self, task: Task) -> str:
         """Plan another attempt at a task's point, and let every point that it served be served by it."""
         self._see_attempts([task.identity])
-        new = self._next(task.identity, **{name: getattr(task, name) for name in KEPT})
-        await self._book.plan([new])
+        new = self._planned_in_vain(task)
+        if new is None:
+            new = self._next(task.identity, **{name: getattr(task, name) for name in KEPT})
+            await self._book.plan([new])
         self._log.point_to(task.id, new.id)
         for control in self._controls.values():
             control.serve(task.id, new.id)
@@ -56,6 +58,18 @@ class Attempts:
     async def after_lost(self, task_id: str) -> str | None:
         """Plan another attempt for what never arrived, if it still serves a point: another may have replaced it."""
         return await self.another(self._book.tasks[task_id]) if self._log.serves(task_id) else None
+
+    async def take_up_lost(self) -> None:
+        """Plan what follows attempts that never arrived, where a process ended before it had done so."""
+        for task in filter(goes_on, self._log.lost()):
+            await self.another(task)
+
+    def _planned_in_vain(self, task: Task) -> Task | None:
+        """Return the next attempt, if a process ended after planning it and before any point was served by it."""
+        new = self._log.latest([task.identity]).get(task.identity)
+        if new is None or new.state is not TaskState.PLANNED or new.run != task.run or self._log.serves(new.id):
+            return None
+        return new
 
     def _serve_point(
         self,

@@ -158,9 +158,9 @@ class Engine:
         controls = Controls(log, book)
         self._dispatch = Dispatcher(book, controls, self._accounts)
         self._driver = Driver(self._tools())
-        attempts = Attempts(setup.lab_key, self._clock, log, book, controls)
-        self._runs = Runs(self._clock, log, book, controls, self._accounts, attempts, self._dispatch)
-        self._decisions = Decisions(log, book, controls, attempts, self._dispatch)
+        self._attempts = Attempts(setup.lab_key, self._clock, log, book, controls)
+        self._runs = Runs(self._clock, log, book, controls, self._accounts, self._attempts, self._dispatch)
+        self._decisions = Decisions(log, book, controls, self._attempts, self._dispatch)
 
     def _tools(self) -> Tools:
         return Tools(
@@ -183,6 +183,7 @@ class Engine:
             self._learnt.saw(_kind(provider, model, request), seconds)
         await self._dispatch.begun()
         self.book.take(self._log.open_tasks())
+        await self._attempts.take_up_lost()
         self._dispatch.spawn(task.id for task in self.book.tasks.values() if task.state.is_sent)
 
     async def _detach(self) -> None:

@@ -81,6 +81,11 @@ class Reading:
         """Tell whether any run has a point that a task serves."""
         return bool(self._rows(sa.select(POINTS.c.run).where(POINTS.c.task == task_id).limit(1)))
 
+    def lost(self) -> list[Task]:
+        """Return the attempts that never arrived and that still serve a point, oldest first."""
+        served = TASKS.c.id.in_(sa.select(POINTS.c.task))
+        return self.read_tasks(sa.and_(TASKS.c.state == TaskState.FAILED.value, TASKS.c.cause == "lost", served))
+
     def wanted_elsewhere(self, run: str) -> set[str]:
         """Return the tasks that serve points of other runs which were neither paused nor cancelled."""
         query = sa.select(POINTS.c.task).join(RUNS, RUNS.c.name == POINTS.c.run)
