@@ -11,6 +11,7 @@ import math
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -87,7 +88,14 @@ class Reply:
         return 200 <= self.status < 300
 
     def json(self) -> Any:
-        """Return the body read as JSON; raises `Unreadable` with the first words of what came instead."""
+        """Return the body read as JSON, once for all who ask: nobody changes it.
+
+        Raises `Unreadable` with the first words of what came instead.
+        """
+        return self._read
+
+    @cached_property
+    def _read(self) -> Any:
         try:
             return json.loads(self.content)
         except (ValueError, RecursionError) as error:
