@@ -18,7 +18,7 @@ Origin = tuple[str, str, int | None]
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 Trace = Callable[[str, Mapping[str, Any]], Awaitable[None]]
-"""Told what a connection does: the ``trace`` extension of httpcore (docs/extensions.md, read 2026-11-21)."""
+"""Told what a connection does: the ``trace`` extension of httpcore (1.0.9 and httpcore2 2.16.2, read 2026-11-21)."""
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PRIVATE = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "fec0::/10")))

@@ -25,7 +25,7 @@ GoOn = Callable[[str], Awaitable[bool]]
 """Sees to what follows a task that was driven; answers whether it is to be driven again."""
 
 NOT_OPEN = "its run is not open: lab.run(name).resume() goes on"
-LAST_TURNS = 50  # of the loop: enough to read an answer that is there, and to write it; they take no time
+LAST_TURNS = 50  # of the loop, which take no time: enough to read an answer that is there
 UNMOVED = (TaskState.STALLED, TaskState.EXPIRED, TaskState.CANCELLED)
 """States in which a task may still be looked at, without anybody having to wait for that."""
 

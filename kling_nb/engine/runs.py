@@ -17,8 +17,8 @@ from .order import Money, Order
 
 
 class Runs:
-    """Steers the runs of a lab. Belongs to the engine's loop; what it does must be done by one at a time
-    (`Dispatcher.alone`), but for `find` and `money`.
+    """Steers the runs of a lab. Belongs to the engine's loop; what plans or steers is called by `Dispatcher.alone`,
+    one at a time, but for `go_on`, which sees to that itself.
     """
 
     def __init__(
