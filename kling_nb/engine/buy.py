@@ -59,8 +59,9 @@ class Buyer:
         return await self._book.record(task.id, "cancelled", reason="cancelled before it was sent", cause="cancelled")
 
     async def _signed(self, task: Task, account: Account, refused: int | None) -> tuple[Call, Call, int] | None:
-        """Return the paid call, plain, and signed with its images, and the credential's number. Before the intent, buying nothing: a missing key holds
-        the account, an image that cannot be read only its own task.
+        """Return the paid call plain, and signed with its images in it, and the credential's number; before the intent.
+
+        Nothing where that fails: a missing key holds the account, an image that cannot be read refuses only this task.
         """
         try:
             plain = self._t.encode(task)
