@@ -47,6 +47,9 @@ INSTANT_FROM = 10**9
 FREE_WORDS = "不消耗"
 """Of a failure's text: 本次生成不消耗蝉豆, "this generation uses no credits"."""
 
+OWED_WORDS = "余额不足"
+"""Of an error's text: 蝉豆余额不足, "not enough credits"; a reading, for no page says how an empty account is told."""
+
 BAD = frozenset({400, 40000})
 EXPIRED = 10400
 FAULTS: Mapping[int, tuple[Whose, bool, bool]] = {
@@ -156,6 +159,8 @@ class Chanjing:
 def _fault(code: int, message: str, call: Call, reply: Reply) -> Fault:
     whose, again, rejected = FAULTS[code]
     is_token = call.op is Op.CREDENTIAL
+    if code in BAD and OWED_WORDS in message:
+        whose = Whose.BALANCE
     return Fault(
         whose=Whose.KEY if is_token and code in BAD else whose,
         message=message,

@@ -136,6 +136,13 @@ def test_a_page_may_be_refused_whole() -> None:
     assert fault.whose is Whose.PARAMETERS
 
 
+def test_an_empty_account_is_told_by_words() -> None:
+    """Bad parameters that are said to be too few credits are the balance's: the prompt need not be changed."""
+    fault = Chanjing(ROW).judge(encoded().call, reply(None, 40000, "参数错误: 蝉豆余额不足"))
+    assert fault is not None
+    assert (fault.whose, fault.again, fault.rejected) == (Whose.BALANCE, False, True)
+
+
 def test_nothing_can_be_looked_up_or_cancelled() -> None:
     """No page has either: nothing is asked, and neither is claimed."""
     dialect = Chanjing(ROW)
