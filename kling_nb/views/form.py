@@ -3,7 +3,7 @@
 ::
 
     catalogue ─▶ Shelf ─▶ what each field offers ─▶ controls ─▶ Draft ─▶ sweep, code ─▶ lab.plan ─▶ Outlook
-                 form_fields                        form_parts  form_draft
+                 form_shelf, form_fields            form_board  form_draft                          form_outlook
 """
 
 from __future__ import annotations
@@ -13,19 +13,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from kling_nb.errors import InputError, KlingError, nearest
+from kling_nb.errors import KlingError
 from kling_nb.request import VideoRequest
 from kling_nb.sweep import Sweep
 
-from .form_draft import Draft, Outlook, draft, outlook
+from .form_board import Board
+from .form_draft import Draft, draft
 from .form_face import Face, head_html, in_one_sentence, static_html
-from .form_fields import FIELDS, GATES, Shelf
-from .form_parts import Section, Settings, Variables, group
+from .form_outlook import Outlook, outlook
+from .form_pictures import Pictures
 from .form_quiet import Quiet
+from .form_reading import Entries, referred
+from .form_shelf import Shelf
 from .output import has_kernel, view_of
 
 DEFAULT_MODEL = VideoRequest().model
-LEFT = ("provider", "model", "prompt", "negative_prompt")
 
 Later = Callable[[Callable[[], None]], None]
 
@@ -47,7 +49,6 @@ class SweepForm:
 
     def __init__(self, lab: Any, *, later: Later | None = None) -> None:
         self._lab = lab
-        self._shelf = Shelf(lab.catalog)
         self._later = later or Quiet().ask
         self._lock = threading.RLock()
         self._starting = threading.Lock()
@@ -57,22 +58,24 @@ class SweepForm:
         self._started: tuple[str, Any] | None = None
         self._shown: list[Any] = []
         self._kept = ""
-        self._build()
+        self._board = Board(Shelf(lab.catalog), Pictures(lab.folder / "inputs"), self._changed)
+        head = head_html(lab.folder, simulated=lab.simulated)
+        self._face = Face(head, {"Plan": self.plan, "Start": self.start})
+        self._root = self._face.around(self._board.widget)
         self._begin()
 
     def set(self, **values: Any) -> SweepForm:
         """Fill fields in, as a person would; what is not named stays.
 
         A name is that of a field (``prompt`` or ``prompts``, ``mode`` or ``modes`` …), of a setting (``design``,
-        ``n``, ``seed``, ``repeats``, ``budget``, ``name``, ``assume_price``), or of a variable of the prompts; a list
-        gives several values. Raises `InputError` for another name and for a value that is not offered.
+        ``n``, ``seed``, ``repeats``, ``budget``, ``name``, ``assume_price``, ``exclude``), or of a variable of the
+        prompts; a list gives several values. ``image`` takes bytes too, which are kept in the lab's inputs; ``shots``
+        is ``"intelligence"``, ``"off"`` or a list of `Shot`. Raises `InputError` for another name and for a value that
+        is not offered, `MediaError` for bytes that are no image.
         """
-        plurals = {field.plural: field.name for field in FIELDS}
-        given = {plurals.get(name, name): value for name, value in values.items()}
-        order = [*self._sections, *self._settings.names]
         with self._quietly():
-            for name in sorted(given, key=lambda name: order.index(name) if name in order else len(order)):
-                self._enter(name, given[name])
+            self._board.enter(values)
+            self._turn += 1
         self._refresh()
         return self
 
@@ -82,8 +85,10 @@ class SweepForm:
 
     def plan(self) -> Any:
         """Return the plan of the sweep, and show it below the form. Nothing is sent."""
-        held = self._read()
-        plan = self._lab.plan(held.needed(), **held.plan_settings)
+        entries = self._read_entries()
+        held = draft(entries)
+        held.needed()
+        plan = self._lab.plan(draft(referred(entries)).needed(), **held.plan_settings)
         self._turn += 1
         self._show(held, outlook(held, lambda *_, **__: plan, at_once=held.size))
         self._face.show_plan(plan)
@@ -128,33 +133,17 @@ class SweepForm:
 
     def offered(self, name: str) -> tuple[Any, ...]:
         """Return what a field of choices offers now; nothing where it is closed."""
-        section = self._sections[name]
+        section = self._board.sections[name]
         return section.offered.values if section.is_open else ()
 
     def widget(self) -> Any:
         """Return the form as a widget, always the same one."""
         return self._root
 
-    def _build(self) -> None:
-        self._sections = {field.name: Section(field, self._changed) for field in FIELDS}
-        self._variables, self._settings = Variables(self._changed), Settings(self._changed)
-        head = head_html(self._lab.folder, simulated=self._lab.simulated)
-        self._face = Face(head, {"Plan": self.plan, "Start": self.start})
-        self._root = self._face.around(self._columns())
-
-    def _columns(self) -> Any:
-        left = [self._sections[name].box for name in LEFT]
-        left.insert(LEFT.index("prompt") + 1, self._variables.box)
-        right = [section.box for name, section in self._sections.items() if name not in LEFT]
-        return group([group(left, "knb-column"), group(right, "knb-column"), self._settings.box], "knb-columns")
-
     def _begin(self) -> None:
         """Choose the lab's provider and the usual model, where they are offered."""
         with self._quietly():
-            self._offer()
-            for name, value in (("provider", self._settled_provider()), ("model", DEFAULT_MODEL)):
-                if value in self._sections[name].offered.values:
-                    self._enter(name, value)
+            self._board.offer({"provider": self._settled_provider(), "model": DEFAULT_MODEL})
         self._refresh()
 
     def _settled_provider(self) -> str | None:
@@ -179,58 +168,20 @@ class SweepForm:
             if self._silent:
                 return
             self._turn += 1
-            if name in self._sections:
-                self._sections[name].forget()
+            if name in self._board.sections:
+                self._board.sections[name].forget()
             with self._quietly():
-                if name in GATES:
-                    self._offer()
-                self._settings.fit(assumes=self._outlook.unpriced is not None)
+                self._board.heed(name)
+                self._board.settings.fit(assumes=self._outlook.unpriced is not None, hint=self._official_price())
             self._face.age()
         self._later(self._heed)
 
-    def _enter(self, name: str, value: Any) -> None:
-        """Fill one field, setting or variable in."""
-        if name in self._settings.names:
-            self._settings.set(name, value)
-        elif name in self._sections:
-            self._enter_field(name, value)
-        else:
-            self._enter_variable(name, value)
-        self._turn += 1
-
-    def _enter_field(self, name: str, value: Any) -> None:
-        self._sections[name].forget()
-        try:
-            self._sections[name].control.set(value)
-        except KeyError as error:
-            offered = map(str, self.offered(name))
-            message = f"{name}={error.args[0]!r} is not offered; {nearest(str(error.args[0]), offered)}"
-            raise InputError(message) from None
-        if name in GATES:
-            self._offer()
-
-    def _enter_variable(self, name: str, value: Any) -> None:
-        known = draft(self._entries()).variables
-        if name not in known:
-            message = f"there is no field, setting or variable {name!r}; "
-            raise InputError(message + nearest(name, [*self._sections, *self._settings.names, *known]))
-        self._variables.set(name, value)
-
-    def _offer(self) -> None:
-        """Let every field offer what the fields before it leave."""
-        chosen: dict[str, Any] = {}
-        for name, section in self._sections.items():
-            section.offer(self._shelf.offered(section.field, chosen))
-            if name in GATES:
-                chosen[name] = section.control.get()
-
-    def _entries(self) -> dict[str, Any]:
-        fields = {name: section.control.get() for name, section in self._sections.items() if section.is_open}
-        return {**fields, "variables": self._variables.get(), **self._settings.get()}
+    def _read_entries(self) -> Entries:
+        with self._lock:
+            return self._board.entries()
 
     def _read(self) -> Draft:
-        with self._lock:
-            return draft(self._entries())
+        return draft(self._read_entries())
 
     def _heed(self) -> None:
         """Look at what a person typed, and let the notebook keep it.
@@ -247,11 +198,11 @@ class SweepForm:
     def _refresh(self) -> None:
         """Read the form, plan it, and show what comes of it, unless it has changed meanwhile."""
         with self._lock:
-            turn, entries = self._turn, self._entries()
+            turn, entries = self._turn, self._board.entries()
         held = self._draft
         try:
             held = draft(entries)
-            found = outlook(held, self._lab.plan)
+            found = outlook(draft(referred(entries)), self._lab.plan)
         except Exception as error:  # noqa: BLE001 - in a thread of its own it would be lost
             sentence = in_one_sentence(error)
             found = Outlook(line="", stops=sentence, wrong={"": (sentence,)})
@@ -262,11 +213,7 @@ class SweepForm:
     def _show(self, held: Draft, found: Outlook) -> None:
         with self._quietly():
             self._draft, self._outlook = held, found
-            self._variables.show(held.variables)
-            for name, section in self._sections.items():
-                section.say(found.wrong.get(name, ()), found.warned.get(name, ()))
-            self._settings.say({name: said for name, said in found.wrong.items() if name not in self._sections})
-            self._settings.fit(assumes=found.unpriced is not None, hint=self._official_price())
+            self._board.show(held, found, self._official_price())
             self._face.show(held, found, self._started_name())
 
     def _started_name(self) -> str | None:
@@ -274,8 +221,8 @@ class SweepForm:
         return self.run.name if is_this else None
 
     def _official_price(self) -> str:
-        request = self._outlook.unpriced
-        price = None if request is None else self._lab.catalog.official_price(request).high
+        point = self._outlook.unpriced
+        price = None if point is None else point.official.high
         return "" if price is None else f"Kling's own list says {price.normalize():f}"
 
     def _ipython_display_(self) -> None:

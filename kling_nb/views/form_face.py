@@ -11,7 +11,8 @@ import ipywidgets as widgets
 
 from kling_nb.errors import KlingError
 
-from .form_draft import Draft, Outlook
+from .form_draft import Draft
+from .form_outlook import Outlook
 from .form_parts import group, paragraphs, words
 from .page import HIDING, text_of
 

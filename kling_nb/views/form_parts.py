@@ -1,15 +1,17 @@
-"""The controls of the sweep form, made from its fields: what holds a value, and what is said under it."""
+"""The plain controls of the sweep form, made from its fields, and the words under each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
-from typing import Any
+from typing import Any, Protocol
 
 import ipywidgets as widgets
 
-from .form_draft import DESIGNS, MONEY, text_of_values
-from .form_fields import Field, Offered, in_words
+from .form_fields import Field
+from .form_reading import text_of_values
+from .form_shelf import Offered
+from .form_words import values_in_words
 
 Changed = Callable[[str], None]
 
@@ -23,18 +25,46 @@ def paragraphs(kind: str, sentences: Iterable[str]) -> str:
 
 def words(*classes: str, value: str = "") -> Any:
     """Return a widget that shows HTML, or nothing."""
-    return _classed(widgets.HTML(value), "knb-words", *classes)
+    return classed(widgets.HTML(value), "knb-words", *classes)
 
 
 def group(children: Sequence[Any], *classes: str) -> Any:
     """Return a box; how it is laid out is up to the style sheet."""
-    return _classed(widgets.Box(children), *classes)
+    return classed(widgets.Box(children), *classes)
 
 
-def _classed(widget: Any, *classes: str) -> Any:
+def classed(widget: Any, *classes: str) -> Any:
+    """Return a widget that has these classes of the style sheet."""
     for name in classes:
         widget.add_class(name)
     return widget
+
+
+def show_if(widget: Any, *, shown: bool) -> None:
+    """Show a widget, or take it out of the page."""
+    widget.layout.display = None if shown else "none"
+
+
+def button(title: str, pressed: Callable[[], object], *classes: str, about: str = "") -> Any:
+    """Return a button; ``about`` says to a screen reader what it is about."""
+    made = widgets.Button(description=title, tooltip=f"{title} {about}".strip())
+    made.on_click(lambda _: pressed())
+    return classed(made, *classes)
+
+
+class Control(Protocol):
+    """What holds the entry of a field. An empty entry is false."""
+
+    widget: Any
+
+    def get(self) -> Any:
+        """Return what is entered, as `kling_nb.views.form_reading` reads it."""
+
+    def set(self, values: Any) -> None:
+        """Enter values; raises `KeyError` with one that is not offered, `InputError` for what cannot be entered."""
+
+    def offer(self, offered: Offered) -> tuple[Any, ...]:
+        """Offer these instead; returns what was chosen and is no longer offered, which is not chosen any more."""
 
 
 class Choices:
@@ -45,6 +75,7 @@ class Choices:
         self._changed = changed
         self._checks: dict[Any, Any] = {}
         self._offered: tuple[Any, ...] = ()
+        self._settling = False
         self._row = group([], "knb-chips")
         legend = words("knb-legend", value=escape(field.title))
         self.widget = group([legend, self._row], "knb-choices", f"knb-{field.name}")
@@ -55,30 +86,43 @@ class Choices:
 
     def set(self, values: Any) -> None:
         """Choose these; raises `KeyError` with the first that is not offered."""
-        wanted = list(values) if isinstance(values, list | tuple) else [values]
+        wanted = list(values) if isinstance(values, list | tuple) else [] if values is None else [values]
         strange = [value for value in wanted if value not in self._offered]
         if strange:
             raise KeyError(strange[0])
         for value in self._offered:
             self._checks[value].value = value in wanted
 
-    def offer(self, values: Sequence[Any]) -> tuple[Any, ...]:
+    def offer(self, offered: Offered) -> tuple[Any, ...]:
         """Offer these instead; returns what was chosen and is no longer offered, which is not chosen any more."""
-        dropped = tuple(value for value in self.get() if value not in values)
+        dropped = tuple(value for value in self.get() if value not in offered.values)
         for value in dropped:
             self._checks[value].value = False
-        if tuple(values) != self._offered:
-            self._offered = tuple(values)
-            self._row.children = [self._check(value) for value in values]
+        if offered.values != self._offered:
+            self._offered = offered.values
+            self._row.children = [self._check(value) for value in offered.values]
         return dropped
 
     def _check(self, value: Any) -> Any:
         if value not in self._checks:
-            said = f"{value}{self._field.unit}"
-            check = widgets.Checkbox(description=said, indent=False, tooltip=f"{self._field.title}: {said}")
-            check.observe(lambda _: self._changed(self._field.name), "value")
-            self._checks[value] = _classed(check, "knb-chip")
+            said, title = self._field.words(value), self._field.title
+            # Read aloud, a checkbox has to name its field too; the eye has the legend above.
+            named = f'<span class="knb-unseen">{escape(title.lower())} </span>{escape(said)}'
+            check = widgets.Checkbox(description=named, description_allow_html=True, indent=False)
+            check.tooltip = f"{title}: {said}"
+            check.observe(lambda change: self._heard(value, checked=change["new"]), "value")
+            self._checks[value] = classed(check, "knb-chip")
         return self._checks[value]
+
+    def _heard(self, value: Any, *, checked: bool) -> None:
+        if self._settling:
+            return
+        if checked and self._field.is_single:
+            self._settling = True
+            for other in self._offered:
+                self._checks[other].value = other == value
+            self._settling = False
+        self._changed(self._field.name)
 
 
 class Text:
@@ -86,10 +130,10 @@ class Text:
 
     def __init__(self, field: Field, changed: Changed) -> None:
         self._field = field
-        kind = widgets.Text if field.kind == "numbers" else widgets.Textarea
-        rows = {} if field.kind == "numbers" else {"rows": field.rows}
-        self.widget = kind(description=field.title, placeholder=field.hint, **rows)
-        _classed(self.widget, "knb-text", f"knb-{field.name}")
+        is_line = field.kind in ("numbers", "address")
+        kind = widgets.Text if is_line else widgets.Textarea
+        self.widget = kind(description=field.title, placeholder=field.hint, **({} if is_line else {"rows": field.rows}))
+        classed(self.widget, "knb-text", f"knb-{field.name}")
         self.widget.observe(lambda _: changed(field.name), "value")
 
     def get(self) -> str:
@@ -99,10 +143,10 @@ class Text:
 
     def set(self, values: Any) -> None:
         """Enter one value, or a list of them; raises `InputError` for one that cannot be entered."""
-        by_lines = self._field.kind == "lines"
+        by_lines = self._field.kind not in ("numbers", "values")
         self.widget.value = "" if values in (None, []) else text_of_values(self._field.name, values, by_lines=by_lines)
 
-    def offer(self, _: Sequence[Any]) -> tuple[Any, ...]:
+    def offer(self, _: Offered) -> tuple[Any, ...]:
         """Return nothing: what is typed stays, even where it is not used."""
         return ()
 
@@ -110,15 +154,15 @@ class Text:
 class Section:
     """One field in the form: its control, and everything that is said of it."""
 
-    def __init__(self, field: Field, changed: Changed) -> None:
+    def __init__(self, field: Field, control: Control) -> None:
         self.field = field
-        self.control = Choices(field, changed) if field.kind == "choices" else Text(field, changed)
+        self.control = control
         self.offered = Offered()
         self._dropped: tuple[Any, ...] = ()
         self._wrong: Sequence[str] = ()
         self._warned: Sequence[str] = ()
         self._said = words("knb-said")
-        self.box = group([self.control.widget, self._said], "knb-field")
+        self.box = group([self.control.widget, self._said], "knb-field", f"knb-field-{field.name}")
 
     @property
     def is_open(self) -> bool:
@@ -127,10 +171,10 @@ class Section:
 
     def offer(self, offered: Offered) -> None:
         """Offer what the catalogue says; what was chosen and is not there any more is dropped, and said to be."""
-        dropped = (*self._dropped, *self.control.offer(offered.values))
+        dropped = (*self._dropped, *self.control.offer(offered))
         self._dropped = tuple(value for value in dropped if value not in offered.values)
         self.offered = offered
-        self.control.widget.layout.display = None if self.is_open else "none"
+        show_if(self.control.widget, shown=self.is_open)
         self._show()
 
     def forget(self) -> None:
@@ -143,6 +187,7 @@ class Section:
         self._show()
 
     def _show(self) -> None:
+        show_if(self.box, shown=self.is_open or not self.field.is_rare or bool(self._lost()))
         self._said.value = self._closed() if self.offered.closed else "".join((
             paragraphs("bad", self._wrong),
             paragraphs("warn", [self._told_dropped(), *self._warned]),
@@ -153,13 +198,16 @@ class Section:
         told = " ".join([*self._wrong, *self._warned])
         return [note for note in self.offered.notes if note not in told]
 
+    def _lost(self) -> list[str]:
+        """Say what of the entry does not count: what was dropped, and what stands in a closed field."""
+        unused = "what is entered there is not used" if self.control.get() and not self.is_open else ""
+        return [said for said in (self._told_dropped(), unused) if said]
+
     def _told_dropped(self) -> str:
-        return f"no longer offered and taken out: {in_words(self._dropped)}{self.field.unit}" if self._dropped else ""
+        return f"no longer offered and taken out: {values_in_words(self.field, self._dropped)}" if self._dropped else ""
 
     def _closed(self) -> str:
-        unused = "what is typed there is not used" if self.control.get() else ""
-        why = paragraphs("warn", [self._told_dropped(), unused])
-        why += paragraphs("soft", [f"not offered: {self.offered.closed}"])
+        why = paragraphs("warn", self._lost()) + paragraphs("soft", [f"not offered: {self.offered.closed}"])
         return f'<p class="knb-legend">{escape(self.field.title)}</p>{why}'
 
 
@@ -191,55 +239,3 @@ class Variables:
             field = Field(name=name, title=title, kind="values", plural=name, hint=VARIABLE_HINT)
             self._texts[name] = Text(field, lambda _: self._changed("variables"))
         return self._texts[name]
-
-
-class Settings:
-    """How the sweep is made and what it may cost: design, repeats, budget, name."""
-
-    def __init__(self, changed: Changed) -> None:
-        whole = widgets.BoundedIntText
-        self._controls: dict[str, Any] = {
-            "design": widgets.Dropdown(options=DESIGNS, description="Design"),
-            "n": whole(value=10, min=1, max=1_000_000, description="Points to draw"),
-            "seed": widgets.IntText(value=0, description="Seed"),
-            "repeats": whole(value=1, min=1, max=1_000, description="Repeats"),
-            "budget": widgets.Text(description="Budget, USD", placeholder="no ceiling"),
-            "name": widgets.Text(description="Run name", placeholder="made from the sweep"),
-            "assume_price": widgets.Text(description="Price to assume, USD a clip"),
-        }
-        self._said = words("knb-said")
-        for name, control in self._controls.items():
-            _classed(control, "knb-text", f"knb-{name}").observe(_told(changed, name), "value")
-        self.box = group([group([*self._controls.values()], "knb-settings"), self._said], "knb-field")
-        self.fit(assumes=False)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of all settings."""
-        return tuple(self._controls)
-
-    def get(self) -> dict[str, Any]:
-        """Return what is entered, by name."""
-        return {name: control.value for name, control in self._controls.items()}
-
-    def set(self, name: str, value: Any) -> None:
-        """Enter a setting; raises `ValueError` or `TraitError` for what its control cannot hold."""
-        is_text = name in (*MONEY, "name")
-        self._controls[name].value = ("" if value is None else str(value)) if is_text else value
-
-    def fit(self, *, assumes: bool, hint: str = "") -> None:
-        """Show what the design needs, and the assumed price where one is asked for; ``hint`` proposes it."""
-        sample = self._controls["design"].value == "sample"
-        shown = {"n": sample, "seed": sample, "assume_price": assumes or bool(self._controls["assume_price"].value)}
-        for name, is_shown in shown.items():
-            self._controls[name].layout.display = None if is_shown else "none"
-        self._controls["assume_price"].placeholder = hint
-
-    def say(self, wrong: Mapping[str, Sequence[str]]) -> None:
-        """Show what is wrong with the settings."""
-        own = [sentence for name in ("", *self._controls) for sentence in wrong.get(name, ())]
-        self._said.value = paragraphs("bad", own)
-
-
-def _told(changed: Changed, name: str) -> Callable[[Any], None]:
-    return lambda _: changed(name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
@@ -19,106 +18,105 @@ from hypothesis import strategies as st
 import kling_nb as kn
 from kling_nb import catalog
 from kling_nb.errors import InputError, SweepError
+from kling_nb.request import FIELDS as REQUEST_FIELDS
 from kling_nb.views.form import SweepForm
-from kling_nb.views.form_draft import DESIGNS, draft, outlook, text_of_values, values_of
-from kling_nb.views.form_fields import FIELDS, Shelf, in_words
+from kling_nb.views.form_draft import DESIGNS, draft
+from kling_nb.views.form_fields import FIELDS, MOVES
+from kling_nb.views.form_outlook import outlook
 from kling_nb.views.form_quiet import Quiet
+from kling_nb.views.form_reading import text_of_values, values_of
+from kling_nb.views.form_shelf import Shelf
+from kling_nb.views.form_words import in_words
+from tests.views.forms import (
+    EVIL,
+    at_once,
+    button,
+    check,
+    control,
+    entries,
+    form_of,
+    html_of,
+    inside,
+    open_lab,
+    plan_nothing,
+    visible,
+)
 
-EVIL = "<img src=x onerror='window.hit=1'>"
-ROWS = [row for row in catalog.load().models_table() if row["task_type"] == "text2video"]
-SOLD = sorted({(row["provider"], row["model"]) for row in ROWS})
-
-
-def at_once(work: Callable[[], None]) -> None:
-    """Do it now, where a form would wait until typing stops."""
-    work()
+SHELF = Shelf(catalog.load())
+SOLD = sorted({(row["provider"], row["model"], row["task_type"]) for row in SHELF.rows})
+FEATURES = ("negative_prompt", "sound", "camera_control", "multi_prompt")
 
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[kn.Lab]:
     """Open a simulated lab that never waits."""
-    with kn.Lab(tmp_path / "study", simulate=kn.Simulation(speed=math.inf)) as opened:
+    with open_lab(tmp_path / "study") as opened:
         yield opened
 
 
 @pytest.fixture
 def form(lab: kn.Lab) -> SweepForm:
     """Open a form that reads itself at once."""
-    return SweepForm(lab, later=at_once)
-
-
-def inside(widget: Any) -> Iterator[Any]:
-    """Yield a widget and all that it holds."""
-    yield widget
-    for child in getattr(widget, "children", ()):
-        yield from inside(child)
-
-
-def html_of(form: SweepForm) -> str:
-    """Return all HTML that a form shows."""
-    return "\n".join(w.value for w in inside(form.widget()) if isinstance(w, widgets.HTML))
-
-
-def button(form: SweepForm, title: str) -> Any:
-    """Return the button that says this."""
-    return next(w for w in inside(form.widget()) if isinstance(w, widgets.Button) and w.description == title)
-
-
-def control(form: SweepForm, label: str) -> Any:
-    """Return the control with this label."""
-    return next(w for w in inside(form.widget()) if getattr(w, "description", None) == label)
-
-
-def plan_nothing(*_: Any, **__: Any) -> Any:
-    """Fail: nothing was to be planned."""
-    pytest.fail("something was planned")
-
-
-def entries(**given: Any) -> dict[str, Any]:
-    """Return entries that make one point, with changes."""
-    return {"provider": ("kling",), "model": ("kling-v2-6",), "prompt": "a fox", **given}
+    return form_of(lab)
 
 
 # -- what is offered ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("provider", "model"), SOLD)
-def test_a_model_is_offered_what_the_catalogue_says(provider: str, model: str) -> None:
-    """Modes, durations and ratios are those of the catalogue's rows, no more and no fewer."""
-    shelf, chosen = Shelf(catalog.load()), {"provider": (provider,), "model": (model,)}
-    rows = [row for row in ROWS if (row["provider"], row["model"]) == (provider, model)]
+def rows_of(*sold: str) -> tuple[dict[str, Any], list[Any]]:
+    """Return what is chosen for a provider, a model and a task type, and the rows of the catalogue for these."""
+    names = ("provider", "model", "task_type")
+    rows = [row for row in SHELF.rows if tuple(row[name] for name in names) == sold]
+    return {name: (value,) for name, value in zip(names, sold, strict=True)}, rows
 
-    offered = {field.name: set(shelf.offered(field, chosen).values) for field in FIELDS}
+
+@pytest.mark.parametrize("sold", SOLD, ids="-".join)
+def test_a_model_is_offered_what_the_catalogue_says(sold: tuple[str, ...]) -> None:
+    """Modes, durations and ratios are those of the catalogue's rows, no more and no fewer."""
+    chosen, rows = rows_of(*sold)
+
+    offered = {field.name: set(SHELF.offered(field, chosen).values) for field in FIELDS}
 
     assert {row["mode"] for row in rows} - {None} == offered["mode"]
     assert {length for row in rows for length in row["durations"]} == offered["duration"]
     assert {ratio for row in rows for ratio in row["ratios"]} == offered["aspect_ratio"]
 
 
-@pytest.mark.parametrize(("provider", "model"), SOLD)
-def test_a_feature_is_open_where_some_mode_has_it(provider: str, model: str) -> None:
-    """Sound and negative prompt are closed, with a word why, exactly where no mode of the model takes them."""
-    shelf, chosen = Shelf(catalog.load()), {"provider": (provider,), "model": (model,)}
-    rows = [row for row in ROWS if (row["provider"], row["model"]) == (provider, model)]
+@pytest.mark.parametrize("sold", SOLD, ids="-".join)
+def test_a_feature_is_open_where_some_mode_has_it(sold: tuple[str, ...]) -> None:
+    """A field is closed, with a word why, exactly where no mode of the model takes it."""
+    chosen, rows = rows_of(*sold)
 
-    closed = {field.name: shelf.offered(field, chosen).closed for field in FIELDS}
+    closed = {field.name: SHELF.offered(field, chosen).closed for field in FIELDS}
 
-    for name in ("sound", "negative_prompt"):
-        assert any(name in row["features"] for row in rows) == (not closed[name])
+    names = (*FEATURES, "image_tail") if "image2video" in sold else FEATURES
+    assert {name: any(name in row["features"] for row in rows) for name in names} == {n: not closed[n] for n in names}
+
+
+def test_every_field_of_a_request_is_in_the_form() -> None:
+    """Nothing that a request can hold is missing, but for a provider's own knobs."""
+    made = {name for field in FIELDS for value in field.values or ("",) for name in field.asks(value)}
+
+    assert {"multi_shot", "shot_type", "multi_prompt", "watermark", "callback_url"} <= made
+    assert {*REQUEST_FIELDS} - {"extra"} == made - {"provider"}
 
 
 def test_a_model_for_images_only_is_not_offered(form: SweepForm) -> None:
-    """What makes no video from text has no place in a form without images."""
-    form.set(providers=["kling", "fal"])
+    """What makes no video from text is named, and offered once there is an image."""
+    before, said = form.offered("model"), html_of(form)
 
-    assert "kling-v2-1" not in form.offered("model")
+    form.set(image="https://example.org/fox.png")
+
+    assert "kling-v2-1" not in before
+    assert "with a start image also: kling-v1-5, kling-v2-1<" in said
+    assert "kling-v2-1" in form.offered("model")
 
 
 def test_nothing_chosen_offers_everything() -> None:
     """Without a model every mode of the catalogue is there."""
     mode = next(field for field in FIELDS if field.name == "mode")
 
-    assert Shelf(catalog.load()).offered(mode, {}).values == ("std", "pro", "4k")
+    assert SHELF.offered(mode, {}).values == ("std", "pro", "4k")
 
 
 def test_the_form_opens_with_the_labs_provider(form: SweepForm) -> None:
@@ -162,7 +160,7 @@ def test_a_closed_field_is_left_out_of_the_sweep(form: SweepForm) -> None:
     form.set(models=["kling-video-o1"])
 
     assert "negative_prompt" not in form.sweep().fixed
-    assert "what is typed there is not used" in html_of(form)
+    assert "what is entered there is not used" in html_of(form)
     assert "not offered: this model has no such field" in html_of(form)
 
 
@@ -185,6 +183,14 @@ def test_what_is_left_open_says_what_is_taken(form: SweepForm) -> None:
     form.set(providers=["kling", "fal"])
 
     assert "none chosen: std by kling-v2-6 at kling, pro by kling-v2-6 at fal" in html_of(form)
+
+
+def test_what_providers_decide_is_said_by_provider(form: SweepForm) -> None:
+    """Where every model meets the same at a provider, the providers are named, and not each model with each of them."""
+    form.set(providers=["kling", "fal", "openroute"], models=["kling-v1", "kling-v1-6", "kling-v2-6"])
+
+    assert '<p class="knb-soft">at kling only</p>' in html_of(form)
+    assert "none chosen: 16:9 at kling, fal, 1:1 at openroute" in html_of(form)
 
 
 def test_ranges_are_listed_short() -> None:
@@ -225,7 +231,16 @@ def test_a_variable_that_comes_back_has_its_values(form: SweepForm) -> None:
         ({"cfg_scale": "0.5, half"}, "cfg_scale", "“half” is no number"),
         ({"budget": "lots"}, "budget", "“lots” is no amount of USD"),
         ({"budget": "-1"}, "budget", "“-1” is no amount of USD"),
-        ({"assume_price": "NaN"}, "assume_price", "“NaN” is no amount of USD"),
+        ({"assume_price": "NaN"}, "assume_price", "“NaN” is no amount of USD, such as 0.35, nor the word official"),
+        ({"budget": "official"}, "budget", "“official” is no amount of USD"),
+        ({"callback_url": "x.example"}, "callback_url", "“x.example” is no address"),
+        ({"exclude": "mode"}, "exclude", "“mode” is no condition such as mode=std"),
+        ({"exclude": "mood=std"}, "exclude", "did you mean 'mode'"),
+        ({"exclude": "mood=std", "design": "pairwise"}, "exclude", "did you mean 'mode'"),
+        ({"exclude": "mode="}, "exclude", "everything is excluded"),
+        ({"exclude": "duration=long"}, "exclude", "duration='long' cannot be read"),
+        ({"exclude": "provider=kling"}, "exclude", "everything is excluded"),
+        ({"image": "fox.png", "unreadable": {"image": ["no"], "image_tail": []}}, "image", "no"),
         ({"design": "zip", "mode": ("std", "pro"), "prompt": "a\nb\nc"}, "design", "zip needs axes of one length"),
         ({"design": "sample", "n": 9}, "design", "a sample of 9 was asked for"),
     ],
@@ -282,6 +297,13 @@ def test_values_are_entered_as_they_are_read(values: list[str]) -> None:
 
 WORDS = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp", "Zs"]), min_size=1, max_size=12)
 TEMPLATES = WORDS.map(lambda word: word.replace("{", "{{").replace("}", "}}") + " {w}")
+REF = "sha256:" + "0a" * 32
+CAMERAS = st.sampled_from(["down_back", "left_turn_forward"]).map(lambda name: kn.CameraControl(type=name)) | st.builds(
+    lambda name, value: kn.CameraControl(**{name: value}),
+    st.sampled_from([*MOVES]),
+    st.integers(-20, 20).filter(bool).map(lambda steps: steps / 2),
+)
+SHOTS = st.tuples(st.just("customize"), st.lists(st.tuples(TEMPLATES, st.integers(1, 15)), min_size=1, max_size=6))
 ENTRIES = st.fixed_dictionaries({
     "provider": st.sampled_from([("kling",), ("kling", "fal")]),
     "model": st.sampled_from([("kling-v2-6",), ("kling-v1", "kling-v3")]),
@@ -289,12 +311,21 @@ ENTRIES = st.fixed_dictionaries({
     "mode": st.sampled_from([(), ("std",), ("std", "pro")]),
     "duration": st.sampled_from([(), (5,), (5, 10)]),
     "cfg_scale": st.sampled_from(["", "0.5", "0, 0.25, 1"]),
+    "image": st.sampled_from(["", "in puts/fox.png", f"https://x.example/a.png\n{REF}"]),
+    "image_tail": st.sampled_from(["", 'C:\\images\\fox "2".png']),
+    "watermark": st.sampled_from([(), (True,), (False, True)]),
+    "camera_control": st.lists(CAMERAS, max_size=2, unique_by=lambda camera: camera.type).map(tuple),
+    "multi_prompt": st.sampled_from([(), ("off", ()), ("intelligence", ())]) | SHOTS,
+    "callback_url": st.sampled_from(["", " https://x.example/hook?a=1 "]),
+    "named": WORDS.map(lambda word: {REF: f"{word}\nimport os"}),
+    "exclude": st.sampled_from(["", "provider=fal", "provider=fal, mode=std|pro\nduration=10, sound="]),
     "variables": st.fixed_dictionaries({"w": st.lists(WORDS, min_size=2, max_size=3).map("\n".join)}),
     "design": st.sampled_from([design for design in DESIGNS if design != "zip"]),
     "n": st.just(1),
     "seed": st.integers(0, 9),
     "repeats": st.integers(1, 3),
     "budget": st.sampled_from(["", "25", "$12.50", "1e2"]),
+    "assume_price": st.sampled_from(["", "0.2", " Official "]),
     "name": WORDS,
 })  # fmt: skip
 
@@ -309,7 +340,7 @@ class Recorder:
 
 @given(ENTRIES)
 def test_the_python_makes_the_same_sweep(filled: dict[str, Any]) -> None:
-    """Running the shown code starts an equal sweep under the same name and budget."""
+    """Running the shown code starts an equal sweep under the same name, budget and assumed price."""
     held, recorder = draft(filled), Recorder()
 
     exec(held.code, {"kn": kn, "lab": recorder})
@@ -321,6 +352,13 @@ def test_the_python_makes_the_same_sweep(filled: dict[str, Any]) -> None:
 
 def _as_given(value: Any) -> Any:
     return value if isinstance(value, str) else Decimal(str(value))
+
+
+def test_a_file_is_named_in_one_line(form: SweepForm) -> None:
+    """What an uploaded image is called is a comment, whatever it is called."""
+    held = draft(entries(image=REF, named={REF: "fox\nimport os"}))
+
+    assert held.code.splitlines()[:2] == ["# sha256:0a0a0a0a0a0a… is 'fox\\nimport os'", "sweep = kn.Sweep("]
 
 
 def test_the_python_is_shown(form: SweepForm) -> None:
@@ -371,6 +409,17 @@ def test_a_dropped_parameter_is_a_warning(form: SweepForm) -> None:
     assert form.problems == {}
 
 
+def test_a_loss_at_one_of_several_providers_names_it(form: SweepForm) -> None:
+    """What becomes of a parameter at one provider only is said with that provider, under its field."""
+    form.set(prompt="a fox", providers=["kling", "fal"], modes=["pro"], sound="off", watermark=True)
+
+    assert form._outlook.warned["watermark"] == ("is not sent: fal has no such field (1 point)",)
+    form.set(models=["kling-v3"], shots=[kn.Shot(prompt="a fox", duration=5)])
+    assert form._outlook.warned["prompt"] == ("is not sent: the prompts of multi_prompt take its place (2 points)",)
+    form.set(watermark=[], models=["kling-v1"], modes=["std"], sound=[], camera_control=kn.CameraControl(pan=0.5))
+    assert form.problems["camera_control"] == ("at fal: simple, pan 0.5: pan is a whole number here (1 point)",)
+
+
 def test_over_budget_cannot_be_started(form: SweepForm) -> None:
     """A sum over the budget disables Start, with the sum."""
     form.set(prompt="a fox", modes=["pro"], budget="0.10")
@@ -381,9 +430,9 @@ def test_over_budget_cannot_be_started(form: SweepForm) -> None:
 
 def test_a_missing_price_is_asked_for(form: SweepForm) -> None:
     """Where no price is known a box appears that proposes Kling's own, and a price typed there is enough."""
-    hidden = control(form, "Price to assume, USD a clip").layout.display
+    hidden = control(form, "Price to assume, USD").layout.display
     form.set(prompt="a fox", providers=["fal"], models=["kling-v1"], modes=["std"])
-    box = control(form, "Price to assume, USD a clip")
+    box = control(form, "Price to assume, USD")
     shown, stopped, proposed = box.layout.display, button(form, "Start").disabled, box.placeholder
 
     box.value = "0.20"
@@ -392,6 +441,61 @@ def test_a_missing_price_is_asked_for(form: SweepForm) -> None:
     assert proposed == "Kling's own list says 0.14"
     assert "1 to buy for $0.20" in form.line
     assert not button(form, "Start").disabled
+
+
+def test_klings_list_price_is_one_click_away(form: SweepForm) -> None:
+    """A button assumes what Kling itself asks, and is there only while a price is missing."""
+    propose = button(form, "Assume Kling's list price")
+    hidden = propose.layout.display
+    form.set(prompt="a fox", providers=["fal"], models=["kling-v1"], modes=["std"])
+    shown = propose.layout.display
+
+    propose.click()
+
+    assert (hidden, shown, propose.layout.display) == ("none", None, "none")
+    assert "1 to buy for $0.14" in form.line
+    assert form.code.endswith('run = lab.start(sweep, assume_price="official")')
+
+
+def test_combinations_are_left_out(form: SweepForm) -> None:
+    """Rules leave points out of the sweep, and stand in its Python."""
+    form.set(
+        prompt="a fox", providers=["kling", "fal"], modes=["std", "pro"], duration=[5, 10], watermark=[True, False]
+    )
+
+    form.set(exclude=[{"provider": "fal"}, {"mode": ["std"], "duration": [5, 10], "watermark": True}])
+
+    assert control(form, "Leave out, one rule a line").value == "provider=fal\nmode=std, duration=5|10, watermark=True"
+    assert len(form.sweep()) == 6
+    assert 'exclude=[{"provider": "fal"}, {"mode": "std", "duration": [5, 10], "watermark": True}]' in form.code
+
+
+@pytest.mark.parametrize("rules", [[{"prompt": "a, b"}], [{"prompt": "a|b"}], [{"prompt": "a\nb"}]])
+def test_a_rule_that_would_be_read_otherwise_cannot_be_entered(form: SweepForm, rules: list[dict[str, str]]) -> None:
+    """A condition with commas, bars or lines in it is refused rather than changed."""
+    with pytest.raises(InputError, match=r"cannot be entered|is no condition"):
+        form.set(exclude=rules)
+
+
+def test_more_is_behind_a_button(form: SweepForm) -> None:
+    """The callback address and the rules are out of the way until More is pressed."""
+    more, address = control(form, "More"), control(form, "Callback address")
+    before = address in visible(form.widget())
+
+    more.value = True
+
+    assert (before, address in visible(form.widget())) == (False, True)
+    more.value = False
+    form.set(prompt="a fox", callback_url="https://x.example/hook", exclude=None)
+    assert form.sweep().fixed["callback_url"] == "https://x.example/hook"
+
+
+def test_more_opens_where_something_in_it_is_wrong(form: SweepForm) -> None:
+    """What has to be mended is never out of sight."""
+    form.set(prompt="a fox", callback_url="x.example")
+
+    assert control(form, "More").value
+    assert "is no address that begins with https://" in html_of(form)
 
 
 @pytest.mark.parametrize("count", [102, 1_000])
@@ -517,8 +621,8 @@ def test_an_unexpected_error_is_named(lab: kn.Lab) -> None:
 
 def test_everything_foreign_is_escaped(tmp_path: Path) -> None:
     """Markup in a prompt, a variable, a name or a folder never reaches the page as markup."""
-    with kn.Lab(tmp_path / "<b>study", simulate=kn.Simulation(speed=math.inf)) as lab:
-        form = SweepForm(lab, later=at_once)
+    with open_lab(tmp_path / "<b>study") as lab:
+        form = form_of(lab)
         form.set(prompt=f"{EVIL} {{w}}", w=[EVIL, "x"], name=EVIL, negative_prompt="y" * 2600 + EVIL)
         button(form, "Plan").click()
         form.set(cfg_scale=EVIL, budget=EVIL)
@@ -535,23 +639,33 @@ def test_a_model_of_ones_own_catalogue_is_offered_and_escaped(tmp_path: Path) ->
     """A user's model joins the form, and its name is text."""
     own = tmp_path / "own.toml"
     own.write_text(f'[model."{EVIL}"]\ntitle = "Mine"\nmode = ["std", "{EVIL}"]\nsource = "here"\nread = "2026-11"\n')
-    with kn.Lab(tmp_path / "study", simulate=kn.Simulation(speed=math.inf), catalog=own) as lab:
-        form = SweepForm(lab, later=at_once).set(prompt="a fox", models=[EVIL, "kling-v2-6"])
+    with open_lab(tmp_path / "study", catalog=own) as lab:
+        form = form_of(lab).set(prompt="a fox", models=[EVIL, "kling-v2-6"])
 
         assert EVIL in form.offered("model")
+        assert form.problems == {}
+        assert button(form, "Assume Kling's list price").layout.display == "none"
         assert EVIL in form.offered("mode")
         assert "<img" not in html_of(form)
 
 
 def test_every_control_is_labelled(form: SweepForm) -> None:
     """Each control has words of its own, in the order in which the keyboard reaches them."""
-    kinds = (widgets.Checkbox, widgets.Text, widgets.Textarea, widgets.Dropdown, widgets.Button, widgets.IntText)
+    kinds = (widgets.Checkbox, widgets.Text, widgets.Textarea, widgets.Button, widgets.IntText, widgets.ToggleButton)
     labels = [w.description for w in inside(form.widget()) if isinstance(w, (*kinds, widgets.BoundedIntText))]
 
     assert all(labels)
     assert {"Provider", "Model", "Mode", "Duration", "Ratio", "Sound"} <= {*html_of(form).splitlines()}
-    order = [labels.index(name) for name in ("kling", "kling-v2-6", "Prompts, one a line", "std", "Design", "Plan")]
+    named = [check(form, name).description for name in ("provider kling", "model kling-v2-6", "mode std")]
+    named[2:2] = ["Prompts, one a line", "Start image"]
+    order = [labels.index(name) for name in (*named, check(form, "design grid").description, "More", "Plan")]
     assert sorted(order) == order
+
+
+def test_a_checkbox_names_its_field(form: SweepForm) -> None:
+    """Read aloud, a choice says field and value; the eye has the field above it."""
+    assert check(form, "duration 5 s").description_allow_html
+    assert check(form, "watermark on").tooltip == "Watermark: on"
 
 
 def test_a_simulated_lab_says_so(form: SweepForm) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.browser import CONNECT
+from tests.views.forms import picture
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -32,7 +33,7 @@ def page(jupyterlab: JupyterLab, new_page: Callable[..., Page]) -> Page:
     jupyterlab.run(opened, "form.ipynb")
     opened.get_by_label("Prompts, one a line").fill(EVIL)
     opened.get_by_label("{weather}").fill("snow, heavy rain")
-    opened.get_by_role("checkbox", name="std", exact=True).check()
+    opened.get_by_role("checkbox", name="mode std", exact=True).check()
     opened.get_by_text("2 points · ").wait_for()
     return opened
 
@@ -45,6 +46,42 @@ def test_a_double_click_starts_one_run(page: Page) -> None:
     page.locator(".knb-panels > *").first.wait_for()
     assert page.locator(".knb-panels > *").count() == 1
     assert page.evaluate("window.hit") is None
+
+
+def test_a_slider_an_upload_and_shots_are_bought(page: Page) -> None:
+    """By keyboard and file chooser: one camera move with an uploaded image, then two shots, each a run of its own."""
+    choose(page, "model kling-v1", "camera simple")
+    choose(page, "model kling-v2-6", checked=False)
+    page.get_by_role("slider", name="camera zoom").press("ArrowLeft")
+    page.get_by_role("slider", name="camera pan").press("ArrowRight")
+    page.get_by_label("Upload start image").set_input_files(
+        {"name": EVIL, "mimeType": "image/png", "buffer": picture()}
+    )
+    page.wait_for_function("() => document.querySelector('.knb-frame img')?.naturalWidth > 0")
+    start(page, 'kn.CameraControl(type="simple", pan=0.5)')
+
+    choose(page, "model kling-v3", "shots several, written here")
+    choose(page, "model kling-v1", checked=False)
+    page.get_by_label("Shot 1", exact=True).fill("a fox wakes in {weather}")
+    page.get_by_label("Shot 2", exact=True).fill("it runs")
+    page.set_viewport_size({"width": 520, "height": 900})
+    page.wait_for_function(f"() => ({OVERFLOW})() <= 0")
+    start(page, 'kn.Shot(prompt="it runs", duration=2)', panels=2)
+    assert page.evaluate("window.hit") is None
+
+
+def choose(page: Page, *names: str, checked: bool = True) -> None:
+    """Check boxes by their names, or take the checks away."""
+    for name in names:
+        page.get_by_role("checkbox", name=name, exact=True).set_checked(checked)
+
+
+def start(page: Page, code: str, panels: int = 1) -> None:
+    """Wait until the Python says this, start, and wait until every clip of the run is saved."""
+    page.locator(".knb-python", has_text=code).wait_for()
+    page.get_by_role("button", name="Start", exact=True).click()
+    page.wait_for_function(f"() => document.querySelectorAll('.knb-panels > *').length === {panels}")
+    page.locator(".knb-panels > *").first.get_by_text("finished: all 2 saved").wait_for()
 
 
 def test_it_fits_a_narrow_window(page: Page) -> None:

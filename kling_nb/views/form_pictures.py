@@ -1,0 +1,121 @@
+"""The images of the sweep form: looked at, measured, and, where they are uploaded, kept in the lab's inputs."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from kling_nb import media
+from kling_nb.errors import KlingError
+from kling_nb.request import is_stored, is_url
+
+from .form_draft import shown_reference
+
+LEAST_SIDE = 300  # pixels
+WIDEST = 2.5  # of the longer side to the shorter one
+MOST_BYTES = 10 * 1024 * 1024
+"""Kling's limits for an input image (document-api image-to-video, read 2026-09-20); fal's pages give none. The path
+API takes 50 MB. They are warnings: what a relay allows is for it to say."""
+
+THUMB = (240, 160)  # pixels
+KINDS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WebP"}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One image: the line it was entered as, its name and facts, why it cannot be used, and what to be warned of.
+
+    ``ref`` is what it is called in the lab's inputs; an address stays itself.
+    """
+
+    line: str
+    name: str
+    ref: str = ""
+    facts: str = ""
+    wrong: str = ""
+    warned: tuple[str, ...] = ()
+
+
+class Pictures:
+    """Reads images by path, by reference or by URL; a file is read again only when it has changed.
+
+    Everything but a URL is taken into ``inputs``, as planning would: the lab keeps an image once, under its hash.
+    """
+
+    def __init__(self, inputs: Path) -> None:
+        self._inputs = inputs
+        self._looked: dict[tuple[str, object], Picture] = {}
+        self.names: dict[str, str] = {}
+
+    def keep(self, name: str, content: bytes) -> str:
+        """Keep an uploaded image and return its reference; raises `MediaError` for what is no image."""
+        ref = media.take_in(content, self._inputs)
+        self.names[ref] = name
+        return ref
+
+    def look(self, line: str) -> Picture:
+        """Return what an image is; where it cannot be used, the picture says why."""
+        key = (line, _stamp(line))
+        if key not in self._looked:
+            self._looked[key] = self._look(line)
+        return self._looked[key]
+
+    def thumb(self, line: str) -> bytes:
+        """Return a small JPEG of an image; raises `KlingError` or `OSError` for one that cannot be read."""
+        import PIL.Image
+        import PIL.ImageOps
+
+        content, _ = media.image_bytes(media.take_in(line, self._inputs), self._inputs)
+        with PIL.Image.open(io.BytesIO(content)) as picture:
+            upright = PIL.ImageOps.exif_transpose(picture)
+            upright.thumbnail(THUMB)
+            jpeg = io.BytesIO()
+            upright.convert("RGB").save(jpeg, "JPEG", quality=80)
+        return jpeg.getvalue()
+
+    def _look(self, line: str) -> Picture:
+        name = self._name(line)
+        if is_url(line):
+            return Picture(line, name, line, "an address, which the provider fetches")
+        try:
+            ref = media.take_in(line, self._inputs)
+            content, mime = media.image_bytes(ref, self._inputs)
+            width, height = media.image_size(ref, self._inputs)
+        except (KlingError, OSError) as error:
+            return Picture(line, name, wrong=str(error))
+        facts = f"{width} × {height}, {_size(len(content))}"
+        return Picture(line, name, ref, facts, warned=tuple(_warnings(KINDS[mime], (width, height), len(content))))
+
+    def _name(self, line: str) -> str:
+        if is_url(line):
+            return line
+        return self.names.get(line) or (shown_reference(line) if is_stored(line) else Path(line).name)
+
+
+def _warnings(kind: str, size: tuple[int, int], size_bytes: int) -> Iterator[str]:
+    """Say which of Kling's rules an image breaks."""
+    small, large = sorted(size)
+    if kind not in ("JPEG", "PNG"):
+        yield f"it is {kind}, and Kling's own pages name JPEG and PNG only"
+    if small < LEAST_SIDE:
+        yield f"its shorter side is {small} pixels, and Kling asks for at least {LEAST_SIDE}"
+    if large > WIDEST * small:
+        yield f"its sides are {large / small:.1f} to 1, and Kling takes at most {WIDEST} to 1"
+    if size_bytes > MOST_BYTES:
+        yield f"it has {_size(size_bytes)}, and Kling takes up to 10 MB (its path API 50 MB)"
+
+
+def _size(size_bytes: int) -> str:
+    kilo = size_bytes / 1024
+    return f"{kilo:.0f} kB" if kilo < 1024 else f"{kilo / 1024:.1f} MB"
+
+
+def _stamp(line: str) -> object:
+    """Return what changes when a file does; nothing for what is no file."""
+    with suppress(OSError, ValueError):
+        found = Path(line).expanduser().stat()
+        return found.st_mtime_ns, found.st_size
+    return None

@@ -1,0 +1,103 @@
+"""The settings of the sweep form: how the sweep is made, what it may cost, and what is left out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import ipywidgets as widgets
+
+from kling_nb.errors import InputError, nearest
+from kling_nb.plan import OFFICIAL
+
+from .form_draft import DESIGNS
+from .form_fields import Field
+from .form_parts import Changed, Choices, button, classed, group, paragraphs, show_if, words
+from .form_reading import MONEY, text_of_rules
+from .form_shelf import Offered
+
+DESIGN = Field(name="design", title="Design", kind="choices", plural="design", is_single=True)
+RULES_HINT = "provider=fal, mode=std|pro"
+
+
+class Settings:
+    """Design, repeats, budget, name, the price to assume, and the combinations to leave out.
+
+    ``more`` is the box of those that are rarely needed, and has no place of its own in ``box``.
+    """
+
+    def __init__(self, changed: Changed) -> None:
+        whole = widgets.BoundedIntText
+        self._design = Choices(DESIGN, changed)
+        self._design.offer(Offered(DESIGNS))
+        self._controls: dict[str, Any] = {
+            "n": whole(value=10, min=1, max=1_000_000, description="Points to draw"),
+            "seed": widgets.IntText(value=0, description="Seed"),
+            "repeats": whole(value=1, min=1, max=1_000, description="Repeats"),
+            "budget": widgets.Text(description="Budget, USD", placeholder="no ceiling"),
+            "name": widgets.Text(description="Run name", placeholder="made from the sweep"),
+            "assume_price": widgets.Text(description="Price to assume, USD"),
+            "exclude": widgets.Textarea(description="Leave out, one rule a line", placeholder=RULES_HINT, rows=2),
+        }
+        self._said = words("knb-said")
+        self._official = button("Assume Kling's list price", self._take_official, "knb-official")
+        for name, control in self._controls.items():
+            classed(control, "knb-text", f"knb-{name}").observe(_told(changed, name), "value")
+        shown = [control for name, control in self._controls.items() if name != "exclude"]
+        row = group([*shown, self._official], "knb-settings")
+        self._open = words("knb-said")
+        self.box = group([self._design.widget, self._open, row, self._said], "knb-field", "knb-made")
+        self._said_more = words("knb-said")
+        self.more = group([self._controls["exclude"], self._said_more], "knb-field")
+        self.fit(assumes=False)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all settings."""
+        return ("design", *self._controls)
+
+    def get(self) -> dict[str, Any]:
+        """Return what is entered, by name; a design that is not chosen is a grid."""
+        design = next(iter(self._design.get()), DESIGNS[0])
+        return {"design": design, **{name: control.value for name, control in self._controls.items()}}
+
+    def set(self, name: str, value: Any) -> None:
+        """Enter a setting; raises `InputError`, or `TraitError` for what its control cannot hold."""
+        if name == "design":
+            self._set_design(value)
+            return
+        if name == "exclude":
+            value = text_of_rules([value] if isinstance(value, Mapping) else value or ())
+        elif name in (*MONEY, "name"):
+            value = "" if value is None else str(value)
+        self._controls[name].value = value
+
+    def _set_design(self, value: Any) -> None:
+        if value not in (None, *DESIGNS):
+            message = f"design={value!r} is not offered; {nearest(str(value), DESIGNS)}"
+            raise InputError(message)
+        self._design.set(value)
+
+    def fit(self, *, assumes: bool, hint: str = "") -> None:
+        """Show what the design needs, and the assumed price where one is asked for; ``hint`` proposes it."""
+        sample = self._design.get() == ("sample",)
+        self._open.value = "" if self._design.get() else paragraphs("soft", [f"none chosen: {DESIGNS[0]}"])
+        typed = self._controls["assume_price"].value
+        shown = {"n": sample, "seed": sample, "assume_price": assumes or bool(typed)}
+        for name, is_shown in shown.items():
+            show_if(self._controls[name], shown=is_shown)
+        self._controls["assume_price"].placeholder = hint
+        show_if(self._official, shown=assumes and bool(hint))
+
+    def say(self, wrong: Mapping[str, Sequence[str]]) -> None:
+        """Show what is wrong with the settings."""
+        own = [sentence for name in ("", *self.names) if name != "exclude" for sentence in wrong.get(name, ())]
+        self._said.value = paragraphs("bad", own)
+        self._said_more.value = paragraphs("bad", wrong.get("exclude", ()))
+
+    def _take_official(self) -> None:
+        self._controls["assume_price"].value = OFFICIAL
+
+
+def _told(changed: Changed, name: str) -> Callable[[Any], None]:
+    return lambda _: changed(name)
