@@ -6,25 +6,20 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from . import catalog as catalogue
-from . import keys as keyring
 from . import media, tables
-from .dialect import Dialect
-from .dialects import load
+from .bindings import Bindings, Played
 from .engine.doubt import Uncertain
 from .engine.engine import Engine
 from .engine.opening import Opened, Simulation, Wanted
 from .engine.order import Order
 from .engine.run import Run
 from .errors import InputError, KlingError, OverBudget, ProviderError, SweepError, nearest
-from .keys import Access, Secret
 from .log import is_simulated
-from .offer import Provider
-from .plan import OFFICIAL, Plan, Planner, Settings, dollars
+from .plan import Plan, Planner, Settings, dollars, usd
 from .request import IMAGE_FIELDS, VideoRequest, digest
 from .sweep import Point, Sweep
 from .task import ZERO, Task, TaskState
@@ -32,15 +27,11 @@ from .task import ZERO, Task, TaskState
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .simulator import Simulator
     from .views.clip import ClipView
     from .views.compare import Comparison
 
 SINGLES = "generate"
 """The run that `Lab.generate` keeps its clips in."""
-
-PLAYED = "the simulator"
-"""Where a simulated lab's keys and addresses come from."""
 
 _open: dict[Path, Opened] = {}
 _opening = threading.Lock()
@@ -85,12 +76,8 @@ class Lab:
         self.folder = Path(folder).expanduser().resolve()
         self.simulation = Simulation() if simulate is True else (simulate or None)
         self.catalog = catalogue.load(_path(catalog), _path(providers))
-        self._keys = keyring.hidden(keys or {})
-        self._provider = provider
-        self._bindings: dict[str, tuple[Provider, Dialect]] = {}
-        for name in filter(None, (provider, *self._keys)):
-            self.catalog.provider(name)
-        self._planner = Planner(self.catalog, self._bound, self._key_parts, simulated=self.simulated)
+        self._bindings = (Played if self.simulated else Bindings)(self.catalog, keys or {}, provider)
+        self._planner = Planner(self.catalog, self._bindings.bound, self._bindings.parts, simulated=self.simulated)
         self._opened = self._open()
 
     def _open(self) -> Opened:
@@ -108,8 +95,8 @@ class Lab:
                 folder=self.folder,
                 simulation=self.simulation,
                 catalog=self.catalog,
-                bound=self._bound,
-                key=self._key,
+                bound=self._bindings.bound,
+                key=self._bindings.key,
             )
             opened = _open[self.folder] = Opened(wanted)
         opened.log.check(simulated=self.simulated)
@@ -141,76 +128,13 @@ class Lab:
 
     # -- providers ---------------------------------------------------------------------------------------------
 
-    def _bound(self, name: str) -> tuple[Provider, Dialect]:
-        """Return a provider as this lab reaches it, and its dialect bound to it."""
-        if name not in self._bindings:
-            provider = replace(self.catalog.provider(name), base_url=self._base_url(name))
-            self._bindings[name] = (provider, load(provider.dialect)(provider))
-        return self._bindings[name]
-
-    def _base_url(self, name: str) -> str | None:
-        provider = self.catalog.provider(name)
-        if not self.simulated:
-            return keyring.base_url_of(provider)
-        return f"http://simulator{_stranger().path(self._player(provider))}"
-
-    def _player(self, provider: Provider) -> str:
-        """Return who plays a provider in a simulation: itself, or the first that sells its menu in its dialect."""
-        players, kind = _stranger().providers, (provider.dialect, provider.options.get("menu"))
-        alike = [p.id for p in self.catalog.providers.values() if (p.dialect, p.options.get("menu")) == kind]
-        found = next((name for name in (provider.id, *alike, provider.dialect) if name in players), None)
-        if found is None:
-            message = (
-                f"{provider.id!r} cannot be simulated: nobody plays its dialect {provider.dialect!r}; there are: "
-                f"{', '.join(players)}. A package adds one by the entry-point group kling_nb.simulators"
-            )
-            raise InputError(message)
-        return found
-
-    def _key(self, provider: Provider) -> str:
-        if self.simulated:
-            return _stranger().key(self._player(provider))
-        return keyring.need_key(provider, self._keys).reveal()
-
-    def _key_parts(self, provider: Provider) -> frozenset[str] | None:
-        """Return what the key at hand consists of, which decides what it reaches; `None` without one."""
-        if self.simulated:
-            player = self.catalog.providers.get(self._player(provider), provider)
-            return frozenset(keyring.split_key(player.key, self._key(provider)))
-        secret = keyring.find_key(provider, self._keys)
-        return None if secret is None else frozenset(keyring.parse(provider, secret))
-
-    def _settled_provider(self) -> str:
-        """Return the provider of a request that names none."""
-        if self._provider is not None:
-            return self._provider
-        if self.simulated:
-            return "kling"
-        having = [p.id for p in self.catalog.providers.values() if keyring.find_key(p, self._keys)]
-        if len(having) == 1:
-            return having[0]
-        known = ", ".join(having or self.catalog.providers)
-        which = f"several providers have keys ({known})" if having else f"no provider has a key (known: {known})"
-        message = f"no provider was named and {which}: pass provider=, or set KLING_NB_<PROVIDER>_KEY of one"
-        raise InputError(message)
-
-    def _access(self, provider: Provider) -> Access:
-        """Return what is at hand to reach a provider from here."""
-        if not self.simulated:
-            return keyring.access(provider, self._keys)
-        try:
-            key = Secret(self._key(provider), PLAYED)
-        except InputError as error:
-            return Access(lacks=(str(error),))
-        return Access(key=key, base_url=self._base_url(provider.id), base_url_source=PLAYED)
-
     def models(self) -> pd.DataFrame:
         """Return what can be bought by this lab's catalogue, as `kling_nb.models` does."""
         return tables.models_frame(self.catalog)
 
     def providers(self) -> pd.DataFrame:
         """Return where it can be bought, as `kling_nb.providers` does, with the keys that this lab was given."""
-        return tables.providers_frame(self.catalog, self._access)
+        return tables.providers_frame(self.catalog, self._bindings.access)
 
     # -- planning and buying -----------------------------------------------------------------------------------
 
@@ -221,7 +145,7 @@ class Lab:
         ``share=False`` buys points that become the same request each by itself; ``assume_price=`` is USD a clip
         where no price is known, or ``"official"`` for what Kling itself asks.
         """
-        return self._plan(sweep.points(), _only_settings(settings))
+        return self._plan(sweep.points(), Settings.only(settings))
 
     def _plan(self, points: Sequence[Point], settings: Settings) -> Plan:
         taken = [self._taken_in(point) for point in points]
@@ -234,7 +158,7 @@ class Lab:
         images = {name: getattr(point.request, name) for name in IMAGE_FIELDS if getattr(point.request, name)}
         kept: dict[str, Any] = {name: media.take_in(image, self.folder / "inputs") for name, image in images.items()}
         request = replace(point.request, **kept) if kept else point.request
-        return replace(point, request=request, provider=point.provider or self._settled_provider())
+        return replace(point, request=request, provider=point.provider or self._bindings.usual())
 
     def start(
         self,
@@ -272,19 +196,19 @@ class Lab:
             Before anything is bought.
 
         """
-        engine, chosen = self._opened.driving(), _only_settings(settings)
+        engine, chosen = self._opened.driving(), Settings.only(settings)
         plan = self._plan(sweep.points(), chosen)
         order = Order(
             name=_name(name, plan),
             points=plan.points,
             sweep=_stored(sweep),
-            budget=_usd("budget", budget),
+            budget=usd("budget", budget),
             fresh=chosen.fresh,
             share=chosen.share,
         )
         before = engine.money(order.name)
         self._check(plan, before.budget if order.budget is None else order.budget, before.committed)
-        _confirm(plan, _usd("confirm_above", confirm_above))
+        _confirm(plan, usd("confirm_above", confirm_above))
         run = self._handle(engine, order)
         if show:
             from .views import live
@@ -301,14 +225,14 @@ class Lab:
         Raises `RefusedError` before anything is sent; `ProviderError` when the provider said no; `KlingError` when
         the task rests in a state that a person has to look at.
         """
-        engine, chosen = self._opened.driving(), _settings(fields)
+        engine, chosen = self._opened.driving(), Settings.taken_from(fields)
         provider, sample = fields.pop("provider", None), int(fields.pop("sample", 1))
         if provider is not None:
             self.catalog.provider(provider)
         request = VideoRequest.from_fields({"prompt": prompt, **fields})
         point = Point(index=0, sample=sample, provider=provider, request=request, template=prompt, variables={})
         plan = self._plan([point], chosen)
-        self._check(plan, _usd("budget", budget))
+        self._check(plan, usd("budget", budget))
         order = Order(name=SINGLES, points=plan.points, fresh=chosen.fresh, share=chosen.share, append=True)
         run = self._handle(engine, order)
         return self._shown(run, plan.points[0].identity)
@@ -317,7 +241,7 @@ class Lab:
         """Raise what stands in the way of buying, a missing key included."""
         plan.check(budget, committed)
         for provider in dict.fromkeys(point.provider for point in plan.buys):
-            self._key(self._bound(provider)[0])
+            self._bindings.key(self._bindings.bound(provider)[0])
 
     def _handle(self, engine: Engine, order: Order) -> Run:
         control = engine.start(order)
@@ -414,49 +338,8 @@ class Lab:
         return f"<Lab {self.folder.name}{' SIMULATED' if self.simulated else ''}: {held}{read}>"
 
 
-@cache
-def _stranger() -> Simulator:
-    """Return a simulator that only tells its addresses and keys; each lab embeds one of its own."""
-    from .simulator import Simulator
-
-    return Simulator(None)
-
-
 def _path(value: str | Path | None) -> Path | None:
     return None if value is None else Path(value).expanduser()
-
-
-SETTINGS = ("fresh", "strict", "share", "assume_price")
-
-
-def _only_settings(given: dict[str, Any]) -> Settings:
-    """Read the settings of a plan; raises `InputError` for a word that is none, which may be a misspelt one."""
-    settings = _settings(given)
-    for name in given:
-        message = f"there is no setting {name!r}; {nearest(name, SETTINGS)}"
-        raise InputError(message)
-    return settings
-
-
-def _settings(given: dict[str, Any]) -> Settings:
-    """Take the settings of a plan out of keywords; `generate` leaves the rest for the request."""
-    taken = {name: given.pop(name) for name in SETTINGS if name in given}
-    if taken.get("assume_price") != OFFICIAL:
-        taken["assume_price"] = _usd("assume_price", taken.get("assume_price"))
-    return Settings(**taken)
-
-
-def _usd(name: str, value: float | str | Decimal | None) -> Decimal | None:
-    if value is None:
-        return None
-    try:
-        amount = Decimal(str(value))
-    except ArithmeticError:
-        amount = Decimal(-1)
-    if not amount.is_finite() or amount < 0:
-        message = f"{name}={value!r}: expected an amount of USD, such as 25"
-        raise InputError(message)
-    return amount
 
 
 def _name(name: str | None, plan: Plan) -> str:

@@ -17,7 +17,7 @@ FLOORS = {
     3: ["log", "media", "tables"],
     4: ["plan", "views"],
     5: ["engine"],
-    6: ["lab"],
+    6: ["lab", "bindings"],
     7: ["", "cli", "demo", "doctor", "sync", "__main__"],
 }
 """Rooms by floor; a folder is one room. The design's table, with the rooms that joined it since."""
@@ -30,6 +30,7 @@ NEIGHBOURS = {
     1: {"dialect", "spelling", "catalog", "menu", "terms", "verdict", "prices", "answers"},
     2: {"wire", "links", "bodies"},
     4: {"plan", "views"},
+    6: {"lab", "bindings"},
     7: {"cli", "demo", "doctor"},
 }
 

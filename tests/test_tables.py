@@ -109,7 +109,7 @@ def test_a_providers_row_has_its_limits() -> None:
     frame = kn.providers()
     known = ["dialect", "images", "slots", "slots_per", "per_check", "link_days", "refunds_failures"]
     assert ["kling", "url, base64", 5, "model", 500, 30, False] == of(frame, "kling")[known].tolist()
-    assert ["chanjing", "url", 50, True] == of(frame, "chanjing")[
+    assert ["chanjing", "url", 50, False] == of(frame, "chanjing")[
         ["dialect", "images", "per_check", known[-1]]
     ].tolist()
     assert pd.isna(of(frame, "fal").link_days)

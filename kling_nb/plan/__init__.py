@@ -1,6 +1,6 @@
 """Points to exact calls, losses, prices and reuse: what a sweep would do, before anything is done. Pure."""
 
-from .amounts import dollars, duration, interval
+from .amounts import dollars, duration, interval, usd
 from .plan import Plan
 from .planner import Planner
 from .points import OFFICIAL, OWN_ID, REUSED, PlannedPoint, Settings
@@ -16,4 +16,5 @@ __all__ = [
     "dollars",
     "duration",
     "interval",
+    "usd",
 ]

@@ -1,8 +1,24 @@
-"""Amounts and lengths of time, for reading."""
+"""Amounts of money and lengths of time: as a person gives them, and for reading."""
 
 from __future__ import annotations
 
 from decimal import Decimal
+
+from ..errors import InputError
+
+
+def usd(name: str, value: float | str | Decimal | None) -> Decimal | None:
+    """Read an amount of USD that was given under a name; raises `InputError` for what is none."""
+    if value is None:
+        return None
+    try:
+        amount = Decimal(str(value))
+    except ArithmeticError:
+        amount = Decimal(-1)
+    if not amount.is_finite() or amount < 0:
+        message = f"{name}={value!r}: expected an amount of USD, such as 25"
+        raise InputError(message)
+    return amount
 
 
 def dollars(amount: Decimal) -> str:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
+from ..errors import InputError, nearest
 from ..offer import Estimate, Loss, Problem
 from ..request import VideoRequest
 from ..sweep import Point
 from ..task import Task, TaskState
-from .amounts import interval
+from .amounts import interval, usd
 from .shown import point_html, title
 
 OWN_ID = "‹one per attempt›"
@@ -148,3 +149,23 @@ class Settings:
     strict: bool = False
     share: bool = True
     assume_price: Decimal | Literal["official"] | None = None
+
+    @classmethod
+    def only(cls, given: dict[str, Any]) -> Self:
+        """Read settings; raises `InputError` for a word that is none, which may be a misspelt one."""
+        settings = cls.taken_from(given)
+        for name in given:
+            message = f"there is no setting {name!r}; {nearest(name, _SETTINGS)}"
+            raise InputError(message)
+        return settings
+
+    @classmethod
+    def taken_from(cls, given: dict[str, Any]) -> Self:
+        """Take the settings out of keywords, and leave the rest."""
+        taken = {name: given.pop(name) for name in _SETTINGS if name in given}
+        if taken.get("assume_price") != OFFICIAL:
+            taken["assume_price"] = usd("assume_price", taken.get("assume_price"))
+        return cls(**taken)
+
+
+_SETTINGS = tuple(field.name for field in fields(Settings))

@@ -1,0 +1,124 @@
+"""How a lab reaches providers: each with its host, its key and its dialect, for real or played by the simulator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+from . import keys as keyring
+from .catalog import Catalog
+from .dialect import Dialect
+from .dialects import load
+from .errors import InputError
+from .keys import Access, Secret
+from .offer import Provider
+
+if TYPE_CHECKING:
+    from .simulator import Simulator
+
+PLAYED = "the simulator"
+"""Where a simulated lab's keys and addresses come from."""
+
+
+class Bindings:
+    """Providers as a live lab reaches them. ``keys`` are by provider; ``provider`` serves requests that name none.
+
+    Raises `InputError` for a provider that is not known.
+    """
+
+    def __init__(self, catalog: Catalog, keys: Mapping[str, str], provider: str | None) -> None:
+        self._catalog = catalog
+        self._keys = keyring.hidden(keys)
+        self._provider = provider
+        self._bound: dict[str, tuple[Provider, Dialect]] = {}
+        for name in filter(None, (provider, *self._keys)):
+            catalog.provider(name)
+
+    def bound(self, name: str) -> tuple[Provider, Dialect]:
+        """Return a provider as it is reached, and its dialect bound to it."""
+        if name not in self._bound:
+            row = self._catalog.provider(name)
+            provider = replace(row, base_url=self.base_url(row))
+            self._bound[name] = (provider, load(provider.dialect)(provider))
+        return self._bound[name]
+
+    def base_url(self, provider: Provider) -> str | None:
+        """Return where a provider is, `None` where that is not known."""
+        return keyring.base_url_of(provider)
+
+    def key(self, provider: Provider) -> str:
+        """Return a provider's key; raises `KeyMissing` without one."""
+        return keyring.need_key(provider, self._keys).reveal()
+
+    def parts(self, provider: Provider) -> frozenset[str] | None:
+        """Return what the key at hand consists of, which decides what it reaches; `None` without one."""
+        secret = keyring.find_key(provider, self._keys)
+        return None if secret is None else frozenset(keyring.parse(provider, secret))
+
+    def access(self, provider: Provider) -> Access:
+        """Return what is at hand to reach a provider from here."""
+        return keyring.access(provider, self._keys)
+
+    def usual(self) -> str:
+        """Return the provider of a request that names none; raises `InputError` where there is not one to choose."""
+        if self._provider is not None:
+            return self._provider
+        having = [p.id for p in self._catalog.providers.values() if keyring.find_key(p, self._keys)]
+        if len(having) == 1:
+            return having[0]
+        known = ", ".join(having or self._catalog.providers)
+        which = f"several providers have keys ({known})" if having else f"no provider has a key (known: {known})"
+        message = f"no provider was named and {which}: pass provider=, or set KLING_NB_<PROVIDER>_KEY of one"
+        raise InputError(message)
+
+
+class Played(Bindings):
+    """Providers as the simulator plays them: keys and addresses are its own."""
+
+    def base_url(self, provider: Provider) -> str | None:
+        """Return where the simulator plays a provider."""
+        return f"http://simulator{_stranger().path(self._player(provider))}"
+
+    def key(self, provider: Provider) -> str:
+        """Return the key that the simulator takes."""
+        return _stranger().key(self._player(provider))
+
+    def parts(self, provider: Provider) -> frozenset[str] | None:
+        """Return what that key consists of."""
+        player = self._catalog.providers.get(self._player(provider), provider)
+        return frozenset(keyring.split_key(player.key, self.key(provider)))
+
+    def access(self, provider: Provider) -> Access:
+        """Return how a provider is played, or why nobody plays it."""
+        try:
+            key = Secret(self.key(provider), PLAYED)
+        except InputError as error:
+            return Access(lacks=(str(error),))
+        return Access(key=key, base_url=self.base_url(provider), base_url_source=PLAYED)
+
+    def usual(self) -> str:
+        """Return the provider of a request that names none."""
+        return self._provider or "kling"
+
+    def _player(self, provider: Provider) -> str:
+        """Return who plays a provider: itself, or the first that sells its menu in its dialect."""
+        players, kind = _stranger().providers, (provider.dialect, provider.options.get("menu"))
+        alike = [p.id for p in self._catalog.providers.values() if (p.dialect, p.options.get("menu")) == kind]
+        found = next((name for name in (provider.id, *alike, provider.dialect) if name in players), None)
+        if found is None:
+            message = (
+                f"{provider.id!r} cannot be simulated: nobody plays its dialect {provider.dialect!r}; there are: "
+                f"{', '.join(players)}. A package adds one by the entry-point group kling_nb.simulators"
+            )
+            raise InputError(message)
+        return found
+
+
+@cache
+def _stranger() -> Simulator:
+    """Return a simulator that only tells its addresses and keys; each lab embeds one of its own."""
+    from .simulator import Simulator
+
+    return Simulator(None)
