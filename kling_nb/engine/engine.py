@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +10,10 @@ from typing import Any, TypeVar
 
 from .. import media
 from ..catalog import Catalog
-from ..dialect import Call, Dialect
+from ..dialect import Dialect
 from ..errors import LabError
 from ..log import ExperimentLog
 from ..offer import Provider
-from ..request import VideoRequest
 from ..task import Task, TaskState, Ticket
 from ..wire import Wire
 from .account import Accounts
@@ -28,6 +27,7 @@ from .loop import Clock, Loop
 from .order import Money, Order
 from .poll import Learnt
 from .runs import Runs
+from .spelling import Spelling, kind
 from .tools import Tools
 
 T = TypeVar("T")
@@ -163,15 +163,16 @@ class Engine:
         self._decisions = Decisions(log, book, controls, self._attempts, self._dispatch)
 
     def _tools(self) -> Tools:
+        spelling = Spelling(self._setup.catalog, lambda name: self._accounts[name].dialect)
         return Tools(
             book=self.book,
             clock=self._clock,
             wire=self._wire,
             folder=self._setup.folder,
             account=self._accounts.__getitem__,
-            encode=self._encode,
-            kind=lambda task: _kind(task.provider, task.model, task.request),
-            typical_s=self._typical_s,
+            encode=spelling.call,
+            kind=lambda task: kind(task.provider, task.model, task.request),
+            typical_s=spelling.typical_s,
             learnt=self._learnt,
             hold_of=self._dispatch.hold_of,
             spawn=self._dispatch.spawn_beside,
@@ -180,7 +181,7 @@ class Engine:
     async def _take_up(self) -> None:
         """Follow and fetch what was already submitted, and learn from what has finished."""
         for provider, model, request, seconds in self._log.durations():
-            self._learnt.saw(_kind(provider, model, request), seconds)
+            self._learnt.saw(kind(provider, model, request), seconds)
         await self._dispatch.begun()
         self.book.take(self._log.open_tasks())
         await self._attempts.take_up_lost()
@@ -191,23 +192,7 @@ class Engine:
         await self._wire.aclose()
         self._close_app()
 
-    # -- what driving asks -------------------------------------------------------------------------------------
-
-    def _encode(self, task: Task) -> Call:
-        _, dialect = self._setup.bound(task.provider)
-        request = VideoRequest.from_fields(task.request)
-        return dialect.encode(request, self._setup.catalog.offer(request, task.provider), task.id).call
-
-    def _typical_s(self, task: Task) -> float:
-        return self._setup.catalog.typical_s(VideoRequest.from_fields(task.request), task.provider)
-
 
 def was_closed(folder: Path) -> LabError:
     """Return the error of whoever wants to drive a lab that was closed."""
     return LabError(f"this lab on {folder} was closed; kn.Lab({str(folder)!r}, …) opens it again")
-
-
-def _kind(provider: str, model: str, request: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return what tasks that take about as long have in common."""
-    facets = (request.get(name) for name in ("mode", "duration", "sound"))
-    return (provider, model, *(str(facet) for facet in facets), str("image" in request))

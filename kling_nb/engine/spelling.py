@@ -1,0 +1,60 @@
+"""Stored tasks as paid calls, and how long they should take: worked out once for tasks that differ in words alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from ..catalog import Catalog
+from ..dialect import Call, Dialect
+from ..offer import Offer
+from ..request import VideoRequest
+from ..task import Task
+
+T = TypeVar("T")
+Like = tuple[str, str]
+"""A provider, and a request as far as an offer depends on it."""
+
+WORDS = frozenset({"prompt", "negative_prompt", "image", "image_tail"})
+"""Fields of which an offer only needs to know whether they are there."""
+
+
+class Spelling:
+    """Spells tasks by the catalogue and by the dialect of their provider."""
+
+    def __init__(self, catalog: Catalog, dialect: Callable[[str], Dialect]) -> None:
+        self._catalog = catalog
+        self._dialect = dialect
+        self._offers: dict[Like, Offer] = {}
+        self._typical: dict[Like, float] = {}
+
+    def call(self, task: Task) -> Call:
+        """Return a task's paid call, unsigned; raises `RefusedError` for one that is not sold there."""
+        request = VideoRequest.from_fields(task.request)
+        offer = _once(self._offers, _like(task), lambda: self._catalog.offer(request, task.provider))
+        return self._dialect(task.provider).encode(request, offer, task.id).call
+
+    def typical_s(self, task: Task) -> float:
+        """Return how long the catalogue thinks that such a task takes, in seconds."""
+
+        def ask() -> float:
+            return self._catalog.typical_s(VideoRequest.from_fields(task.request), task.provider)
+
+        return _once(self._typical, _like(task), ask)
+
+
+def _like(task: Task) -> Like:
+    plain = {name: bool(value) if name in WORDS else value for name, value in task.request.items()}
+    return task.provider, repr(plain)
+
+
+def _once(known: dict[Like, T], like: Like, work: Callable[[], T]) -> T:
+    if like not in known:
+        known[like] = work()
+    return known[like]
+
+
+def kind(provider: str, model: str, request: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what tasks that take about as long have in common."""
+    facets = (request.get(name) for name in ("mode", "duration", "sound"))
+    return (provider, model, *(str(facet) for facet in facets), str("image" in request))
