@@ -132,6 +132,5 @@ class Controls(dict[str, Control]):
 
     def _load(self, control: Control) -> None:
         """Take in what a run's points need, and all that its money went to: earlier attempts count too."""
-        gone = self._log.tasks_by_id(task_id for task_id in control.task_ids if task_id not in self._book.tasks)
-        own = self._log.tasks_of(control.row.name)
-        self._book.take(task for task in [*gone, *own] if task.id not in self._book.tasks)
+        needed = self._log.task_ids_of(control.row.name) | control.task_ids.keys()
+        self._book.take(self._log.tasks_by_id(needed - self._book.tasks.keys()))

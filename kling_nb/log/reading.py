@@ -101,6 +101,10 @@ class Reading:
         """Return every task that a run bought or means to, earlier attempts included."""
         return self.read_tasks(TASKS.c.run == run)
 
+    def task_ids_of(self, run: str) -> set[str]:
+        """Return the ids of every task that a run bought or means to."""
+        return {row.id for row in self._rows(sa.select(TASKS.c.id).where(TASKS.c.run == run))}
+
     def tasks_by_id(self, task_ids: Iterable[str]) -> list[Task]:
         """Return tasks by their ids."""
         return self._tasks_in(TASKS.c.id, task_ids)
