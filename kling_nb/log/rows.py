@@ -39,6 +39,7 @@ class RunRow:
 
 TASK_FIELDS = tuple(f.name for f in fields(Task))
 """The columns of a task's row."""
+CLIP_FIELDS = tuple(f.name for f in fields(Clip))
 
 
 def task_row(task: Task) -> dict[str, Any]:
@@ -76,7 +77,7 @@ def _record_text(value: Any) -> str | None:
         case Cost():
             return text({"amount": str(value.amount), "unit": value.unit, "usd": decimal_text(value.usd)})
         case Clip():
-            return text(asdict(value))
+            return text({name: getattr(value, name) for name in CLIP_FIELDS})
         case _:
             return text(value)
 

@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +24,6 @@ from .rows import TASK_FIELDS, spelled, task_row, text
 BUSY_S = 10
 
 _INSERT_EVENT = "INSERT INTO events (task, kind, at, data) VALUES (?, ?, ?, ?)"
-_CHANGING = tuple(name for name in TASK_FIELDS if name != "id")
-_values_of = attrgetter(*_CHANGING)
 
 
 class Writer:
@@ -85,8 +82,9 @@ class Writer:
 
 def _new(before: Task, task: Task) -> dict[str, Any]:
     """Return the columns that are not what they were: what was taken over is the very same object."""
-    pairs = zip(_CHANGING, _values_of(before), _values_of(task), strict=True)
-    return {name: spelled(name, value) for name, old, value in pairs if value is not old}
+    was = vars(before)
+    moved = {name: value for name, value in vars(task).items() if value is not was[name] and name != "id"}
+    return {name: spelled(name, value) for name, value in moved.items()}
 
 
 @cache
