@@ -1,0 +1,62 @@
+"""The benchmarks still run: a few points each, and not a word about how fast."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+from benchmarks import buying, clips, cpu, imports, makespan, polling
+from benchmarks.table import Row, shown
+
+
+def told(rows: Iterable[Row], capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """Print rows as a benchmark does, check that each has a ratio, and return the lines."""
+    listed = list(rows)
+    assert listed
+    assert all(row.ratio > 0 for row in listed)
+    shown("a title", listed)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(listed) == len(lines) - 3
+    return lines[3:]
+
+
+def test_the_makespan_of_a_few_points(capsys: pytest.CaptureFixture[str]) -> None:
+    """A few points of each case are bought from the embedded simulator, all of them."""
+    lines = told(makespan.rows(points=6), capsys)
+    assert len(makespan.CASES) == len(lines)
+
+
+def test_the_polling_of_a_few_tasks(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every schedule is compared, the one with a listing through the real watch loop."""
+    lines = told(polling.rows(steps=40, tasks=5), capsys)
+    assert 3 * len(polling.MEDIANS_S) == len(lines)
+
+
+@pytest.mark.parametrize("provider", list(buying.MODES))
+@pytest.mark.parametrize("library", ["httpx", "httpx2"])
+def test_the_cpu_time_of_a_few_tasks(provider: str, library: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The engine buys a few clips from the stand-in, and the bare loop makes the requests that it made."""
+    pytest.importorskip(library)
+    case = cpu.Case(provider=provider, library=library, slots=3, tasks=3, speed=200.0, verify=True)
+    with cpu.standin() as url:
+        (line,) = told(cpu.measured(case, url, 1), capsys)
+    assert "ms a task" in line
+
+
+def test_the_cases_of_cpu_time() -> None:
+    """Both providers, both libraries, few and many in flight."""
+    assert 8 == len({case.what for case in cpu.cases()})
+
+
+def test_the_time_of_an_import() -> None:
+    """What is imported can be imported in a fresh interpreter, and takes time."""
+    statement, _ = imports.OURS["import kling_nb"]
+    assert imports.best([statement], 1)[statement] > 0
+
+
+def test_the_cost_of_a_clip(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clip of every kind is drawn."""
+    monkeypatch.setattr(clips, "COUNT", 1)
+    clips.main()
+    assert len(clips.KINDS) == len(capsys.readouterr().out.splitlines())
