@@ -37,21 +37,28 @@ from .victim import AXES, KINDS, PATIENCE_S, TRAPS, go_on, own_prompts
 
 ROOT = Path(__file__).parents[1]
 PROMPTS = 3
+DELAYS_S = (0.0, 0.6)
+"""After how many real seconds a victim is killed at the earliest and at the latest, from its birth."""
+PASSED_S = 1.5
+"""After how many a victim is that has not come to the moment drawn for it: some moments do not come twice."""
 SAVED = TaskState.SAVED
-REQUESTS = {"submit": 12, "status": 20, "asset": 8, "token": 1}
+REQUESTS = {"submit": 6, "status": 8, "asset": 4, "token": 1}
 """At the latest which request of an operation a victim is killed at."""
-OWN = {"commit": 20, "rename": 6, "store": 6, "post": 10, **dict.fromkeys(KINDS, 4)}
+OWN = {"commit": 8, "rename": 3, "store": 3, "post": 5, **dict.fromkeys(KINDS, 2)}
 """At the latest which call of a step of its own."""
 
 
 @dataclass(frozen=True)
 class Moment:
-    """When to kill: ``where`` is an operation, a victim's own step, or ``delay``; ``how`` says before or after what."""
+    """When to kill: ``where`` is an operation, a victim's own step, or ``delay``; ``how`` says before or after what.
+
+    Whoever has not come there after ``latest_s`` real seconds is killed then, which counts as a delay.
+    """
 
     where: str
     how: str
     nth: int = 1
-    delay_s: float = 0.0
+    latest_s: float = 2.0 * PATIENCE_S
 
     @property
     def name(self) -> str:
@@ -59,17 +66,21 @@ class Moment:
         return f"{self.where} {self.how}"
 
 
-def drawn(rng: random.Random) -> Moment:
-    """Draw a moment: a third by time, a third by what the simulator sees, a third by the victim's own steps."""
-    kind = rng.randrange(3)
-    if kind == 0:
-        return Moment("delay", "passed", delay_s=rng.uniform(0.0, 1.0))
-    if kind == 1:
-        where = rng.choice(["submit", "submit", "status", "asset", "asset", "token"])
-        ways = ["dropped", "taken", "answered", *(["halved"] if where == "asset" else [])]
-        return Moment(where, rng.choice(ways), nth=rng.randint(1, REQUESTS[where]))
-    where = rng.choice(list(OWN))
-    return Moment(where, rng.choice(["before", "after"]), nth=rng.randint(1, OWN[where]))
+NAMED = (
+    *((where, how) for where in REQUESTS for how in ("dropped", "taken", "answered")),
+    ("asset", "halved"),
+    *((where, how) for where in OWN for how in ("before", "after")),
+)
+
+
+def moments(rng: random.Random) -> Iterator[Moment]:
+    """Draw moments for ever: every named one in turn, in any order, and half as many delays among them."""
+    while True:
+        deck = [*NAMED, *[("delay", "passed")] * (len(NAMED) // 2)]
+        rng.shuffle(deck)
+        for where, how in deck:
+            latest = rng.uniform(*DELAYS_S) if where == "delay" else PASSED_S
+            yield Moment(where, how, nth=rng.randint(1, (REQUESTS | OWN).get(where, 1)), latest_s=latest)
 
 
 # -- at the simulator ----------------------------------------------------------------------------------------------
@@ -159,8 +170,8 @@ class Victims:
             self._lines.put(line)
         self._lines.put("end gone")
 
-    def lives(self, given: dict[str, Any], moment: Moment) -> bool:
-        """Let one live until it is killed or done; answers whether it was killed. Raises for one that fails by itself."""
+    def lives(self, given: dict[str, Any], moment: Moment) -> str:
+        """Let one live until it is killed or done; answers what it was killed at. Raises for one that fails by itself."""
         self._born.clear()
         self._tripwire.arm(moment, self._kill)
         own = {"trap": moment.where, "nth": moment.nth, "after": moment.how == "after"}
@@ -171,10 +182,12 @@ class Victims:
         self._born.set()
         return self._ended(moment)
 
-    def _ended(self, moment: Moment) -> bool:
+    def _ended(self, moment: Moment) -> str:
+        name = moment.name
         try:
-            line = self._lines.get(timeout=moment.delay_s if moment.where == "delay" else 2 * PATIENCE_S)
+            line = self._lines.get(timeout=moment.latest_s)
         except queue.Empty:
+            name = "delay passed"
             self._kill()
             line = self._lines.get(timeout=PATIENCE_S)
         self._tripwire.arm(None, lambda: None)
@@ -182,7 +195,7 @@ class Victims:
         if status not in ("0", str(int(signal.SIGKILL))):
             message = f"a victim failed by itself ({status}), to be killed at {moment}"
             raise AssertionError(message)
-        return status != "0"
+        return name if status != "0" else ""
 
     def _kill(self) -> None:
         assert self._born.wait(PATIENCE_S)
@@ -223,12 +236,13 @@ class Killer:
         self.one = one
         self._place, self._victims = place, lives
         self._rng = random.Random(seed)
+        self._moments = moments(self._rng)
         self.told = Killed()
 
     def run(self, kills: int) -> Killed:
         """Run whole laps until there were so many kills."""
         while (left := kills - self.told.kills.total()) > 0:
-            self.lap(drawn(self._rng) for _ in range(left))
+            self.lap(itertools.islice(self._moments, left))
         return self.told
 
     def lap(self, moments: Iterable[Moment], *, resume: bool | None = None) -> Killed:
@@ -238,10 +252,11 @@ class Killer:
         prompts = [f"a paper boat, lap {lap}, take {take}" for take in range(PROMPTS)]
         resumes = (self._rng.random() < 0.5 if resume is None else resume for _ in itertools.count())
         for moment, goes_on in zip(moments, resumes, strict=False):
-            if not self._victims.lives({"folder": str(folder), "prompts": prompts, "resume": goes_on}, moment):
+            at = self._victims.lives({"folder": str(folder), "prompts": prompts, "resume": goes_on}, moment)
+            if not at:
                 break
-            self.told.kills[moment.name] += 1
-            self.told.reckoning.wrong += [f"{moment.name}: {what}" for what in self._astray(folder, prompts)]
+            self.told.kills[at] += 1
+            self.told.reckoning.wrong += [f"{at}: {what}" for what in self._astray(folder, prompts)]
         self.told.reckoning += self._end(folder, prompts, resume=next(resumes))
         return self.told
 

@@ -43,7 +43,7 @@ def reckoned(one: Played, tasks: Sequence[Task], prompts: Iterable[str]) -> Reck
     """Compare what the simulator charged for some prompts with what a log holds of them.
 
     A charge is lost that no task of the log names, and duplicated that is one more for the same prompt at the same
-    provider. The log's charges are the accepted tasks that it counts as spent or still reserved.
+    provider. What counts as a charge on both sides is a task that was accepted, whether or not it is refunded later.
     """
     asked = set(prompts)
     orders = [order for order in one.orders() if order.prompt in asked]
@@ -51,7 +51,7 @@ def reckoned(one: Played, tasks: Sequence[Task], prompts: Iterable[str]) -> Reck
     bought = Counter((order.provider, order.prompt) for order in orders)
     return Reckoning(
         ledger=len(orders),
-        log=sum(task.ticket is not None and task.spent + task.reserved > 0 for task in tasks),
+        log=sum(task.ticket is not None for task in tasks),
         lost=sum((order.provider, order.id) not in known for order in orders),
         duplicated=sum(bought.values()) - len(bought),
     )

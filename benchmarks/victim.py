@@ -12,6 +12,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable
 from functools import partial
@@ -25,9 +26,8 @@ import pyarrow as pa  # noqa: F401
 import kling_nb as kn
 from kling_nb import media
 from kling_nb.dialect import Op
-from kling_nb.engine import opening  # noqa: F401
 from kling_nb.log import ExperimentLog
-from kling_nb.wire import Wire
+from kling_nb.wire import Wire, library
 
 PATIENCE_S = 60
 AXES: dict[str, dict[str, Any]] = {
@@ -174,8 +174,16 @@ def born(given: dict[str, Any]) -> None:
         os._exit(status)
 
 
+def warm() -> None:
+    """Import and read what opening and planning need, so that no victim has to."""
+    with tempfile.TemporaryDirectory() as place, kn.Lab(place) as lab:
+        lab.plan(sweep("sweep", ["nothing"]), assume_price=1)
+    library()
+
+
 def main() -> None:
     """Bear one victim after another."""
+    warm()
     for line in sys.stdin:
         given = json.loads(line)
         pid = os.fork()

@@ -28,7 +28,7 @@ def test_killed_anywhere(deadly: Killer) -> None:
     assert told.reckoning.is_right, told
     assert KILLS == told.kills.total()
     assert told.reckoning.points == told.reckoning.ledger
-    assert len(told.kills) > 8
+    assert len(told.kills) >= 10
 
 
 NEVER_ARRIVED = [[Fault(action="reset", prompt="take 0, for path")]]
