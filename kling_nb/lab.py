@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -148,15 +149,16 @@ class Lab:
         return self._plan(sweep.points(), Settings.only(settings))
 
     def _plan(self, points: Sequence[Point], settings: Settings) -> Plan:
-        taken = [self._taken_in(point) for point in points]
+        take_in = cache(partial(media.take_in, inputs=self.folder / "inputs"))  # each image once, whatever it serves
+        taken = [self._taken_in(point, take_in) for point in points]
         names = self._planner.identities(taken)
         known = {} if settings.fresh else self._opened.log.known(names, shared=settings.share)
         return self._planner.plan(taken, known, settings)
 
-    def _taken_in(self, point: Point) -> Point:
+    def _taken_in(self, point: Point, take_in: Callable[[Any], str]) -> Point:
         """Settle a point's provider, and keep its images in the lab folder."""
         images = {name: getattr(point.request, name) for name in IMAGE_FIELDS if getattr(point.request, name)}
-        kept: dict[str, Any] = {name: media.take_in(image, self.folder / "inputs") for name, image in images.items()}
+        kept: dict[str, Any] = {name: take_in(image) for name, image in images.items()}
         request = replace(point.request, **kept) if kept else point.request
         return replace(point, request=request, provider=point.provider or self._bindings.usual())
 

@@ -92,7 +92,10 @@ class Plan:
     def summary(self) -> str:
         """Say the plan in one line: points, clips to buy, price, time, reuse and refusals."""
         fates = Counter(_group(point) for point in self.points)
-        parts = [f"{len(self.points)} points", f"{fates['buy']} to buy for {interval(self.low, self.high)}"]
+        parts = [
+            f"{len(self.points)} point{'s' if len(self.points) != 1 else ''}",
+            f"{fates['buy']} to buy for {interval(self.low, self.high)}",
+        ]
         parts += [f"{fates[name]} {name}" for name in ("reused", "shared", "refused") if fates[name]]
         lossy = sum(any(loss.is_loss for loss in point.losses) for point in self.points)
         parts += [f"{lossy} with losses"] if lossy else []
