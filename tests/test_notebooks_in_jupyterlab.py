@@ -80,7 +80,7 @@ def test_the_form_is_used_by_hand(opened: Callable[[str], Page]) -> None:
     form = page.locator(".knb-live").first
     form.scroll_into_view_if_needed()
 
-    form.get_by_role("checkbox", name="pro", exact=True).uncheck()
+    form.get_by_role("checkbox", name="mode pro", exact=True).uncheck()
     form.get_by_text("4 points").wait_for()
     form.get_by_label("Run name").fill("by-hand")
     form.get_by_role("button", name="Start", exact=True).click()
