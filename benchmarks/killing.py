@@ -20,7 +20,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,10 @@ from typing import Any
 from starlette.requests import ClientDisconnect
 
 from kling_nb import Lab, Run, TaskState
+from kling_nb.errors import LabError
 from kling_nb.log import ExperimentLog
 from kling_nb.simulator import Fault
+from kling_nb.task import Task
 
 from .played import Played, played
 from .reckoning import Reckoning, answer, misfiled, reckoned
@@ -262,13 +264,7 @@ class Killer:
 
     def _astray(self, folder: Path, prompts: list[str]) -> list[str]:
         """Say which charge a dead victim's log does not lead to: each is an accepted task's, or may be one's."""
-        if not (folder / "log.sqlite").exists():
-            return []
-        log = ExperimentLog(folder, simulated=False, write=False)
-        try:
-            tasks = log.read_tasks()
-        finally:
-            log.close()
+        tasks = logged(folder)
         known = {(task.provider, task.ticket.id) for task in tasks if task.ticket is not None}
         open_ = {
             (task.provider, task.request["prompt"]) for task in tasks if task.ticket is None and task.state.is_sent
@@ -294,6 +290,16 @@ class Killer:
             wrong += misfiled(lab, tasks)
         sum_ = reckoned(self.one, tasks, asked(prompts))
         return Reckoning(len(points), sum_.ledger, sum_.log, sum_.lost, sum_.duplicated, wrong)
+
+
+def logged(folder: Path) -> list[Task]:
+    """Return the tasks in a dead victim's log; none where it did not come to make one."""
+    try:
+        log = ExperimentLog(folder, simulated=False, write=False)
+    except LabError:
+        return []
+    with closing(log):
+        return log.read_tasks()
 
 
 def stuck(runs: Iterable[Run]) -> list[str]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from benchmarks.killing import Killer, Moment, killer, operation
+from kling_nb.errors import LabError
+from kling_nb.log import ExperimentLog, is_simulated
 from kling_nb.simulator import Fault
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no fork and no SIGKILL")
@@ -59,3 +63,14 @@ def test_operations_are_told_apart() -> None:
         ("GET", "/openroute/v1/videos/1/content"): "asset",
     }
     assert told == {asked: operation(*asked) for asked in told}
+
+
+def test_killed_while_a_log_was_made(tmp_path: Path) -> None:
+    """A file without tables is what such an end leaves: no log to read, and one to the next who drives."""
+    with closing(sqlite3.connect(tmp_path / "log.sqlite")) as half:
+        half.execute("PRAGMA journal_mode=WAL")
+    for read in (lambda: ExperimentLog(tmp_path, simulated=False, write=False), lambda: is_simulated(tmp_path)):
+        with pytest.raises(LabError, match=r"expected a lab folder with a log\.sqlite, found none"):
+            read()
+    with closing(ExperimentLog(tmp_path, simulated=False, write=True)):
+        assert not is_simulated(tmp_path)

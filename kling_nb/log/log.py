@@ -27,7 +27,7 @@ class ExperimentLog(Reading):
 
     def __init__(self, folder: Path, *, simulated: bool, write: bool) -> None:
         self._writer: Writer | None = None
-        if not write and not (folder / FILE).exists():
+        if not write and not _is_made(folder / FILE):
             message = f"expected a lab folder with a {FILE}, found none in {folder}; open it once as its driver"
             raise LabError(message)
         super().__init__(folder / FILE)
@@ -111,9 +111,17 @@ class ExperimentLog(Reading):
 def is_simulated(folder: Path) -> bool:
     """Tell whether a lab folder is simulated; raises `LabError` where there is no log to ask."""
     path = folder / FILE
-    if not path.is_file():
+    if not _is_made(path):
         message = f"expected a lab folder with a {FILE}, found none in {folder}"
         raise LabError(message)
     asked = reader(path)
     with asked.connect() as db:
         return db.execute(sa.select(META.c.value).where(META.c.key == "simulated")).scalar() == "1"
+
+
+def _is_made(path: Path) -> bool:
+    """Tell whether there is a log: a process that ended while it made one has left a file without tables."""
+    if not path.is_file():
+        return False
+    with reader(path).connect() as db:
+        return sa.inspect(db).has_table("meta")
