@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.killing import Killer, Moment, killer, operation
+from benchmarks.killing import Killer, killer
+from benchmarks.moments import Moment, operation
 from kling_nb.errors import LabError
 from kling_nb.log import ExperimentLog, is_simulated
 from kling_nb.simulator import Fault
