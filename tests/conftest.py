@@ -41,8 +41,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: "browser" in getattr(item, "fixturenames", ()))
 
 
+@pytest.fixture
+def _environment_as_it_was() -> Iterator[None]:
+    """Put the library's variables back, last of all: a test that changes one inside a live lab restores the lab's."""
+    before = _variables()
+    yield
+    for name in _variables().keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
+
+
+def _variables() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith("KLING_NB_")}
+
+
 @pytest.fixture(autouse=True)
-def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_environment(_environment_as_it_was: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Take away what the machine says of keys, speeds and proxies."""
     proxies = {f"{name}_proxy" for name in ("http", "https", "all", "no")}
     for name in list(os.environ):
