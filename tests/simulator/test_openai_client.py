@@ -12,21 +12,10 @@ import pytest
 
 from kling_nb.simulator import Simulator, running
 
-from .conftest import Clock, png
+from .conftest import png
+from .test_strangers import Hurrying
 
 pytestmark = pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")
-
-
-class Hurrying(Clock):
-    """A clock that jumps by *step* seconds whenever it is read, so that a real poller is soon done."""
-
-    def __init__(self, step: float) -> None:
-        super().__init__()
-        self.step = step
-
-    def __call__(self) -> float:
-        self.seconds += self.step
-        return self.seconds
 
 
 @pytest.fixture
