@@ -101,9 +101,9 @@ def set_commit(trap: Trap, kind: str = "") -> None:
     """Die at a commit of the log; with ``kind`` at one of those that hold such an event."""
     commit = ExperimentLog.commit
 
-    def committed(log: ExperimentLog, changes: Any) -> None:
+    def committed(log: ExperimentLog, changes: Any, served: Any = None) -> None:
         caught = not kind or any(event.kind == kind for event, _ in changes)
-        return trap(commit, log, changes) if caught else commit(log, changes)
+        return trap(commit, log, changes, served) if caught else commit(log, changes, served)
 
     ExperimentLog.commit = committed  # type: ignore[method-assign]
 

@@ -43,14 +43,16 @@ class Attempts:
             await self._refuse(point, served[point.point.index])
         return [point_row(order, point, served[point.point.index]) for point in order.points]
 
-    async def another(self, task: Task) -> str:
-        """Plan another attempt at a task's point, and let every point that it served be served by it."""
+    async def another(self, task: Task, run: str = "", kind: str = "", **data: Any) -> str:
+        """Plan another attempt at a task's point, and let every point that it served be served by it, in one commit.
+
+        The attempt is of the same run unless another is named; ``kind`` and ``data`` are what happened to the task
+        before it, if something did.
+        """
         self._see_attempts([task.identity])
-        new = self._planned_in_vain(task)
-        if new is None:
-            new = self._next(task.identity, **{name: getattr(task, name) for name in KEPT})
-            await self._book.plan([new])
-        self._log.point_to(task.id, new.id)
+        kept = {name: getattr(task, name) for name in KEPT}
+        new = self._next(task.identity, **{**kept, "run": run or task.run})
+        await self._book.replace(task.id, new, kind, **data)
         for control in self._controls.values():
             control.serve(task.id, new.id)
         return new.id
@@ -63,13 +65,6 @@ class Attempts:
         """Plan what follows attempts that never arrived, where a process ended before it had done so."""
         for task in filter(goes_on, self._log.lost()):
             await self.another(task)
-
-    def _planned_in_vain(self, task: Task) -> Task | None:
-        """Return the next attempt, if a process ended after planning it and before any point was served by it."""
-        new = self._log.latest([task.identity]).get(task.identity)
-        if new is None or new.state is not TaskState.PLANNED or new.run != task.run or self._log.serves(new.id):
-            return None
-        return new
 
     def _serve_point(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +13,8 @@ from ..task import ZERO, Event, Task
 from .loop import Clock
 
 Listener = Callable[[Event, Task], None]
+Change = tuple[Event, Task]
+"""An event, and the task as it stands after it."""
 
 
 class Book:
@@ -30,7 +32,8 @@ class Book:
         self._spent: dict[str, Decimal] = {}
         self._reserved: dict[str, Decimal] = {}
         self._attempts: dict[str, int] = {}
-        self._changes: list[tuple[Event, Task]] = []
+        self._changes: list[Change] = []
+        self._served: dict[str, str] = {}
         self._flush: _Flush | None = None
 
     def take(self, tasks: Iterable[Task]) -> None:
@@ -56,19 +59,31 @@ class Book:
 
     async def plan(self, tasks: Iterable[Task]) -> None:
         """Write new tasks."""
-        now = self._clock.now()
-        changes = [(Event(task.id, "planned", now), task) for task in tasks]
-        for _, task in changes:
-            self._put(task)
-        await self._commit(changes)
+        await self._commit([self._planned(task) for task in tasks])
 
     async def record(self, task_id: str, kind: str, **data: Any) -> Task:
         """Apply an event to a task, write both, and return the task as it then stands."""
+        change = self._happened(task_id, kind, data)
+        await self._commit([change])
+        return change[1]
+
+    async def replace(self, old: str, new: Task, kind: str = "", **data: Any) -> None:
+        """Write a new task, let it serve every point that an old one served, and apply an event to the old one, if any.
+
+        All of it is one transaction: a process that ends at any moment leaves all or nothing.
+        """
+        changes = [self._happened(old, kind, data)] if kind else []
+        await self._commit([*changes, self._planned(new)], {old: new.id})
+
+    def _planned(self, task: Task) -> Change:
+        self._put(task)
+        return Event(task.id, "planned", self._clock.now()), task
+
+    def _happened(self, task_id: str, kind: str, data: Mapping[str, Any]) -> Change:
         event = Event(task_id, kind, self._clock.now(), data)
         task = self.tasks[task_id].apply(event)
         self._put(task)
-        await self._commit([(event, task)])
-        return task
+        return event, task
 
     def _put(self, task: Task) -> None:
         before = self.tasks.get(task.id)
@@ -82,10 +97,11 @@ class Book:
         self._spent[task.run] = self.spent(task.run) + sign * task.spent
         self._reserved[task.run] = self.reserved(task.run) + sign * task.reserved
 
-    async def _commit(self, changes: list[tuple[Event, Task]]) -> None:
+    async def _commit(self, changes: Sequence[Change], served: Mapping[str, str] | None = None) -> None:
         if self.broken is not None:
             raise self.broken
         self._changes += changes
+        self._served |= served or {}
         if self._flush is None:
             self._flush = _Flush()
             try:
@@ -96,10 +112,10 @@ class Book:
         await self._flush.joined()
 
     def _write(self) -> None:
-        changes, flush = self._changes, self._flush
-        self._changes, self._flush = [], None
+        changes, served, flush = self._changes, self._served, self._flush
+        self._changes, self._served, self._flush = [], {}, None
         try:
-            self._log.commit(changes)
+            self._log.commit(changes, served)
         except Exception as error:
             self.broken = error
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from ..errors import InputError
@@ -12,6 +13,14 @@ from .attempts import Attempts
 from .book import Book
 from .control import Control, Controls
 from .dispatch import Dispatcher
+
+GIVEN_UP: Mapping[str, Any] = MappingProxyType(
+    {"reason": "given up while in doubt", "cause": "given up", "charged": None}
+)
+NEVER_BOUGHT: Mapping[str, Any] = MappingProxyType(
+    {"reason": "never bought, as a person saw at the provider", "cause": "never bought", "charged": False}
+)
+"""What a person said of a task in doubt, as its event keeps it."""
 
 
 class Decisions:
@@ -47,21 +56,24 @@ class Decisions:
 
     async def give_up(self, task_id: str) -> Task:
         """Count a task in doubt as failed, and its price as spent, since it may have been charged."""
-        reason = "given up while in doubt"
-        return await self.record(task_id, "failed", {"reason": reason, "cause": "given up", "charged": None})
+        return await self.record(task_id, "failed", GIVEN_UP)
+
+    async def never_bought(self, task_id: str) -> Task:
+        """Count a task in doubt as failed without a charge, as a person saw at the provider."""
+        return await self.record(task_id, "failed", NEVER_BOUGHT)
 
     async def buy_again(self, task_id: str) -> None:
         """Give up a task in doubt and submit another attempt at its point, whether or not its run goes on.
+
+        Both are one commit: whoever is killed meanwhile finds the task in doubt, or its next attempt planned.
 
         Raises `InputError`, changing nothing, where no run has its point any more. A budget holds all the same.
         """
         self._load(task_id)
         self._still_uncertain(task_id)
         control = self._having(task_id)
-        task = await self.give_up(task_id)
-        another = await self._attempts.another(task)
-        if task.run != control.row.name:
-            await self._book.record(another, "adopted", run=control.row.name)
+        task = self._book.tasks[task_id]
+        another = await self._attempts.another(task, control.row.name, "failed", **GIVEN_UP)
         control.asked.add(another)
         control.held = None
         await self.look_again(another)

@@ -46,6 +46,13 @@ class Doubtful:
         """Stop asking; it counts as failed, and its price stays counted, since it may have been charged."""
         self._engine.give_up(self.task.id)
 
+    def never_bought(self) -> None:
+        """Say that the provider's console shows no such task; it counts as failed and its price is no longer counted.
+
+        ``run.retry()`` buys its point again.
+        """
+        self._engine.never_bought(self.task.id)
+
     def buy_again(self) -> None:
         """Give it up and buy its point again, at the risk of paying twice, whether or not its run goes on.
 
@@ -99,7 +106,7 @@ class Uncertain(Sequence[Doubtful]):
         return f"<p>{escape(repr(self)[1:-1])}</p>{table}"
 
 
-CHOICES = "for each: .look_again(), .accepted_as(id), .give_up() or .buy_again()"
+CHOICES = "for each: .look_again(), .accepted_as(id), .never_bought(), .give_up() or .buy_again()"
 
 
 def _row_columns() -> tuple[str, ...]:

@@ -121,6 +121,10 @@ class Engine:
         """Count a task in doubt as failed."""
         self._alone(self._decisions.give_up, task_id)
 
+    def never_bought(self, task_id: str) -> None:
+        """Count a task in doubt as failed, and as never charged."""
+        self._alone(self._decisions.never_bought, task_id)
+
     def buy_again(self, task_id: str) -> None:
         """Give up a task in doubt and submit another attempt at its point."""
         self._alone(self._decisions.buy_again, task_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -78,9 +78,12 @@ class ExperimentLog(Reading):
             raise LabError(message)
         return self._writer
 
-    def commit(self, changes: Sequence[tuple[Event, Task]]) -> None:
-        """Append events and write the tasks as they stand after them, in one transaction."""
-        self._driven().commit(changes)
+    def commit(self, changes: Sequence[tuple[Event, Task]], served: Mapping[str, str] | None = None) -> None:
+        """Append events and write the tasks as they stand after them, in one transaction.
+
+        ``served`` names tasks whose points are served by another task from then on, and by which.
+        """
+        self._driven().commit(changes, served)
 
     def add_run(self, run: RunRow, points: Sequence[PointRow]) -> None:
         """Write a run and its points, in place of what it had before."""
@@ -95,11 +98,6 @@ class ExperimentLog(Reading):
         """Change columns of a run."""
         with self._begin() as db:
             db.execute(RUNS.update().where(RUNS.c.name == name), changes)
-
-    def point_to(self, old: str, new: str) -> None:
-        """Let every point that one task served be served by another."""
-        with self._begin() as db:
-            db.execute(POINTS.update().where(POINTS.c.task == old), {"task": new})
 
     def set_fact(self, key: str, value: str) -> None:
         """Keep a fact of the lab, such as who drives it."""

@@ -24,6 +24,7 @@ from .rows import TASK_FIELDS, spelled, task_row, text
 BUSY_S = 10
 
 _INSERT_EVENT = "INSERT INTO events (task, kind, at, data) VALUES (?, ?, ?, ?)"
+_SERVE = "UPDATE points SET task=? WHERE task=?"
 
 
 class Writer:
@@ -52,8 +53,8 @@ class Writer:
             )
             raise LabError(message) from error
 
-    def commit(self, changes: Sequence[tuple[Event, Task]]) -> None:
-        """Append events and write the tasks as they stand after them, in one transaction."""
+    def commit(self, changes: Sequence[tuple[Event, Task]], served: Mapping[str, str] | None = None) -> None:
+        """Append events, write the tasks as they stand after them, and let others serve points, in one transaction."""
         tasks = {task.id: task for _, task in changes}
         events = [(event.task, event.kind, event.at, text(event.data)) for event, _ in changes]
         with self.begin() as db:
@@ -61,6 +62,8 @@ class Writer:
                 db.exec_driver_sql(_INSERT_EVENT, events)
             for columns, rows in self._moved(tasks.values()).items():
                 db.exec_driver_sql(_statement(columns), rows)
+            if served:
+                db.exec_driver_sql(_SERVE, [(new, old) for old, new in served.items()])
         self._remember(tasks)
 
     def _moved(self, tasks: Iterable[Task]) -> Mapping[tuple[str, ...], list[tuple[Any, ...]]]:

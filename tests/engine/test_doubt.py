@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import pytest
 from labs import PRICE, Open, in_state, ledger, start, sweep, until
 
 import kling_nb as kn
-from kling_nb.errors import InputError, KlingError
+from kling_nb.errors import InputError, KlingError, LabError
 
 ONE = PRICE["fal"]
 LOST = "boat #sim:lost"
+WHEN = {
+    "INSERT ON events": "NEW.kind = 'planned'",
+    "INSERT ON tasks": "NEW.state = 'planned'",
+    "UPDATE ON points": "NEW.task != OLD.task",
+}
+"""What is refused of the second half of buying again, while the first is taken."""
 
 
 def uncertain(lab: kn.Lab, *prompts: str) -> kn.Run:
@@ -76,6 +84,20 @@ def test_giving_up_keeps_the_price_counted(simulated: Open) -> None:
     assert 0 == len(lab.uncertain())
 
 
+def test_what_was_never_bought_is_not_counted(simulated: Open) -> None:
+    """Where the provider's own page shows no such task, it is a failure that cost nothing, and can be bought anew."""
+    lab = simulated()
+    run = uncertain(lab, "boat #sim:reset:1")
+    assert not ledger(lab)
+    lab.uncertain()[0].never_bought()
+    shown = run.snapshot()
+    assert ({"failed": 1}, 0, 0) == (shown.counts, shown.spent, shown.reserved)
+    row = lab.log.tasks().iloc[0]
+    assert ("never bought", 0) == (row["cause"], row["spent_usd"])
+    assert {"saved": 1} == run.retry().wait().snapshot().counts
+    assert (1, ONE) == (len(ledger(lab)), run.snapshot().spent)
+
+
 def test_buying_again_is_a_decision(simulated: Open) -> None:
     """Bought again, the point has a new attempt, and both are counted, since both may have been charged."""
     lab = simulated()
@@ -84,6 +106,27 @@ def test_buying_again_is_a_decision(simulated: Open) -> None:
     run.wait()
     assert ["saved", 2] == list(run.df[["state", "attempt"]].iloc[0])
     assert (2, 2 * ONE) == (len(ledger(lab)), run.snapshot().spent)
+
+
+@pytest.mark.parametrize("refused", ["INSERT ON events", "INSERT ON tasks", "UPDATE ON points"])
+def test_buying_again_is_all_or_nothing(simulated: Open, refused: str) -> None:
+    """Where the log takes one part of giving up and planning anew and refuses another, it keeps neither."""
+    lab = simulated()
+    uncertain(lab)
+    before = (lab.log.read_tasks(), lab.log.read_points(), len(lab.log.events()))
+    database = sqlite3.connect(lab.folder / "log.sqlite")
+    database.execute(
+        f"CREATE TRIGGER full BEFORE {refused} WHEN {WHEN[refused]} BEGIN SELECT RAISE(ABORT, 'full'); END"
+    )
+    with pytest.raises(LabError, match="cannot be written"):
+        lab.uncertain()[0].buy_again()
+    lab.close()
+    database.execute("DROP TRIGGER full")
+    database.close()
+    lab = simulated()
+    assert before == (lab.log.read_tasks(), lab.log.read_points(), len(lab.log.events()))
+    lab.uncertain()[0].buy_again()
+    assert ["saved", 2] == list(lab.run("a").wait().df[["state", "attempt"]].iloc[0])
 
 
 def test_buying_again_needs_no_run_that_goes_on(simulated: Open) -> None:
@@ -167,7 +210,7 @@ def test_a_decision_made_too_late_changes_nothing(simulated: Open) -> None:
     old = lab.uncertain()[0]
     lab.uncertain()[0].accepted_as(ledger(lab)[0].task_id)
     run.wait()
-    for decide in (old.give_up, old.buy_again, lambda: old.accepted_as("1")):
+    for decide in (old.give_up, old.never_bought, old.buy_again, lambda: old.accepted_as("1")):
         with pytest.raises(InputError, match="no longer uncertain, it is saved"):
             decide()
     assert {"saved": 1} == run.wait().snapshot().counts
