@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import re
+import warnings
 from pathlib import Path
 
 from ..errors import InputError, MediaError
@@ -85,10 +86,20 @@ def _verified(content: bytes, name: str) -> tuple[str, tuple[int, int]]:
     import PIL.Image
 
     try:
-        with PIL.Image.open(io.BytesIO(content), formats=("JPEG", "PNG", "WEBP")) as picture:
+        # Pillow only warns of a picture that takes up to twice the room that it thinks safe, and unpacks it.
+        with (
+            warnings.catch_warnings(action="error", category=PIL.Image.DecompressionBombWarning),
+            PIL.Image.open(io.BytesIO(content), formats=("JPEG", "PNG", "WEBP")) as picture,
+        ):
             picture.load()
             return ENDINGS[str(picture.format)], picture.size
-    except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as error:
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        PIL.Image.DecompressionBombError,
+        PIL.Image.DecompressionBombWarning,
+    ) as error:
         message = f"{name} is no JPEG, PNG or WebP image that can be read: {_why(error, content)}"
         raise MediaError(message) from error
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..errors import MediaError
+from .claims import check_claims
 from .disk import looks_like
 
 if TYPE_CHECKING:
@@ -21,9 +23,17 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
     from PIL.Image import Image as Picture
 
-OPTIONS = {"format_whitelist": "mov,matroska", "protocol_whitelist": "file"}
+PIXELS_MOST = 40_000_000
+"""Of one picture: 8K is 33 million. A file of a few kilobytes may ask for thousands of millions."""
+
+BOUNDS = {"max_pixels": str(PIXELS_MOST)}
+"""For the decoder, which does not inherit what the file was opened with."""
+
+OPTIONS = {"format_whitelist": "mov,matroska", "protocol_whitelist": "file", **BOUNDS}
 """What may be opened. FFmpeg would take a playlist that a stranger sent, and fetch whatever it names."""
 
+PATIENCE_S = 60
+"""How long reading one file may take, in real seconds."""
 
 BOXES = (b"ftyp", b"styp", b"sidx", b"moov", b"moof", b"mdat", b"mfra", b"free", b"skip", b"wide", b"uuid")
 """What an MP4 file holds at its outermost level."""
@@ -56,12 +66,14 @@ class Probe:
 def probe(path: Path) -> Probe:
     """Measure a video, and make sure that it is whole and plays: the first picture and the last ones are decoded.
 
-    Raises `MediaError` for a file that is no video, is cut short or cannot be decoded, saying what it looks like.
+    Raises `MediaError` for a file that is no video, is cut short or cannot be decoded, saying what it looks like, and
+    for one that asks for more than any clip does: samples, pixels, or `PATIENCE_S` of work.
     """
     looks = looks_like(_head(path))
     if looks is not None:
         message = f"expected a video, and {path.name} is {looks}"
         raise MediaError(message)
+    check_claims(path)
     with _opened(path) as (container, video):
         parts = _demuxed(container)
         _check_length(container, video, parts, path)
@@ -147,10 +159,29 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
                     f"{path.name} has no picture, only {', '.join(s.type for s in container.streams) or 'nothing'}"
                 )
                 raise MediaError(message)
+            _bound(container.streams.video[0], path)
             yield container, container.streams.video[0]
     except av.FFmpegError as error:
         message = f"{path.name} cannot be read as a video: {error.strerror}"
         raise MediaError(message) from error
+
+
+def _bound(video: VideoStream, path: Path) -> None:
+    """Keep the decoder from pictures that are too large; raises where the file says that they are."""
+    video.codec_context.options = dict(BOUNDS)
+    if video.width * video.height > PIXELS_MOST:
+        message = f"{path.name} has pictures of {video.width}x{video.height} pixels, more than any clip has"
+        raise MediaError(message)
+
+
+def _patiently(packets: Iterator[Packet[Any]]) -> Iterator[Packet[Any]]:
+    """Pass packets on, until reading them and whatever is done with each has taken too long."""
+    until = time.monotonic() + PATIENCE_S
+    for packet in packets:
+        if time.monotonic() > until:
+            message = f"reading the video took more than {PATIENCE_S} s, which no clip does; it was given up"
+            raise MediaError(message)
+        yield packet
 
 
 def _is_cut(path: Path) -> bool | None:
@@ -178,7 +209,7 @@ def _box(file: BinaryIO, place: int) -> int | None:
 def _demuxed(container: InputContainer) -> dict[int, _Part]:
     """Read all packets, without decoding any, and return what was met by stream."""
     parts = {stream.index: _Part() for stream in container.streams}
-    for packet in container.demux():
+    for packet in _patiently(container.demux()):
         parts[packet.stream.index].meet(packet)
     return parts
 
@@ -212,7 +243,7 @@ def _decoded(container: InputContainer, video: VideoStream, place: int | None = 
 
     if place is not None:
         container.seek(place, stream=video)
-    for packet in container.demux(video):
+    for packet in _patiently(container.demux(video)):
         with suppress(av.FFmpegError):
             yield from packet.decode()
 
