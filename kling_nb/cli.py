@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     _sweep_options(run)
     run.add_argument("--lab", type=Path, required=True, help="lab folder")
     run.add_argument("--budget", help="ceiling in USD")
+    run.add_argument("--daily-budget", metavar="USD", help="ceiling for all that the lab submits in a day (UTC), kept")
     run.add_argument("--name", help="what the run is stored under (default: the file's name)")
     export = _command(commands, "export", _export, "write a lab's clips as a static page")
     export.add_argument("lab", type=Path)
@@ -231,7 +232,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     sweep, console = _sweep(arguments), _console()
     name = arguments.name or arguments.sweep.stem
-    with _lab(arguments, arguments.lab) as lab:
+    with _lab(arguments, arguments.lab, arguments.daily_budget) as lab:
         settings = _plan_settings(arguments)
         console.print(plan_table(lab.plan(sweep, **settings)))
         run = lab.start(sweep, name=name, budget=arguments.budget, show=False, **settings)
@@ -253,10 +254,11 @@ def _sweep(arguments: argparse.Namespace) -> Sweep:
     return sweep.at(*arguments.provider) if arguments.provider else sweep
 
 
-def _lab(arguments: argparse.Namespace, folder: Path) -> Lab:
+def _lab(arguments: argparse.Namespace, folder: Path, daily_budget: str | None = None) -> Lab:
     from .lab import Lab
 
-    return Lab(folder, simulate=arguments.simulate, providers=arguments.providers, catalog=arguments.catalog)
+    own = {"providers": arguments.providers, "catalog": arguments.catalog}
+    return Lab(folder, simulate=arguments.simulate, daily_budget=daily_budget, **own)
 
 
 def _plan_settings(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 import pandas as pd
 
 from .errors import InputError
+from .task import date_of
 
 if TYPE_CHECKING:
     from .task import Task
@@ -178,9 +179,8 @@ MONEY = ("tasks", "spent_usd", "estimate_usd", "charged_usd", "reserved_usd")
 
 
 def _money(task: Task) -> dict[str, Any]:
-    day = when(task.submitted_at)
     return {
-        "day": None if day is None else day.date(),
+        "day": None if task.day is None else date_of(task.day),
         "provider": task.provider,
         "model": task.model,
         "run": task.run,

@@ -20,7 +20,7 @@ from .engine.order import Order
 from .engine.run import Run
 from .errors import InputError, KlingError, OverBudget, ProviderError, SweepError, nearest
 from .log import is_simulated
-from .plan import Plan, Planner, Settings, dollars, usd
+from .plan import Money, Plan, Planner, Settings, dollars, usd
 from .request import IMAGE_FIELDS, VideoRequest, digest
 from .sweep import Point, Sweep
 from .task import ZERO, Task, TaskState
@@ -56,9 +56,14 @@ class Lab:
         Credentials by provider; else they come from ``KLING_NB_<PROVIDER>_KEY``, a ``.env`` file, or the keyring.
     catalog, providers
         Your own TOML files of models and prices, and of providers, laid over the built-in ones.
+    daily_budget
+        Ceiling in USD for everything that this lab submits in a day, whatever the run and the provider, kept with the
+        lab; left out, what was kept before holds.
 
     Raises
     ------
+    InputError
+        For a daily budget that is no amount.
     LabMode, LogTooNew, LabError
         When the folder cannot be opened as asked.
 
@@ -73,13 +78,16 @@ class Lab:
         keys: Mapping[str, str] | None = None,
         catalog: str | Path | None = None,
         providers: str | Path | None = None,
+        daily_budget: float | str | Decimal | None = None,
     ) -> None:
         self.folder = Path(folder).expanduser().resolve()
         self.simulation = Simulation() if simulate is True else (simulate or None)
         self.catalog = catalogue.load(_path(catalog), _path(providers))
         self._bindings = (Played if self.simulated else Bindings)(self.catalog, keys or {}, provider)
         self._planner = Planner(self.catalog, self._bindings.bound, self._bindings.parts, simulated=self.simulated)
+        self._ceiling = usd("daily_budget", daily_budget)
         self._opened = self._open()
+        self._set_ceiling()
 
     def _open(self) -> Opened:
         with _opening:
@@ -127,6 +135,24 @@ class Lab:
         """The experiment log: ``log.tasks()`` has every attempt, ``log.events()`` every event."""
         return self._opened.log
 
+    @property
+    def daily_budget(self) -> Decimal | None:
+        """Ceiling in USD for everything that this lab submits in a day, from midnight to midnight UTC; `None`: there is none.
+
+        Counted is what the day's submits cost, or still may. What does not fit is held as planned until ``run.resume()``
+        the next day, or after a higher one was assigned; assigning `None` lifts it.
+        """
+        return self._opened.log.daily_budget()
+
+    @daily_budget.setter
+    def daily_budget(self, amount: float | str | Decimal | None) -> None:
+        self._opened.driving().set_daily_budget(usd("daily_budget", amount))
+
+    def _set_ceiling(self) -> None:
+        """Keep the ceiling that was given at opening, if this process drives: who only reads buys nothing."""
+        if self._ceiling is not None and self._opened.engine is not None:
+            self._opened.engine.set_daily_budget(self._ceiling)
+
     # -- providers ---------------------------------------------------------------------------------------------
 
     def models(self) -> pd.DataFrame:
@@ -153,7 +179,12 @@ class Lab:
         taken = [self._taken_in(point, take_in) for point in points]
         names = self._planner.identities(taken)
         known = {} if settings.fresh else self._opened.log.known(names, shared=settings.share)
-        return self._planner.plan(taken, known, settings)
+        return self._planner.plan(taken, known, settings, self._today())
+
+    def _today(self) -> Money:
+        """Return the daily ceiling and what is counted under it; none where another process drives, and buys."""
+        engine = self._opened.engine
+        return Money() if engine is None or engine.closed or self.daily_budget is None else engine.today()
 
     def _taken_in(self, point: Point, take_in: Callable[[Any], str]) -> Point:
         """Settle a point's provider, and keep its images in the lab folder."""
@@ -281,7 +312,7 @@ class Lab:
         return self._opened.log.df()
 
     def spending(self, by: str | Sequence[str] = ("day", "provider", "model", "run")) -> pd.DataFrame:
-        """Return what was spent and what may still be charged, in USD, by day, provider, model or run."""
+        """Return what was spent and what may still be charged, in USD, by day (UTC), provider, model or run."""
         return self._opened.log.spending([by] if isinstance(by, str) else list(by))
 
     def uncertain(self) -> Uncertain:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
 ZERO = Decimal(0)
+DAY_S = 86_400
 
 
 class TaskState(StrEnum):
@@ -151,6 +153,11 @@ class Task:
         """What may still be charged, in USD."""
         return self.price if self.state.is_sent else ZERO
 
+    @property
+    def day(self) -> int | None:
+        """The day on which it was last submitted, as `day_of` counts; `None` for one that never was."""
+        return None if self.submitted_at is None else day_of(self.submitted_at)
+
     def apply(self, event: Event) -> Task:
         """Return the task after an event.
 
@@ -170,6 +177,16 @@ class Task:
         new = object.__new__(Task)
         vars(new).update(vars(self) | changes)
         return new
+
+
+def day_of(at: float) -> int:
+    """Return the day of a time in Unix seconds: days since 1970-01-01, each from midnight to midnight UTC."""
+    return int(at // DAY_S)
+
+
+def date_of(day: int) -> date:
+    """Return the date of a day that `day_of` counted."""
+    return date(1970, 1, 1) + timedelta(days=day)
 
 
 Fields = dict[str, Any]

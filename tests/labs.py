@@ -66,6 +66,12 @@ def listen(lab: kn.Lab, heard: Callable[[Event, Task], None]) -> None:
     lab._opened.driving().book.listeners.append(heard)
 
 
+def until_later(lab: kn.Lab, seconds: float) -> None:
+    """Let so many seconds pass in a simulated lab whose time never waits."""
+    engine = lab._opened.driving()
+    engine._loop.call(engine._clock.sleep, seconds)
+
+
 class ScaledClock:
     """Unix seconds that run so many times as fast as real ones."""
 

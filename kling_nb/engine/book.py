@@ -9,7 +9,8 @@ from typing import Any
 import anyio
 
 from ..log import ExperimentLog
-from ..task import ZERO, Event, Task
+from ..plan import Money
+from ..task import ZERO, Event, Task, day_of
 from .loop import Clock
 
 Listener = Callable[[Event, Task], None]
@@ -18,7 +19,9 @@ Change = tuple[Event, Task]
 
 
 class Book:
-    """Tasks by id, and the money of each run. Written on the engine's thread; `tasks` may be read from any.
+    """Tasks by id, and the money of each run and each day. Written on the engine's thread; `tasks` may be read from any.
+
+    ``daily_budget`` is the ceiling in USD for all that is submitted in a day, or `None`; the log keeps it.
 
     Changes of one beat of the clock share a commit: `record` returns when its change is on disk.
     """
@@ -31,6 +34,9 @@ class Book:
         self._clock = clock
         self._spent: dict[str, Decimal] = {}
         self._reserved: dict[str, Decimal] = {}
+        self._by_day: dict[int, Decimal] = {}
+        self._days: set[int] = set()
+        self.daily_budget = log.daily_budget()
         self._attempts: dict[str, int] = {}
         self._changes: list[Change] = []
         self._served: dict[str, str] = {}
@@ -52,6 +58,27 @@ class Book:
     def committed(self, run: str) -> Decimal:
         """Return what a run has spent or may still be charged, in USD."""
         return self.spent(run) + self.reserved(run)
+
+    @property
+    def day(self) -> int:
+        """Today by the engine's clock, as `task.day_of` counts."""
+        return day_of(self._clock.now())
+
+    def today(self) -> Money:
+        """Return the daily ceiling, and what is spent or may still be charged of all that was submitted today (UTC).
+
+        What the log alone holds of a day is taken in when the day is first asked for.
+        """
+        day = self.day
+        if self.daily_budget is not None and day not in self._days:
+            self._days.add(day)
+            self.take(task for task in self._log.submitted_on(day) if task.id not in self.tasks)
+        return Money(self.daily_budget, self._by_day.get(day, ZERO))
+
+    def set_daily_budget(self, amount: Decimal | None) -> None:
+        """Change the daily ceiling, here and in the log."""
+        self._log.set_daily_budget(amount)
+        self.daily_budget = amount
 
     def attempts(self, identity: str) -> int:
         """Return the number of the last attempt at an identity, as far as is known here; 0: none."""
@@ -94,8 +121,13 @@ class Book:
         self.tasks[task.id] = task
 
     def _count(self, task: Task, sign: int) -> None:
-        self._spent[task.run] = self.spent(task.run) + sign * task.spent
-        self._reserved[task.run] = self.reserved(task.run) + sign * task.reserved
+        spent, reserved = sign * task.spent, sign * task.reserved
+        if not spent and not reserved:
+            return
+        self._spent[task.run] = self.spent(task.run) + spent
+        self._reserved[task.run] = self.reserved(task.run) + reserved
+        if task.day is not None:
+            self._by_day[task.day] = self._by_day.get(task.day, ZERO) + spent + reserved
 
     async def _commit(self, changes: Sequence[Change], served: Mapping[str, str] | None = None) -> None:
         if self.broken is not None:

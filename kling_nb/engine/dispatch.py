@@ -10,8 +10,8 @@ import anyio
 from anyio.abc import TaskGroup
 
 from ..errors import KlingError
-from ..plan import dollars
-from ..task import Event, Task, TaskState
+from ..plan import Money
+from ..task import Event, Task, TaskState, date_of
 from .account import Accounts
 from .book import Book
 from .control import Control, Controls
@@ -25,6 +25,7 @@ GoOn = Callable[[str], Awaitable[bool]]
 """Sees to what follows a task that was driven; answers whether it is to be driven again."""
 
 NOT_OPEN = "its run is not open: lab.run(name).resume() goes on"
+TOMORROW = "run.resume() goes on tomorrow, or as soon as lab.daily_budget is raised"
 LAST_TURNS = 50  # of the loop, which take no time: enough to read an answer that is there
 UNMOVED = (TaskState.STALLED, TaskState.EXPIRED, TaskState.CANCELLED)
 """States in which a task may still be looked at, without anybody having to wait for that."""
@@ -171,7 +172,7 @@ class Dispatcher:
         return self._accounts.held(task.provider) or (NOT_OPEN if control is None else control.hold(task.id))
 
     def hold_of(self, task: Task) -> str | None:
-        """Return why a planned task may not be submitted now; a budget that it would pass holds its run from then on."""
+        """Return why a planned task may not be submitted now; a ceiling that it would pass holds its run from then on."""
         control = self._controls.get(task.run)
         if self.is_closing:
             return "the lab is being closed"
@@ -179,8 +180,14 @@ class Dispatcher:
             return NOT_OPEN
         if task.id not in control.task_ids:
             return "it serves no point of its run any more"
-        budget = control.row.budget
-        if budget is not None and self._book.committed(task.run) + task.price > budget:
-            counted = dollars(self._book.committed(task.run))
-            control.held = f"the budget of {dollars(budget)} is used up: {counted} is spent or may still be charged"
+        control.held = self._ceiling(task, control) or control.held
         return control.hold(task.id)
+
+    def _ceiling(self, task: Task, control: Control) -> str | None:
+        """Return which ceiling a task would pass, its run's or the day's, in words."""
+        of_run = Money(control.row.budget, self._book.committed(task.run)).refusal(task.price)
+        if of_run is not None:
+            return f"the {of_run}"
+        of_day = self._book.today().refusal(task.price)
+        when = f"of what was submitted on {date_of(self._book.day)} (UTC)"
+        return None if of_day is None else f"the daily {of_day} {when}; {TOMORROW}"

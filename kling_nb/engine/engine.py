@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ from ..dialect import Dialect
 from ..errors import LabError
 from ..log import ExperimentLog
 from ..offer import Provider
+from ..plan import Money
 from ..task import Task, TaskState, Ticket
 from ..wire import Wire
 from .account import Accounts
@@ -24,7 +26,7 @@ from .decide import Decisions
 from .dispatch import Dispatcher
 from .drive import Driver
 from .loop import Clock, Loop
-from .order import Money, Order
+from .order import Order
 from .poll import Learnt
 from .runs import Runs
 from .spelling import Spelling, kind
@@ -85,6 +87,14 @@ class Engine:
     def money(self, name: str) -> Money:
         """Return the ceiling of a run, and what it spent or may still be charged; nothing for one that is not there."""
         return self._call(self._runs.money, name)
+
+    def today(self) -> Money:
+        """Return the daily ceiling, and what is spent or may still be charged of what was submitted today (UTC)."""
+        return self._call(self._runs.today)
+
+    def set_daily_budget(self, amount: Decimal | None) -> None:
+        """Change the ceiling in USD for all that is submitted in a day; `None` lifts it."""
+        self._call(self._runs.set_daily_budget, amount)
 
     def control(self, name: str) -> Control:
         """Return a run that the log holds; raises `KeyError` for an unknown one."""

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from ..log import PointRow
 from ..plan import REUSED, PlannedPoint
-from ..task import ZERO, Task, TaskState
+from ..task import Task, TaskState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,14 +22,6 @@ class Order:
     fresh: bool = False
     share: bool = True
     append: bool = False
-
-
-@dataclass(frozen=True)
-class Money:
-    """A run's ceiling, and what it spent or may still be charged, in USD."""
-
-    budget: Decimal | None = None
-    committed: Decimal = ZERO
 
 
 def serves_again(earlier: Task, point: PlannedPoint) -> bool:

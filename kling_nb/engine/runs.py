@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable
+from decimal import Decimal
 from functools import partial
 
 from ..log import ExperimentLog
+from ..plan import Money
 from ..task import TaskState
 from .account import Accounts
 from .attempts import Attempts, goes_on
@@ -13,7 +15,7 @@ from .book import Book
 from .control import Control, Controls
 from .dispatch import Dispatcher
 from .loop import Clock
-from .order import Money, Order
+from .order import Order
 
 
 class Runs:
@@ -63,6 +65,14 @@ class Runs:
         """Return the ceiling of a run, and what it spent or may still be charged; nothing for one that is not there."""
         control = self._controls.find(name)
         return Money() if control is None else Money(control.row.budget, self._book.committed(name))
+
+    async def today(self) -> Money:
+        """Return the daily ceiling, and what is spent or may still be charged of what was submitted today."""
+        return self._book.today()
+
+    async def set_daily_budget(self, amount: Decimal | None) -> None:
+        """Change the daily ceiling; what it held goes on when its run is resumed."""
+        self._book.set_daily_budget(amount)
 
     # -- steering ----------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ import sqlalchemy as sa
 
 from ..errors import LabError, LabMode, LogTooNew
 from ..task import Event, Task
-from .reading import Reading, reader
-from .rows import PointRow, RunRow, point_row, run_row
+from .reading import DAILY_BUDGET, Reading, reader
+from .rows import PointRow, RunRow, decimal_text, point_row, run_row
 from .schema import FILE, META, POINTS, RUNS, SCHEMA, SCHEMA_VERSION
 from .writing import Writer
 
@@ -98,6 +99,10 @@ class ExperimentLog(Reading):
         """Change columns of a run."""
         with self._begin() as db:
             db.execute(RUNS.update().where(RUNS.c.name == name), changes)
+
+    def set_daily_budget(self, amount: Decimal | None) -> None:
+        """Keep the ceiling in USD for all that is submitted in a day; `None` lifts it."""
+        self.set_fact(DAILY_BUDGET, decimal_text(amount) or "")
 
     def set_fact(self, key: str, value: str) -> None:
         """Keep a fact of the lab, such as who drives it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -11,13 +12,14 @@ from urllib.parse import quote
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
-from ..task import Task, TaskState
+from ..task import DAY_S, Task, TaskState
 from .rows import PointRow, RunRow, point_from, run_from, task_from
 from .schema import EVENTS, META, POINTS, RUNS, TASKS
 
 if TYPE_CHECKING:
     import pandas as pd
 
+DAILY_BUDGET = "daily_budget"
 READ_ONLY = {"mode": "ro", "uri": "true"}
 
 
@@ -40,6 +42,16 @@ class Reading:
         """Return a fact of the lab, or `None`."""
         rows = self._rows(sa.select(META.c.value).where(META.c.key == key))
         return None if not rows else str(rows[0][0])
+
+    def daily_budget(self) -> Decimal | None:
+        """Return the ceiling in USD for all that is submitted in a day, or `None`."""
+        kept = self.fact(DAILY_BUDGET)
+        return Decimal(kept) if kept else None
+
+    def submitted_on(self, day: int) -> list[Task]:
+        """Return the tasks that were last submitted on a day, as `task.day_of` counts."""
+        at = TASKS.c.submitted_at
+        return self.read_tasks(sa.and_(at >= day * DAY_S, at < (day + 1) * DAY_S))
 
     def read_tasks(self, where: Any = None) -> list[Task]:
         """Return tasks, oldest first."""

@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import Decimal
 
 from ..errors import InputError
+from ..task import ZERO
+
+
+@dataclass(frozen=True)
+class Money:
+    """A ceiling in USD (`None`: there is none), and what is spent or may still be charged under it."""
+
+    budget: Decimal | None = None
+    committed: Decimal = ZERO
+
+    @property
+    def left(self) -> Decimal | None:
+        """How much of the ceiling is left, in USD; `None` where there is none."""
+        return None if self.budget is None else max(ZERO, self.budget - self.committed)
+
+    def refusal(self, price: Decimal) -> str | None:
+        """Return why something at a price would pass the ceiling, in words that follow "the"; `None` if it fits."""
+        if self.budget is None or self.committed + price <= self.budget:
+            return None
+        counted = dollars(self.committed)
+        return f"budget of {dollars(self.budget)} is used up: {counted} is spent or may still be charged"
 
 
 def usd(name: str, value: float | str | Decimal | None) -> Decimal | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from .. import frames
 from ..errors import OverBudget, PriceUnknown, RefusedError
 from ..task import ZERO
-from .amounts import dollars, duration, interval
+from .amounts import Money, dollars, duration, interval
 from .points import OFFICIAL, PlannedPoint
 from .shown import plan_html
 
@@ -18,15 +18,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+NO_CEILING = Money()
+
+
 class Plan:
     """What a sweep would do, buy and cost. Nothing has been sent. Shows itself as a table in a notebook.
 
-    ``low`` and ``high`` are the sum in USD of what would be bought; `check` raises what stands in the way.
+    ``low`` and ``high`` are the sum in USD of what would be bought; `check` raises what stands in the way. ``today`` is
+    the lab's daily ceiling and what was counted under it when the plan was made.
     """
 
-    def __init__(self, points: tuple[PlannedPoint, ...], *, simulated: bool) -> None:
+    def __init__(self, points: tuple[PlannedPoint, ...], *, simulated: bool, today: Money = NO_CEILING) -> None:
         self.points = points
         self.simulated = simulated
+        self.today = today
 
     def __len__(self) -> int:
         """Return the number of points."""
@@ -102,7 +107,15 @@ class Plan:
         parts += [f"{len(self.unpriced)} without a price"] if self.unpriced else []
         slowest = max((point.typical_s for point in self.buys), default=0)
         parts += [f"about {duration(slowest)} a clip at the slowest"] if slowest else []
+        parts += [self._over_today()] if self._over_today() else []
         return ("SIMULATED: " if self.simulated else "") + ", ".join(parts)
+
+    def _over_today(self) -> str:
+        """Say what the daily ceiling leaves, where that is less than the sum."""
+        budget, left = self.today.budget, self.today.left
+        if budget is None or left is None or self.high <= left:
+            return ""
+        return f"but {dollars(left)} is left today of the daily budget of {dollars(budget)}: the rest would be held"
 
     def df(self) -> pd.DataFrame:
         """Return one row a point: its parameters, fate, price interval in USD, losses, problems, and exact call."""

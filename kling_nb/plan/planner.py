@@ -11,6 +11,7 @@ from ..offer import Estimate, Offer, Problem, Provider
 from ..request import digest, identity
 from ..sweep import Point
 from ..task import Task, TaskState
+from .amounts import Money
 from .plan import Plan
 from .points import OWN_ID, REUSED, PlannedPoint, Settings
 
@@ -41,11 +42,14 @@ class Planner:
         """Return the identity of each point; its provider must be settled."""
         return [identity(p.request, p.provider or "", p.sample, simulated=self._simulated) for p in points]
 
-    def plan(self, points: Sequence[Point], known: Mapping[str, Task], settings: Settings) -> Plan:
-        """Plan every point, against the tasks known by identity."""
+    def plan(
+        self, points: Sequence[Point], known: Mapping[str, Task], settings: Settings, today: Money | None = None
+    ) -> Plan:
+        """Plan every point, against the tasks known by identity, and beside what the daily ceiling leaves."""
         names = self.identities(points)
         planned = [self._one(point, name, known, settings) for point, name in zip(points, names, strict=True)]
-        return Plan(tuple(_share(planned) if settings.share else planned), simulated=self._simulated)
+        shared = tuple(_share(planned) if settings.share else planned)
+        return Plan(shared, simulated=self._simulated, today=today or Money())
 
     def _one(self, point: Point, name: str, known: Mapping[str, Task], settings: Settings) -> PlannedPoint:
         provider, dialect = self._bound(point.provider or "")

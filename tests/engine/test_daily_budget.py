@@ -1,0 +1,205 @@
+"""The daily ceiling of a lab: what it holds, what it counts, and that it says so."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import filelock
+import pytest
+from labs import PRICE, Open, ledger, start, sweep, until_later
+
+import kling_nb as kn
+from kling_nb.cli import SAVED, UNSAVED, main
+from kling_nb.engine.opening import EPOCH, LOCK
+from kling_nb.errors import InputError, KlingError, LabBusy, OverBudget
+from kling_nb.task import DAY_S
+
+ONE = PRICE["kling"]
+THREE = sweep("a", "b", "c")
+FAILS = "a crowd #sim:risk-control"
+SENTENCE = (
+    "the daily budget of $0.50 is used up: $0.42 is spent or may still be charged of what was submitted on 2026-01-01 "
+    "(UTC); run.resume() goes on tomorrow, or as soon as lab.daily_budget is raised"
+)
+
+
+def states(run: kn.Run) -> dict[str, int]:
+    """Wait for a run, and return how many points are in each state."""
+    return run.wait().snapshot().counts
+
+
+def test_what_a_day_does_not_take_is_held_until_another(simulated: Open) -> None:
+    """A sweep larger than the ceiling is no error: it buys up to it, says what to do, and goes on when told, not before."""
+    lab = simulated(daily_budget="0.50")
+    run = start(lab, THREE)
+    assert {"planned": 1, "saved": 2} == states(run)
+    assert SENTENCE == run.held
+    assert SENTENCE in dict(run.snapshot().causes)
+    assert {"planned": 1, "saved": 2} == states(run.resume())
+
+    until_later(lab, DAY_S)
+    assert {"planned": 1, "saved": 2} == states(run)
+    assert {"saved": 3} == states(run.resume())
+    by_day = lab.spending("day")
+    assert ["2026-01-01", "2026-01-02"] == [str(day) for day in by_day["day"]]
+    assert [0.42, 0.21] == by_day["spent_usd"].tolist()
+
+
+def test_it_holds_across_runs_providers_and_opening(simulated: Open) -> None:
+    """Whatever is submitted on a day counts, whoever submitted it and before whatever opening."""
+    lab = simulated(daily_budget=Decimal("0.80"))
+    assert {"saved": 1} == states(start(lab, sweep("a"), name="one"))
+    assert {"saved": 1} == states(start(lab, sweep("a", provider="fal"), name="two"))
+    lab.close()
+    lab = simulated()
+    assert Decimal("0.80") == lab.daily_budget
+    run = start(lab, sweep("b", "c"), name="three")
+    assert {"planned": 1, "saved": 1} == states(run)
+    assert "$0.77 is spent" in str(run.held)
+    assert 3 == len(ledger(lab))
+
+
+def test_it_counts_what_may_still_be_charged(simulated: Open) -> None:
+    """A task in doubt counts at its upper estimate until a person says that it was never bought."""
+    lab = simulated(daily_budget="0.40")
+    assert {"uncertain": 1} == states(start(lab, sweep("boat #sim:reset", provider="fal"), name="one"))
+    run = start(lab, sweep("a"), name="two")
+    assert {"planned": 1} == states(run)
+    lab.uncertain()[0].never_bought()
+    assert {"saved": 1} == states(run.resume())
+
+
+def test_retries_and_purchases_anew_are_held_too(simulated: Open) -> None:
+    """A failure that may have been charged stays counted, so that its retry needs room of its own."""
+    lab = simulated(daily_budget="0.40")
+    run = start(lab, sweep(FAILS))
+    assert {"failed": 1} == states(run)
+    assert {"planned": 1} == states(run.retry())
+    lab.daily_budget = "0.42"
+    assert {"planned": 1} == states(run)
+    assert {"failed": 1} == states(run.resume())
+
+
+def test_a_refund_makes_room(simulated: Open) -> None:
+    """What is known to have cost nothing does not count."""
+    lab = simulated(daily_budget="0.30")
+    assert {"failed": 1} == states(start(lab, sweep("fox #sim:moderation"), name="one"))
+    assert {"saved": 1} == states(start(lab, sweep("a"), name="two"))
+
+
+def test_a_day_is_what_spending_calls_one(simulated: Open) -> None:
+    """A task submitted a moment before midnight UTC belongs to the day that ends, for the ceiling and for spending."""
+    lab = simulated(daily_budget="0.30")
+    until_later(lab, EPOCH + DAY_S - 1e-3 - lab._opened.driving().now())
+    run = start(lab, sweep("a", "b"))
+    assert {"planned": 1, "saved": 1} == states(run)
+    assert "on 2026-01-01 (UTC)" in str(run.held)
+    assert ["2026-01-01"] == [str(day) for day in lab.spending("day")["day"]]
+    assert {"saved": 2} == states(run.resume())
+
+
+def test_it_can_be_raised_and_lifted(simulated: Open) -> None:
+    """Assigned anew it is kept, and what it held goes on when resumed; None lifts it, for good."""
+    lab = simulated(daily_budget=0)
+    run = start(lab, THREE)
+    assert {"planned": 3} == states(run)
+    assert not ledger(lab)
+    lab.daily_budget = 0.21
+    assert {"planned": 2, "saved": 1} == states(run.resume())
+    lab.daily_budget = None
+    assert lab.daily_budget is None
+    assert {"saved": 3} == states(run.resume())
+    lab.close()
+    assert simulated().daily_budget is None
+
+
+def test_a_ceiling_counts_what_was_bought_before_it(simulated: Open) -> None:
+    """Set in the middle of a day, it counts the whole day, what only the log still holds included."""
+    lab = simulated()
+    assert {"saved": 2} == states(start(lab, sweep("a", "b"), name="one"))
+    lab.close()
+    lab = simulated(daily_budget="0.60")
+    assert {"planned": 1} == states(start(lab, sweep("c"), name="two"))
+
+
+def test_a_runs_own_budget_holds_beside_it(simulated: Open) -> None:
+    """Both hold: a plan over the run's budget is an error all the same, and the sentence names the one that holds."""
+    lab = simulated(daily_budget=1)
+    with pytest.raises(OverBudget):
+        start(lab, THREE, budget="0.50")
+    run = start(lab, sweep(FAILS), budget="0.30", name="a")
+    assert {"failed": 1} == states(run)
+    assert {"planned": 1} == states(run.retry())
+    assert str(run.held).startswith("the budget of $0.30 is used up")
+
+
+def test_a_plan_says_what_today_leaves(simulated: Open) -> None:
+    """Where a plan costs more than is left today, its line and its table say so; else they do not speak of it."""
+    lab = simulated(daily_budget="0.50")
+    assert "daily budget" not in lab.plan(sweep("a", "b")).summary()
+    start(lab, sweep("a", "b")).wait()
+    plan = lab.plan(THREE)
+    said = "but $0.08 is left today of the daily budget of $0.50: the rest would be held"
+    assert said in plan.summary()
+    assert said in plan._repr_html_()
+    plan.check(None)
+    lab.close()
+    assert "daily budget" not in lab.plan(THREE).summary()
+
+
+def test_generate_says_what_holds_it(simulated: Open) -> None:
+    """A single clip that the day does not take is an error with the same sentence, and is bought when asked again later."""
+    lab = simulated(daily_budget="0.20")
+    clip = {"model": "kling-v2-5-turbo", "mode": "std"}
+    with pytest.raises(KlingError, match=r"it was not sent: the daily budget of \$0\.20 is used up: \$0\.00 is spent"):
+        lab.generate("a", **clip)
+    lab.daily_budget = "0.21"
+    lab.generate("a", **clip)
+    assert 1 == len(ledger(lab))
+
+
+def test_a_price_that_is_not_known_has_to_be_assumed(simulated: Open) -> None:
+    """What is reserved under the ceiling is the price that was assumed."""
+    lab = simulated(daily_budget="0.70")
+    run = start(lab, sweep("a", "b", provider="quickrouter"), assume_price="0.5")
+    assert {"planned": 1, "saved": 1} == states(run)
+
+
+@pytest.mark.parametrize("wrong", ["much", -1, float("nan"), float("inf")])
+def test_a_ceiling_is_an_amount(simulated: Open, wrong: object) -> None:
+    """What is no amount of USD is refused, and what was kept before holds."""
+    lab = simulated(daily_budget=3)
+    with pytest.raises(InputError, match=r"daily_budget=.*expected an amount of USD"):
+        lab.daily_budget = wrong  # type: ignore[assignment]
+    with pytest.raises(InputError, match=r"daily_budget=.*expected an amount of USD"):
+        simulated(daily_budget=wrong)
+    assert 3 == lab.daily_budget
+
+
+def test_who_only_reads_changes_no_ceiling(simulated: Open) -> None:
+    """Beside another driver the ceiling can be read, and a lab opened with one of its own leaves it as it is."""
+    lab = simulated(daily_budget=3)
+    lab.close()
+    with filelock.FileLock(lab.folder / LOCK, thread_local=False):
+        reading = simulated(daily_budget=5)
+        assert 3 == reading.daily_budget
+        with pytest.raises(LabBusy):
+            reading.daily_budget = 7
+        reading.close()
+    assert 3 == simulated().daily_budget
+
+
+def test_the_command_line_has_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``kling-nb run --daily-budget`` holds what the day does not take, keeps the ceiling, and is raised by another."""
+    monkeypatch.setenv("KLING_NB_SPEED", "inf")
+    file, folder = tmp_path / "three.toml", tmp_path / "lab"
+    THREE.save(file)
+    run = ["run", str(file), "--lab", str(folder), "--simulate"]
+    assert UNSAVED == main([*run, "--daily-budget", "0.50"])
+    assert "the daily budget of $0.50 is used up" in capsys.readouterr().err
+    assert UNSAVED == main(run)
+    assert "but $0.08 is left today" in " ".join(capsys.readouterr().out.split())
+    assert SAVED == main([*run, "--daily-budget", "1"])
