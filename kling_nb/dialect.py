@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -18,6 +19,7 @@ from urllib.parse import urlsplit
 
 from .errors import KlingError
 from .offer import Loss, Offer, Provider
+from .redaction import NOTHING, Redaction
 from .request import VideoRequest
 from .task import Cost, Ticket
 
@@ -47,7 +49,10 @@ class Inline:
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One HTTP request, complete but for credentials and the bytes of images. ``url`` is absolute."""
+    """One HTTP request, complete but for credentials and the bytes of images. ``url`` is absolute.
+
+    ``redaction`` is what no answer to it may say again: whoever puts a credential in sets it too.
+    """
 
     op: Op
     method: str
@@ -56,6 +61,7 @@ class Call:
     headers: Mapping[str, str] = field(
         default_factory=lambda: MappingProxyType({}), repr=False
     )  # they hold credentials
+    redaction: Redaction = field(default=NOTHING, repr=False, compare=False)
 
     def shown(self) -> dict[str, Any]:
         """Return what a log and a plan show: method, URL and body, images by reference, no credential."""
@@ -68,6 +74,22 @@ def _shown(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_shown(item) for item in value]
     return str(value) if isinstance(value, Inline) else value
+
+
+_ESCAPE = re.compile(r"\\(?:u(d[89ab][0-9a-f]{2})\\ud[c-f][0-9a-f]{2}|(ud[89a-f][0-9a-f]{2})|.)", re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def _without_halves(text: str) -> str:
+    """Replace the escape of half a character, which JSON may hold and no file, database or address can."""
+    if "\\ud" not in text.lower():
+        return text
+    return _ESCAPE.sub(lambda found: "\\ufffd" if found[2] else found[0], text)
+
+
+def legible(text: str) -> str:
+    """Return foreign text without what commands a terminal, or turns the direction of what follows."""
+    return _CONTROL.sub(" ", text)
 
 
 class Unreadable(KlingError):
@@ -97,7 +119,7 @@ class Reply:
     @cached_property
     def _read(self) -> Any:
         try:
-            return json.loads(self.content)
+            return json.loads(_without_halves(self.content.decode(json.detect_encoding(self.content))))
         except (ValueError, RecursionError) as error:
             message = f"expected JSON, got HTTP {self.status} with {self.excerpt()!r}"
             raise Unreadable(message) from error
@@ -113,7 +135,7 @@ class Reply:
     def excerpt(self, limit: int = 120) -> str:
         """Return the beginning of the body as text on one line."""
         text = self.content[: limit * 4].decode("utf-8", "replace")
-        line = " ".join(text.split())
+        line = " ".join(legible(text).split())
         return line if len(line) <= limit else line[: limit - 1] + "…"
 
     @property

@@ -21,6 +21,7 @@ from ..request import VideoRequest
 from ..spelling import image_value, spell
 from ..task import Ticket
 from .reading import (
+    NO_LINK,
     code_of,
     code_shown,
     dig,
@@ -33,6 +34,7 @@ from .reading import (
     unreadable,
     whose_failure,
     words_from,
+    words_whole,
 )
 
 TOKEN_PATH = "/open/v1/access_token"  # noqa: S105 - a path
@@ -173,7 +175,7 @@ def _fault(code: int, message: str, call: Call, reply: Reply) -> Fault:
 
 
 def _token(data: Any, reply: Reply) -> str:
-    token = words_from(dig(data, "access_token"))
+    token = words_whole(dig(data, "access_token"))
     if not token or not all("!" <= letter <= "~" for letter in token):
         message = f"expected data.access_token, got HTTP {reply.status} without one that a header can hold"
         raise Unreadable(message)
@@ -197,7 +199,7 @@ def _status(item: Any) -> Status | None:
         return Status(phase=phase, reason=reason or "no reason given", whose=whose_failure(reason), charged=charged)
     if phase is Phase.DONE:
         url = link_from(dig(item, "output_url", 0))
-        waiting = Status(phase=Phase.RUNNING, reason="the provider says it is done, but gives no link yet")
+        waiting = Status(phase=Phase.RUNNING, reason=NO_LINK)
         return Status(phase=phase, asset=Asset(url=url)) if url else waiting
     return Status(phase=phase, reason=reason) if phase else None
 

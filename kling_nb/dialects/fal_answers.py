@@ -124,7 +124,7 @@ def detail_of(reply: Reply) -> str:
     """Say what ``detail`` says: a sentence, or a list of fields with a message each."""
     detail = dig(body_of(reply), "detail")
     if isinstance(detail, list):
-        return "; ".join(_field(item) for item in detail) or reply.excerpt()
+        return words_from("; ".join(_field(item) for item in detail)) or reply.excerpt()
     return words_from(detail) or reply.excerpt()
 
 

@@ -22,7 +22,7 @@ from ..request import CAMERA_AXES, CameraControl, Shot, VideoRequest
 from ..spelling import image_value, spell
 from ..task import Cost, Ticket
 from .kling_faults import MISSING, judge_code
-from .reading import amount_from, code_of, dig, id_from, link_from, phase_of, step, whose_failure, words_from
+from .reading import NO_LINK, amount_from, code_of, dig, id_from, link_from, phase_of, step, whose_failure, words_from
 
 TOKEN_LIFE_S = 1800
 CLOCK_SKEW_S = 5
@@ -118,7 +118,7 @@ class Native:
     def _done(self, data: Any) -> Status:
         url = link_from(dig(data, "task_result", "videos", 0, "url"))
         if url is None:
-            return Status(phase=Phase.RUNNING, reason="the provider says it is done, but gives no link yet")
+            return Status(phase=Phase.RUNNING, reason=NO_LINK)
         return Status(phase=Phase.DONE, asset=Asset(url=url), cost=self._cost(data))
 
     def _cost(self, data: Any) -> Cost | None:

@@ -25,7 +25,7 @@ from ..spelling import Spelled, spell
 from ..task import Cost, Ticket
 from .kling_faults import judge_code
 from .native import ACCEPT, SPELLINGS, unit_cost
-from .reading import amount_from, code_of, dig, id_from, link_from, phase_of, step, whose_failure, words_from
+from .reading import NO_LINK, amount_from, code_of, dig, id_from, link_from, phase_of, step, whose_failure, words_from
 
 IDS_MOST = 100
 """Ids in one address, which stays at about two thousand characters so."""
@@ -123,7 +123,7 @@ def _done(item: Any, cost: Cost | None) -> Status:
     links = [link_from(dig(one, "url")) for one in _listed(outputs) if dig(one, "type") == "video"]
     url = next(filter(None, links), None)
     if url is None:
-        return Status(phase=Phase.RUNNING, reason="the provider says it is done, but gives no link yet")
+        return Status(phase=Phase.RUNNING, reason=NO_LINK)
     return Status(phase=Phase.DONE, asset=Asset(url=url), cost=cost)
 
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
-from ..dialect import Fault, Phase, Reply, Unreadable, Whose
+from ..dialect import Fault, Phase, Reply, Unreadable, Whose, legible
 from ..request import is_url
 
 PHASES: Mapping[str, Phase] = MappingProxyType(
@@ -95,28 +95,46 @@ def dig(value: Any, *path: str | int) -> Any:
     return value
 
 
+ID_MOST = 500
+WORDS_MOST = 2_000
+LINK_MOST = 16_000
+"""Characters of an id, a reason and a link; the longest seen have 64, 200 and 1,500."""
+
+
 def id_from(value: Any, reply: Reply, where: str) -> str:
-    """Return a provider's id as text; raises `Unreadable`, naming where it was looked for, if it is none."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    if isinstance(value, str) and value.strip():
-        return value
-    message = f"expected {where}, got {reply.excerpt()!r}"
+    """Return a provider's id as text, whatever it is made of: `step` writes it into an address.
+
+    Raises `Unreadable`, naming where it was looked for, if it is none or too long for an address.
+    """
+    told = str(value) if isinstance(value, int) and not isinstance(value, bool) else words_whole(value)
+    if told.strip() and len(told) <= ID_MOST:
+        return told
+    what = f"at most {ID_MOST} characters of {where}" if told.strip() else where
+    message = f"expected {what}, got {reply.excerpt()!r}"
     raise Unreadable(message)
 
 
-def words_from(value: Any) -> str:
-    """Return foreign text; what is no text is none."""
+def words_whole(value: Any) -> str:
+    """Return foreign text as it came; what is no text is none."""
     return value if isinstance(value, str) else ""
+
+
+def words_from(value: Any) -> str:
+    """Return foreign text for a person, legible and no longer than `WORDS_MOST`; what is no text is none."""
+    return legible(words_whole(value)[:WORDS_MOST])
 
 
 def link_from(value: Any) -> str | None:
     """Return a foreign address that a clip can be fetched from; `None` for anything else."""
-    return value if isinstance(value, str) and is_url(value) else None
+    return value if isinstance(value, str) and is_url(value) and len(value) <= LINK_MOST else None
+
+
+NO_LINK = "the provider says it is done, but gives no link yet that can be followed"
 
 
 CHARGE_MOST = Decimal(10) ** 9
-"""More than any clip costs in any unit: an amount beyond is a mistake."""
+DIGITS_MOST = 30
+"""More than any clip costs in any unit, and more digits than any price has: an amount beyond is a mistake."""
 
 
 def amount_from(value: Any) -> Decimal | None:
@@ -124,10 +142,15 @@ def amount_from(value: Any) -> Decimal | None:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     try:
-        amount = Decimal(str(value))
-    except InvalidOperation:
+        amount = Decimal(str(value)) if len(str(value)) <= DIGITS_MOST else Decimal("NaN")
+    except (InvalidOperation, ValueError):
         return None
-    return amount if amount.is_finite() and 0 <= amount <= CHARGE_MOST else None
+    return amount if amount.is_finite() and 0 <= amount <= CHARGE_MOST and _is_plain(amount) else None
+
+
+def _is_plain(amount: Decimal) -> bool:
+    """Tell whether an amount can be written out: ``0E+999999999`` is finite, and a gigabyte of zeros."""
+    return abs(int(amount.as_tuple().exponent)) <= DIGITS_MOST
 
 
 def step(remote_id: str) -> str:

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from ..dialect import Asset, Phase, Reply, Status, origin
 from ..task import Cost
-from .reading import amount_from, dig, id_from, link_from, phase_of, whose_failure, words_from
+from .reading import NO_LINK, amount_from, dig, id_from, link_from, phase_of, whose_failure, words_from
 
 LINKS: tuple[tuple[str | int, ...], ...] = (
     ("result_url",),
@@ -105,7 +105,7 @@ def _failed(reason: str) -> Status:
 def _done(task: Any, base_url: str, content: str | None) -> Status:
     link = next(filter(None, (link_from(dig(task, *path)) for path in LINKS)), content)
     if link is None:
-        return Status(phase=Phase.RUNNING, reason="the provider says it is done, but gives no link yet")
+        return Status(phase=Phase.RUNNING, reason=NO_LINK)
     return Status(phase=Phase.DONE, asset=Asset(url=link, credential=_is_own(link, base_url)), cost=_cost(task))
 
 
