@@ -28,7 +28,7 @@ class Bindings:
     Raises `InputError` for a provider that is not known.
     """
 
-    def __init__(self, catalog: Catalog, keys: Mapping[str, str], provider: str | None) -> None:
+    def __init__(self, catalog: Catalog, keys: Mapping[str, str | Secret], provider: str | None) -> None:
         self._catalog = catalog
         self._keys = keyring.hidden(keys)
         self._provider = provider

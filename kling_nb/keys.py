@@ -187,7 +187,8 @@ def parse(provider: Provider, secret: Secret) -> dict[str, str]:
         return split_key(provider.key, secret.reveal())
     except InputError as error:
         message = f"the key of {provider.id!r} from {secret.source} cannot be used: {error}"
-        raise InputError(message) from None
+    # Raised here and not above, so that no link leads to where the key is a local variable.
+    raise InputError(message)
 
 
 def split_key(kind: str, text: str) -> dict[str, str]:
@@ -255,7 +256,7 @@ def _from_env_file(path: Path, variable: str) -> str | None:
         return dotenv_values(path, interpolate=False, encoding="utf-8-sig").get(variable)
     except UnicodeDecodeError:
         message = f"{path} is not a text file in UTF-8; save it as one, or set the variable {variable} elsewhere"
-        raise InputError(message) from None
+    raise InputError(message)  # with no link to the other error, which holds all that is in the file
 
 
 def _env_files() -> list[Path]:

@@ -19,6 +19,7 @@ from .engine.opening import Opened, Simulation, Wanted
 from .engine.order import Order
 from .engine.run import Run
 from .errors import InputError, KlingError, OverBudget, ProviderError, SweepError, nearest
+from .keys import Secret, hidden
 from .log import is_simulated
 from .plan import Money, Plan, Planner, Settings, dollars, usd
 from .request import IMAGE_FIELDS, VideoRequest, digest
@@ -75,15 +76,16 @@ class Lab:
         *,
         simulate: bool | Simulation = False,
         provider: str | None = None,
-        keys: Mapping[str, str] | None = None,
+        keys: Mapping[str, str | Secret] | None = None,
         catalog: str | Path | None = None,
         providers: str | Path | None = None,
         daily_budget: float | str | Decimal | None = None,
     ) -> None:
+        keys = hidden(keys or {})  # before anything can go wrong here that shows local variables
         self.folder = Path(folder).expanduser().resolve()
         self.simulation = Simulation() if simulate is True else (simulate or None)
         self.catalog = catalogue.load(_path(catalog), _path(providers))
-        self._bindings = (Played if self.simulated else Bindings)(self.catalog, keys or {}, provider)
+        self._bindings = (Played if self.simulated else Bindings)(self.catalog, keys, provider)
         self._planner = Planner(self.catalog, self._bindings.bound, self._bindings.parts, simulated=self.simulated)
         self._ceiling = usd("daily_budget", daily_budget)
         self._opened = self._open()

@@ -26,6 +26,7 @@ from .bodies import ReadImage, encoded, filled
 from .dialect import Call, Op, Reply, origin
 from .errors import Doubt, InputError, KlingError, MediaError, NotSent, WireError, nearest
 from .links import Origin, judge, named, onward, peer_judge, refuse_downgrade, without_query
+from .redaction import Redaction, header_secrets
 
 T = TypeVar("T")
 ASGIApp = Callable[
@@ -105,7 +106,7 @@ class Wire:
         return call if call.body is None else replace(call, body=filled(call.body, self._read_image))
 
     async def send(self, call: Call) -> Reply:
-        """Send a call once and return what came back, whatever its status.
+        """Send a call once and return what came back, whatever its status, without the secrets that went out.
 
         A submit goes on a connection of its own and is never redirected; a GET follows redirects within its origin.
         Raises `NotSent` if the provider certainly did not get it, else `Doubt`; a cancellation passes as it is.
@@ -188,7 +189,8 @@ class Wire:
         excess = Doubt(f"{_name(call)}: expected an answer of at most {limit:,} bytes, more came; it was given up")
         async with aclosing(await self._client_for(call).send(request, stream=True)) as response:
             await read_body(response, content.extend, limit, excess)
-        return Reply(status=response.status_code, headers=dict(response.headers), content=bytes(content))
+        headers, kept = _hiding(call).answer(response.headers, bytes(content))
+        return Reply(status=response.status_code, headers=headers, content=kept)
 
     def _request(self, call: Call, **headers: str) -> Any:
         """Build the request; whatever is wrong with it, nothing was sent."""
@@ -216,7 +218,7 @@ class Wire:
         home, url, headers = own or origin(call.url), call.url, call.headers
         for _ in range(self._limits.redirects + 1):
             headers = headers if origin(url) == home else {}
-            hop = Call(op=Op.CONTENT, method="GET", url=url, headers=headers)
+            hop = Call(op=Op.CONTENT, method="GET", url=url, headers=headers, redaction=_hiding(call))
             await judge(origin(url), own, resolve=self._app is None)
             request = self._request(hop, **{"accept-encoding": "identity"})
             request.extensions["trace"] = peer_judge(origin(url), own, request.url.raw_host.decode("ascii"))
@@ -225,7 +227,7 @@ class Wire:
                 if to is None:
                     return await self._saved(hop, response, part)
             refuse_downgrade(_name(hop), url, to)
-            url = to
+            url = hop.redaction.text(to)
         message = f"{_name(call)}: expected a clip, got more than {self._limits.redirects} redirects"
         raise MediaError(message)
 
@@ -249,6 +251,11 @@ class Wire:
 
 def _name(call: Call) -> str:
     return named(call.method, call.url)
+
+
+def _hiding(call: Call) -> Redaction:
+    """Return what an answer to a call may not say again: the key, and what was made of it for this call alone."""
+    return call.redaction.also(header_secrets(call.headers))
 
 
 def library(name: str | None = None) -> Any:

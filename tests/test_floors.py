@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "kling_nb"
 
 FLOORS = {
-    0: ["errors", "request", "offer", "task"],
+    0: ["errors", "request", "offer", "task", "redaction"],
     1: ["dialect", "spelling", "sweep", "catalog", "menu", "terms", "verdict", "prices", "answers"],
     2: ["frames", "wire", "links", "bodies", "keys", "dialects"],
     3: ["log", "media", "tables"],

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator
+from dataclasses import replace
 from typing import TypeVar
 
 import anyio
 
 from ..dialect import Call, Credential, Dialect, Fault, Reply, Unreadable, origin
 from ..errors import KlingError, ProviderError, WireError
+from ..keys import Secret
 from ..offer import Provider
+from ..redaction import NOTHING, Redaction, Veiled
 from ..wire import Wire
 from .gate import Gate
 from .loop import Clock
@@ -45,6 +48,7 @@ class Account:
         self._clock = clock
         self._key = key
         self._credential: Credential | None = None
+        self._redaction = NOTHING  # of the key and of what was made of it
         self._credentials = 0  # how many were asked for: the number of the one at hand
         self._refusal: KlingError | None = None  # why the last one was not given
         self._fetching = anyio.Lock()
@@ -67,9 +71,10 @@ class Account:
         ``refused`` is the number of a credential that is known to be no good: another is fetched, unless one was since.
         """
         if origin(call.url) != origin(self.provider.base_url or ""):
-            return call, self._credentials
+            return replace(call, redaction=self._redaction), self._credentials
         credential = await self._current(refused)
-        return self.dialect.sign(call, credential, self._clock.token_now()), self._credentials
+        signed = self.dialect.sign(call, credential, self._clock.token_now())
+        return replace(signed, headers=Veiled(signed.headers), redaction=self._redaction), self._credentials
 
     async def _current(self, refused: int | None) -> Credential:
         before = self._credentials
@@ -87,12 +92,25 @@ class Account:
     async def _fetch(self) -> Credential:
         self._refusal = None
         try:
-            return await self._drive(self.dialect.credential(self._key(self.provider)), self._ask_unsigned)
+            key = Secret(self._key(self.provider), self.provider.id)
+            self._redaction = Redaction.of_key(key.reveal())
+            credential = await self._drive(self.dialect.credential(key.reveal()), self._ask_unsigned)
         except KlingError as error:
-            self._refusal = error
-            raise
+            self._refusal = self._bare(error)
+        else:
+            self._redaction = Redaction.of_key(key.reveal(), credential)
+            return Veiled(credential)
         finally:
             self._credentials += 1
+        raise self._refusal
+
+    def _bare(self, error: KlingError) -> KlingError:
+        """Return an error without the frames and errors before it, whose local variables hold the key."""
+        error.args = tuple(self._redaction.text(str(told)) for told in error.args)
+        if isinstance(error, ProviderError) and isinstance(error.fault, Fault):
+            error.fault = replace(error.fault, message=self._redaction.text(error.fault.message))
+        error.__traceback__ = error.__cause__ = error.__context__ = None
+        return error
 
     async def _send(self, call: Call, refused: int | None) -> tuple[Reply, int]:
         signed, number = await self.signed(call, refused=refused)

@@ -21,6 +21,7 @@ from ..dialects import load
 from ..errors import InputError, KlingError, ProviderError, WireError
 from ..keys import Access, Secret, parse
 from ..offer import Provider
+from ..redaction import Redaction
 from ..request import VideoRequest
 from ..wire import Limits, Wire
 from .account import Account
@@ -181,6 +182,4 @@ def _is_json(reply: Reply) -> bool:
 
 def _without_key(words: str, asked: Target) -> str:
     """Leave the key out of a provider's words: some repeat what they were given."""
-    for part in (asked.key.reveal(), *parse(asked.provider, asked.key).values()):
-        words = words.replace(part, "••••")
-    return words
+    return Redaction.of_key(asked.key.reveal()).text(words)

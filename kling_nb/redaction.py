@@ -1,0 +1,168 @@
+"""Keeping secrets out of what others wrote: some providers repeat the key that they were given.
+
+Dots stand in a secret's place, however it is written: plain, with any mixture of JSON's, URLs' and HTML's escapes, in
+hexadecimal, or in base64 wherever in its groups of three bytes it begins (a JWT holds the access key like that). What
+is shorter than `SHORTEST` is left alone: it could be a word of the answer.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NoReturn
+
+DOTS = "••••"
+SHORTEST = 8
+"""Characters of the shortest secret that is looked for."""
+
+_BASE64_WORD = rb"[A-Za-z0-9_+=.-]"
+_OPEN = frozenset({"accept", "accept-encoding", "content-type", "user-agent"})
+"""Headers in which no credential travels."""
+_ESCAPE = re.compile(
+    rb"\\+(?:u00([0-9a-f]{2}))?|%(?:25)*([0-9a-f]{2})|&(?:#x0*([0-9a-f]{2})|#0*([0-9]{2,3})|(amp|lt|gt|quot|apos));",
+    re.IGNORECASE,
+)
+_NAMED = {b"amp": b"&", b"lt": b"<", b"gt": b">", b"quot": b'"', b"apos": b"'"}
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+
+
+class Veiled(Mapping[str, Any]):
+    """Headers or a credential: readable by name, and shown by names alone wherever local variables are printed."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = dict(values)
+
+    def __getitem__(self, name: str) -> Any:
+        """Return a value."""
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the names."""
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        """Show the names."""
+        return f"<{', '.join(self._values) or 'nothing'}: hidden>"
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        """Refuse to be pickled or copied; raises `TypeError`."""
+        message = "what holds a credential is not pickled or copied"
+        raise TypeError(message)
+
+
+class Redaction:
+    """Puts dots in the place of secrets. Without any, it leaves everything as it is."""
+
+    __slots__ = ("_escaped", "_plain", "_secrets", "_words")
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        found = {secret for secret in secrets if len(secret) >= SHORTEST}
+        self._secrets = tuple(sorted(found, key=len, reverse=True))  # one may be part of another
+        self._plain = tuple(secret.encode() for secret in self._secrets)
+        self._words = tuple(spelled for plain in self._plain for spelled in _packed(plain))
+        self._escaped: re.Pattern[bytes] | None = None
+
+    @classmethod
+    def of_key(cls, key: str, more: Mapping[str, Any] | None = None) -> Redaction:
+        """Return what hides a key, its parts, and the texts of ``more``, such as a credential made of it."""
+        texts = [value for value in (more or {}).values() if isinstance(value, str)]
+        return cls([key, *(part.strip() for part in re.split("[:,]", key)), *texts])
+
+    def also(self, secrets: Iterable[str]) -> Redaction:
+        """Return what hides these secrets too."""
+        both = Redaction(secret for secret in secrets if secret not in self._secrets)
+        if not both._secrets:
+            return self
+        both._secrets += self._secrets
+        both._plain += self._plain
+        both._words += self._words
+        return both
+
+    def finds(self, content: bytes) -> bool:
+        """Tell whether a secret is in there, however it is written."""
+        return any(word in content for word in (*self._plain, *self._words)) or self._is_escaped(content)
+
+    def body(self, content: bytes) -> bytes:
+        """Return content without the secrets; the very same where there are none in it."""
+        if not self.finds(content):
+            return content
+        words = b"|".join(map(re.escape, self._words))
+        content = re.sub(_BASE64_WORD + rb"*(?:" + words + rb")" + _BASE64_WORD + rb"*", DOTS.encode(), content)
+        if self._is_escaped(content):  # before the plain ones, or half an escape might be left
+            content = self._escapes().sub(DOTS.encode(), content)
+        for plain in self._plain:
+            content = content.replace(plain, DOTS.encode())
+        return content
+
+    def text(self, text: str) -> str:
+        """Return text without the secrets."""
+        return self.body(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+
+    def answer(self, headers: Mapping[str, str], content: bytes) -> tuple[dict[str, str], bytes]:
+        """Return an answer's headers and body without the secrets."""
+        if not self.finds("\n".join((*headers.values(), "")).encode() + content):
+            return dict(headers), content
+        return {name: self.text(value) for name, value in headers.items()}, self.body(content)
+
+    def _is_escaped(self, content: bytes) -> bool:
+        """Tell cheaply whether a secret is in there with escapes in it: finding out where takes long."""
+        unescaped = _ESCAPE.sub(_unescaped, content)
+        return unescaped != content and any(plain.replace(b"\\", b"") in unescaped for plain in self._plain)
+
+    def _escapes(self) -> re.Pattern[bytes]:
+        if self._escaped is None:
+            self._escaped = re.compile(b"|".join(b"".join(map(_any_escape, plain)) for plain in self._plain))
+        return self._escaped
+
+    def __repr__(self) -> str:
+        """Say how many secrets it knows."""
+        return f"<Redaction of {len(self._secrets)}>"
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        """Refuse to be pickled or copied; raises `TypeError`."""
+        message = "what knows a key is not pickled or copied"
+        raise TypeError(message)
+
+
+NOTHING = Redaction()
+
+
+def header_secrets(headers: Mapping[str, str]) -> list[str]:
+    """Return what could be a secret in a call's headers: each value's last word, a bearer token or a key."""
+    told = (value.split() for name, value in headers.items() if name.lower() not in _OPEN)
+    return [words[-1] for words in told if words]
+
+
+def _packed(plain: bytes) -> Iterator[bytes]:
+    """Yield a secret in hexadecimal, and in base64 from each of its three beginnings, cut to what only it decides."""
+    yield from (plain.hex().encode(), plain.hex().upper().encode())
+    for before in range(3):
+        coded = base64.b64encode(bytes(before) + plain)
+        spelled = coded[-(-before * 8 // 6) : (before + len(plain)) * 8 // 6]
+        yield spelled
+        if spelled != (safe := spelled.translate(_URL_SAFE)):
+            yield safe
+
+
+def _any_escape(byte: int) -> bytes:
+    r"""Return a pattern for one character as it is or escaped: ``\u006b``, ``\/``, ``%2F``, ``%252f``, ``&#x6b;``."""
+    hexadecimal = rb"(?i:%02x)" % byte
+    named = b"".join(b"|" + name for name, sign in _NAMED.items() if sign[0] == byte)
+    entity = rb"&(?:#(?i:x)0*%b|#0*%d%b);" % (hexadecimal, byte, named)
+    return rb"(?:%%(?:25)*%b|%b|\\*(?:u00%b|%b))" % (hexadecimal, entity, hexadecimal, re.escape(bytes([byte])))
+
+
+def _unescaped(found: re.Match[bytes]) -> bytes:
+    """Return what one escape stands for; nothing for backslashes, which may be doubled any number of times."""
+    hexadecimal, number = found[1] or found[2] or found[3], found[4]
+    sign = bytes([int(hexadecimal, 16)]) if hexadecimal else b""
+    sign = bytes([int(number)]) if number and int(number) < 256 else sign
+    sign = _NAMED[found[5].lower()] if found[5] else sign
+    return b"" if sign == b"\\" else sign
