@@ -87,7 +87,7 @@ async def read_body(response: Any, keep: Callable[[bytes], object], limit: int, 
         raise excess
     async with aclosing(response.aiter_raw()) as pieces:
         async for piece in pieces:
-            data = unpack.decompress(piece, limit - kept + 1) if unpack else piece
+            data = _unpacked(unpack, piece, limit - kept + 1) if unpack else piece
             came, kept = came + len(piece), kept + len(data)
             if max(came, kept) > limit:
                 raise excess
@@ -95,6 +95,11 @@ async def read_body(response: Any, keep: Callable[[bytes], object], limit: int, 
     if declared not in (None, came) or (unpack and came and not unpack.eof):
         message = f"expected {declared or 'all'} bytes, got {came}"
         raise EOFError(message)
+
+
+def _unpacked(unpack: Any, piece: bytes, most: int) -> bytes:
+    """Return at most so many bytes that a piece holds; what follows the end is left: zlib would gather it all."""
+    return b"" if unpack.eof else bytes(unpack.decompress(piece, most))
 
 
 def _declared(response: Any) -> int | None:

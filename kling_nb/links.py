@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 import socket
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from .dialect import origin
 from .errors import MediaError
 
 Origin = tuple[str, str, int | None]
@@ -20,10 +23,14 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Trace = Callable[[str, Mapping[str, Any]], Awaitable[None]]
 """Told what a connection does: the ``trace`` extension of httpcore (1.0.9 and httpcore2 2.16.2, read 2026-11-21)."""
 
+Ready = Callable[[], None]
+"""Raises whatever forbids sending."""
+
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PRIVATE = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "fec0::/10")))
 _SHARED = ipaddress.ip_network("100.64.0.0/10")  # between a carrier and its customers, and Tailscale's
 _LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
+_NO_NAME = re.compile(r"[\x00-\x20%\\\x7f]")
 _PROXIES = ipaddress.ip_network("198.18.0.0/15")
 _AROUND_IPV4 = tuple(map(ipaddress.IPv6Network, ("::ffff:0:0/96", "64:ff9b::/96", "::/96")))
 _PLACES = MappingProxyType(
@@ -53,14 +60,18 @@ def without_query(url: str) -> str:
 
 
 def onward(url: str, status: int, headers: Mapping[str, str]) -> str | None:
-    """Return where a reply redirects to, absolute; `None` if it does not."""
+    """Return where a reply redirects to, absolute but where it cannot be read; `None` if it does not."""
     location = headers.get("location")
-    return urljoin(url, location) if status in REDIRECTS and location else None
+    if status not in REDIRECTS or not location:
+        return None
+    with suppress(ValueError):
+        return urljoin(url, location)
+    return location
 
 
 def refuse_downgrade(call: str, url: str, to: str) -> None:
     """Raise `MediaError` for a redirect from https to http."""
-    if urlsplit(url).scheme == "https" and urlsplit(to).scheme == "http":
+    if (place_of(url)[0], place_of(to)[0]) == ("https", "http"):
         message = f"{call} redirects from https to http, which anybody on the way could read; it was not followed"
         raise MediaError(message)
 
@@ -76,10 +87,22 @@ async def judge(where: Origin, own: Origin | None, *, resolve: bool = True) -> N
     """
     scheme, host, _ = where
     if scheme not in ("http", "https") or not _is_spelled(host):
-        message = f"a clip's link should be http(s) and name a host, got {scheme!r} and {host!r}; it was not followed"
+        message = (
+            f"a clip's link should be http(s) and name a host, got {scheme!r} and {host[:80]!r}; it was not followed"
+        )
         raise MediaError(message)
     if own is None or host != own[1]:
         await _refuse_places(await _places(where, resolve=resolve), host, own, resolve=resolve)
+
+
+def before_sending(ready: Ready) -> Trace:
+    """Return what calls ``ready`` when the connection stands, right before a request is written to it."""
+
+    async def trace(event: str, _info: Mapping[str, Any]) -> None:
+        if event.endswith("send_request_headers.started"):
+            ready()
+
+    return trace
 
 
 def peer_judge(where: Origin, own: Origin | None, named_as: str) -> Trace:
@@ -131,15 +154,25 @@ async def _places(where: Origin, *, resolve: bool) -> set[str]:
     return {_place(ipaddress.ip_address(address[0])) for *_, address in found}
 
 
+def place_of(url: str) -> Origin:
+    """Return scheme, host and port of a stranger's link; raises `MediaError` for one that cannot be read."""
+    with suppress(ValueError):
+        return origin(url)
+    message = "a clip's link should be an address, got one whose host or port cannot be read; it was not followed"
+    raise MediaError(message)
+
+
 def _is_spelled(host: str) -> bool:
+    """Tell whether a host is a name or an address: no library agrees with another on what else may mean."""
     try:
-        return bool(host.encode("idna"))
+        return bool(host.encode("idna")) and (":" in host or not _NO_NAME.search(host))
     except UnicodeError:  # an empty or overlong label
         return False
 
 
 def _literal(host: str) -> Address | None:
-    name = host.rstrip(".")
+    # As whoever connects will read it: other alphabets have digits and full stops of their own.
+    name = host.encode("idna").decode("ascii").rstrip(".")
     if name == "localhost" or name.endswith(".localhost"):
         return ipaddress.IPv4Address("127.0.0.1")
     try:

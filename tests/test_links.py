@@ -6,7 +6,7 @@ import pytest
 from wired import NamedLoop, http, run  # noqa: F401 (a fixture)
 
 from kling_nb.errors import MediaError
-from kling_nb.links import judge, named, onward, refuse_downgrade, without_query
+from kling_nb.links import judge, named, onward, place_of, refuse_downgrade, without_query
 
 pytestmark = pytest.mark.usefixtures("http")
 
@@ -22,7 +22,13 @@ pytestmark = pytest.mark.usefixtures("http")
         ("127.0.0.1", "api.example", "this machine"),
         ("localhost", "api.example", "this machine"),
         ("a.localhost.", "api.example", "this machine"),
+        ("localhost。", "api.example", "this machine"),
+        ("127。0。0。1", "api.example", "this machine"),
+        ("127｡1", "api.example", "this machine"),
+        ("１０.0.0.1", "api.example", "a private network"),
         ("::1", "api.example", "this machine"),
+        ("fe80::1%eth0", "api.example", "a link-local address"),
+        ("0.0.0.0", "api.example", "an unspecified address"),
         ("::ffff:127.0.0.1", "api.example", "this machine"),
         ("2130706433", "api.example", "this machine"),
         ("0x7f.1", "api.example", "this machine"),
@@ -72,6 +78,24 @@ def test_a_private_place_is_for_providers_that_are_there(
         return
     with pytest.raises(MediaError, match=f"leads to {place}"):
         run(work)
+
+
+@pytest.mark.parametrize(
+    "host", ["%31%32%37.0.0.1", "127.0.0.1%00.a.example", "a b.example", "a\\b.example", "a\x00.example"]
+)
+def test_a_host_that_may_be_read_in_two_ways_is_none(host: str) -> None:
+    """A name with an escape, a space or a backslash in it is refused: a proxy may read it as another one."""
+    with pytest.raises(MediaError, match="should be http\\(s\\) and name a host"):
+        run(judge(("https", host, 443), None, resolve=False))
+
+
+@pytest.mark.parametrize("url", ["http://[", "http://a.example:x/", "http://a.example:99999/", "https://[::1"])
+def test_a_link_that_cannot_be_read_is_none(url: str) -> None:
+    """A link whose host or port cannot be read is an error that does not quote it, also as a redirect."""
+    for read in (place_of, lambda to: refuse_downgrade("GET a.example/b", "https://a.example/b", str(to))):
+        with pytest.raises(MediaError, match="whose host or port cannot be read"):
+            read(url)
+    assert onward("https://a.example/b", 302, {"location": url}) is not None
 
 
 def test_a_link_is_not_downgraded() -> None:

@@ -163,6 +163,26 @@ def test_a_bomb_is_not_unpacked_whole() -> None:
     assert peak < 5_000_000
 
 
+def test_what_follows_the_end_of_a_packed_body_is_left() -> None:
+    """Behind the end of what is packed nothing is gathered, which would be copied anew for every piece."""
+    head = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\nconnection: close\r\n\r\n" + gzip.compress(b"{}")
+    script = [head, *[bytes(60_000)] * 150, Act.CLOSE]
+    with StrictSocket.running(lambda _: script) as server:
+        tracemalloc.start()
+        reply = sent(check(server.url), limits=replace(PATIENT, reply_bytes=10_000_000))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert (reply.json(), peak < 5_000_000) == ({}, True)
+
+
+@pytest.mark.parametrize("packing", ["br", "zstd", "gzip, gzip", "deflate", "compress"])
+def test_an_unknown_packing_is_not_unpacked(packing: str) -> None:
+    """A body in a packing that was not asked for is what came, or a doubt, and never more than the limit."""
+    body = gzip.compress(gzip.compress(bytes(10**6)))
+    with StrictSocket.running(lambda _: [answer(body, "200 OK", f"content-encoding: {packing}")]) as server:
+        assert len(sent(check(server.url), limits=PATIENT).content) < 10_000
+
+
 def test_submits_never_share_a_connection() -> None:
     """Every submit has a fresh connection; reads keep theirs."""
 

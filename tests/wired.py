@@ -116,6 +116,16 @@ DOUBTS: dict[str, list[bytes | Act]] = {
     "chunks without end": [b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", b"4\r\n0123\r\n", Act.FOREVER],
     "a body without end": [b"HTTP/1.1 200 OK\r\n\r\n", b"0123", Act.FOREVER],
     "a head without end": [b"HTTP/1.1 200 OK\r\n", b"x-a: b\r\n", Act.FOREVER],
+    "trailers without end": [
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n",
+        b"x-a: b\r\n",
+        Act.FOREVER,
+    ],
+    "a chunk's head without end": [
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5",
+        b";x=y",
+        Act.FOREVER,
+    ],
     "hints without end": [b"HTTP/1.1 102 Processing\r\n\r\n", Act.FOREVER],
     "too long, announced": [b"HTTP/1.1 200 OK\r\ncontent-length: 10001\r\n\r\n"],
     "a length of 5,000 digits": [b"HTTP/1.1 200 OK\r\ncontent-length: " + b"9" * 5000 + b"\r\n\r\n"],
