@@ -117,7 +117,7 @@ class Task:
     reason: str = ""
     cause: str = ""
     unwanted: bool = False
-    charged: bool | None = None  # a failed task: whether it costs money; None is not known
+    charged: bool | None = None  # a failed or cancelled task: whether it costs money; None is not known
     ticket: Ticket | None = None
     asset: Mapping[str, Any] | None = None
     cost: Cost | None = None
@@ -144,8 +144,11 @@ class Task:
 
     @property
     def spent(self) -> Decimal:
-        """What counts as spent, in USD; a failed task counts unless it is known to cost nothing."""
-        costs = self.state is TaskState.SAVED or (self.state is TaskState.FAILED and self.charged is not False)
+        """What counts as spent, in USD; one that failed, or was cancelled when the provider had it, counts unless it is
+        known to cost nothing.
+        """
+        ended = self.state is TaskState.FAILED or (self.state is TaskState.CANCELLED and self.ticket is not None)
+        costs = self.state is TaskState.SAVED or (ended and self.charged is not False)
         return self.price if costs else ZERO
 
     @property
@@ -233,6 +236,10 @@ def _failed(task: Task, event: Event) -> Fields:
     return {**_words(task, event), "charged": event.data.get("charged"), "done_at": event.at, **_cost(event)}
 
 
+def _cancelled(task: Task, event: Event) -> Fields:
+    return {**_words(task, event), "charged": event.data.get("charged"), **_cost(event)}
+
+
 def _saved(_: Task, event: Event) -> Fields:
     facts = {**event.data["clip"]}
     clip = Clip(**{**facts, "flags": tuple(facts.get("flags", ()))})
@@ -280,7 +287,7 @@ MOVES: Mapping[str, Move] = MappingProxyType(
         "expired": _move({S.READY, S.STALLED}, S.EXPIRED),
         "saved": _move({S.READY, S.STALLED, S.EXPIRED}, S.SAVED, _saved),
         "failed": _move(_OPEN - {S.PLANNED}, S.FAILED, _failed),
-        "cancelled": _move({S.PLANNED, S.QUEUED, S.RUNNING, S.STALLED}, S.CANCELLED),
+        "cancelled": _move({S.PLANNED, S.QUEUED, S.RUNNING, S.STALLED}, S.CANCELLED, _cancelled),
         "unwanted": _move(_OPEN, None, lambda _task, _event: {"unwanted": True}),
         "wanted": _move(_OPEN, None, lambda _task, _event: {"unwanted": False}),
         "charged": _move(frozenset(S), None, lambda _task, event: _cost(event)),

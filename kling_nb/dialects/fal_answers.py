@@ -1,7 +1,9 @@
 """What fal's queue answers: how a request is doing, what its result says, and what is an answer at all.
 
 Sources: fal.ai/docs on the queue and on errors, read 2026-11. ``COMPLETED`` also ends failed and cancelled requests;
-what a request failed of is the HTTP status and ``detail`` of its result.
+what a request failed of is the HTTP status and ``detail`` of its result. A result that names its billable units says
+whether a failure is billed: none is our reading of 0. Whether a request that is cancelled while it runs is billed is on
+no page.
 """
 
 from __future__ import annotations
@@ -75,7 +77,14 @@ def result_of(reply: Reply) -> Status | None:
     message = detail_of(reply)
     if reply.ok or "in progress" in message.lower():
         return UNFINISHED if reply.ok else Status(phase=Phase.RUNNING)
-    return _failed(message, _kind(reply), charged=False if reply.status >= UNPAID_FROM else None)
+    if reply.status >= UNPAID_FROM:
+        return _failed(message, _kind(reply), charged=False)
+    return _billed(_failed(message, _kind(reply)), _cost(reply))
+
+
+def _billed(status: Status, cost: Cost | None) -> Status:
+    """Return a failure with what its result says of the bill."""
+    return status if cost is None else replace(status, charged=cost.amount > 0, cost=cost)
 
 
 def relayed_of(reply: Reply) -> Status | None:
@@ -100,7 +109,7 @@ def relayed_of(reply: Reply) -> Status | None:
 
 def _failed(reason: str, kind: str, *, charged: bool | None = None) -> Status:
     if "cancelled" in kind or (not kind and "request was cancelled" in reason.lower()):
-        return Status(phase=Phase.CANCELLED, reason=reason, charged=False)
+        return Status(phase=Phase.CANCELLED, reason=reason)
     bad_input = Whose.PROVIDER if charged is False else Whose.PARAMETERS
     server = any(word in kind for word in ("timeout", "runner", "internal", "downstream", "disconnected"))
     whose = Whose.PROVIDER if server else whose_failure(f"{kind} {reason}", bad_input)

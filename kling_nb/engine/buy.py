@@ -115,7 +115,8 @@ class Buyer:
             return
         try:
             if await account.converse(account.dialect.cancel(task.ticket)):
-                await self._book.record(task_id, "cancelled", reason="cancelled at the provider", cause="cancelled")
+                reason = "cancelled at the provider"
+                await self._book.record(task_id, "cancelled", reason=reason, cause="cancelled", charged=False)
         except (WireError, ProviderError) as error:
             _log.info("cancelling %s was not possible: %s", task_id, error)
 

@@ -75,7 +75,8 @@ class Follower:
         if status is None:
             return
         if status.phase is Phase.CANCELLED:
-            await self._book.record(task.id, "cancelled", reason=status.reason)
+            told = {"charged": status.charged, **_cost_data(status.cost)}
+            await self._book.record(task.id, "cancelled", reason=status.reason, **told)
             return
         provider = self._t.account(task.provider).provider
         charged = False if provider.refunds_failures else status.charged

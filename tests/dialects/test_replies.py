@@ -114,7 +114,7 @@ def check_status(got: Any, means: dict[str, Any], *, has_price: bool) -> None:
     for key in ("whose", "charged", "position"):
         if key in means:
             assert getattr(got, key) == means[key]
-    if got.asset:
+    if got.asset or "cost" in means:
         assert got.cost == cost(means.get("cost"), has_price=has_price)
 
 

@@ -142,6 +142,19 @@ def test_a_price_must_be_known_or_assumed(simulated: Open) -> None:
     assert 0 == run.snapshot().spent
 
 
+def test_what_is_cancelled_while_it_runs_stays_counted(simulated: Open) -> None:
+    """Out of the queue it is free; cancelled while it runs it may be charged, as no page of fal's says otherwise."""
+    lab = simulated(speed=60)
+    run = start(lab, sweep(*(f"fox {n} #sim:stall" for n in range(6)), provider="fal"), name="a")
+    until(run, in_state("running"))
+    run.cancel()
+    run.wait()
+    tasks = lab.log.tasks()
+    spent = tasks.loc[tasks["spent_usd"] > 0, "remote_id"]
+    assert {"cancelled"} == set(tasks["state"])
+    assert {charge.task_id for charge in ledger(lab) if not charge.refunded} == set(spent) != set()
+
+
 def test_spending_agrees_with_the_ledger(simulated: Open) -> None:
     """Summed any way, what the lab says it spent is what the providers charged."""
     lab = simulated()
