@@ -14,7 +14,7 @@ from kling_nb.dialects import load
 from kling_nb.engine.control import Control
 from kling_nb.engine.engine import Engine, Order, Setup
 from kling_nb.engine.loop import Clock
-from kling_nb.log import ExperimentLog
+from kling_nb.engine.turn import take_if_free
 from kling_nb.offer import Provider
 from kling_nb.plan import PlannedPoint, Planner, Settings
 from kling_nb.simulator import Simulator
@@ -51,7 +51,9 @@ class Driven:
             lab_key="benchmark",
             app=world.app,
         )
-        self.engine = Engine(setup, ExperimentLog(folder, simulated=True, write=True))
+        taken = take_if_free(folder, simulated=True)
+        assert taken is not None
+        self.engine = Engine(setup, *taken)
 
     def _bound(self, name: str) -> tuple[Provider, Dialect]:
         slots = self._world.slots.get(name, 5)

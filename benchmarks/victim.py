@@ -81,12 +81,12 @@ class Trap:
             die()
         return result
 
-    async def wait(self, of: Callable[..., Any], *given: Any) -> Any:
+    async def wait(self, of: Callable[..., Any], *given: Any, **options: Any) -> Any:
         """Await the function, unless this is the end."""
         self._left -= 1
         if not self._left and not self._after:
             die()
-        result = await of(*given)
+        result = await of(*given, **options)
         if not self._left:
             die()
         return result
@@ -122,15 +122,15 @@ def set_rename(trap: Trap) -> None:
 def set_verified(trap: Trap) -> None:
     """Die at storing a clip: downloaded whole, or in its place and not in the log."""
     store = media.store_clip
-    media.store_clip = lambda *given: trap(store, *given)
+    media.store_clip = lambda *given, **options: trap(store, *given, **options)
 
 
 def set_post(trap: Trap) -> None:
     """Die at a paid call: the intent is on disk and nothing is sent, or the answer is there and not on disk."""
     send = Wire.send
 
-    async def sent(wire: Wire, call: Any) -> Any:
-        return await (trap.wait(send, wire, call) if call.op is Op.SUBMIT else send(wire, call))
+    async def sent(wire: Wire, call: Any, **options: Any) -> Any:
+        return await (trap.wait(send, wire, call, **options) if call.op is Op.SUBMIT else send(wire, call, **options))
 
     Wire.send = sent  # type: ignore[method-assign]
 

@@ -8,16 +8,18 @@ from dataclasses import replace
 from decimal import Decimal
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from . import catalog as catalogue
 from . import media, tables
 from .bindings import Bindings, Played
 from .engine.doubt import Uncertain
 from .engine.engine import Engine
-from .engine.opening import Opened, Simulation, Wanted
+from .engine.opening import Late, Opened, Simulation, Wanted
 from .engine.order import Order
 from .engine.run import Run
+from .engine.seen import SeenRun
+from .engine.turn import TURN
 from .errors import InputError, KlingError, OverBudget, ProviderError, SweepError, nearest
 from .keys import Secret, hidden
 from .log import is_simulated
@@ -96,22 +98,36 @@ class Lab:
             return self._opened_once()
 
     def _opened_once(self) -> Opened:
+        wanted = Wanted(
+            folder=self.folder,
+            simulation=self.simulation,
+            catalog=self.catalog,
+            bound=self._bindings.bound,
+            key=self._bindings.key,
+        )
         opened = _open.get(self.folder)
-        if opened is not None and opened.engine is None:
-            # Who drove it may be gone: opening it again tries to drive it.
-            self.close()
-            opened = None
         if opened is None:
-            wanted = Wanted(
-                folder=self.folder,
-                simulation=self.simulation,
-                catalog=self.catalog,
-                bound=self._bindings.bound,
-                key=self._bindings.key,
-            )
             opened = _open[self.folder] = Opened(wanted)
         opened.log.check(simulated=self.simulated)
+        opened.again(wanted)
         return opened
+
+    def take_over(self) -> str:
+        """Drive this folder in the place of a process that only sleeps, such as a stopped kernel; says what was done.
+
+        When that process wakes it writes and submits nothing more. What it was about to submit is `uncertain` until it
+        is ended. Of a process that is gone the folder is taken over by itself. Raises `LabBusy` where another took over
+        meanwhile, or where it sleeps in the middle of a write.
+        """
+        said = self._opened.take_over()
+        self._set_ceiling()
+        return said
+
+    def _driving(self) -> Engine:
+        """Return the engine, which a reader begins to be where nobody drives any more; raises `LabBusy`."""
+        engine = self._opened.driving()
+        self._set_ceiling()
+        return engine
 
     def close(self) -> None:
         """Detach from the folder: nothing is cancelled, and opening it again goes on."""
@@ -148,12 +164,13 @@ class Lab:
 
     @daily_budget.setter
     def daily_budget(self, amount: float | str | Decimal | None) -> None:
-        self._opened.driving().set_daily_budget(usd("daily_budget", amount))
+        self._driving().set_daily_budget(usd("daily_budget", amount))
 
     def _set_ceiling(self) -> None:
         """Keep the ceiling that was given at opening, if this process drives: who only reads buys nothing."""
-        if self._ceiling is not None and self._opened.engine is not None:
+        if self._ceiling is not None and self._opened.engine is not None and self._opened.drives:
             self._opened.engine.set_daily_budget(self._ceiling)
+            self._ceiling = None
 
     # -- providers ---------------------------------------------------------------------------------------------
 
@@ -185,7 +202,7 @@ class Lab:
 
     def _today(self) -> Money:
         """Return the daily ceiling and what is counted under it; none where another process drives, and buys."""
-        engine = self._opened.engine
+        engine = self._opened.engine if self._opened.drives else None
         return Money() if engine is None or engine.closed or self.daily_budget is None else engine.today()
 
     def _taken_in(self, point: Point, take_in: Callable[[Any], str]) -> Point:
@@ -231,7 +248,7 @@ class Lab:
             Before anything is bought.
 
         """
-        engine, chosen = self._opened.driving(), Settings.only(settings)
+        engine, chosen = self._driving(), Settings.only(settings)
         plan = self._plan(sweep.points(), chosen)
         order = Order(
             name=_name(name, plan),
@@ -260,7 +277,7 @@ class Lab:
         Raises `RefusedError` before anything is sent; `ProviderError` when the provider said no; `KlingError` when
         the task rests in a state that a person has to look at.
         """
-        engine, chosen = self._opened.driving(), Settings.taken_from(fields)
+        engine, chosen = self._driving(), Settings.taken_from(fields)
         provider, sample = fields.pop("provider", None), int(fields.pop("sample", 1))
         if provider is not None:
             self.catalog.provider(provider)
@@ -295,15 +312,18 @@ class Lab:
     # -- what was done -----------------------------------------------------------------------------------------
 
     def run(self, name: str) -> Run:
-        """Return the handle of a run by its name; raises `InputError` with the known ones for another."""
-        engine = self._opened.driving()
-        try:
-            control = engine.control(name)
-        except KeyError:
-            known = [row.name for row in self._opened.log.read_runs()]
+        """Return the handle of a run by its name; raises `InputError` with the known ones for another.
+
+        Where another process drives, the handle shows how the run stands, and raises `LabBusy` to whoever steers it.
+        """
+        engine = self._opened.tried()
+        known = [row.name for row in self._opened.log.read_runs()]
+        if name not in known:
             message = f"there is no run {name!r}; {nearest(name, known) if known else 'none was started yet'}"
-            raise InputError(message) from None
-        return Run(engine, control, self._opened.log, self.folder, simulated=self.simulated)
+            raise InputError(message)
+        if engine is None:
+            return SeenRun(self._opened, name, simulated=self.simulated)
+        return Run(engine, engine.control(name), self._opened.log, self.folder, simulated=self.simulated)
 
     def runs(self) -> pd.DataFrame:
         """Return one row a run: when it was started, its points by state, what it spent in USD."""
@@ -318,15 +338,19 @@ class Lab:
         return self._opened.log.spending([by] if isinstance(by, str) else list(by))
 
     def uncertain(self) -> Uncertain:
-        """Return the tasks that may or may not have been bought, with the price at stake and what can be done."""
-        engine = self._opened.driving()
-        tasks = [engine.book.tasks.get(task.id, task) for task in self._opened.log.open_tasks()]
-        return Uncertain(engine, tasks)
+        """Return the tasks that may or may not have been bought, with the price at stake and what can be done.
+
+        Where another process drives they are shown, and what is done raises `LabBusy`.
+        """
+        engine = self._opened.tried()
+        book = {} if engine is None else engine.book.tasks
+        tasks = [book.get(task.id, task) for task in self._opened.log.open_tasks()]
+        return Uncertain(cast("Engine", Late(self._opened)) if engine is None else engine, tasks)
 
     def rate(self, task: str, rating: float | None = None, note: str | None = None) -> None:
         """Note a judgement of a clip by its task id (column ``task``): a number, words, or both."""
         data = {"rating": rating, "note": note}
-        self._opened.driving().record(task, "noted", **{k: v for k, v in data.items() if v is not None})
+        self._driving().record(task, "noted", **{k: v for k, v in data.items() if v is not None})
 
     # -- views -------------------------------------------------------------------------------------------------
 
@@ -369,7 +393,7 @@ class Lab:
         """Say where it is, whether it is simulated, and what it holds."""
         counted = self._opened.log.counts()
         held = ", ".join(f"{count} {state}" for state, count in counted.items()) or "empty"
-        read = "" if self._opened.engine else ", read only: another process drives it"
+        read = "" if self._opened.drives else f", read only: driven by {self._opened.who()}; {TURN}"
         return f"<Lab {self.folder.name}{' SIMULATED' if self.simulated else ''}: {held}{read}>"
 
 

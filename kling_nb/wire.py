@@ -24,8 +24,8 @@ from typing import Any, TypeVar
 from .answers import failure, read_body, refuse_status
 from .bodies import ReadImage, encoded, filled
 from .dialect import Call, Op, Reply, origin
-from .errors import Doubt, InputError, KlingError, MediaError, NotSent, WireError, nearest
-from .links import Origin, judge, named, onward, peer_judge, refuse_downgrade, without_query
+from .errors import Doubt, InputError, KlingError, LabBusy, MediaError, NotSent, WireError, nearest
+from .links import Origin, Ready, before_sending, judge, named, onward, peer_judge, refuse_downgrade, without_query
 from .redaction import Redaction, header_secrets
 
 T = TypeVar("T")
@@ -105,14 +105,15 @@ class Wire:
         """Return a call with its images in it; raises `InputError` or `MediaError` for one that cannot be read."""
         return call if call.body is None else replace(call, body=filled(call.body, self._read_image))
 
-    async def send(self, call: Call) -> Reply:
+    async def send(self, call: Call, *, ready: Ready | None = None) -> Reply:
         """Send a call once and return what came back, whatever its status, without the secrets that went out.
 
         A submit goes on a connection of its own and is never redirected; a GET follows redirects within its origin.
-        Raises `NotSent` if the provider certainly did not get it, else `Doubt`; a cancellation passes as it is.
+        Raises `NotSent` if the provider certainly did not get it, else `Doubt`; a cancellation passes as it is, and so
+        does the `LabBusy` of ``ready``, which is called right before the first byte goes out.
         """
         async with self._slots:
-            return await self._told(call, self._followed(call), self._limits.total_s)
+            return await self._told(call, self._followed(call, ready), self._limits.total_s)
 
     async def stream(self, call: Call, part: Path, *, own_origin: Origin | None) -> Received:
         """Download what a call names to the file ``part``, which is synced when this returns and gone if it raises.
@@ -165,7 +166,7 @@ class Wire:
         try:
             async with asyncio.timeout(total_s if self._app is None else None):
                 return await work
-        except (WireError, MediaError):
+        except (WireError, MediaError, LabBusy):
             raise
         except Exception as error:  # noqa: BLE001 (all of it is told as one of two failures)
             verdict = failure(error, _name(call), repeatable=call.method == "GET")
@@ -174,9 +175,9 @@ class Wire:
         # Raised here and not above, so that no link leads to the foreign exception, whose request holds headers.
         raise verdict
 
-    async def _followed(self, call: Call) -> Reply:
+    async def _followed(self, call: Call, ready: Ready | None) -> Reply:
         for _ in range(self._limits.redirects + 1):
-            reply = await self._exchanged(call)
+            reply = await self._exchanged(call, ready)
             url = onward(call.url, reply.status, reply.headers)
             if call.op is Op.SUBMIT or call.method != "GET" or not url or origin(url) != origin(call.url):
                 return reply
@@ -184,9 +185,12 @@ class Wire:
         message = f"{_name(call)}: expected an answer, got more than {self._limits.redirects} redirects"
         raise Doubt(message)
 
-    async def _exchanged(self, call: Call) -> Reply:
+    async def _exchanged(self, call: Call, ready: Ready | None) -> Reply:
         request, content, limit = self._request(call), bytearray(), self._limits.reply_bytes
         excess = Doubt(f"{_name(call)}: expected an answer of at most {limit:,} bytes, more came; it was given up")
+        if ready is not None:
+            ready()  # of an app in this process no trace is told
+            request.extensions["trace"] = before_sending(ready)
         async with aclosing(await self._client_for(call).send(request, stream=True)) as response:
             await read_body(response, content.extend, limit, excess)
         headers, kept = _hiding(call).answer(response.headers, bytes(content))

@@ -77,9 +77,12 @@ class Buyer:
             return None
 
     async def _post(self, task: Task, account: Account, call: Call, *, renewed: bool) -> tuple[Task, bool]:
-        """Send the paid call once; answers the task, and whether to renew the credential before another try."""
+        """Send the paid call once; answers the task, and whether to renew the credential before another try.
+
+        Between the intent and the first byte the process may have slept, and another may have taken over.
+        """
         try:
-            reply = await self._t.wire.send(call)
+            reply = await self._t.wire.send(call, ready=self._t.turn.check)
         except NotSent as error:
             return await self._not_sent(task, account, str(error)), False
         except Doubt as error:
@@ -150,20 +153,24 @@ class Buyer:
         return await self._book.record(task.id, "doubted", reason=reason, cause="doubt")
 
     async def look_up(self, task: Task, account: Account) -> Task:
-        """Look a submit up by our own id, until it is found or was absent often enough."""
+        """Look a submit up by our own id, until it is found or was absent often enough.
+
+        That it is absent proves nothing while a process sleeps that was about to send it.
+        """
         absent = 0
         for look in range(LOOKS_MOST):
             await self._clock.sleep(LOOKS_S[min(absent, len(LOOKS_S) - 1)] + (backoff_s(look) if look > absent else 0))
             task = self._book.tasks[task.id]
             if task.state is not TaskState.UNCERTAIN:
                 return task
+            asleep = self._t.turn.sleeper(task.id)
             try:
                 ticket = await account.converse(account.dialect.find(task.id, task.call))
             except KlingError:
                 continue
             if ticket is not None:
                 return await self._book.record(task.id, "accepted", id=ticket.id, data=dict(ticket.data))
-            absent += 1
+            absent += asleep is None
             if absent == len(LOOKS_S):
                 return await self._never_arrived(task)
         return task

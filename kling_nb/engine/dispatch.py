@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import anyio
 from anyio.abc import TaskGroup
 
-from ..errors import KlingError
+from ..errors import KlingError, LabBusy
 from ..plan import Money
 from ..task import Event, Task, TaskState, date_of
 from .account import Accounts
@@ -72,6 +72,12 @@ class Dispatcher:
         self._group.cancel_scope.cancel()
         await anyio.lowlevel.checkpoint()
 
+    def stop(self) -> None:
+        """Leave everything as it is, at once: another process drives by now."""
+        self.is_closing = True
+        self._group.cancel_scope.cancel()
+        self.settle()
+
     async def alone(self, work: Callable[..., Awaitable[T]], *args: Any) -> T:
         """Do what plans or steers while nobody else does: two starts at once would not see each other's tasks."""
         async with self._turn:
@@ -97,6 +103,8 @@ class Dispatcher:
             await self._drive_once(task_id)
             while await self._go_on(task_id):
                 await self._drive_once(task_id)
+        except LabBusy:
+            pass  # another process drives by now, which whoever waits is told once
         except Exception as error:  # noqa: BLE001 - one task's failure must not end the others
             _log.exception("driving task %s failed; it stands in the log as it was", task_id)
             self._break(error, task_id)
@@ -124,6 +132,8 @@ class Dispatcher:
         """Run work; what it raises must not take the tasks along."""
         try:
             await work()
+        except LabBusy:
+            pass  # as above
         except Exception as error:  # noqa: BLE001 - it would end every task of the lab
             _log.exception("the engine failed beside its tasks")
             self._break(error)

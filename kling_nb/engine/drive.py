@@ -9,6 +9,7 @@ from .fetch import Fetcher
 from .follow import Follower
 from .gate import Gate
 from .tools import Tools
+from .turn import may_send
 
 
 class Driver:
@@ -17,6 +18,7 @@ class Driver:
     def __init__(self, tools: Tools) -> None:
         self._book = tools.book
         self._account = tools.account
+        self._turn = tools.turn
         self._buyer = Buyer(tools)
         self._follower = Follower(tools, self._leave)
         self._fetcher = Fetcher(tools)
@@ -27,7 +29,9 @@ class Driver:
         task = self._book.tasks[task_id]
         account = self._account(task.provider)
         if task.state is TaskState.SUBMITTING:
-            task = await self._book.record(task_id, "doubted", reason="the process ended while it was being submitted")
+            asleep = self._turn.sleeper(task_id)
+            reason = may_send(asleep) if asleep else "the process ended while it was being submitted"
+            task = await self._book.record(task_id, "doubted", reason=reason)
         if task.state is TaskState.PLANNED:
             task = await self._buy(task, account)
         elif task.state in FOLLOWED | {TaskState.UNCERTAIN}:

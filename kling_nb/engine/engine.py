@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from .. import media
 from ..catalog import Catalog
 from ..dialect import Dialect
-from ..errors import LabError
+from ..errors import LabBusy, LabError
 from ..log import ExperimentLog
 from ..offer import Provider
 from ..plan import Money
@@ -31,6 +31,7 @@ from .poll import Learnt
 from .runs import Runs
 from .spelling import Spelling, kind
 from .tools import Tools
+from .turn import Turn
 
 T = TypeVar("T")
 
@@ -55,23 +56,47 @@ class Engine:
     what they ask for is on disk; the work itself goes on behind them.
     """
 
-    def __init__(self, setup: Setup, log: ExperimentLog) -> None:
+    def __init__(self, setup: Setup, log: ExperimentLog, turn: Turn) -> None:
         self._setup = setup
         self._log = log
+        self._turn = turn
         self._clock = setup.clock
         self.book = Book(log, setup.clock)
         self.closed = False
         self._loop = Loop(setup.clock)
+        try:
+            self._begin()
+        except BaseException:
+            self._loop.close()
+            raise
+
+    def _begin(self) -> None:
         self._loop.call(self._furnish)
-        self._loop.start(self._dispatch.serve, self._driver.drive, self._runs.go_on)
+        self._loop.start(self._serve)
         self._loop.call(self._take_up)
+        self._turn.on_lost = self._stop
+        if self._turn.lost is not None:
+            raise self._turn.lost
 
     def close(self) -> None:
-        """Detach: stop driving and close the log; nothing is cancelled."""
+        """Detach: stop driving, close the log and give the turn back; nothing is cancelled."""
         self.closed = True
-        self._loop.call(self._detach)
-        self._loop.close()
-        self._log.close()
+        try:
+            self._loop.call(self._detach)
+            self._loop.close()
+            self._log.close()
+        finally:
+            self._turn.release()
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether another process took over: this one writes and submits nothing more."""
+        return self._turn.lost is not None
+
+    def _stop(self, lost: LabBusy) -> None:
+        """Stop for good, from any thread."""
+        self.book.broken = lost
+        self._loop.soon(self._dispatch.stop)
 
     # -- from any thread ---------------------------------------------------------------------------------------
 
@@ -151,14 +176,18 @@ class Engine:
         return self._call(self._dispatch.alone, work, *args)
 
     def _call(self, work: Callable[..., Awaitable[T]], *args: Any) -> T:
-        if self.closed:
-            raise was_closed(self._setup.folder)
+        self._check()
         try:
             return self._loop.call(work, *args)
-        except (RuntimeError, CancelledError) as error:
-            if self.closed:  # by another thread, meanwhile
-                raise was_closed(self._setup.folder) from error
+        except (RuntimeError, CancelledError):
+            self._check()  # closed by another thread meanwhile, or stopped
             raise
+
+    def _check(self) -> None:
+        if self.closed:
+            raise was_closed(self._setup.folder)
+        if self._turn.lost is not None:
+            raise self._turn.lost
 
     # -- opening and closing, on the engine's thread -----------------------------------------------------------
 
@@ -190,7 +219,15 @@ class Engine:
             learnt=self._learnt,
             hold_of=self._dispatch.hold_of,
             spawn=self._dispatch.spawn_beside,
+            turn=self._turn,
         )
+
+    async def _serve(self) -> None:
+        """Work until it is closed; or until the turn is lost, which is given back when nothing of it moves any more."""
+        await self._dispatch.serve(self._driver.drive, self._runs.go_on)
+        if self._turn.lost is not None:
+            await self._detach()
+            self._turn.release()
 
     async def _take_up(self) -> None:
         """Follow and fetch what was already submitted, and learn from what has finished."""
@@ -204,7 +241,8 @@ class Engine:
     async def _detach(self) -> None:
         await self._dispatch.end()
         await self._wire.aclose()
-        self._close_app()
+        close, self._close_app = self._close_app, lambda: None
+        close()
 
 
 def was_closed(folder: Path) -> LabError:

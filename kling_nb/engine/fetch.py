@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import anyio
 
 from .. import media
 from ..dialect import Call, Op, origin
-from ..errors import KlingError, LinkExpired, MediaError
+from ..errors import KlingError, LabBusy, LinkExpired, MediaError
 from ..request import VideoRequest
 from ..task import Task
 from .account import Account, backoff_s
@@ -41,6 +42,8 @@ class Fetcher:
                     await self._book.record(task.id, "expired", reason=str(error), cause="expired")
                     return
                 asked, task, trouble = True, self._book.tasks[task.id], error
+            except LabBusy:
+                raise
             except (KlingError, OSError) as error:
                 trouble = error
             else:
@@ -75,18 +78,20 @@ class Fetcher:
     async def _download(self, task: Task, account: Account) -> dict[str, Any]:
         asset = dict(task.asset or {})
         call = Call(op=Op.CONTENT, method="GET", url=str(asset["url"]))
-        part = self._t.folder / "clips" / f"{task.id}.mp4.part"
+        # A driver that sleeps in the middle of a download has a piece of its own.
+        part = self._t.folder / "clips" / f"{task.id}-{self._t.turn.driver.epoch}.mp4.part"
         async with self._downloads:
             signed = (await account.signed(call))[0] if asset.get("credential") else call
             await self._t.wire.stream(signed, part, own_origin=origin(account.provider.base_url or ""))
-        return await self._clock.in_thread(lambda: _stored(part, task, self._t.folder))
+        return await self._clock.in_thread(lambda: _stored(part, task, self._t.folder, self._t.turn.check))
 
 
-def _stored(part: Path, task: Task, folder: Path) -> dict[str, Any]:
-    """Verify a download and move it into place; a file that is no video is removed."""
+def _stored(part: Path, task: Task, folder: Path, ready: Callable[[], None]) -> dict[str, Any]:
+    """Verify a download and move it into place; a file that is no video, or not ours to store, is removed."""
+    request = VideoRequest.from_fields(task.request)
     try:
-        return media.store_clip(part, folder, _clip_name(task), VideoRequest.from_fields(task.request))
-    except MediaError:
+        return media.store_clip(part, folder, _clip_name(task), request, ready=ready)
+    except (MediaError, LabBusy):
         part.unlink(missing_ok=True)
         raise
 

@@ -152,6 +152,7 @@ class Loop:
         options = {"loop_factory": clock.new_loop}
         portal = start_blocking_portal(backend="asyncio", backend_options=options, name="kling_nb engine")
         self._portal = self._stack.enter_context(portal)
+        self._own = self._portal.call(asyncio.get_running_loop)
         atexit.register(self.close)
 
     def call(self, work: Callable[..., Awaitable[T]], *args: Any) -> T:
@@ -161,6 +162,11 @@ class Loop:
     def start(self, work: Callable[..., Awaitable[Any]], *args: Any) -> None:
         """Start a coroutine function on the engine's thread; its failure is its own affair."""
         self._portal.start_task_soon(work, *args)
+
+    def soon(self, work: Callable[[], object]) -> None:
+        """Have a function called on the engine's thread, from any thread, that one too; none once it has ended."""
+        with contextlib.suppress(RuntimeError):
+            self._own.call_soon_threadsafe(work)
 
     def close(self) -> None:
         """Stop the thread; what was under way is left as the log says."""

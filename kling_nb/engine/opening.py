@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
-import socket
-import time
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import filelock
 
 from ..catalog import Catalog
 from ..dialect import Dialect
@@ -21,9 +17,9 @@ from ..log import ExperimentLog
 from ..offer import Provider
 from .engine import Engine, Setup, was_closed
 from .loop import Clock, VirtualClock
+from .turn import FACT, Driver, Turn, driven_by, take_if_free, take_over, taken_from
 
 EPOCH = 1_767_225_600.0  # 2026-01-01T00:00:00Z: where simulated time begins
-LOCK = ".driver.lock"
 FOLDERS = ("clips", "inputs")
 
 
@@ -71,72 +67,132 @@ class Wanted:
 
 
 class Opened:
-    """An open lab folder: its log, and its engine unless another process drives it."""
+    """An open lab folder: its log, and its engine unless another process drives it. Safe from any thread.
+
+    One that reads drives when it is asked to and nobody else does any more.
+    """
 
     def __init__(self, wanted: Wanted) -> None:
         self.folder = wanted.folder
-        self.simulation = wanted.simulation
-        _make_folders(wanted.folder)
-        self._lock = filelock.FileLock(wanted.folder / LOCK, thread_local=False)
         self.engine: Engine | None = None
         self.closed = False
-        drives = self._take_lock()
-        try:
-            self.log = ExperimentLog(wanted.folder, simulated=wanted.simulation is not None, write=drives)
-            if drives:
-                _remove_pieces(wanted.folder)
-                self._drive(wanted)
-        except BaseException:
-            self._lock.release()
-            raise
+        self._wanted = wanted
+        self._changing = threading.RLock()
+        _make_folders(wanted.folder)
+        if not self._drive_if_free():
+            self.log = ExperimentLog(self.folder, simulated=self._simulated, write=False)
+        self._seen = self.log.fact(FACT)
 
-    def _take_lock(self) -> bool:
-        try:
-            self._lock.acquire(timeout=0)
-        except filelock.Timeout:
-            return False
-        except OSError as error:
-            message = f"{self.folder} cannot be locked for driving: {error.strerror or error}"
-            raise LabError(message) from error
-        return True
+    log: ExperimentLog
 
-    def _drive(self, wanted: Wanted) -> None:
-        self.log.set_fact(
-            "driver", json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()})
-        )
-        simulation = wanted.simulation
-        setup = Setup(
-            folder=wanted.folder,
-            catalog=wanted.catalog,
-            bound=wanted.bound,
-            key=wanted.key,
-            clock=_clock(simulation, self.log),
-            lab_key=f"simulated-{simulation.seed}" if simulation else str(self.log.fact("lab")),
-            app=_embedded(simulation, wanted.folder) if simulation else None,
-        )
-        self.engine = Engine(setup, self.log)
+    @property
+    def _simulated(self) -> bool:
+        return self._wanted.simulation is not None
+
+    @property
+    def drives(self) -> bool:
+        """Whether this process drives the folder; one that lost its turn does not."""
+        return self.engine is not None and not self.engine.is_lost
+
+    def again(self, wanted: Wanted) -> None:
+        """Open it once more, which tries to drive it."""
+        with self._changing:
+            if not self.drives:
+                self._wanted = wanted
+                self._drive_if_free()
+
+    def tried(self) -> Engine | None:
+        """Return the engine, which this process begins to be if nobody drives any more; `None` where another does."""
+        with self._changing:
+            if self.closed:
+                raise was_closed(self.folder)
+            return self.engine if self.drives or self._drive_if_free() else None
 
     def driving(self) -> Engine:
-        """Return the engine; raises `LabBusy`, saying who drives, where it is another process."""
-        if self.closed:
-            raise was_closed(self.folder)
-        if self.engine is None:
-            who = json.loads(self.log.fact("driver") or "{}")
-            since = time.strftime("%Y-%m-%d %H:%M", time.localtime(who.get("since", 0)))
-            message = (
-                f"{self.folder} is driven by process {who.get('pid', '?')} on {who.get('host', '?')} since {since}; "
-                "this one can read, compare and export; close that kernel to drive it from here"
-            )
-            raise LabBusy(message)
-        return self.engine
+        """Return the engine, as `tried` does; raises `LabBusy`, saying who drives, where it is another process."""
+        engine = self.tried()
+        if engine is None:
+            words = driven_by if self.engine is None else taken_from
+            raise LabBusy(words(self.folder, self._look()))
+        return engine
+
+    def who(self) -> str:
+        """Say who drives, since when, and when it was last heard."""
+        return self._look().told(self.folder)
+
+    def _look(self) -> Driver:
+        """Return who drives. It is the one that a person is told of, and decides about."""
+        self._seen = self.log.fact(FACT)
+        return Driver.read(self._seen)
+
+    def take_over(self) -> str:
+        """Drive in the place of a process that sleeps; says what was done. Raises `LabBusy` where that cannot be."""
+        with self._changing:
+            if self.closed:
+                raise was_closed(self.folder)
+            if self.drives:
+                return f"{self.folder} is driven from here already; nothing was changed"
+            if self._drive_if_free():
+                return f"{self.folder} is driven from here now; nobody else did any more"
+            before = Driver.read(self._seen)
+            try:
+                self._drive(*take_over(self.folder, self._seen, simulated=self._simulated))
+            except LabBusy:
+                self._look()
+                raise
+            return f"{self.folder} is driven from here now; {before} writes and submits nothing more"
+
+    def _drive_if_free(self) -> bool:
+        taken = take_if_free(self.folder, simulated=self._simulated)
+        if taken is not None:
+            self._drive(*taken)
+        return taken is not None
+
+    def _drive(self, log: ExperimentLog, turn: Turn) -> None:
+        """Begin to drive, in the place of what lost its turn or only read."""
+        if self.engine is not None:
+            self.engine.close()
+        try:
+            _remove_pieces(self.folder)
+            engine = Engine(_setup(self._wanted, log), log, turn)
+        except BaseException:
+            log.close()
+            turn.release()
+            raise
+        self.log, self.engine = log, engine
 
     def close(self) -> None:
         """Detach from the folder: what runs at the providers goes on, and is followed when it is opened again."""
-        self.closed = True
-        try:
+        with self._changing:
+            self.closed = True
             (self.engine or self.log).close()
-        finally:
-            self._lock.release()
+
+
+class Late:
+    """The engine of a folder as it will be when something is asked of it: a reader's, who may drive by then.
+
+    Whatever is asked raises `LabBusy` where another process drives.
+    """
+
+    def __init__(self, opened: Opened) -> None:
+        self._opened = opened
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the engine has by this name."""
+        return getattr(self._opened.driving(), name)
+
+
+def _setup(wanted: Wanted, log: ExperimentLog) -> Setup:
+    simulation = wanted.simulation
+    return Setup(
+        folder=wanted.folder,
+        catalog=wanted.catalog,
+        bound=wanted.bound,
+        key=wanted.key,
+        clock=_clock(simulation, log),
+        lab_key=f"simulated-{simulation.seed}" if simulation else str(log.fact("lab")),
+        app=_embedded(simulation, wanted.folder) if simulation else None,
+    )
 
 
 def _make_folders(folder: Path) -> None:

@@ -5,74 +5,24 @@ from __future__ import annotations
 import asyncio
 import queue
 import time
-from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import LabError
 from ..log import ExperimentLog
-from ..plan import dollars
 from ..task import Event, Task, TaskState
 from .attempts import goes_on
 from .control import Control
 from .engine import Engine
+from .snapshot import Moment, Snapshot, snapshot_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TILES_MOST = 48
 RETRIED = (TaskState.FAILED,)
-PROMPT_SHOWN = 40
 WAIT_STEP_S = 0.2  # how often a blocking wait looks for an interrupt
-
-
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """One task as a panel shows it. ``clip`` is relative to the lab folder."""
-
-    id: str
-    label: str
-    state: str
-    reason: str
-    clip: str | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Snapshot:
-    """How a run stands at one moment. Money in USD, of what the run bought itself, earlier attempts included and what
-    it reuses of others not; ``left_s`` is an estimate in real seconds, `None` at rest.
-
-    ``causes`` groups what went wrong: a sentence and how many points it touched.
-    """
-
-    name: str
-    simulated: bool
-    state: str  # running | paused | cancelled | at rest
-    held: str | None
-    counts: dict[str, int]
-    total: int
-    spent: Decimal
-    reserved: Decimal
-    budget: Decimal | None
-    left_s: float | None
-    tiles: tuple[Tile, ...]
-    causes: tuple[tuple[str, int], ...]
-
-    @property
-    def is_moving(self) -> bool:
-        """Whether something is under way."""
-        return self.state == "running"
-
-    def line(self) -> str:
-        """Say it in one line."""
-        counted = ", ".join(f"{count} {state}" for state, count in self.counts.items())
-        money = f"{dollars(self.spent)} spent" + (f", {dollars(self.reserved)} reserved" if self.reserved else "")
-        limit = f" of {dollars(self.budget)}" if self.budget is not None else ""
-        return f"{'SIMULATED ' if self.simulated else ''}{self.name}: {counted} of {self.total}; {money}{limit}"
 
 
 class Run:
@@ -114,6 +64,8 @@ class Run:
     @property
     def held(self) -> str | None:
         """Why it does not go on by itself, in words; `None` if it does or is done."""
+        if self._engine.is_lost:
+            return str(self._engine.book.broken)
         waiting = [task for task in self.tasks if task.state is TaskState.PLANNED]
         return self._engine.why_held(waiting[0]) if waiting else None
 
@@ -197,6 +149,7 @@ class Run:
                     yield task
             if self._control.idle.is_set() and heard.empty():
                 yield from (task for task in self.tasks if task.state.is_resting and task.id not in seen)
+                self._raise_broken()
                 return
             pending = []
             with suppress(queue.Empty):
@@ -231,30 +184,14 @@ class Run:
     def snapshot(self) -> Snapshot:
         """Return how it stands, frozen."""
         tasks = self.tasks
-        counts = Counter(task.state for task in tasks)
-        causes = Counter(task.reason for task in tasks if task.reason and task.state.is_resting)
-        held = self.held
-        if held:
-            causes[held] += counts[TaskState.PLANNED]
-        return Snapshot(
-            name=self.name,
-            simulated=self._simulated,
-            state=self._state(),
-            held=held,
-            counts={state.value: counts[state] for state in TaskState if counts[state]},
-            total=len(tasks),
+        now = Moment(
+            moving=self.is_moving,
+            held=self.held,
             spent=self._engine.book.spent(self.name),
             reserved=self._engine.book.reserved(self.name),
-            budget=self._control.row.budget,
             left_s=self._left_s(tasks),
-            tiles=tuple(_tile(task) for task in _shown(tasks)),
-            causes=tuple(causes.most_common(8)),
         )
-
-    def _state(self) -> str:
-        if self._control.row.state != "running":
-            return self._control.row.state
-        return "running" if self.is_moving else "at rest"
+        return snapshot_of(self._control.row, tasks, now, simulated=self._simulated)
 
     def _left_s(self, tasks: Sequence[Task]) -> float | None:
         """Estimate by the pace so far, in real seconds."""
@@ -282,22 +219,3 @@ class Run:
 def _has_come_to_rest(task: Task) -> bool:
     """Tell whether a task will not change by itself: one in doubt is looked up, one that never arrived bought again."""
     return task.state.is_resting and task.state is not TaskState.UNCERTAIN and not goes_on(task)
-
-
-def _shown(tasks: Sequence[Task]) -> Sequence[Task]:
-    """Choose the tiles: what moves and what went wrong before what is done, in order."""
-    if len(tasks) <= TILES_MOST:
-        return tasks
-    first = sorted(range(len(tasks)), key=lambda n: (tasks[n].state in _QUIET, n))[:TILES_MOST]
-    return [tasks[n] for n in sorted(first)]
-
-
-_QUIET = (TaskState.PLANNED, TaskState.REFUSED, TaskState.CANCELLED)
-
-
-def _tile(task: Task) -> Tile:
-    request = task.request
-    facets = (task.provider, task.model, request.get("mode"), request.get("duration") and f"{request['duration']} s")
-    prompt = str(request.get("prompt", ""))
-    label = " · ".join(str(facet) for facet in (*facets, prompt[:PROMPT_SHOWN]) if facet)
-    return Tile(task.id, label, task.state.value, task.reason, task.clip.path if task.clip else None)

@@ -14,6 +14,7 @@ from .account import Account
 from .book import Book
 from .loop import Clock
 from .poll import Learnt
+from .turn import Turn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,3 +34,4 @@ class Tools:
     learnt: Learnt
     hold_of: Callable[[Task], str | None]  # why a planned task may not be submitted now, if so
     spawn: Callable[[Callable[[], Any]], object]
+    turn: Turn

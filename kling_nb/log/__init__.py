@@ -4,7 +4,8 @@
 writer, on the engine's thread; readers open their own read-only connection and never wait for it.
 """
 
-from .log import ExperimentLog, is_simulated
+from .log import ExperimentLog, is_simulated, stored_fact
 from .rows import PointRow, RunRow, task_from, task_row
+from .writing import BUSY_S
 
-__all__ = ["ExperimentLog", "PointRow", "RunRow", "is_simulated", "task_from", "task_row"]
+__all__ = ["BUSY_S", "ExperimentLog", "PointRow", "RunRow", "is_simulated", "stored_fact", "task_from", "task_row"]

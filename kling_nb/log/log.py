@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from decimal import Decimal
 from pathlib import Path
@@ -15,8 +15,8 @@ from ..errors import LabError, LabMode, LogTooNew
 from ..task import Event, Task
 from .reading import DAILY_BUDGET, Reading, reader
 from .rows import PointRow, RunRow, decimal_text, point_row, run_row
-from .schema import FILE, META, POINTS, RUNS, SCHEMA, SCHEMA_VERSION
-from .writing import Writer
+from .schema import EVENTS, FILE, META, POINTS, RUNS, SCHEMA, SCHEMA_VERSION
+from .writing import BUSY_S, Refuse, Writer
 
 
 class ExperimentLog(Reading):
@@ -26,7 +26,7 @@ class ExperimentLog(Reading):
     and the other writing methods belong to one thread; reading methods may be called from any.
     """
 
-    def __init__(self, folder: Path, *, simulated: bool, write: bool) -> None:
+    def __init__(self, folder: Path, *, simulated: bool, write: bool, busy_s: float = BUSY_S) -> None:
         self._writer: Writer | None = None
         if not write and not _is_made(folder / FILE):
             message = f"expected a lab folder with a {FILE}, found none in {folder}; open it once as its driver"
@@ -34,7 +34,7 @@ class ExperimentLog(Reading):
         super().__init__(folder / FILE)
         try:
             if write:
-                self._writer = Writer(self.path)
+                self._writer = Writer(self.path, busy_s)
                 self._make(simulated=simulated)
             self.check(simulated=simulated)
         except BaseException:
@@ -105,10 +105,34 @@ class ExperimentLog(Reading):
         self.set_fact(DAILY_BUDGET, decimal_text(amount) or "")
 
     def set_fact(self, key: str, value: str) -> None:
-        """Keep a fact of the lab, such as who drives it."""
+        """Keep a fact of the lab."""
         with self._begin() as db:
-            db.execute(META.delete().where(META.c.key == key))
-            db.execute(META.insert(), {"key": key, "value": value})
+            _set_fact(db, key, value)
+
+    def swap_fact(self, key: str, was: str | None, value: Callable[[int], str]) -> str | None:
+        """Keep a fact in the place of what it was, and return it; nothing is changed, and `None`, where it is another.
+
+        ``value`` is told the number of the last event; 0: there is none.
+        """
+        with self._begin() as db:
+            if db.execute(_fact(key)).scalar() != was:
+                return None
+            new = value(db.execute(sa.select(sa.func.max(EVENTS.c.seq))).scalar() or 0)
+            _set_fact(db, key, new)
+        return new
+
+    def guard(self, key: str, value: str, refuse: Refuse) -> None:
+        """Write nothing from now on unless a fact is this; ``refuse`` is told what it is, and makes the error."""
+        self._driven().guard(key, value, refuse)
+
+
+def _fact(key: str) -> sa.Select[Any]:
+    return sa.select(META.c.value).where(META.c.key == key)
+
+
+def _set_fact(db: sa.Connection, key: str, value: str) -> None:
+    db.execute(META.delete().where(META.c.key == key))
+    db.execute(META.insert(), {"key": key, "value": value})
 
 
 def is_simulated(folder: Path) -> bool:
@@ -117,9 +141,21 @@ def is_simulated(folder: Path) -> bool:
     if not _is_made(path):
         message = f"expected a lab folder with a {FILE}, found none in {folder}"
         raise LabError(message)
-    asked = reader(path)
-    with asked.connect() as db:
-        return db.execute(sa.select(META.c.value).where(META.c.key == "simulated")).scalar() == "1"
+    return _asked(path, "simulated") == "1"
+
+
+def stored_fact(folder: Path, key: str) -> str | None:
+    """Return a fact of a lab folder without opening it; `None` too where there is no log that can be asked."""
+    try:
+        return _asked(folder / FILE, key) if _is_made(folder / FILE) else None
+    except sa.exc.DatabaseError:
+        return None
+
+
+def _asked(path: Path, key: str) -> str | None:
+    with reader(path).connect() as db:
+        value: str | None = db.execute(_fact(key)).scalar()
+        return value
 
 
 def _is_made(path: Path) -> bool:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DAILY_BUDGET = "daily_budget"
+_OF_A_SUBMIT = ("intent", "not_sent", "pushed_back", "accepted", "doubted", "failed")
 READ_ONLY = {"mode": "ro", "uri": "true"}
 
 
@@ -135,6 +136,12 @@ class Reading:
         query = sa.select(POINTS).order_by(POINTS.c.run, POINTS.c.point)
         rows = self._records(query if run is None else query.where(POINTS.c.run == run))
         return [point_from(row) for row in rows]
+
+    def was_submitting(self, task_id: str, last: int) -> bool:
+        """Tell whether a task's submit was begun and had no end by the event with this number."""
+        mine = (EVENTS.c.task == task_id, EVENTS.c.kind.in_(_OF_A_SUBMIT), EVENTS.c.seq <= last)
+        query = sa.select(EVENTS.c.kind).where(*mine).order_by(EVENTS.c.seq.desc()).limit(1)
+        return [row.kind for row in self._rows(query)] == ["intent"]
 
     def last_at(self) -> float | None:
         """Return the time of the last event, in Unix seconds."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -21,8 +21,12 @@ from ..errors import LabError
 from ..task import Event, Task
 from .rows import TASK_FIELDS, spelled, task_row, text
 
-BUSY_S = 10
+BUSY_S = 10.0  # how long a write waits for somebody else's
 
+Refuse = Callable[[str | None], Exception]
+"""Told what a guarded fact is by now; returns what is raised."""
+
+_FACT = "SELECT value FROM meta WHERE key = ?"
 _INSERT_EVENT = "INSERT INTO events (task, kind, at, data) VALUES (?, ?, ?, ?)"
 _SERVE = "UPDATE points SET task=? WHERE task=?"
 
@@ -30,22 +34,36 @@ _SERVE = "UPDATE points SET task=? WHERE task=?"
 class Writer:
     """Writes to the log at a path. Belongs to one thread."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, busy_s: float = BUSY_S) -> None:
         self._path = path
-        self.engine = _engine(path)
+        self.engine = _engine(path, busy_s)
         self._held = self.engine.connect()  # checking one out costs as much as an event
         self._written: dict[str, Task] = {}  # the tasks that are not at their end, as they were last written
+        self._guard: tuple[str, str, Refuse] | None = None
 
     def close(self) -> None:
         """Close the connection."""
         self._held.close()
         self.engine.dispose()
 
+    def guard(self, key: str, value: str, refuse: Refuse) -> None:
+        """Write nothing from now on unless a fact is this; ``refuse`` is told what it is, and makes the error."""
+        self._guard = (key, value, refuse)
+
+    def _check(self) -> None:
+        """Read the guarded fact in the transaction that is to write."""
+        if self._guard is not None:
+            key, value, refuse = self._guard
+            said = self._held.exec_driver_sql(_FACT, (key,)).scalar()
+            if said != value:
+                raise refuse(said)
+
     @contextmanager
     def begin(self) -> Iterator[sa.Connection]:
         """Write in one transaction; raises `LabError` where the file does not take it, and then nothing is written."""
         try:
             with self._held.begin():
+                self._check()
                 yield self._held
         except sa.exc.DBAPIError as error:
             message = (
@@ -99,11 +117,11 @@ def _statement(columns: tuple[str, ...]) -> str:
     return f"INSERT INTO tasks ({', '.join(columns)}) VALUES ({marks}) ON CONFLICT (id) DO UPDATE SET {taken}"  # noqa: S608
 
 
-def _engine(path: Path) -> sa.Engine:
+def _engine(path: Path, busy_s: float) -> sa.Engine:
     engine = sa.create_engine(
         sa.URL.create("sqlite", database=str(path)),
         poolclass=StaticPool,
-        connect_args={"check_same_thread": False, "timeout": BUSY_S, "isolation_level": None},
+        connect_args={"check_same_thread": False, "timeout": busy_s, "isolation_level": None},
     )
 
     @sa.event.listens_for(engine, "begin")

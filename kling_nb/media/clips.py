@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,17 +21,20 @@ SECONDS_OFF = 0.5
 """How far a length may be off: clips asked for with 5 s measure 5.04 to 5.1 s."""
 
 
-def store_clip(part: Path, folder: Path, name: str, request: VideoRequest) -> dict[str, Any]:
+def store_clip(
+    part: Path, folder: Path, name: str, request: VideoRequest, *, ready: Callable[[], None] = lambda: None
+) -> dict[str, Any]:
     """Verify a downloaded file, move it to ``clips/`` in the lab folder, and return its `Clip` as plain JSON.
 
     When it returns, the file and its name are on disk. Raises `MediaError` for a file that is no usable video,
-    which is left where it is.
+    which is left where it is, as it is by what ``ready`` raises, which is called right before the move.
     """
     measured = probe(part)
     target = folder / "clips" / safe_name(name)
     target.parent.mkdir(parents=True, exist_ok=True)
     with part.open("rb+") as file:
         os.fsync(file.fileno())
+    ready()
     part.replace(target)
     sync_folder(target.parent)
     clip = clip_facts(target, folder, measured, request)

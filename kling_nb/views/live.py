@@ -28,7 +28,8 @@ from .ticker import Ticker, begin
 if TYPE_CHECKING:
     import jinja2
 
-    from kling_nb.engine.run import Run, Snapshot
+    from kling_nb.engine.run import Run
+    from kling_nb.engine.snapshot import Snapshot
 
 POSTER_WIDTH = 240  # pixels; a tile is about half as wide
 

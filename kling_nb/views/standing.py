@@ -10,7 +10,7 @@ from kling_nb.plan import dollars
 from kling_nb.task import RESTING, TaskState
 
 if TYPE_CHECKING:
-    from kling_nb.engine.run import Snapshot
+    from kling_nb.engine.snapshot import Snapshot
 
 S = TaskState
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from kling_nb.engine.run import Snapshot, Tile
+from kling_nb.engine.snapshot import Snapshot, Tile
 
 EVIL = "</script><img src=x onerror='window.hit=1'>{{7*7}}[red]&amp;\x1b[2J"
 

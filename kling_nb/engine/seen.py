@@ -1,0 +1,113 @@
+"""A run as a process holds it that only reads its lab: it sees, and whatever steers needs the turn to drive."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from decimal import Decimal
+from typing import Any
+
+from ..log import PointRow, RunRow
+from ..task import RESTING, Task, TaskState
+from .opening import Opened
+from .run import Run
+from .snapshot import Moment, Snapshot, snapshot_of
+
+MOVING = frozenset(TaskState) - RESTING - {TaskState.PLANNED}
+
+
+class SeenRun(Run):
+    """The handle of a run in a lab that another process drives.
+
+    `df`, `tasks` and `snapshot` read the log as it is now. Waiting and steering raise `LabBusy` while that process is
+    there, and drive from here when it is gone.
+    """
+
+    def __init__(self, opened: Opened, name: str, *, simulated: bool) -> None:
+        self._opened = opened
+        self._name = name
+        self._folder = opened.folder
+        self._simulated = simulated
+        self._log = opened.log
+
+    def _driven(self) -> Run:
+        """Return the handle of one who drives; raises `LabBusy` where that is another process."""
+        engine = self._opened.driving()
+        control = engine.control(self._name)
+        return Run(engine, control, self._opened.log, self._folder, simulated=self._simulated)
+
+    @property
+    def name(self) -> str:
+        """The name that it is stored under."""
+        return self._name
+
+    @property
+    def _row(self) -> RunRow:
+        return next(row for row in self._log.read_runs() if row.name == self._name)
+
+    @property
+    def _points(self) -> list[PointRow]:
+        return self._log.read_points(self._name)
+
+    @property
+    def tasks(self) -> list[Task]:
+        """The tasks that serve the points, each once, as they stand now."""
+        order = list(dict.fromkeys(point.task for point in self._points))
+        by_id = {task.id: task for task in self._log.tasks_by_id(order)}
+        return [by_id[task_id] for task_id in order if task_id in by_id]
+
+    def task_for(self, identity: str) -> Task:
+        """Return the task that serves the point of an identity."""
+        serving = {point.identity: point.task for point in self._points}
+        return self._log.tasks_by_id([serving[identity]])[0]
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether something was under way when the log was last written."""
+        return any(task.state in MOVING for task in self.tasks)
+
+    @property
+    def held(self) -> str | None:
+        """Who drives, if anything is left to be sent; `None` if nothing is."""
+        planned = any(task.state is TaskState.PLANNED for task in self.tasks)
+        return f"read only: driven by {self._opened.who()}" if planned else None
+
+    def snapshot(self) -> Snapshot:
+        """Return how it stands, frozen."""
+        tasks, bought = self.tasks, self._log.tasks_of(self._name)
+        now = Moment(
+            moving=any(task.state in MOVING for task in tasks),
+            held=self.held,
+            spent=sum((task.spent for task in bought), Decimal(0)),
+            reserved=sum((task.reserved for task in bought), Decimal(0)),
+        )
+        return snapshot_of(self._row, tasks, now, simulated=self._simulated)
+
+    # -- what needs a driver -----------------------------------------------------------------------------------
+
+    def wait(self, timeout: float | None = None) -> Run:
+        """Wait as a driver; see `Run.wait`."""
+        return self._driven().wait(timeout)
+
+    def __await__(self) -> Generator[Any, None, Run]:
+        """Wait as a driver, on the caller's own loop."""
+        return self._driven().__await__()
+
+    def as_completed(self) -> Iterator[Task]:
+        """Yield tasks as a driver; see `Run.as_completed`."""
+        return self._driven().as_completed()
+
+    def pause(self) -> Run:
+        """Pause as a driver; see `Run.pause`."""
+        return self._driven().pause()
+
+    def resume(self) -> Run:
+        """Go on as a driver; see `Run.resume`."""
+        return self._driven().resume()
+
+    def cancel(self) -> str:
+        """Cancel as a driver; see `Run.cancel`."""
+        return self._driven().cancel()
+
+    def retry(self, *, uncertain: bool = False, expired: bool = False) -> Run:
+        """Buy again as a driver; see `Run.retry`."""
+        return self._driven().retry(uncertain=uncertain, expired=expired)

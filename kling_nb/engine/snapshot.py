@@ -1,0 +1,119 @@
+"""How a run stands at one moment, frozen: what views are given."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from ..log import RunRow
+from ..plan import dollars
+from ..task import Task, TaskState
+
+TILES_MOST = 48
+PROMPT_SHOWN = 40
+CAUSES_MOST = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One task as a panel shows it. ``clip`` is relative to the lab folder."""
+
+    id: str
+    label: str
+    state: str
+    reason: str
+    clip: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Snapshot:
+    """How a run stands at one moment. Money in USD, of what the run bought itself, earlier attempts included and what
+    it reuses of others not; ``left_s`` is an estimate in real seconds, `None` at rest.
+
+    ``causes`` groups what went wrong: a sentence and how many points it touched.
+    """
+
+    name: str
+    simulated: bool
+    state: str  # running | paused | cancelled | at rest
+    held: str | None
+    counts: dict[str, int]
+    total: int
+    spent: Decimal
+    reserved: Decimal
+    budget: Decimal | None
+    left_s: float | None
+    tiles: tuple[Tile, ...]
+    causes: tuple[tuple[str, int], ...]
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether something is under way."""
+        return self.state == "running"
+
+    def line(self) -> str:
+        """Say it in one line."""
+        counted = ", ".join(f"{count} {state}" for state, count in self.counts.items())
+        money = f"{dollars(self.spent)} spent" + (f", {dollars(self.reserved)} reserved" if self.reserved else "")
+        limit = f" of {dollars(self.budget)}" if self.budget is not None else ""
+        return f"{'SIMULATED ' if self.simulated else ''}{self.name}: {counted} of {self.total}; {money}{limit}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Moment:
+    """What a snapshot is made of beside a run's row and its tasks: whether it moves, what holds it, its money in USD."""
+
+    moving: bool
+    held: str | None
+    spent: Decimal
+    reserved: Decimal
+    left_s: float | None = None
+
+
+def snapshot_of(row: RunRow, tasks: Sequence[Task], now: Moment, *, simulated: bool) -> Snapshot:
+    """Return how a run stands."""
+    counts = Counter(task.state for task in tasks)
+    causes = Counter(task.reason for task in tasks if task.reason and task.state.is_resting)
+    if now.held:
+        causes[now.held] += counts[TaskState.PLANNED]
+    return Snapshot(
+        name=row.name,
+        simulated=simulated,
+        state=_state(row, moving=now.moving),
+        held=now.held,
+        counts={state.value: counts[state] for state in TaskState if counts[state]},
+        total=len(tasks),
+        spent=now.spent,
+        reserved=now.reserved,
+        budget=row.budget,
+        left_s=now.left_s,
+        tiles=tuple(_tile(task) for task in _shown(tasks)),
+        causes=tuple(causes.most_common(CAUSES_MOST)),
+    )
+
+
+def _state(row: RunRow, *, moving: bool) -> str:
+    if row.state != "running":
+        return row.state
+    return "running" if moving else "at rest"
+
+
+def _shown(tasks: Sequence[Task]) -> Sequence[Task]:
+    """Choose the tiles: what moves and what went wrong before what is done, in order."""
+    if len(tasks) <= TILES_MOST:
+        return tasks
+    first = sorted(range(len(tasks)), key=lambda n: (tasks[n].state in _QUIET, n))[:TILES_MOST]
+    return [tasks[n] for n in sorted(first)]
+
+
+_QUIET = (TaskState.PLANNED, TaskState.REFUSED, TaskState.CANCELLED)
+
+
+def _tile(task: Task) -> Tile:
+    request = task.request
+    facets = (task.provider, task.model, request.get("mode"), request.get("duration") and f"{request['duration']} s")
+    prompt = str(request.get("prompt", ""))
+    label = " · ".join(str(facet) for facet in (*facets, prompt[:PROMPT_SHOWN]) if facet)
+    return Tile(task.id, label, task.state.value, task.reason, task.clip.path if task.clip else None)

@@ -1,0 +1,304 @@
+"""Whose turn it is to drive a lab folder: an operating-system lock, and the epoch that it belongs to.
+
+One lock file an epoch, and the log says which epoch it is: a process that sleeps keeps the lock of its own, and does
+not keep another from having the next. What the log says decides, and every commit of a driver reads it.
+
+::
+
+    .driver.lock     held by process 12, asleep       log: epoch 1 ─┐ take_over
+    .driver-2.lock   held by process 34, driving      log: epoch 2 ◂┘ the next commit of 12 is refused
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from ..errors import LabBusy, LabError
+from ..log import BUSY_S, ExperimentLog, stored_fact
+
+LOCK = ".driver.lock"
+FACT = "driver"
+TOUCH_S = 2.0  # between two signs of life, in real seconds
+WRITE_LOCK_S = 3.0  # how long a take-over waits for somebody who is in the middle of a write
+TRIES = 5
+TURN = "it drives by itself once that process is gone; while that only sleeps, lab.take_over() does"
+"""What a process that reads can do to drive."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Driver:
+    """Who drives a lab folder, as its log has it. ``since`` is in Unix seconds.
+
+    ``before`` are those whose turn was taken while they slept and that may sleep still, with the ``last`` event that
+    was written before it was.
+    """
+
+    epoch: int = 1
+    pid: int = 0
+    host: str = "?"
+    since: float = 0.0
+    last: int = 0
+    before: tuple[Driver, ...] = ()
+
+    @classmethod
+    def read(cls, text: str | None) -> Driver:
+        """Return what a fact of the log says; what it does not say is left open."""
+        try:
+            return cls._from(json.loads(text or "{}"))
+        except (ValueError, TypeError, AttributeError):
+            return cls()
+
+    @classmethod
+    def _from(cls, said: dict[str, Any]) -> Driver:
+        return cls(
+            epoch=max(1, int(said.get("epoch", 1))),
+            pid=int(said.get("pid", 0)),
+            host=str(said.get("host", "?")),
+            since=float(said.get("since", 0)),
+            last=int(said.get("last", 0)),
+            before=tuple(cls._from(one) for one in said.get("before", ())),
+        )
+
+    @classmethod
+    def here(cls, epoch: int, before: tuple[Driver, ...]) -> Driver:
+        """Return this process as a driver from now on."""
+        return cls(epoch=epoch, pid=os.getpid(), host=socket.gethostname(), since=time.time(), before=before)
+
+    def text(self) -> str:
+        """Return it as the log keeps it."""
+        return json.dumps(asdict(self))
+
+    def __str__(self) -> str:
+        """Name the process."""
+        return f"process {self.pid or '?'} on {self.host}"
+
+    def told(self, folder: Path) -> str:
+        """Say since when it drives, and when it was last heard."""
+        since = time.strftime("%Y-%m-%d %H:%M", time.localtime(self.since))
+        with suppress(OSError):
+            quiet = max(0.0, time.time() - _place(folder, self.epoch).stat().st_mtime)
+            return f"{self} since {since}, last heard {_ago(quiet)} ago"
+        return f"{self} since {since}"
+
+
+class Turn:
+    """The right to drive one folder, from when it was taken until it is given back or lost. Safe from any thread.
+
+    A thread of its own gives a sign of life every `TOUCH_S` seconds, and looks whether somebody took over meanwhile.
+    """
+
+    def __init__(self, folder: Path, driver: Driver, lock: filelock.FileLock, log: ExperimentLog) -> None:
+        self.driver = driver
+        self.lost: LabBusy | None = None
+        self.on_lost: Callable[[LabBusy], object] = lambda _: None
+        self._folder = folder
+        self._lock = lock
+        self._log = log
+        self._next = os.fspath(_place(folder, driver.epoch + 1))
+        self._losing = threading.Lock()
+        self._over = threading.Event()
+        log.guard(FACT, driver.text(), self._lose)
+        threading.Thread(target=self._live, name="kling_nb turn", daemon=True).start()
+
+    def check(self) -> None:
+        """Raise `LabBusy` if another process took over; as long as none began to, that is one look for a file."""
+        if self.lost is None and os.path.exists(self._next):  # noqa: PTH110 - a path object costs several times that
+            said = self._log.fact(FACT)
+            if said != self.driver.text():
+                self._lose(said)
+        if self.lost is not None:
+            raise self.lost
+
+    def sleeper(self, task_id: str) -> Driver | None:
+        """Return who was about to submit a task, is still there, and may send it yet; of a task without an answer."""
+        for one in self.driver.before:
+            if self._log.was_submitting(task_id, one.last) and is_held(self._folder, one.epoch):
+                return one
+        return None
+
+    def release(self) -> None:
+        """Give it back: whoever opens the folder next drives it."""
+        self._over.set()
+        self._lock.release()
+
+    def _lose(self, said: str | None) -> LabBusy:
+        """Note who has it now, once, and return the error that says so."""
+        with self._losing:
+            first = self.lost is None
+            if self.lost is None:
+                self.lost = LabBusy(taken_from(self._folder, Driver.read(said)))
+        if first:
+            self.on_lost(self.lost)
+        return self.lost
+
+    def _live(self) -> None:
+        while not self._over.is_set():
+            with suppress(OSError):
+                os.utime(self._lock.lock_file)
+            # A log that cannot be read now is read by the next commit, which is what counts.
+            with suppress(Exception):
+                self.check()
+            self._over.wait(TOUCH_S)
+
+
+# -- taking it -----------------------------------------------------------------------------------------------------
+
+
+def take_if_free(folder: Path, *, simulated: bool) -> tuple[ExperimentLog, Turn] | None:
+    """Open the log for driving if nobody drives; raises `LabError` where it cannot be opened or locked."""
+    for _ in range(TRIES):
+        said = stored_fact(folder, FACT)
+        now = Driver.read(said)
+        lock = _locked(folder, now.epoch)
+        if lock is None:
+            return None
+        taken = _take(folder, lock, said, partial(_here, folder, now), simulated=simulated)
+        if taken is not None:
+            return taken
+    return None
+
+
+def take_over(folder: Path, seen: str | None, *, simulated: bool) -> tuple[ExperimentLog, Turn]:
+    """Open the log for driving in the place of a process that sleeps.
+
+    ``seen`` is the driver that a person decided about, as the log had it. Raises `LabBusy` if it is another one by now,
+    if somebody else takes over at this moment, or if the driver sleeps in the middle of a write.
+    """
+    _still(folder, seen)
+    now = Driver.read(seen)
+    lock = _locked(folder, now.epoch + 1)
+    if lock is None:
+        message = f"another process is taking over {folder} from {now} just now; nothing was changed here"
+        raise LabBusy(message)
+    try:
+        taken = _take(folder, lock, seen, partial(_after, now), simulated=simulated, busy_s=WRITE_LOCK_S)
+    except LabError as error:
+        raise _in_a_write(folder, now, error) from error
+    if taken is None:
+        _still(folder, seen)
+        message = f"{folder} could not be taken over from {now}; nothing was changed; try again"
+        raise LabBusy(message)
+    return taken
+
+
+def _take(
+    folder: Path,
+    lock: filelock.FileLock,
+    said: str | None,
+    mine: Callable[[int], Driver],
+    *,
+    simulated: bool,
+    busy_s: float = BUSY_S,
+) -> tuple[ExperimentLog, Turn] | None:
+    """Write down who drives, if nobody else did since: the lock is the turn's from then on, else it is given back.
+
+    ``mine`` is told the number of the last event.
+    """
+    with ExitStack() as undo:
+        undo.callback(lock.release)
+        log = ExperimentLog(folder, simulated=simulated, write=True, busy_s=busy_s)
+        undo.callback(log.close)
+        written = log.swap_fact(FACT, said, lambda last: mine(last).text())
+        if written is None:
+            return None
+        turn = Turn(folder, Driver.read(written), lock, log)
+        undo.pop_all()
+    return log, turn
+
+
+def _here(folder: Path, now: Driver, _last: int) -> Driver:
+    """Return this process as the next driver of an epoch; of those before it, whoever still sleeps."""
+    return Driver.here(now.epoch, tuple(one for one in now.before if is_held(folder, one.epoch)))
+
+
+def _after(asleep: Driver, last: int) -> Driver:
+    """Return this process as the driver of the next epoch."""
+    return Driver.here(asleep.epoch + 1, (*asleep.before, replace(asleep, before=(), last=last)))
+
+
+def _still(folder: Path, seen: str | None) -> None:
+    """Raise `LabBusy` if another process drives than the one that was seen."""
+    said = stored_fact(folder, FACT)
+    if said != seen:
+        raise LabBusy(driven_by(folder, Driver.read(said)))
+
+
+def _in_a_write(folder: Path, now: Driver, error: LabError) -> LabError:
+    if "locked" not in str(error):
+        return error
+    message = (
+        f"{folder} cannot be taken over: {now} seems to sleep in the middle of a write and keeps the log locked; "
+        f"end it (kill -9 {now.pid}), then this one drives; nothing was changed"
+    )
+    return LabBusy(message)
+
+
+def _locked(folder: Path, epoch: int) -> filelock.FileLock | None:
+    """Take the lock of an epoch, if it is free; raises `LabError` where the folder has no locks."""
+    # Not per thread: what one takes, another gives back.
+    lock = filelock.FileLock(_place(folder, epoch), thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        return None
+    except OSError as error:
+        message = f"{folder} cannot be locked for driving: {error.strerror or error}"
+        raise LabError(message) from error
+    return lock
+
+
+def is_held(folder: Path, epoch: int) -> bool:
+    """Tell whether a process holds the lock of an epoch that is over."""
+    if not _place(folder, epoch).exists():
+        return False
+    lock = _locked(folder, epoch)
+    if lock is not None:
+        lock.release()
+    return lock is None
+
+
+def _place(folder: Path, epoch: int) -> Path:
+    return folder / (LOCK if epoch <= 1 else LOCK.replace(".lock", f"-{epoch}.lock"))
+
+
+# -- in words ------------------------------------------------------------------------------------------------------
+
+
+def driven_by(folder: Path, who: Driver) -> str:
+    """Say who drives a folder, and what another process can do."""
+    return f"{folder} is driven by {who.told(folder)}; this one can read, compare and export; {TURN}"
+
+
+def taken_from(folder: Path, who: Driver) -> str:
+    """Say who took a folder over, to the one that it was taken from."""
+    at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(who.since))
+    return (
+        f"{who} took over {folder} at {at}: this one writes and submits nothing more; go on there, or end that process "
+        "and enter the same line here again"
+    )
+
+
+def may_send(who: Driver) -> str:
+    """Say why a task is in doubt that a sleeping process was about to submit."""
+    return (
+        f"{who} was about to submit it and sleeps: it may still send it when it wakes; end that process "
+        f"(kill -9 {who.pid}), then .look_again()"
+    )
+
+
+def _ago(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
