@@ -20,11 +20,11 @@ from .engine.order import Order
 from .engine.run import Run
 from .engine.seen import SeenRun
 from .engine.turn import TURN
-from .errors import InputError, KlingError, OverBudget, ProviderError, SweepError, nearest
+from .errors import InputError, KlingError, ProviderError, nearest
 from .keys import Secret, hidden
 from .log import is_simulated
-from .plan import Money, Plan, Planner, Settings, dollars, usd
-from .request import IMAGE_FIELDS, VideoRequest, digest
+from .plan import SINGLES, Money, Plan, Planner, Settings, confirm, dollars, run_name, stored_sweep, usd
+from .request import IMAGE_FIELDS, VideoRequest
 from .sweep import Point, Sweep
 from .task import ZERO, Task, TaskState
 
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 
     from .views.clip import ClipView
     from .views.compare import Comparison
-
-SINGLES = "generate"
-"""The run that `Lab.generate` keeps its clips in."""
 
 _open: dict[Path, Opened] = {}
 _opening = threading.Lock()
@@ -251,16 +248,16 @@ class Lab:
         engine, chosen = self._driving(), Settings.only(settings)
         plan = self._plan(sweep.points(), chosen)
         order = Order(
-            name=_name(name, plan),
+            name=run_name(name, plan),
             points=plan.points,
-            sweep=_stored(sweep),
+            sweep=stored_sweep(sweep),
             budget=usd("budget", budget),
             fresh=chosen.fresh,
             share=chosen.share,
         )
         before = engine.money(order.name)
         self._check(plan, before.budget if order.budget is None else order.budget, before.committed)
-        _confirm(plan, usd("confirm_above", confirm_above))
+        confirm(plan, usd("confirm_above", confirm_above))
         run = self._handle(engine, order)
         if show:
             from .views import live
@@ -399,41 +396,6 @@ class Lab:
 
 def _path(value: str | Path | None) -> Path | None:
     return None if value is None else Path(value).expanduser()
-
-
-def _name(name: str | None, plan: Plan) -> str:
-    """Return the name of a run; one made from its points is the same every time the cell runs."""
-    if name is None:
-        return "sweep-" + digest([point.identity for point in plan.points])[:6]
-    if not name.strip() or name == SINGLES or len(name) > 100:
-        message = f"name={name!r}: expected a name of 1 to 100 characters other than {SINGLES!r}"
-        raise InputError(message)
-    return name
-
-
-def _stored(sweep: Sweep) -> str:
-    """Return the sweep as TOML to keep with its run, or nothing where it holds bytes, which a file cannot."""
-    try:
-        return sweep.to_toml()
-    except SweepError:
-        return ""
-
-
-def _confirm(plan: Plan, above: Decimal | None) -> None:
-    """Ask a person where the plan costs more than they named; raises `OverBudget` without a yes."""
-    if above is None or plan.high <= above:
-        return
-    question = f"{plan.summary()}. Buy it? Type yes: "
-    try:
-        said = input(question)
-    except Exception:  # noqa: BLE001 - a front end without input raises its own kinds
-        said = ""
-    if said.strip().lower() not in ("y", "yes"):
-        message = (
-            f"the plan costs up to {dollars(plan.high)}, above confirm_above={dollars(above)}, and nobody said yes; "
-            "nothing was bought; raise confirm_above= or plan fewer points"
-        )
-        raise OverBudget(message)
 
 
 def _not_saved(task: Task, held: str | None) -> KlingError:

@@ -4,18 +4,23 @@ from .amounts import Money, dollars, duration, interval, usd
 from .plan import Plan
 from .planner import Planner
 from .points import OFFICIAL, OWN_ID, REUSED, PlannedPoint, Settings
+from .starting import SINGLES, confirm, run_name, stored_sweep
 
 __all__ = [
     "OFFICIAL",
     "OWN_ID",
     "REUSED",
+    "SINGLES",
     "Money",
     "Plan",
     "PlannedPoint",
     "Planner",
     "Settings",
+    "confirm",
     "dollars",
     "duration",
     "interval",
+    "run_name",
+    "stored_sweep",
     "usd",
 ]
