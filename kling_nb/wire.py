@@ -25,7 +25,18 @@ from .answers import failure, read_body, refuse_status
 from .bodies import ReadImage, encoded, filled
 from .dialect import Call, Op, Reply, origin
 from .errors import Doubt, InputError, KlingError, LabBusy, MediaError, NotSent, WireError, nearest
-from .links import Origin, Ready, before_sending, judge, named, onward, peer_judge, refuse_downgrade, without_query
+from .links import (
+    Origin,
+    Ready,
+    before_sending,
+    judge,
+    named,
+    onward,
+    peer_judge,
+    place_of,
+    refuse_downgrade,
+    without_query,
+)
 from .redaction import Redaction, header_secrets
 
 T = TypeVar("T")
@@ -219,13 +230,14 @@ class Wire:
         return self._client_for(call).build_request(call.method, call.url, content=content, headers=own)
 
     async def _fetched(self, call: Call, part: Path, own: Origin | None) -> Received:
-        home, url, headers = own or origin(call.url), call.url, call.headers
+        home, url, headers = own or place_of(call.url), call.url, call.headers
         for _ in range(self._limits.redirects + 1):
-            headers = headers if origin(url) == home else {}
+            where = place_of(url)
+            headers = headers if where == home else {}
             hop = Call(op=Op.CONTENT, method="GET", url=url, headers=headers, redaction=_hiding(call))
-            await judge(origin(url), own, resolve=self._app is None)
+            await judge(where, own, resolve=self._app is None)
             request = self._request(hop, **{"accept-encoding": "identity"})
-            request.extensions["trace"] = peer_judge(origin(url), own, request.url.raw_host.decode("ascii"))
+            request.extensions["trace"] = peer_judge(where, own, request.url.raw_host.decode("ascii"))
             async with aclosing(await self._client_for(hop).send(request, stream=True)) as response:
                 to = onward(url, response.status_code, response.headers)
                 if to is None:

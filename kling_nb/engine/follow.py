@@ -102,7 +102,7 @@ class Follower:
         quiet = now - (member.troubled or task.changed_at or task.accepted_at or now)
         longest = max(STALL_S, STALL_TIMES * self._t.typical_s(task))
         if quiet > longest:
-            why = trouble or "the provider still says it is under way"
+            why = trouble or (status.reason if status else "") or "the provider still says it is under way"
             reason = f"no change for {quiet / 60:.0f} minutes ({why}); it is still looked at every ten minutes"
             await self._book.record(task.id, "stalled", reason=reason, cause="stalled")
             self._leave(task.id)
