@@ -31,7 +31,7 @@ class Buyer:
         """Send the paid call until it is accepted, rejected for good, in doubt, or held back."""
         refused: int | None = None  # the number of a credential that did not do
         while self._may_submit(task, account):
-            await self._clock.sleep(account.gate(task.model).wait_s(self._clock.now()))
+            await self._clock.sleep(account.gate(task.model).wait_s(self._clock.steady()))
             calls = await self._signed(task, account, refused)
             # Nothing may be awaited between this and the intent, which reserves the price: others would fit in too.
             if calls is None or not self._may_submit(task, account):
@@ -104,7 +104,7 @@ class Buyer:
         return await self._faulted(task, account, fault, renew=renew, renewed=renewed), renew
 
     async def _accepted(self, task: Task, account: Account, ticket: Ticket) -> Task:
-        account.gate(task.model).accepted(self._clock.now())
+        account.gate(task.model).accepted(self._clock.steady())
         task = await self._book.record(task.id, "accepted", id=ticket.id, data=dict(ticket.data))
         if task.unwanted:
             self._t.spawn(partial(self.cancel, task.id))
@@ -131,7 +131,7 @@ class Buyer:
             return await self._doubted(task, words)
         if fault.again:
             gate = account.gate(task.model)
-            (gate.full if fault.whose is Whose.FULL else gate.slow)(self._clock.now(), fault.after)
+            (gate.full if fault.whose is Whose.FULL else gate.slow)(self._clock.steady(), fault.after)
             if gate.is_shut:
                 account.held = f"{words}; that for more than an hour: run.resume() tries again"
         elif fault.whose in (Whose.KEY, Whose.BALANCE) and not renew:

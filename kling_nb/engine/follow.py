@@ -31,8 +31,10 @@ class Follower:
         if task.ticket is None:
             return task
         since = task.accepted_at or self._clock.now()
+        changed = self._clock.steadied(task.changed_at or since)
         curve = self._t.learnt.curve(self._t.kind(task), self._t.typical_s(task))
-        member = Member(task.ticket, since, curve, slow=task.state is TaskState.STALLED)
+        slow = task.state is TaskState.STALLED
+        member = Member(task.ticket, self._clock.steadied(since), curve, changed, slow=slow)
         await self._watch(account).follow(task, member)
         return self._book.tasks[task.id]
 
@@ -48,7 +50,7 @@ class Follower:
         """Tell whether a check said what the one before did, and not for so long that the task has stalled."""
         if trouble or member.troubled is not None or self._book.tasks[task_id].state.is_final:
             return False
-        return _said(status) == member.said and self._clock.now() < member.stalls_at
+        return _said(status) == member.said and self._clock.steady() < member.stalls_at
 
     async def learn(self, member: Member, task_id: str, status: Status | None, trouble: str) -> bool:
         """Note what a check said of a task; answers whether to go on watching."""
@@ -57,18 +59,17 @@ class Follower:
             return False
         match status.phase if status else None:
             case Phase.DONE:
-                await self._done(task, status)
+                await self._done(member, task, status)
             case Phase.FAILED | Phase.CANCELLED:
                 await self._ended(task, status)
             case _:
                 return await self._no_end_yet(member, task, status, trouble)
         return False
 
-    async def _done(self, task: Task, status: Status | None) -> None:
+    async def _done(self, member: Member, task: Task, status: Status | None) -> None:
         if status is None or status.asset is None:
             return
-        now = self._clock.now()
-        self._t.learnt.saw(self._t.kind(task), now - (task.accepted_at or now))
+        self._t.learnt.saw(self._t.kind(task), self._clock.steady() - member.since)
         await self._book.record(task.id, "ready", asset=asset_data(status.asset), **_cost_data(status.cost))
 
     async def _ended(self, task: Task, status: Status | None) -> None:
@@ -89,7 +90,7 @@ class Follower:
     async def _no_end_yet(self, member: Member, task: Task, status: Status | None, trouble: str) -> bool:
         if task.state is TaskState.STALLED:
             return True
-        now = self._clock.now()
+        now, before = self._clock.steady(), task.changed_at
         if status is not None and _is_news(task, status):
             task = await self._book.record(task.id, "status", state=status.phase.value, reason=status.reason)
         elif trouble and member.troubled is None:
@@ -98,8 +99,9 @@ class Follower:
             )
         # Silence counts from the last change; while nobody answers, from the first question that failed: a laptop
         # that wakes before its network does has no stalled tasks.
+        member.changed = member.changed if task.changed_at == before else now
         member.troubled = (member.troubled or now) if trouble else None
-        quiet = now - (member.troubled or task.changed_at or task.accepted_at or now)
+        quiet = now - (member.troubled or member.changed)
         longest = max(STALL_S, STALL_TIMES * self._t.typical_s(task))
         if quiet > longest:
             why = trouble or (status.reason if status else "") or "the provider still says it is under way"

@@ -18,7 +18,7 @@ class Gate:
 
     It shrinks to what was accepted when the provider says "too many tasks", and grows by one for each full round
     of accepted submits, past the start value too, but not past what was refused within the last ten minutes.
-    Belongs to one event loop. Times are the engine's Unix seconds.
+    Belongs to one event loop. Times are the engine's `steady` seconds.
     """
 
     def __init__(self, slots: int) -> None:

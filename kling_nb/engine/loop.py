@@ -22,17 +22,29 @@ BEAT_S = 0.02  # a commit syncs the disk: fifty a second are enough for any numb
 class Clock:
     """Real time, run faster by ``speed``. `now` is Unix seconds; every wait of the engine goes through `sleep`.
 
+    What is measured, such as an age or a silence, is measured by `steady`: the machine's clock may be set at any
+    moment, by a person or from the net, and a laptop that wakes has lost no patience.
+
     HTTP timeouts and token lifetimes are not the engine's waits: they stay real.
     """
 
     def __init__(self, speed: float = 1.0) -> None:
         self.speed = speed
         self._start = time.time()
+        self._began = time.monotonic()
         self._beaten = 0.0
 
     def now(self) -> float:
-        """Return the engine's time, in Unix seconds."""
+        """Return the engine's time, in Unix seconds: what the log is stamped with."""
         return self._start + (time.time() - self._start) * self.speed
+
+    def steady(self) -> float:
+        """Return seconds that only ever pass, counted from any moment; while the machine sleeps they may stand still."""
+        return (time.monotonic() - self._began) * self.speed
+
+    def steadied(self, at: float) -> float:
+        """Return in `steady` seconds when something was that is stamped with `now`; at the latest it is now."""
+        return min(self.steady(), at - (self.now() - self.steady()))
 
     def token_now(self) -> float:
         """Return the time that credentials are signed with, in Unix seconds."""
@@ -79,6 +91,10 @@ class VirtualClock(Clock):
     def now(self) -> float:
         """Return virtual Unix seconds, to the millisecond."""
         return round(self._epoch + self.time, 3)
+
+    def steady(self) -> float:
+        """Return virtual time: nobody sets it."""
+        return self.now()
 
     def token_now(self) -> float:
         """Return virtual time: the embedded simulator reads the same clock."""

@@ -21,6 +21,7 @@ CAP_S = 100.0
 LATEST_S = 600.0  # a stalled task is still looked at this often
 PRIOR_WEIGHT = 5
 SIGMA_WEIGHT = 20
+LONGEST_S = 86_400.0
 LATELY = 100  # tasks of a kind that the curve is made of
 STEPS = 16
 GRAINS = 64  # ages that are told apart, to a median
@@ -102,8 +103,8 @@ class Learnt:
         self._curves: dict[tuple[tuple[str, ...], float], Curve] = {}
 
     def saw(self, kind: tuple[str, ...], seconds: float) -> None:
-        """Learn from one finished task."""
-        if seconds > 0:
+        """Learn from one finished task; one that took a day is a clock that was set, or a machine that slept."""
+        if 0 < seconds < LONGEST_S:
             self._seen.setdefault(kind, deque(maxlen=LATELY)).append(math.log(seconds))
             self._curves = {key: curve for key, curve in self._curves.items() if key[0] != kind}
 

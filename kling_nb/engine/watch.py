@@ -21,15 +21,19 @@ Spawn = Callable[[Callable[[], Awaitable[None]]], object]
 
 @dataclass
 class Member:
-    """A watched task: its ticket, when it was accepted, how long its kind takes, when the provider last said news."""
+    """A watched task: its ticket, when it was accepted, how long its kind takes, when the provider last said news.
+
+    Moments are in the clock's `steady` seconds.
+    """
 
     ticket: Ticket
     since: float
     curve: Curve
+    changed: float  # when the provider last said that it went on
     slow: bool = False
-    troubled: float | None = None  # since when it could not be asked about, in Unix seconds
+    troubled: float | None = None  # since when it could not be asked about
     said: tuple[str, str] | None = None  # phase and reason of the last check
-    stalls_at: float = 0.0  # when the same answer again would be too long a silence, in Unix seconds
+    stalls_at: float = 0.0  # when the same answer again would be too long a silence
     failed: Exception | None = None  # why the watch ended before it did
     done: anyio.Event = field(default_factory=anyio.Event)
 
@@ -91,12 +95,12 @@ class Watch:
 
     async def _wait(self, failures: int) -> None:
         self._woken = anyio.Event()
-        begun = now = self._clock.now()
+        begun = now = self._clock.steady()
         while (left := begun + self._delay(now, failures) - now) > 0:
             await self._clock.sleep_or(left, self._woken)
             if not self._woken.is_set():
                 return
-            self._woken, now = anyio.Event(), self._clock.now()
+            self._woken, now = anyio.Event(), self._clock.steady()
 
     def _delay(self, now: float, failures: int) -> float:
         if failures:
