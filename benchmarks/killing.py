@@ -176,7 +176,7 @@ class Killer:
             tasks = lab.log.read_tasks()
             wrong += misfiled(lab, tasks)
         sum_ = reckoned(self.one, tasks, asked(prompts))
-        return Reckoning(len(points), sum_.ledger, sum_.log, sum_.lost, sum_.duplicated, wrong)
+        return Reckoning(len(points), sum_.ledger, sum_.log, sum_.lost, sum_.duplicated, wrong + sum_.wrong)
 
 
 def logged(folder: Path) -> list[Task]:

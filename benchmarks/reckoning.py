@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 
 from kling_nb import Lab
+from kling_nb.simulator.store import Task as Charged
 from kling_nb.task import Task, TaskState
 
 from .played import Played
@@ -43,18 +45,31 @@ def reckoned(one: Played, tasks: Sequence[Task], prompts: Iterable[str]) -> Reck
     """Compare what the simulator charged for some prompts with what a log holds of them.
 
     A charge is lost that no task of the log names, and duplicated that is one more for the same prompt at the same
-    provider. What counts as a charge on both sides is a task that was accepted, whether or not it is refunded later.
+    provider. What counts as a charge on both sides is a task that was accepted, whether or not it is refunded later;
+    at each provider the charges have to be the same sum.
     """
     asked = set(prompts)
     orders = [order for order in one.orders() if order.prompt in asked]
+    accepted = [task for task in tasks if task.ticket is not None]
     known = {(task.provider, task.ticket.id) for task in tasks if task.ticket is not None}
     bought = Counter((order.provider, order.prompt) for order in orders)
     return Reckoning(
         ledger=len(orders),
-        log=sum(task.ticket is not None for task in tasks),
+        log=len(accepted),
         lost=sum((order.provider, order.id) not in known for order in orders),
         duplicated=sum(bought.values()) - len(bought),
+        wrong=unequal(orders, accepted),
     )
+
+
+def unequal(orders: Sequence[Charged], tasks: Sequence[Task]) -> list[str]:
+    """Say in words at which provider the ledger's charges and the log's are not the same sum, to the cent."""
+    sums: dict[str, list[Decimal]] = defaultdict(lambda: [Decimal(0), Decimal(0)])
+    for order in orders:
+        sums[order.provider][0] += Decimal(order.usd)
+    for task in tasks:
+        sums[task.provider][1] += task.price
+    return [f"{name}: {a} USD in the ledger, {b} in the log" for name, (a, b) in sums.items() if a != b]
 
 
 def misfiled(lab: Lab, tasks: Sequence[Task]) -> list[str]:

@@ -229,7 +229,7 @@ class Wave:
         wrong += self._amiss(runs, decided=True)
         tasks = lab.log.read_tasks()
         sum_ = reckoned(world, tasks, {prompt for _, prompt in self._met})
-        return replace(sum_, points=len(self._met), wrong=wrong + misfiled(lab, tasks))
+        return replace(sum_, points=len(self._met), wrong=wrong + sum_.wrong + misfiled(lab, tasks))
 
     def _amiss(self, runs: Sequence[Run], *, decided: bool = False) -> list[str]:
         """Say in words which point did not end as it has to, or without a reason for a person."""

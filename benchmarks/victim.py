@@ -57,7 +57,7 @@ def go_on(lab: kn.Lab, prompts: list[str], *, resume: bool) -> list[kn.Run]:
     return [
         lab.run(name).resume()
         if name in known
-        else lab.start(sweep(name, prompts), name=name, show=False, assume_price=1)
+        else lab.start(sweep(name, prompts), name=name, show=False, assume_price="official")
         for name in AXES
     ]
 
@@ -177,7 +177,7 @@ def born(given: dict[str, Any]) -> None:
 def warm() -> None:
     """Import and read what opening and planning need, so that no victim has to."""
     with tempfile.TemporaryDirectory() as place, kn.Lab(place) as lab:
-        lab.plan(sweep("sweep", ["nothing"]), assume_price=1)
+        lab.plan(sweep("sweep", ["nothing"]), assume_price="official")
     library()
 
 
