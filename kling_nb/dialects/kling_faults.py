@@ -60,9 +60,11 @@ def judge_code(call: Call, reply: Reply) -> Fault | None:
 def kling_fault(code: int, message: str, reply: Reply) -> Fault:
     """Return the fault that one of `FAULTS` means, with the provider's words."""
     whose, again, rejected = FAULTS[code]
+    # A token says from when until when it holds, by the clock of whoever signed it.
+    hint = "; is this machine's clock right?" if code in RENEWABLE else ""
     return Fault(
         whose=whose,
-        message=message,
+        message=message + hint,
         code=str(code),
         again=again,
         after=reply.retry_after,

@@ -6,6 +6,7 @@ import asyncio
 import atexit
 import contextlib
 import math
+import os
 import selectors
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -13,6 +14,8 @@ from typing import Any, TypeVar
 
 import anyio
 from anyio.from_thread import start_blocking_portal
+
+from ..errors import LabError
 
 T = TypeVar("T")
 
@@ -160,10 +163,12 @@ class _JumpingSelector(selectors.DefaultSelector):
 class Loop:
     """The engine's thread. Its methods may be called from any other thread.
 
-    The thread is a daemon and is closed at the interpreter's exit: leaving it detaches, it never cancels.
+    The thread is a daemon and is closed at the interpreter's exit: leaving it detaches, it never cancels. A fork of
+    the process has no such thread: there every call raises `LabError`, and closing does nothing.
     """
 
     def __init__(self, clock: Clock) -> None:
+        self._process = os.getpid()
         self._stack = contextlib.ExitStack()
         options = {"loop_factory": clock.new_loop}
         portal = start_blocking_portal(backend="asyncio", backend_options=options, name="kling_nb engine")
@@ -173,7 +178,17 @@ class Loop:
 
     def call(self, work: Callable[..., Awaitable[T]], *args: Any) -> T:
         """Run a coroutine function on the engine's thread and return its result."""
+        if self._is_elsewhere:
+            message = (
+                f"this lab was opened by process {self._process}, of which this one is a fork, and is driven there; "
+                "here it can be read: start, pause and cancel there"
+            )
+            raise LabError(message)
         return self._portal.call(work, *args)
+
+    @property
+    def _is_elsewhere(self) -> bool:
+        return os.getpid() != self._process
 
     def start(self, work: Callable[..., Awaitable[Any]], *args: Any) -> None:
         """Start a coroutine function on the engine's thread; its failure is its own affair."""
@@ -187,6 +202,8 @@ class Loop:
     def close(self) -> None:
         """Stop the thread; what was under way is left as the log says."""
         atexit.unregister(self.close)
+        if self._is_elsewhere:
+            return
         # Left to itself the portal waits for what runs on it, which is everything: the interpreter would never exit.
         with contextlib.suppress(RuntimeError):
             self._portal.call(self._portal.stop, True)  # noqa: FBT003 - anyio's own signature
