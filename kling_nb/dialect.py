@@ -17,11 +17,12 @@ from types import MappingProxyType
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from .costs import Cost
 from .errors import KlingError
 from .offer import Loss, Offer, Provider
 from .redaction import NOTHING, Redaction
 from .request import VideoRequest
-from .task import Cost, Ticket
+from .task import Ticket
 
 
 class Op(StrEnum):

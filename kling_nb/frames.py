@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 import pandas as pd
 
-from .errors import InputError
-from .task import date_of
+from .costs import cost_data
+from .spending import SUMS, spending
 
 if TYPE_CHECKING:
     from .task import Task
@@ -39,6 +39,7 @@ POINT_COLUMNS: Mapping[str, str] = {
     "spent_usd": "Float64",
     "cost_amount": "string",
     "cost_unit": "string",
+    "cost_figures": "string",
     "remote_id": "string",
     "clip": "string",
     "sha256": "string",
@@ -65,8 +66,9 @@ POINT_COLUMNS: Mapping[str, str] = {
 }
 """Columns of `lab.df()` and their dtypes, in order. ``var_<name>`` columns stand after ``template``.
 
-``estimate_usd`` is the upper estimate; ``cost_usd`` is what the provider charged where it says so; ``spent_usd`` is
-what counts as spent: the charge, else the estimate, for failed tasks too unless they are known to be free; ``request`` and
+``estimate_usd`` is the upper estimate; ``cost_usd`` is what the provider charged where it says so, ``cost_amount`` and
+``cost_unit`` are that in its own terms, and ``cost_figures`` is JSON of every amount that it told; ``spent_usd`` is what
+counts as spent: the charge, else the estimate, for failed tasks too unless they are known to be free; ``request`` and
 ``call`` are JSON: the canonical request, and method, URL and body as sent, without secrets and with images by hash.
 """
 
@@ -125,9 +127,6 @@ def events_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return _typed([{**row, "at": _when(row["at"])} for row in rows], dtypes)
 
 
-SPENDING_BY = ("day", "provider", "model", "run")
-
-
 def runs_frame(rows: Sequence[tuple[_Run, Sequence[Task], Sequence[Task]]]) -> pd.DataFrame:
     """Return one row a run from its row, the tasks that serve its points, and all that it bought or means to."""
     return table([_run_record(run, served, own) for run, served, own in rows], RUN_COLUMNS)
@@ -163,33 +162,11 @@ def _run_record(run: _Run, tasks: Sequence[Task], own: Sequence[Task]) -> dict[s
 
 
 def spending_frame(tasks: Iterable[Task], by: Sequence[str]) -> pd.DataFrame:
-    """Return clips, money spent, estimated, charged by the provider's word, and still reserved, grouped and summed.
+    """Return what tasks cost, grouped and summed, with the columns of `spending.SUMS`.
 
     Raises `InputError` for a name that spending cannot be grouped by.
     """
-    for name in by or ("nothing",):
-        if name not in SPENDING_BY:
-            message = f"spending goes by {', '.join(SPENDING_BY)}; got {name!r}"
-            raise InputError(message)
-    frame = table([_money(task) for task in tasks if task.submitted_at is not None], (*SPENDING_BY, *MONEY))
-    return frame.groupby(list(by), dropna=False, as_index=False)[list(MONEY)].sum()
-
-
-MONEY = ("tasks", "spent_usd", "estimate_usd", "charged_usd", "reserved_usd")
-
-
-def _money(task: Task) -> dict[str, Any]:
-    return {
-        "day": None if task.day is None else date_of(task.day),
-        "provider": task.provider,
-        "model": task.model,
-        "run": task.run,
-        "tasks": 1,
-        "spent_usd": float(task.spent),
-        "estimate_usd": _float(task.estimate_high) or 0.0,
-        "charged_usd": (_float(task.cost.usd) or 0.0) if task.cost else 0.0,
-        "reserved_usd": float(task.reserved),
-    }
+    return table(spending(tasks, by), (*by, *SUMS))
 
 
 def is_frame(value: object) -> TypeGuard[pd.DataFrame]:
@@ -253,6 +230,7 @@ def _task_record(task: Task) -> dict[str, Any]:
         "spent_usd": float(task.spent),
         "cost_amount": str(task.cost.amount) if task.cost else None,
         "cost_unit": task.cost.unit if task.cost else None,
+        "cost_figures": _json(cost_data(task.cost)["figures"]) if task.cost else None,
         "remote_id": task.ticket.id if task.ticket else None,
         "rating": task.rating,
         "note": task.note,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+from .costs import Cost, cost_from, day_of
+
 ZERO = Decimal(0)
-DAY_S = 86_400
 
 
 class TaskState(StrEnum):
@@ -59,15 +59,6 @@ class Ticket:
 
     id: str
     data: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """A charge as the provider gave it, and as USD where its unit converts."""
-
-    amount: Decimal
-    unit: str
-    usd: Decimal | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -182,16 +173,6 @@ class Task:
         return new
 
 
-def day_of(at: float) -> int:
-    """Return the day of a time in Unix seconds: days since 1970-01-01, each from midnight to midnight UTC."""
-    return int(at // DAY_S)
-
-
-def date_of(day: int) -> date:
-    """Return the date of a day that `day_of` counted."""
-    return date(1970, 1, 1) + timedelta(days=day)
-
-
 Fields = dict[str, Any]
 
 
@@ -249,12 +230,6 @@ def _saved(_: Task, event: Event) -> Fields:
 def _cost(event: Event) -> Fields:
     cost = event.data.get("cost")
     return {"cost": cost_from(cost)} if cost else {}
-
-
-def cost_from(value: Mapping[str, Any]) -> Cost:
-    """Read a `Cost` from plain JSON, in which Decimals are text."""
-    usd = value.get("usd")
-    return Cost(Decimal(str(value["amount"])), str(value["unit"]), None if usd is None else Decimal(str(usd)))
 
 
 def _adopted(_: Task, event: Event) -> Fields:

@@ -10,9 +10,10 @@ import pytest
 from labs import Open, start, sweep
 
 from kling_nb import frames
+from kling_nb.costs import Cost
 from kling_nb.errors import InputError
 from kling_nb.log import PointRow, RunRow
-from kling_nb.task import Clip, Cost, Task, TaskState, Ticket
+from kling_nb.task import Clip, Task, TaskState, Ticket
 
 AT = 1_767_225_600.125
 CLIP = Clip(

@@ -19,9 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from labs import Open, ledger, listen, start, sweep
 
+from kling_nb.costs import Cost
 from kling_nb.errors import KlingError, LabError, LabMode, LogTooNew
 from kling_nb.log import ExperimentLog, PointRow, RunRow, is_simulated, task_from, task_row
-from kling_nb.task import Clip, Cost, Event, Task, TaskState, Ticket
+from kling_nb.task import Clip, Event, Task, TaskState, Ticket
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 scalars = (

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
+from ..costs import Cost
 from ..dialect import Asset, Call, Phase, Reply, Status, Unreadable, Whose
-from ..task import Cost
 from .reading import amount_from, dig, link_from, whose_failure, words_from
 
 GONE = frozenset({404, 410})
@@ -118,7 +119,7 @@ def _failed(reason: str, kind: str, *, charged: bool | None = None) -> Status:
 
 def _cost(reply: Reply) -> Cost | None:
     units = amount_from(reply.headers.get("x-fal-billable-units"))
-    return None if units is None else Cost(units, "billable units")
+    return None if units is None else Cost(units, "billable units", None, MappingProxyType({"billable units": units}))
 
 
 def body_of(reply: Reply) -> Any:

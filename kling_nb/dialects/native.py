@@ -15,14 +15,27 @@ from typing import Any
 
 import jwt
 
+from ..costs import Cost
 from ..dialect import Asset, Call, Credential, Encoded, Fault, Op, Phase, Reply, Status, join, path_under
 from ..errors import InputError
 from ..offer import Knob, Offer, Provider
 from ..request import CAMERA_AXES, CameraControl, Shot, VideoRequest
 from ..spelling import image_value, spell
-from ..task import Cost, Ticket
+from ..task import Ticket
 from .kling_faults import MISSING, judge_code
-from .reading import NO_LINK, amount_from, code_of, dig, id_from, link_from, phase_of, step, whose_failure, words_from
+from .reading import (
+    DEDUCTIONS,
+    NO_LINK,
+    code_of,
+    dig,
+    figures_in,
+    id_from,
+    link_from,
+    phase_of,
+    step,
+    whose_failure,
+    words_from,
+)
 
 TOKEN_LIFE_S = 1800
 CLOCK_SKEW_S = 5
@@ -122,9 +135,15 @@ class Native:
         return Status(phase=Phase.DONE, asset=Asset(url=url), cost=self._cost(data))
 
     def _cost(self, data: Any) -> Cost | None:
-        """Read ``final_unit_deduction`` (a string; since 2026-01-23); a unit has a list price in USD."""
-        units = amount_from(dig(data, "final_unit_deduction"))
-        return None if units is None else unit_cost(units, self._provider)
+        """Read the deductions, which are strings: of units, which have a list price in USD, else of the balance.
+
+        Units since 2026-01-23, the balance on the pages of 2026-09, which do not name its currency.
+        """
+        told = figures_in(data, DEDUCTIONS)
+        units, quota = told.get("units"), told.get("balance")
+        if units is None or (quota and not units):
+            return None if quota is None else Cost(quota, "balance", None, told)
+        return replace(unit_cost(units, self._provider), figures=told)
 
     def find(self, own_id: str, call: Mapping[str, Any]) -> Generator[Call, Reply, Ticket | None]:
         """Look up by ``external_task_id``, which the single query takes in the task id's place.

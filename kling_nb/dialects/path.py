@@ -17,15 +17,28 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from ..costs import Cost
 from ..dialect import Asset, Call, Credential, Encoded, Fault, Op, Phase, Reply, Status, join, path_under
 from ..errors import InputError
 from ..offer import Change, Knob, Loss, Offer, Provider
 from ..request import Shot, VideoRequest
 from ..spelling import Spelled, spell
-from ..task import Cost, Ticket
+from ..task import Ticket
 from .kling_faults import judge_code
 from .native import ACCEPT, SPELLINGS, unit_cost
-from .reading import NO_LINK, amount_from, code_of, dig, id_from, link_from, phase_of, step, whose_failure, words_from
+from .reading import (
+    NO_LINK,
+    amount_from,
+    code_of,
+    dig,
+    figures_in,
+    id_from,
+    link_from,
+    phase_of,
+    step,
+    whose_failure,
+    words_from,
+)
 
 IDS_MOST = 100
 """Ids in one address, which stays at about two thousand characters so."""
@@ -144,6 +157,17 @@ def _id(item: Any) -> str:
 
 def _cost(billing: Any, provider: Provider) -> Cost | None:
     """Add up the entries of ``billing``; `None` where one cannot be read, since part of a sum is no sum."""
+    cost = _sum(billing, provider)
+    return None if cost is None else replace(cost, figures=_figures(billing))
+
+
+def _figures(billing: Any) -> Mapping[str, Decimal]:
+    """Return the amount of every entry, and its list price, under the entry's number."""
+    named = {f"{name} {n}": (n, name) for n in range(len(_listed(billing))) for name in ("amount", "list_price")}
+    return figures_in(billing, named)
+
+
+def _sum(billing: Any, provider: Provider) -> Cost | None:
     charges = [_charge(item, provider) for item in _listed(billing)]
     known = [charge for charge in charges if charge is not None]
     if not known or len(known) < len(charges):

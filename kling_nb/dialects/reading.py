@@ -148,6 +148,22 @@ def amount_from(value: Any) -> Decimal | None:
     return amount if amount.is_finite() and 0 <= amount <= CHARGE_MOST and _is_plain(amount) else None
 
 
+DEDUCTIONS: Mapping[str, tuple[str | int, ...]] = MappingProxyType(
+    {
+        "units": ("final_unit_deduction",),
+        "balance": ("final_balance_deduction", "quota"),
+        "list price": ("final_balance_deduction", "list_price"),
+    }
+)
+"""Where a task of Kling's says what it cost (kling.ai document-api, read 2026-09)."""
+
+
+def figures_in(item: Any, paths: Mapping[str, tuple[str | int, ...]]) -> Mapping[str, Decimal]:
+    """Return the amounts that stand at some paths, by name; what is none is left out."""
+    told = {name: amount_from(dig(item, *path)) for name, path in paths.items()}
+    return MappingProxyType({name: amount for name, amount in told.items() if amount is not None})
+
+
 def _is_plain(amount: Decimal) -> bool:
     """Tell whether an amount can be written out: ``0E+999999999`` is finite, and a gigabyte of zeros."""
     return abs(int(amount.as_tuple().exponent)) <= DIGITS_MOST

@@ -17,9 +17,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from ..costs import Cost
 from ..dialect import Asset, Phase, Reply, Status, origin
-from ..task import Cost
-from .reading import NO_LINK, amount_from, dig, id_from, link_from, phase_of, whose_failure, words_from
+from .reading import DEDUCTIONS, NO_LINK, dig, figures_in, id_from, link_from, phase_of, whose_failure, words_from
 
 LINKS: tuple[tuple[str | int, ...], ...] = (
     ("result_url",),
@@ -118,8 +118,7 @@ def _is_own(link: str, base_url: str) -> bool:
 
 
 def _cost(task: Mapping[str, Any]) -> Cost | None:
-    """Read new-api's ``quota`` or the units that Kling deducted; neither converts to what the relay charges in USD."""
-    quota, units = amount_from(dig(task, "quota")), amount_from(dig(task, "final_unit_deduction"))
-    if quota is not None:
-        return Cost(quota, "quota")
-    return None if units is None else Cost(units, "units")
+    """Read new-api's ``quota``, else what Kling deducted; none of it converts to what the relay charges in USD."""
+    told = figures_in(task, {"quota": ("quota",), **DEDUCTIONS})
+    charges = (name for name in ("quota", "units", "balance") if name in told)
+    return next((Cost(told[name], name, None, told) for name in charges), None)

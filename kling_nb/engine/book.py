@@ -8,9 +8,10 @@ from typing import Any
 
 import anyio
 
+from ..costs import day_of
 from ..log import ExperimentLog
 from ..plan import Money
-from ..task import ZERO, Event, Task, day_of
+from ..task import ZERO, Event, Task
 from .loop import Clock
 
 Listener = Callable[[Event, Task], None]

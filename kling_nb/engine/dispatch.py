@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 import anyio
 from anyio.abc import TaskGroup
 
+from ..costs import date_of
 from ..errors import KlingError, LabBusy
 from ..plan import Money
-from ..task import Event, Task, TaskState, date_of
+from ..task import Event, Task, TaskState
 from .account import Accounts
 from .book import Book
 from .control import Control, Controls

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..costs import Cost, cost_data
 from ..dialect import Asset, Phase, Status, Whose
-from ..task import Cost, Task, TaskState
+from ..task import Task, TaskState
 from .account import Account
 from .told import told_of_task
 from .tools import Tools
@@ -129,7 +130,4 @@ def asset_data(asset: Asset) -> dict[str, Any]:
 
 
 def _cost_data(cost: Cost | None) -> Mapping[str, Any]:
-    if cost is None:
-        return {}
-    usd = None if cost.usd is None else str(cost.usd)
-    return {"cost": {"amount": str(cost.amount), "unit": cost.unit, "usd": usd}}
+    return {} if cost is None else {"cost": cost_data(cost)}

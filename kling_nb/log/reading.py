@@ -12,7 +12,8 @@ from urllib.parse import quote
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
-from ..task import DAY_S, Task, TaskState
+from ..costs import DAY_S
+from ..task import Task, TaskState
 from .rows import PointRow, RunRow, point_from, run_from, task_from
 from .schema import EVENTS, META, POINTS, RUNS, TASKS
 

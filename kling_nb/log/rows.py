@@ -9,7 +9,8 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
-from ..task import Clip, Cost, Task, TaskState, Ticket
+from ..costs import Cost, cost_data, cost_from
+from ..task import Clip, Task, TaskState, Ticket
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +64,7 @@ def task_from(row: Mapping[str, Any]) -> Task:
     values["charged"] = None if values["charged"] is None else bool(values["charged"])
     values["asset"] = _frozen(values["asset"])
     values["ticket"] = _ticket_from(_load(values["ticket"]))
-    values["cost"] = _cost_from(_load(values["cost"]))
+    values["cost"] = None if values["cost"] is None else cost_from(_load(values["cost"]))
     values["clip"] = _clip_from(_load(values["clip"]))
     return Task(**values)
 
@@ -75,7 +76,7 @@ def _record_text(value: Any) -> str | None:
         case Ticket():
             return text({"id": value.id, "data": dict(value.data)})
         case Cost():
-            return text({"amount": str(value.amount), "unit": value.unit, "usd": decimal_text(value.usd)})
+            return text(cost_data(value))
         case Clip():
             return text({name: getattr(value, name) for name in CLIP_FIELDS})
         case _:
@@ -84,10 +85,6 @@ def _record_text(value: Any) -> str | None:
 
 def _ticket_from(value: Any) -> Ticket | None:
     return None if value is None else Ticket(value["id"], MappingProxyType(value["data"]))
-
-
-def _cost_from(value: Any) -> Cost | None:
-    return None if value is None else Cost(Decimal(value["amount"]), value["unit"], _decimal(value["usd"]))
 
 
 def _clip_from(value: Any) -> Clip | None:

@@ -17,8 +17,9 @@ from driving import CATALOG, OWN_ID, Faulty, bound, hold, provider_of
 from test_contract import KEYS
 
 from kling_nb import dialects
+from kling_nb.costs import Cost
 from kling_nb.dialect import Call, Dialect, Fault, Op, Reply, Status, Unreadable
-from kling_nb.task import Cost, Ticket
+from kling_nb.task import Ticket
 
 FOLDER = Path(__file__).parent.parent / "replies"
 FILES = sorted(FOLDER.glob("*/*.json"))

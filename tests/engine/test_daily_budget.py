@@ -11,9 +11,10 @@ from labs import PRICE, Open, ledger, start, sweep, until_later
 
 import kling_nb as kn
 from kling_nb.cli import SAVED, UNSAVED, main
-from kling_nb.engine.opening import EPOCH, LOCK
+from kling_nb.costs import DAY_S
+from kling_nb.engine.opening import EPOCH
+from kling_nb.engine.turn import LOCK
 from kling_nb.errors import InputError, KlingError, LabBusy, OverBudget
-from kling_nb.task import DAY_S
 
 ONE = PRICE["kling"]
 THREE = sweep("a", "b", "c")

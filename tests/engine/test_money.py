@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from decimal import Decimal
 
+import pandas as pd
 import pytest
 from labs import PRICE, Open, in_state, ledger, listen, start, sweep, until
 
@@ -14,6 +16,7 @@ from kling_nb.task import Event, Task
 
 FAILS = "a crowd #sim:risk-control"
 ONE = PRICE["kling"]
+LESS = {"amount": "0.25", "unit": "USD", "usd": "0.25"}
 
 
 def watched(lab: kn.Lab, name: str, budget: Decimal) -> list[Decimal]:
@@ -171,6 +174,61 @@ def test_spending_agrees_with_the_ledger(simulated: Open) -> None:
         own = float(sum(charge.usd for charge in ledger(lab) if charge.provider == provider))
         assert own == pytest.approx(by_provider[provider])
     assert charged == pytest.approx(lab.runs()["spent_usd"].sum())
+
+
+TOLD = {
+    "kling": ("2.5", "units", 0.35, {"units": "2.5", "balance": "0.35", "list price": "0.35"}),
+    "fal": ("5", "billable units", None, {"billable units": "5"}),
+    "openroute": ("175000", "quota", None, {"quota": "175000"}),
+    "relay": ("2.5", "units", None, {"units": "2.5", "balance": "0.35", "list price": "0.35"}),
+    "quickrouter": None,
+    "quickrouter-fal": None,
+    "chanjing": None,
+}
+"""What each provider tells of a clip's cost: amount, unit, USD, and every figure; three tell nothing on any page."""
+
+
+@pytest.mark.parametrize("provider", TOLD)
+def test_what_a_provider_says_it_charged_stands_beside_the_estimate(simulated: Open, provider: str) -> None:
+    """The provider's own figures are in the task's row and survive opening; spending shows them, and the difference."""
+    lab = simulated()
+    start(lab, sweep("a", provider=provider, mode="pro"), assume_price="0.40", name="a").wait()
+    lab.close()
+    lab = simulated()
+    row, spent = lab.log.tasks().iloc[0], lab.spending("provider").iloc[0]
+    estimate = 0.35 if provider in ("kling", "fal") else 0.4
+    assert estimate == row["estimate_usd"] == spent["estimate_usd"]
+    amount, unit, usd, figures = TOLD[provider] or (None, None, None, None)
+    read = [
+        None if pd.isna(value) else value for value in row[["cost_amount", "cost_unit", "cost_usd", "cost_figures"]]
+    ]
+    assert [amount, unit, usd] == read[:3]
+    assert figures == (read[3] and json.loads(read[3]))
+    sums = [None if pd.isna(value) else value for value in spent[["charged_usd", "difference_usd"]]]
+    assert [usd, None if usd is None else 0.0] == sums
+    assert (f"{amount} {unit}" if amount and usd is None else "") == spent["charged_other"]
+
+
+def test_every_entry_of_a_bill_is_kept(simulated: Open) -> None:
+    """Kling's path API bills in entries, each with its list price."""
+    lab = simulated()
+    start(lab, sweep("a", model="kling-3.0-turbo")).wait()
+    row = lab.log.tasks().iloc[0]
+    assert ("0.56", "USD", 0.56) == tuple(row[["cost_amount", "cost_unit", "cost_usd"]])
+    assert {"amount 0": "0.56", "list_price 0": "0.56"} == json.loads(row["cost_figures"])
+
+
+def test_spending_shows_the_difference(simulated: Open) -> None:
+    """Where a provider charges other than what was estimated, the difference is of the tasks that it told of alone."""
+    lab = simulated()
+    start(lab, sweep("a", "b #sim:stall", model="kling-v1-6", mode="std"), name="one").wait()
+    start(lab, sweep("c", provider="fal"), name="two").wait()
+    lab._opened.driving().record(lab.run("one").tasks[0].id, "charged", cost=LESS)
+    row = lab.spending("provider").set_index("provider").loc["kling"]
+    assert (0.56, 0.25, -0.03) == tuple(
+        round(row[name], 9) for name in ("estimate_usd", "charged_usd", "difference_usd")
+    )
+    assert (0.25, 0.28) == (row["spent_usd"], row["reserved_usd"])
 
 
 def test_a_lab_that_bought_nothing_spent_nothing(simulated: Open) -> None:

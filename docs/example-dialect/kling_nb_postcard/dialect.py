@@ -11,13 +11,14 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from kling_nb.costs import Cost
 from kling_nb.dialect import Asset, Call, Credential, Encoded, Fault, Op, Phase, Reply, Status, Unreadable, Whose, join
 from kling_nb.dialects.reading import amount_from, fault_by_status, id_from, link_from, step, unreadable, words_from
 from kling_nb.errors import InputError
 from kling_nb.offer import Offer, Provider
 from kling_nb.request import VideoRequest
 from kling_nb.spelling import spell  # fmt: skip
-from kling_nb.task import Cost, Ticket
+from kling_nb.task import Ticket
 
 PHASES = {"waiting": Phase.QUEUED, "drawing": Phase.RUNNING, "sent": Phase.DONE, "torn": Phase.FAILED}
 ABOUT = {"key": Whose.KEY, "funds": Whose.BALANCE, "text": Whose.POLICY, "field": Whose.PARAMETERS, "queue": Whose.FULL}
