@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--budget", help="ceiling in USD")
     run.add_argument("--daily-budget", metavar="USD", help="ceiling for all that the lab submits in a day (UTC), kept")
     run.add_argument("--name", help="what the run is stored under (default: the file's name)")
+    run.add_argument("--take-over", action="store_true", help="drive in the place of a process that only sleeps")
     export = _command(commands, "export", _export, "write a lab's clips as a static page")
     export.add_argument("lab", type=Path)
     export.add_argument("page", type=Path, help="folder for the page")
@@ -233,6 +234,8 @@ def _run(arguments: argparse.Namespace) -> int:
     sweep, console = _sweep(arguments), _console()
     name = arguments.name or arguments.sweep.stem
     with _lab(arguments, arguments.lab, arguments.daily_budget) as lab:
+        if arguments.take_over:
+            _say(lab.take_over(), SAVED)
         settings = _plan_settings(arguments)
         console.print(plan_table(lab.plan(sweep, **settings)))
         run = lab.start(sweep, name=name, budget=arguments.budget, show=False, **settings)

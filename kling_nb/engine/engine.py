@@ -75,8 +75,7 @@ class Engine:
         self._loop.start(self._serve)
         self._loop.call(self._take_up)
         self._turn.on_lost = self._stop
-        if self._turn.lost is not None:
-            raise self._turn.lost
+        self._turn.refuse()
 
     def close(self) -> None:
         """Detach: stop driving, close the log and give the turn back; nothing is cancelled."""
@@ -176,18 +175,18 @@ class Engine:
         return self._call(self._dispatch.alone, work, *args)
 
     def _call(self, work: Callable[..., Awaitable[T]], *args: Any) -> T:
-        self._check()
+        self.check()
         try:
             return self._loop.call(work, *args)
         except (RuntimeError, CancelledError):
-            self._check()  # closed by another thread meanwhile, or stopped
+            self.check()  # closed by another thread meanwhile, or stopped
             raise
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Raise `LabError` if it was closed, `LabBusy` if another process took over."""
         if self.closed:
             raise was_closed(self._setup.folder)
-        if self._turn.lost is not None:
-            raise self._turn.lost
+        self._turn.refuse()
 
     # -- opening and closing, on the engine's thread -----------------------------------------------------------
 

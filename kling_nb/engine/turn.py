@@ -118,8 +118,12 @@ class Turn:
             said = self._log.fact(FACT)
             if said != self.driver.text():
                 self._lose(said)
+        self.refuse()
+
+    def refuse(self) -> None:
+        """Raise `LabBusy` if the turn is known to be lost."""
         if self.lost is not None:
-            raise self.lost
+            raise LabBusy(*self.lost.args)  # a new one, for whoever is told twice
 
     def sleeper(self, task_id: str) -> Driver | None:
         """Return who was about to submit a task, is still there, and may send it yet; of a task without an answer."""
