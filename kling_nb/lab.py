@@ -331,7 +331,11 @@ class Lab:
         return self._opened.log.df()
 
     def spending(self, by: str | Sequence[str] = ("day", "provider", "model", "run")) -> pd.DataFrame:
-        """Return what was spent and what may still be charged, in USD, by day (UTC), provider, model or run."""
+        """Return what was spent and what may still be charged, in USD, by day (UTC), provider, model or run.
+
+        Beside it the estimate, what the providers themselves said they charged, and the difference: the columns of
+        `kling_nb.spending.SUMS`.
+        """
         return self._opened.log.spending([by] if isinstance(by, str) else list(by))
 
     def uncertain(self) -> Uncertain:

@@ -100,6 +100,15 @@ def test_a_day_is_what_spending_calls_one(simulated: Open) -> None:
     assert {"saved": 2} == states(run.resume())
 
 
+def test_a_run_that_is_under_way_at_midnight_goes_on(simulated: Open) -> None:
+    """What waits for a slot over midnight is counted on the new day, and nothing had to be resumed."""
+    lab = simulated(daily_budget="1.05")
+    until_later(lab, EPOCH + DAY_S - 5 - lab._opened.driving().now())
+    run = start(lab, sweep(*(f"fox {n}" for n in range(6))))
+    assert {"saved": 6} == states(run)
+    assert [5, 1] == lab.spending("day")["tasks"].tolist()
+
+
 def test_it_can_be_raised_and_lifted(simulated: Open) -> None:
     """Assigned anew it is kept, and what it held goes on when resumed; None lifts it, for good."""
     lab = simulated(daily_budget=0)
