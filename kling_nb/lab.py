@@ -392,6 +392,8 @@ class Lab:
 
     def __repr__(self) -> str:
         """Say where it is, whether it is simulated, and what it holds."""
+        if "_opened" not in vars(self):  # as a traceback shows one that could not be opened
+            return f"<Lab {vars(self).get('folder', '')}: not open>"
         counted = self._opened.log.counts()
         held = ", ".join(f"{count} {state}" for state, count in counted.items()) or "empty"
         read = "" if self._opened.drives else f", read only: driven by {self._opened.who()}; {TURN}"
