@@ -12,7 +12,7 @@ import re
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -273,6 +273,7 @@ def join(base_url: str, path: str) -> str:
     return base_url.rstrip("/") + "/" + path.lstrip("/")
 
 
+@lru_cache(maxsize=256)
 def origin(url: str) -> tuple[str, str, int | None]:
     """Return scheme, host and port of an address: what a credential belongs to."""
     parts = urlsplit(url)

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapp
 from contextlib import aclosing, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import Any, TypeVar
@@ -110,6 +110,7 @@ class Wire:
         self._slots = asyncio.Semaphore(in_flight)
         self._downloads = asyncio.Semaphore(max(1, in_flight // 2))
         self._closed = False
+        self._clients: dict[tuple[Op, Origin | None] | None, Any] = {}
         _keep_quiet(self._http.__name__)
 
     def filled(self, call: Call) -> Call:
@@ -143,20 +144,19 @@ class Wire:
     async def aclose(self) -> None:
         """Close every connection; later calls raise `NotSent`."""
         self._closed = True
-        for client in [self.__dict__.pop(name) for name in ("_reads", "_fresh") if name in self.__dict__]:
-            await client.aclose()
+        while self._clients:
+            await self._clients.popitem()[1].aclose()
 
-    @cached_property
-    def _reads(self) -> Any:
-        return self._client(keep=self._in_flight)
+    def _client_for(self, call: Call, own: Origin | None = None) -> Any:
+        """Return the client for submits, for other calls, or for the clips of the provider at ``own``.
 
-    @cached_property
-    def _fresh(self) -> Any:
-        # On a kept connection a POST may be in doubt though nothing was received; one to a clip was judged for another.
-        return self._client(keep=0)
-
-    def _client_for(self, call: Call) -> Any:
-        return self._fresh if call.op in (Op.SUBMIT, Op.CONTENT) else self._reads
+        On a kept connection a POST may be in doubt though nothing was received. A connection to a clip is judged when
+        it is made, for one provider: another's clips go on others.
+        """
+        use = (call.op, own) if call.op in (Op.SUBMIT, Op.CONTENT) else None
+        if use not in self._clients:
+            self._clients[use] = self._client(keep=0 if call.op is Op.SUBMIT else self._in_flight)
+        return self._clients[use]
 
     def _client(self, keep: int) -> Any:
         http, limits, app = self._http, self._limits, self._app
@@ -207,10 +207,10 @@ class Wire:
         headers, kept = _hiding(call).answer(response.headers, bytes(content))
         return Reply(status=response.status_code, headers=headers, content=kept)
 
-    def _request(self, call: Call, **headers: str) -> Any:
+    def _request(self, call: Call, whose: Origin | None = None, **headers: str) -> Any:
         """Build the request; whatever is wrong with it, nothing was sent."""
         try:
-            return self._built(call, headers)
+            return self._built(call, whose, headers)
         except KlingError as error:
             why = str(error)
         except (OSError, ImportError) as error:  # of the client: certificates or a proxy that cannot be used
@@ -220,14 +220,14 @@ class Wire:
         message = f"{_name(call)} was not sent: {why}"
         raise NotSent(message)
 
-    def _built(self, call: Call, headers: Mapping[str, str]) -> Any:
+    def _built(self, call: Call, whose: Origin | None, headers: Mapping[str, str]) -> Any:
         if self._closed:
             message = "this wire is closed"
             raise InputError(message)
         content = None if call.body is None else encoded(filled(call.body, self._read_image))
         kind = {} if content is None else {"content-type": "application/json"}
         own = {**kind, **headers, **{name.lower(): value for name, value in call.headers.items()}}
-        return self._client_for(call).build_request(call.method, call.url, content=content, headers=own)
+        return self._client_for(call, whose).build_request(call.method, call.url, content=content, headers=own)
 
     async def _fetched(self, call: Call, part: Path, own: Origin | None) -> Received:
         home, url, headers = own or place_of(call.url), call.url, call.headers
@@ -236,9 +236,9 @@ class Wire:
             headers = headers if where == home else {}
             hop = Call(op=Op.CONTENT, method="GET", url=url, headers=headers, redaction=_hiding(call))
             await judge(where, own, resolve=self._app is None)
-            request = self._request(hop, **{"accept-encoding": "identity"})
+            request = self._request(hop, own, **{"accept-encoding": "identity"})
             request.extensions["trace"] = peer_judge(where, own, request.url.raw_host.decode("ascii"))
-            async with aclosing(await self._client_for(hop).send(request, stream=True)) as response:
+            async with aclosing(await self._client_for(hop, own).send(request, stream=True)) as response:
                 to = onward(url, response.status_code, response.headers)
                 if to is None:
                     return await self._saved(hop, response, part)

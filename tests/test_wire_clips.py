@@ -176,18 +176,18 @@ def test_a_name_beside_the_proxy_is_judged(tmp_path: Path, monkeypatch: pytest.M
     assert (server.seen, proxy.seen) == ([], [])
 
 
-def test_each_link_has_a_connection_of_its_own(tmp_path: Path) -> None:
-    """A kept connection was judged for another link: it is used for no second one, nor for a call."""
+def test_a_connection_to_clips_serves_one_provider(tmp_path: Path) -> None:
+    """A connection was judged for one provider: it serves that one's next clip, but no other's, and no call."""
 
     async def several(wire: Wire) -> None:
         await wire.send(check(server.url))
-        for name in "ab":
-            clip = Call(op=Op.CONTENT, method="GET", url=server.url)
-            await wire.stream(clip, tmp_path / name, own_origin=origin(server.url))
+        clip = Call(op=Op.CONTENT, method="GET", url=server.url)
+        for name, own in (("a", server.url), ("b", server.url), ("c", "http://127.0.0.1:1")):
+            await wire.stream(clip, tmp_path / name, own_origin=origin(own))
 
     with StrictSocket.running(lambda _: [OK]) as server:
         run(using(several))
-    assert 3 == server.connections == len(server.seen)
+    assert (3, 4) == (server.connections, len(server.seen))
 
 
 def test_behind_a_proxy_only_literal_addresses_are_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -175,7 +176,7 @@ class Native:
 
     def sign(self, call: Call, credential: Credential, now: float) -> Call:
         """Sign with a JWT made for this attempt, since one lives only 30 minutes; else with the API key."""
-        token = _jwt(credential, now) if "access" in credential else credential["token"]
+        token = _token(credential, int(now))
         return replace(call, headers={**call.headers, "Authorization": f"Bearer {token}"})
 
     def judge(self, call: Call, reply: Reply) -> Fault | None:
@@ -199,11 +200,18 @@ def _ms(value: Any) -> int:
     return value if value > MS_FROM else value * 1000
 
 
-def _jwt(credential: Credential, now: float) -> str:
-    claims = {"iss": credential["access"], "exp": int(now) + TOKEN_LIFE_S, "nbf": int(now) - CLOCK_SKEW_S}
+def _token(credential: Credential, second: int) -> str:
+    if "access" not in credential:
+        return str(credential["token"])
+    return _jwt(credential["access"], credential["secret"], second)
+
+
+@lru_cache(maxsize=1)
+def _jwt(access: str, secret: str, second: int) -> str:
+    """Return the token of a second: it tells whole seconds, so that every call of one second has the very same."""
+    claims = {"iss": access, "exp": second + TOKEN_LIFE_S, "nbf": second - CLOCK_SKEW_S}
     # HMAC pads a short key with zero bytes itself: padding it here signs the same, and PyJWT need not warn.
-    secret = str(credential["secret"]).encode().ljust(32, b"\0")
-    return jwt.encode(claims, secret, algorithm="HS256")
+    return jwt.encode(claims, str(secret).encode().ljust(32, b"\0"), algorithm="HS256")
 
 
 def spell_camera(knob: Knob, camera: CameraControl) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from ..errors import LabError
 
 T = TypeVar("T")
 
-BEAT_S = 0.02  # a commit syncs the disk: fifty a second are enough for any number of tasks
+BEAT_S = 0.05  # a commit syncs the disk: twenty a second are enough for any number of tasks
 
 
 class Clock:

@@ -38,6 +38,10 @@ class Member:
     done: anyio.Event = field(default_factory=anyio.Event)
 
 
+Told = tuple[Member, str, Status | None, str]
+"""A member, its task's id, what was learnt (`None`: nothing) and what went wrong."""
+
+
 class Learner(Protocol):
     """Told a member, its task's id, what was learnt (`None`: nothing) and what went wrong."""
 
@@ -116,12 +120,17 @@ class Watch:
             learnt = await self._ask([member.ticket for member in members.values()])
         except KlingError as error:
             trouble = str(error)
-        async with anyio.create_task_group() as group:  # all at once, so that what they note shares a commit
-            for task_id, member in members.items():
-                status = learnt.get(member.ticket.id)
-                if not self._learner.knows(member, task_id, status, trouble):
-                    group.start_soon(self._tell, member, task_id, status, trouble)
+        told = [(member, task_id, learnt.get(member.ticket.id), trouble) for task_id, member in members.items()]
+        await self._tell_all([each for each in told if not self._learner.knows(*each)])
         return failures + 1 if trouble else 0
+
+    async def _tell_all(self, told: list[Told]) -> None:
+        if len(told) == 1:
+            await self._tell(*told[0])
+        elif told:
+            async with anyio.create_task_group() as group:  # all at once, so that what they note shares a commit
+                for each in told:
+                    group.start_soon(self._tell, *each)
 
     async def _tell(self, member: Member, task_id: str, status: Status | None, trouble: str) -> None:
         if not await self._learner.learn(member, task_id, status, trouble):
