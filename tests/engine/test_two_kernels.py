@@ -15,19 +15,23 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from labs import Live, in_state, live_lab, start, sweep, until
 
 import kling_nb as kn
 from kling_nb.cli import main
+from kling_nb.dialect import Call, Op
 from kling_nb.engine.turn import Driver, take_if_free, take_over
 from kling_nb.errors import LabBusy
 from kling_nb.log import ExperimentLog
 from kling_nb.simulator import Fault
 from kling_nb.task import Event, Task
+from kling_nb.wire import Wire
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGSTOP")
 
@@ -487,3 +491,19 @@ def test_a_submit_without_an_end_is_told_by_its_events(tmp_path: Path) -> None:
     assert [False, True, True, False, True] == [log.was_submitting("kn-1", last) for last in range(1, 6)]
     assert not log.was_submitting("kn-2", 5)
     log.close()
+
+
+def test_what_may_not_be_sent_reaches_no_app(tmp_path: Path) -> None:
+    """A simulator in the same process has no connection to be asked at: the call is refused before it is made."""
+    reached: list[Any] = []
+
+    async def app(scope: Any, _receive: Any, _send: Any) -> None:
+        reached.append(scope)
+
+    log, turn = take_if_free(tmp_path, simulated=True)
+    take_over(tmp_path, log.fact("driver"), simulated=True)[1].release()
+    call = Call(op=Op.SUBMIT, method="POST", url="http://simulator/kling", body={})
+    with pytest.raises(LabBusy, match="took over"):
+        anyio.run(partial(Wire(app=app).send, call, ready=turn.check))
+    assert not reached
+    turn.release()
