@@ -12,6 +12,7 @@
     ├── LabError                   the lab folder
     │   ├── LabBusy                another process drives this folder
     │   ├── LabMode                simulated and live do not mix
+    │   ├── LabUnwritable          the folder is full, or may only be read
     │   └── LogTooNew              written by a later version
     ├── ProviderError              the provider said no, or something unreadable; carries a `Fault`
     ├── WireError                  no usable answer
@@ -70,6 +71,10 @@ class LabBusy(LabError):
 
 class LabMode(LabError):
     """A lab folder is simulated or live for life; it was opened the other way."""
+
+
+class LabUnwritable(LabError):
+    """The lab folder, or one that is exported to, cannot be written now: it is full, or may only be read."""
 
 
 class LogTooNew(LabError):

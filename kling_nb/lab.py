@@ -19,7 +19,6 @@ from .engine.opening import Late, Opened, Simulation, Wanted
 from .engine.order import Order
 from .engine.run import Run
 from .engine.seen import SeenRun
-from .engine.turn import TURN
 from .errors import InputError, KlingError, ProviderError, nearest
 from .keys import Secret, hidden
 from .log import is_simulated
@@ -396,7 +395,7 @@ class Lab:
             return f"<Lab {vars(self).get('folder', '')}: not open>"
         counted = self._opened.log.counts()
         held = ", ".join(f"{count} {state}" for state, count in counted.items()) or "empty"
-        read = "" if self._opened.drives else f", read only: driven by {self._opened.who()}; {TURN}"
+        read = "" if self._opened.drives else f", read only: {self._opened.why_it_reads()}"
         return f"<Lab {self.folder.name}{' SIMULATED' if self.simulated else ''}: {held}{read}>"
 
 

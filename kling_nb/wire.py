@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 from .answers import failure, read_body, refuse_status
 from .bodies import ReadImage, encoded, filled
 from .dialect import Call, Op, Reply, origin
-from .errors import Doubt, InputError, KlingError, LabBusy, MediaError, NotSent, WireError, nearest
+from .errors import Doubt, InputError, KlingError, LabError, MediaError, NotSent, WireError, nearest
 from .links import (
     Origin,
     Ready,
@@ -38,6 +38,7 @@ from .links import (
     without_query,
 )
 from .redaction import Redaction, header_secrets
+from .space import writing
 
 T = TypeVar("T")
 ASGIApp = Callable[
@@ -132,7 +133,8 @@ class Wire:
 
         Headers of the call go only to ``own_origin`` (the provider's own; `None`: the call's), and no further once a
         redirect has left it. Raises `NotSent` or `Doubt` if asking again may help, `LinkExpired` if a new link may,
-        `MediaError` for a link that leads off the open net or elsewhere than http(s), or a file over the limit.
+        `MediaError` for a link that leads off the open net or elsewhere than http(s), or a file over the limit,
+        `LabUnwritable` where ``part`` cannot be written.
         """
         async with self._downloads, self._slots:
             try:
@@ -177,7 +179,7 @@ class Wire:
         try:
             async with asyncio.timeout(total_s if self._app is None else None):
                 return await work
-        except (WireError, MediaError, LabBusy):
+        except (WireError, MediaError, LabError):
             raise
         except Exception as error:  # noqa: BLE001 (all of it is told as one of two failures)
             verdict = failure(error, _name(call), repeatable=call.method == "GET")
@@ -251,7 +253,7 @@ class Wire:
         refuse_status(_name(call), response.status_code)
         limit, digest = self._limits.clip_bytes, hashlib.sha256()
         excess = MediaError(f"{_name(call)}: expected a clip of at most {limit:,} bytes, more was announced or came")
-        with part.open("wb") as file:
+        with writing(part.parent), part.open("wb") as file:
 
             def keep(data: bytes) -> None:
                 digest.update(data)

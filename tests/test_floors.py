@@ -12,7 +12,19 @@ PACKAGE = Path(__file__).parent.parent / "kling_nb"
 
 FLOORS = {
     0: ["errors", "request", "offer", "task", "costs", "redaction"],
-    1: ["dialect", "spelling", "sweep", "catalog", "menu", "terms", "verdict", "prices", "answers", "spending"],
+    1: [
+        "dialect",
+        "spelling",
+        "sweep",
+        "catalog",
+        "menu",
+        "terms",
+        "verdict",
+        "prices",
+        "answers",
+        "spending",
+        "space",
+    ],
     2: ["frames", "wire", "links", "bodies", "keys", "dialects"],
     3: ["log", "media", "tables"],
     4: ["plan", "views"],

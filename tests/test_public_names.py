@@ -30,6 +30,7 @@ NAMES = [
     "LabError",
     "LabBusy",
     "LabMode",
+    "LabUnwritable",
     "LogTooNew",
     "ProviderError",
     "WireError",

@@ -10,7 +10,7 @@ import anyio
 
 from .. import media
 from ..dialect import Call, Op, origin
-from ..errors import KlingError, LabBusy, LinkExpired, MediaError
+from ..errors import KlingError, LabBusy, LabUnwritable, LinkExpired, MediaError
 from ..request import VideoRequest
 from ..task import Task
 from .account import Account, backoff_s
@@ -57,6 +57,9 @@ class Fetcher:
         if isinstance(trouble, MediaError):
             reason = f"the provider's file is no usable video: {trouble}; {tried}"
             await self._book.record(task.id, "failed", reason=reason, cause="media", charged=True)
+        elif isinstance(trouble, LabUnwritable):
+            reason = f"the clip is paid for and not fetched yet: {trouble}"
+            await self._book.record(task.id, "stalled", reason=reason, cause="disk")
         else:
             reason = f"the clip cannot be fetched: {trouble}; {tried}; opening the lab again tries again"
             await self._book.record(task.id, "stalled", reason=reason, cause="network")

@@ -12,12 +12,12 @@ from typing import Any
 
 from ..catalog import Catalog
 from ..dialect import Dialect
-from ..errors import LabBusy, LabError
-from ..log import ExperimentLog
+from ..errors import LabBusy, LabError, LabUnwritable
+from ..log import FILE, ExperimentLog
 from ..offer import Provider
 from .engine import Engine, Setup, was_closed
 from .loop import Clock, VirtualClock
-from .turn import FACT, Driver, Turn, driven_by, take_if_free, take_over, taken_from
+from .turn import FACT, TURN, Driver, Turn, driven_by, take_if_free, take_over, taken_from
 
 EPOCH = 1_767_225_600.0  # 2026-01-01T00:00:00Z: where simulated time begins
 FOLDERS = ("clips", "inputs")
@@ -69,7 +69,8 @@ class Wanted:
 class Opened:
     """An open lab folder: its log, and its engine unless another process drives it. Safe from any thread.
 
-    One that reads drives when it is asked to and nobody else does any more.
+    One that reads drives when it is asked to and nobody else does any more. A folder that cannot be written, such as
+    one on a disk that is full, is read too; whoever wants to drive it is told why by `LabUnwritable`.
     """
 
     def __init__(self, wanted: Wanted) -> None:
@@ -78,8 +79,8 @@ class Opened:
         self.closed = False
         self._wanted = wanted
         self._changing = threading.RLock()
-        _make_folders(wanted.folder)
-        if not self._drive_if_free():
+        self._unwritable: LabUnwritable | None = None
+        if not self._drive_if_it_can():
             self.log = ExperimentLog(self.folder, simulated=self._simulated, write=False)
         self._seen = self.log.fact(FACT)
 
@@ -99,7 +100,7 @@ class Opened:
         with self._changing:
             if not self.drives:
                 self._wanted = wanted
-                self._drive_if_free()
+                self._drive_if_it_can()
 
     def tried(self) -> Engine | None:
         """Return the engine, which this process begins to be if nobody drives any more; `None` where another does."""
@@ -119,6 +120,10 @@ class Opened:
     def who(self) -> str:
         """Say who drives, since when, and when it was last heard."""
         return self._look().told(self.folder)
+
+    def why_it_reads(self) -> str:
+        """Say why this process only reads, and what can be done about that."""
+        return f"driven by {self.who()}; {TURN}" if self._unwritable is None else str(self._unwritable)
 
     def _look(self) -> Driver:
         """Return who drives. It is the one that a person is told of, and decides about."""
@@ -142,7 +147,18 @@ class Opened:
                 raise
             return f"{self.folder} is driven from here now; {before} writes and submits nothing more"
 
+    def _drive_if_it_can(self) -> bool:
+        """Begin to drive if nobody does; a folder that cannot be written is read, where there is a log."""
+        try:
+            return self._drive_if_free()
+        except LabUnwritable as error:
+            if not (self.folder / FILE).is_file():
+                raise
+            self._unwritable = error
+            return False
+
     def _drive_if_free(self) -> bool:
+        _make_folders(self.folder)
         taken = take_if_free(self.folder, simulated=self._simulated)
         if taken is not None:
             self._drive(*taken)
@@ -159,7 +175,7 @@ class Opened:
             log.close()
             turn.release()
             raise
-        self.log, self.engine = log, engine
+        self.log, self.engine, self._unwritable = log, engine, None
 
     def close(self) -> None:
         """Detach from the folder: what runs at the providers goes on, and is followed when it is opened again."""
@@ -203,7 +219,7 @@ def _make_folders(folder: Path) -> None:
         message = (
             f"expected a folder that can be written, but {folder} cannot be made or used: {error.strerror or error}"
         )
-        raise LabError(message) from error
+        raise LabUnwritable(message) from error
 
 
 def _remove_pieces(folder: Path) -> None:

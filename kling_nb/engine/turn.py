@@ -27,6 +27,7 @@ import filelock
 
 from ..errors import LabBusy, LabError
 from ..log import BUSY_S, ExperimentLog, stored_fact
+from ..space import unwritable
 
 LOCK = ".driver.lock"
 FACT = "driver"
@@ -258,8 +259,7 @@ def _locked(folder: Path, epoch: int) -> filelock.FileLock | None:
     except filelock.Timeout:
         return None
     except OSError as error:
-        message = f"{folder} cannot be locked for driving: {error.strerror or error}"
-        raise LabError(message) from error
+        raise unwritable(folder, f"it cannot be locked for driving: {error.strerror or error}") from error
     return lock
 
 

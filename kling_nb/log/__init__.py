@@ -6,6 +6,17 @@ writer, on the engine's thread; readers open their own read-only connection and 
 
 from .log import ExperimentLog, is_simulated, stored_fact
 from .rows import PointRow, RunRow, task_from, task_row
+from .schema import FILE
 from .writing import BUSY_S
 
-__all__ = ["BUSY_S", "ExperimentLog", "PointRow", "RunRow", "is_simulated", "stored_fact", "task_from", "task_row"]
+__all__ = [
+    "BUSY_S",
+    "FILE",
+    "ExperimentLog",
+    "PointRow",
+    "RunRow",
+    "is_simulated",
+    "stored_fact",
+    "task_from",
+    "task_row",
+]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
 from ..costs import DAY_S
+from ..errors import LabError
 from ..task import Task, TaskState
 from .rows import PointRow, RunRow, point_from, run_from, task_from
 from .schema import EVENTS, META, POINTS, RUNS, TASKS
@@ -33,12 +36,21 @@ class Reading:
         self._reader = reader(path)
 
     def _rows(self, query: Any) -> Sequence[Any]:
-        with self._reader.connect() as db:
+        with self._asking() as db:
             return db.execute(query).all()
 
     def _records(self, query: Any) -> list[dict[str, Any]]:
-        with self._reader.connect() as db:
+        with self._asking() as db:
             return [dict(row) for row in db.execute(query).mappings()]
+
+    @contextmanager
+    def _asking(self) -> Iterator[sa.Connection]:
+        try:
+            with self._reader.connect() as db:
+                yield db
+        except sa.exc.DatabaseError as error:
+            message = f"{self.path} cannot be read ({error.orig}): is it still there, and may you read it? nothing was changed"
+            raise LabError(message) from error
 
     def fact(self, key: str) -> str | None:
         """Return a fact of the lab, or `None`."""
@@ -216,7 +228,17 @@ def _parts(values: Iterable[str]) -> list[list[str]]:
 
 
 def reader(path: Path) -> sa.Engine:
-    """Return a way to read a log, and to nothing else."""
+    """Return a way to read a log, and to nothing else.
+
+    Where the folder takes no file SQLite cannot share the log with a writer; there is none, so that it need not.
+    """
     # As a file URI, since only that can say read-only; quoted, since a folder may be called "what? #2".
     place = "file:" + quote(path.resolve().as_posix())
-    return sa.create_engine(sa.URL.create("sqlite", database=place, query=READ_ONLY), poolclass=NullPool)
+    alone = {"immutable": "1"} if not os.access(path.parent, os.W_OK) and not _is_shared(path) else {}
+    return sa.create_engine(sa.URL.create("sqlite", database=place, query=READ_ONLY | alone), poolclass=NullPool)
+
+
+def _is_shared(path: Path) -> bool:
+    """Tell whether a log has changes beside it that a writer has not put into it yet."""
+    beside = path.with_name(path.name + "-wal")
+    return beside.is_file() and beside.stat().st_size > 0

@@ -6,6 +6,7 @@ dozen of them, and building each anew by expressions costs several times what th
 
 from __future__ import annotations
 
+import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,7 +18,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.pool import StaticPool
 
-from ..errors import LabError
+from ..errors import LabError, LabUnwritable
+from ..space import unwritable
 from ..task import Event, Task
 from .rows import TASK_FIELDS, spelled, task_row, text
 
@@ -28,6 +30,7 @@ Refuse = Callable[[str | None], Exception]
 
 _FACT = "SELECT value FROM meta WHERE key = ?"
 _INSERT_EVENT = "INSERT INTO events (task, kind, at, data) VALUES (?, ?, ?, ?)"
+THEN = "nothing more is sent; mend that and open the lab again"
 _SERVE = "UPDATE points SET task=? WHERE task=?"
 
 
@@ -40,6 +43,8 @@ class Writer:
         self._held = self.engine.connect()  # checking one out costs as much as an event
         self._written: dict[str, Task] = {}  # the tasks that are not at their end, as they were last written
         self._guard: tuple[str, str, Refuse] | None = None
+        made = path.stat()
+        self._file = made.st_dev, made.st_ino
 
     def close(self) -> None:
         """Close the connection."""
@@ -62,14 +67,25 @@ class Writer:
     def begin(self) -> Iterator[sa.Connection]:
         """Write in one transaction; raises `LabError` where the file does not take it, and then nothing is written."""
         try:
+            self._check_place()
             with self._held.begin():
                 self._check()
                 yield self._held
         except sa.exc.DBAPIError as error:
+            raise _unwritable(self._path, error) from error
+
+    def _check_place(self) -> None:
+        """Raise where the file is not the one that was opened: what went on being written would be in no folder."""
+        try:
+            now = os.stat(self._path)  # noqa: PTH116 - once a commit, and a path object costs several times that
+        except OSError:
+            now = None
+        if now is None or (now.st_dev, now.st_ino) != self._file:
             message = (
-                f"{self._path} cannot be written ({error.orig}): nothing more is sent; mend that and open the lab again"
+                f"{self._path} was moved, deleted or replaced by another program while it was open: {THEN}, "
+                "once the file that was there is back"
             )
-            raise LabError(message) from error
+            raise LabError(message)
 
     def commit(self, changes: Sequence[tuple[Event, Task]], served: Mapping[str, str] | None = None) -> None:
         """Append events, write the tasks as they stand after them, and let others serve points, in one transaction."""
@@ -99,6 +115,13 @@ class Writer:
         self._written |= tasks
         for task_id in [task_id for task_id, task in tasks.items() if task.state.is_final]:
             del self._written[task_id]
+
+
+def _unwritable(path: Path, error: sa.exc.DBAPIError) -> LabError:
+    said = str(error.orig)
+    if "locked" not in said:
+        return unwritable(path, said, THEN)
+    return LabUnwritable(f"{path} cannot be written ({said} by another program, and stays so): {THEN}")
 
 
 def _new(before: Task, task: Task) -> dict[str, Any]:
@@ -133,6 +156,8 @@ def _engine(path: Path, busy_s: float) -> sa.Engine:
         _set_wal(engine)
     except sa.exc.DatabaseError as error:
         engine.dispose()
+        if type(error.orig).__name__ == "OperationalError":  # not the file's fault, but of where it lies
+            raise _unwritable(path, error) from error
         message = f"{path} cannot be opened as a log for writing: {error.orig}"
         raise LabError(message) from error
     return engine

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..request import VideoRequest
+from ..space import writing
 from ..task import Clip
 from .disk import safe_name, sync_folder
 from .video import Probe, probe
@@ -27,16 +28,18 @@ def store_clip(
     """Verify a downloaded file, move it to ``clips/`` in the lab folder, and return its `Clip` as plain JSON.
 
     When it returns, the file and its name are on disk. Raises `MediaError` for a file that is no usable video,
-    which is left where it is, as it is by what ``ready`` raises, which is called right before the move.
+    which is left where it is, as it is by what ``ready`` raises, which is called right before the move;
+    `LabUnwritable` where the folder takes no name.
     """
     measured = probe(part)
     target = folder / "clips" / safe_name(name)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with part.open("rb+") as file:
-        os.fsync(file.fileno())
-    ready()
-    part.replace(target)
-    sync_folder(target.parent)
+    with writing(target.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
+        ready()
+        part.replace(target)
+        sync_folder(target.parent)
     clip = clip_facts(target, folder, measured, request)
     return {**asdict(clip), "flags": list(clip.flags)}
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kling_nb.errors import MediaError
+from kling_nb.space import writing
 
 from .grid import Grid, Tile
 
@@ -85,13 +86,14 @@ def write_page(grid: Grid, lab_folder: Path, out: Path) -> Path:
 
     ``out`` is a folder, made where it is missing: ``index.html``, ``clips/`` and ``posters/``. Clips that lie there
     already with the same size are not copied again; nothing is deleted. A clip whose file is missing becomes a tile
-    that says so.
+    that says so. Raises `LabUnwritable` where the folder is full or may only be read; no file in it is half one.
     """
-    names = _names(grid)
-    tiles = tuple(_exported(tile, lab_folder, out, names) for tile in grid.tiles)
-    page = out / "index.html"
-    page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(page_html(replace(grid, tiles=tiles)), encoding="utf-8")
+    from kling_nb.media.disk import write_whole
+
+    names, page = _names(grid), out / "index.html"
+    with writing(out, "mend that, and export again"):
+        tiles = tuple(_exported(tile, lab_folder, out, names) for tile in grid.tiles)
+        write_whole(page, page_html(replace(grid, tiles=tiles)).encode())
     return page
 
 
@@ -165,15 +167,22 @@ def _exported(tile: Tile, lab_folder: Path, out: Path, names: Mapping[str, str])
 
 def _copy(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    if not target.exists() or target.stat().st_size != source.stat().st_size:
-        shutil.copyfile(source, target)
+    if target.exists() and target.stat().st_size == source.stat().st_size:
+        return
+    part = target.with_name(target.name + ".part")
+    try:
+        shutil.copyfile(source, part)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _write_poster(source: Path, target: Path) -> str | None:
+    from kling_nb.media.disk import write_whole
+
     try:
         jpeg = poster_of(source, PAGE_POSTER_WIDTH)
     except MediaError:
         return None
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(jpeg)
+    write_whole(target, jpeg)
     return f"posters/{target.name}"

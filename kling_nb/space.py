@@ -1,0 +1,35 @@
+"""What a folder does not take, in words: it is full, or may only be read."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import LabUnwritable
+
+THEN = "nothing saved is lost; mend that, then run.resume(), or opening the lab again, goes on"
+
+
+@contextmanager
+def writing(folder: Path, then: str = THEN) -> Iterator[None]:
+    """Turn what the system says of a file that cannot be written into `LabUnwritable`, with the folder's free space."""
+    try:
+        yield
+    except OSError as error:
+        raise unwritable(folder, error.strerror or str(error), then) from error
+
+
+def unwritable(folder: Path, why: str, then: str = THEN) -> LabUnwritable:
+    """Return the error of a folder that cannot be written, or a file in it; ``then`` is what to do."""
+    return LabUnwritable(f"{folder} cannot be written ({why}; {free(folder)}): {then}")
+
+
+def free(folder: Path) -> str:
+    """Say how much room there is where a folder is, or where its nearest parent is."""
+    place = next((one for one in (folder, *folder.parents) if one.is_dir()), folder)
+    try:
+        return f"{shutil.disk_usage(place).free / 1e6:,.1f} MB free"
+    except OSError:
+        return "its disk cannot be asked for room"
