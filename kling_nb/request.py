@@ -245,7 +245,7 @@ def _shot(value: Any) -> Shot:
     if not isinstance(value, Mapping) or set(value) - {"index"} != {"prompt", "duration"}:
         message = "expected shots of the form {'prompt': …, 'duration': seconds}"
         raise TypeError(message)
-    return Shot(prompt=str(value["prompt"]), duration=_whole(value["duration"]))
+    return Shot(prompt=_text(value["prompt"]), duration=_whole(value["duration"]))
 
 
 def _whole(value: Any) -> int:
@@ -286,11 +286,18 @@ def _extra(value: Any) -> Mapping[str, Mapping[str, Any]]:
     if not isinstance(value, Mapping) or not all(isinstance(own, Mapping) for own in value.values()):
         message = "expected {'provider': {'field': value}}"
         raise TypeError(message)
+    json.dumps({str(name): dict(own) for name, own in value.items()}, ensure_ascii=False, default=str).encode()
     return MappingProxyType({str(name): MappingProxyType(dict(own)) for name, own in value.items()})
+
+
+def _image(value: Any) -> Any:
+    return _text(value) if isinstance(value, str) else value
 
 
 _READERS: dict[str, Any] = {
     "prompt": _text,
+    "image": _image,
+    "image_tail": _image,
     "model": _text,
     "mode": _text,
     "aspect_ratio": _text,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any, TypeVar
 from .. import media
 from ..catalog import Catalog
 from ..dialect import Dialect
-from ..errors import LabBusy, LabError
+from ..errors import InputError, LabBusy, LabError
 from ..log import ExperimentLog
 from ..offer import Provider
 from ..plan import Money
@@ -143,7 +144,12 @@ class Engine:
         return count
 
     def record(self, task_id: str, kind: str, **data: Any) -> Task:
-        """Note what a person decided about a task, and go on from there."""
+        """Note what a person decided about a task, and go on from there; raises `InputError` for what no log can hold."""
+        try:
+            json.dumps(data, ensure_ascii=False).encode()
+        except (TypeError, ValueError) as error:
+            message = f"{kind!r} of {task_id} cannot be written: {error}; nothing was changed"
+            raise InputError(message) from error
         task: Task = self._alone(self._decisions.record, task_id, kind, data)
         return task
 
