@@ -72,6 +72,16 @@ def until_later(lab: kn.Lab, seconds: float) -> None:
     engine._loop.call(engine._clock.sleep, seconds)
 
 
+def agrees(live: Live) -> None:
+    """Check that the ledger and the log tell the same: nothing was charged twice, and nothing that the log lacks."""
+    tasks = live.lab.log.tasks().set_index("task")
+    bought, charges = tasks.index[tasks["spent_usd"] > 0], live.simulator.ledger()
+    own_ids = [charge.own_id for charge in charges if charge.own_id]  # fal knows none
+    assert (len(bought), len(own_ids)) == (len(charges), len(set(own_ids)))
+    assert set(own_ids) <= set(bought)
+    assert not list((live.lab.folder / "clips").glob("*.part"))
+
+
 class ScaledClock:
     """Unix seconds that run so many times as fast as real ones."""
 

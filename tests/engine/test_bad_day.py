@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from labs import Live, in_state, listen, live_lab, start, sweep, until
+from labs import agrees, in_state, listen, live_lab, start, sweep, until
 
 from kling_nb.engine import opening
 from kling_nb.engine.loop import Clock
@@ -17,17 +17,6 @@ from kling_nb.engine.poll import Learnt
 from kling_nb.simulator import Fault
 
 DAY, MONTH = 86_400.0, 30 * 86_400.0
-
-
-def agrees(live: Live) -> None:
-    """Check that the ledger and the log tell the same: nothing was charged twice, and nothing that the log lacks."""
-    tasks = live.lab.log.tasks().set_index("task")
-    bought, charges = tasks.index[tasks["spent_usd"] > 0], live.simulator.ledger()
-    own_ids = [charge.own_id for charge in charges if charge.own_id]  # fal knows none
-    assert (len(bought), len(own_ids)) == (len(charges), len(set(own_ids)))
-    assert set(own_ids) <= set(bought)
-    assert not list((live.lab.folder / "clips").glob("*.part"))
-
 
 # -- the clock is set --------------------------------------------------------------------------------------------------
 

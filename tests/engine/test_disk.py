@@ -13,12 +13,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from labs import Live, in_state, ledger, listen, live_lab, start, sweep, until
+from labs import Live, agrees, in_state, ledger, listen, live_lab, start, sweep, until
 
 import kling_nb as kn
 from kling_nb.engine import turn
 from kling_nb.errors import LabError, LabUnwritable
-from tests.engine.test_bad_day import agrees
 
 Mount = Callable[..., Path]
 
