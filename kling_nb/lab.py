@@ -19,13 +19,14 @@ from .engine.opening import Late, Opened, Simulation, Wanted
 from .engine.order import Order
 from .engine.run import Run
 from .engine.seen import SeenRun
-from .errors import InputError, KlingError, ProviderError, nearest
+from .engine.told import not_saved
+from .errors import InputError, nearest
 from .keys import Secret, hidden
 from .log import is_simulated
-from .plan import SINGLES, Money, Plan, Planner, Settings, confirm, dollars, run_name, stored_sweep, usd
+from .plan import SINGLES, Money, Plan, Planner, Settings, confirm, run_name, stored_sweep, usd
 from .request import IMAGE_FIELDS, VideoRequest
 from .sweep import Point, Sweep
-from .task import ZERO, Task, TaskState
+from .task import ZERO, TaskState
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -301,7 +302,7 @@ class Lab:
         run.wait()
         task = run.task_for(identity)
         if task.state is not TaskState.SAVED:
-            raise _not_saved(task, run.held)
+            raise not_saved(task, run.held)
         frame = run.df
         return clip_view(frame[frame["task"] == task.id], self.folder, simulated=self.simulated)
 
@@ -401,17 +402,6 @@ class Lab:
 
 def _path(value: str | Path | None) -> Path | None:
     return None if value is None else Path(value).expanduser()
-
-
-def _not_saved(task: Task, held: str | None) -> KlingError:
-    if task.state is TaskState.FAILED:
-        return ProviderError(task.reason, whose=task.cause, charged=task.charged)
-    ways = {
-        TaskState.UNCERTAIN: f"it is uncertain, {dollars(task.price)} at stake; lab.uncertain() shows what can be done",
-        TaskState.PLANNED: f"it was not sent: {held or task.reason}",
-        TaskState.CANCELLED: "it was cancelled",
-    }
-    return KlingError(ways.get(task.state, f"it is {task.state}: {task.reason}; its run is lab.run({SINGLES!r})"))
 
 
 def open_as_it_is(folder: str | Path) -> Lab:

@@ -9,7 +9,7 @@ from .fetch import Fetcher
 from .follow import Follower
 from .gate import Gate
 from .tools import Tools
-from .turn import may_send
+from .who import may_send
 
 
 class Driver:

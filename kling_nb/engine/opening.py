@@ -17,7 +17,8 @@ from ..log import FILE, ExperimentLog
 from ..offer import Provider
 from .engine import Engine, Setup, was_closed
 from .loop import Clock, VirtualClock
-from .turn import FACT, TURN, Driver, Turn, driven_by, take_if_free, take_over, taken_from
+from .turn import FACT, Turn, take_if_free, take_over
+from .who import TURN, Driver, driven_by, taken_from
 
 EPOCH = 1_767_225_600.0  # 2026-01-01T00:00:00Z: where simulated time begins
 FOLDERS = ("clips", "inputs")

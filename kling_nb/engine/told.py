@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from ..dialect import Fault, Whose
+from ..errors import KlingError, ProviderError
 from ..keys import key_variable
 from ..offer import Provider
+from ..plan import SINGLES, dollars
+from ..task import Task, TaskState
 
 DO: dict[Whose, str] = {
     Whose.KEY: "check the key: {variable}",
@@ -42,3 +45,15 @@ def told_of_task(provider: Provider, whose: Whose, reason: str, *, charged: bool
 def _sentence(provider: Provider, whose: Whose, words: str, *more: str) -> str:
     advice = DO[whose].format(variable=key_variable(provider.id))
     return "; ".join([f"{provider.id} ({whose}): {words}", *more, advice])
+
+
+def not_saved(task: Task, held: str | None) -> KlingError:
+    """Return the error of whoever waited for a clip that is not there."""
+    if task.state is TaskState.FAILED:
+        return ProviderError(task.reason, whose=task.cause, charged=task.charged)
+    ways = {
+        TaskState.UNCERTAIN: f"it is uncertain, {dollars(task.price)} at stake; lab.uncertain() shows what can be done",
+        TaskState.PLANNED: f"it was not sent: {held or task.reason}",
+        TaskState.CANCELLED: "it was cancelled",
+    }
+    return KlingError(ways.get(task.state, f"it is {task.state}: {task.reason}; its run is lab.run({SINGLES!r})"))

@@ -26,7 +26,8 @@ from labs import Live, in_state, live_lab, start, sweep, until
 import kling_nb as kn
 from kling_nb.cli import main
 from kling_nb.dialect import Call, Op
-from kling_nb.engine.turn import Driver, take_if_free, take_over
+from kling_nb.engine.turn import take_if_free, take_over
+from kling_nb.engine.who import Driver
 from kling_nb.errors import LabBusy
 from kling_nb.log import ExperimentLog
 from kling_nb.simulator import Fault

@@ -1,0 +1,105 @@
+"""Who drives a lab folder, as its log has it, and in words."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+LOCK = ".driver.lock"
+TURN = "it drives by itself once that process is gone; while that only sleeps, lab.take_over() does"
+"""What a process that reads can do to drive."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Driver:
+    """Who drives a lab folder, as its log has it. ``since`` is in Unix seconds.
+
+    ``before`` are those whose turn was taken while they slept and that may sleep still, with the ``last`` event that
+    was written before it was.
+    """
+
+    epoch: int = 1
+    pid: int = 0
+    host: str = "?"
+    since: float = 0.0
+    last: int = 0
+    before: tuple[Driver, ...] = ()
+
+    @classmethod
+    def read(cls, text: str | None) -> Driver:
+        """Return what a fact of the log says; what it does not say is left open."""
+        try:
+            return cls._from(json.loads(text or "{}"))
+        except (ValueError, TypeError, AttributeError):
+            return cls()
+
+    @classmethod
+    def _from(cls, said: dict[str, Any]) -> Driver:
+        return cls(
+            epoch=max(1, int(said.get("epoch", 1))),
+            pid=int(said.get("pid", 0)),
+            host=str(said.get("host", "?")),
+            since=float(said.get("since", 0)),
+            last=int(said.get("last", 0)),
+            before=tuple(cls._from(one) for one in said.get("before", ())),
+        )
+
+    @classmethod
+    def here(cls, epoch: int, before: tuple[Driver, ...]) -> Driver:
+        """Return this process as a driver from now on."""
+        return cls(epoch=epoch, pid=os.getpid(), host=socket.gethostname(), since=time.time(), before=before)
+
+    def text(self) -> str:
+        """Return it as the log keeps it."""
+        return json.dumps(asdict(self))
+
+    def __str__(self) -> str:
+        """Name the process."""
+        return f"process {self.pid or '?'} on {self.host}"
+
+    def told(self, folder: Path) -> str:
+        """Say since when it drives, and when it was last heard."""
+        since = time.strftime("%Y-%m-%d %H:%M", time.localtime(self.since))
+        with suppress(OSError):
+            quiet = max(0.0, time.time() - lock_place(folder, self.epoch).stat().st_mtime)
+            return f"{self} since {since}, last heard {_ago(quiet)} ago"
+        return f"{self} since {since}"
+
+
+def lock_place(folder: Path, epoch: int) -> Path:
+    """Return the lock file of an epoch."""
+    return folder / (LOCK if epoch <= 1 else LOCK.replace(".lock", f"-{epoch}.lock"))
+
+
+def driven_by(folder: Path, who: Driver) -> str:
+    """Say who drives a folder, and what another process can do."""
+    return f"{folder} is driven by {who.told(folder)}; this one can read, compare and export; {TURN}"
+
+
+def taken_from(folder: Path, who: Driver) -> str:
+    """Say who took a folder over, to the one that it was taken from."""
+    at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(who.since))
+    return (
+        f"{who} took over {folder} at {at}: this one writes and submits nothing more; go on there, or end that process "
+        "and enter the same line here again"
+    )
+
+
+def may_send(who: Driver) -> str:
+    """Say why a task is in doubt that a sleeping process was about to submit."""
+    return (
+        f"{who} was about to submit it and sleeps: it may still send it when it wakes; end that process "
+        f"(kill -9 {who.pid}), then .look_again()"
+    )
+
+
+def _ago(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
