@@ -28,7 +28,7 @@ class Fetcher:
         self._t = tools
         self._book = tools.book
         self._clock = tools.clock
-        self._downloads = anyio.Semaphore(DOWNLOADS)
+        self._downloads: dict[str, anyio.Semaphore] = {}  # by provider: one that drips holds up no other's
 
     async def fetch(self, task: Task, account: Account) -> None:
         """Fetch the clip until it is saved, its link is dead, or it is no video."""
@@ -83,7 +83,7 @@ class Fetcher:
         call = Call(op=Op.CONTENT, method="GET", url=str(asset["url"]))
         # A driver that sleeps in the middle of a download has a piece of its own.
         part = self._t.folder / "clips" / f"{task.id}-{self._t.turn.driver.epoch}.mp4.part"
-        async with self._downloads:
+        async with self._downloads.setdefault(task.provider, anyio.Semaphore(DOWNLOADS)):
             signed = (await account.signed(call))[0] if asset.get("credential") else call
             await self._t.wire.stream(signed, part, own_origin=origin(account.provider.base_url or ""))
         return await self._clock.in_thread(lambda: _stored(part, task, self._t.folder, self._t.turn.check))
