@@ -96,10 +96,13 @@ async def judge(where: Origin, own: Origin | None, *, resolve: bool = True) -> N
 
 
 def before_sending(ready: Ready) -> Trace:
-    """Return what calls ``ready`` when the connection stands, right before a request is written to it."""
+    """Return what calls ``ready`` when the connection stands, right before a request's head and its body are written.
+
+    Without its body a request is not carried out.
+    """
 
     async def trace(event: str, _info: Mapping[str, Any]) -> None:
-        if event.endswith("send_request_headers.started"):
+        if event.endswith(("send_request_headers.started", "send_request_body.started")):
             ready()
 
     return trace

@@ -123,7 +123,7 @@ class Wire:
 
         A submit goes on a connection of its own and is never redirected; a GET follows redirects within its origin.
         Raises `NotSent` if the provider certainly did not get it, else `Doubt`; a cancellation passes as it is, and so
-        does the `LabBusy` of ``ready``, which is called right before the first byte goes out.
+        does the `LabBusy` of ``ready``, which is called right before head and body go out.
         """
         async with self._slots:
             return await self._told(call, self._followed(call, ready), self._limits.total_s)

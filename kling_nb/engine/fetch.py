@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -83,20 +82,18 @@ class Fetcher:
         call = Call(op=Op.CONTENT, method="GET", url=str(asset["url"]))
         # A driver that sleeps in the middle of a download has a piece of its own.
         part = self._t.folder / "clips" / f"{task.id}-{self._t.turn.driver.epoch}.mp4.part"
-        async with self._downloads.setdefault(task.provider, anyio.Semaphore(DOWNLOADS)):
-            signed = (await account.signed(call))[0] if asset.get("credential") else call
-            await self._t.wire.stream(signed, part, own_origin=origin(account.provider.base_url or ""))
-        return await self._clock.in_thread(lambda: _stored(part, task, self._t.folder, self._t.turn.check))
+        try:
+            async with self._downloads.setdefault(task.provider, anyio.Semaphore(DOWNLOADS)):
+                signed = (await account.signed(call))[0] if asset.get("credential") else call
+                await self._t.wire.stream(signed, part, own_origin=origin(account.provider.base_url or ""))
+            return await self._clock.in_thread(lambda: self._stored(part, task))
+        finally:
+            part.unlink(missing_ok=True)
 
-
-def _stored(part: Path, task: Task, folder: Path, ready: Callable[[], None]) -> dict[str, Any]:
-    """Verify a download and move it into place; a file that is no video, or not ours to store, is removed."""
-    request = VideoRequest.from_fields(task.request)
-    try:
-        return media.store_clip(part, folder, _clip_name(task), request, ready=ready)
-    except (MediaError, LabBusy):
-        part.unlink(missing_ok=True)
-        raise
+    def _stored(self, part: Path, task: Task) -> dict[str, Any]:
+        """Verify a download and move it into place, if it still is ours to store."""
+        request = VideoRequest.from_fields(task.request)
+        return media.store_clip(part, self._t.folder, _clip_name(task), request, ready=self._t.turn.check)
 
 
 def _clip_name(task: Task) -> str:

@@ -63,15 +63,16 @@ async def sent(self, call, **options):
 
 def sending(ready):
     def slept():
-        if mine:
+        asked.append(True)
+        if len(asked) == (1 if where == "connected" else 2):
             sleep_once()
         ready()
-    mine = where == "connected"
+    asked = []
     return before(slept)
 
 if where == "intent":
     wire.Wire.send = sent
-if where == "connected":
+if where in ("connected", "headed"):
     wire.before_sending = sending
 if where == "verified":
     clips.probe = lambda part: (probe(part), sleep_once())[0]
@@ -95,8 +96,8 @@ except LabBusy as error:
     print(json.dumps({"words": words, "read": len(lab.df())}), flush=True)
     sys.exit(7)
 """
-"""Starts a sweep, and may stop itself once: between intent and POST, between connection and first byte, between a
-clip's verification and its renaming, or in the middle of a write."""
+"""Starts a sweep, and may stop itself once: between intent and POST, between connection and head, between head
+and body, between a clip's verification and its renaming, or in the middle of a write."""
 
 TAKER = """
 import sys, kling_nb as kn
@@ -277,7 +278,7 @@ def test_a_sleeping_driver_loses_its_turn(tmp_path: Path) -> None:
             assert {"saved": 1} == start(again, sweep("cat")).wait(30).snapshot().counts
 
 
-@pytest.mark.parametrize("where", ["intent", "connected"])
+@pytest.mark.parametrize("where", ["intent", "connected", "headed"])
 @pytest.mark.parametrize("end", ["wakes", "is killed"])
 def test_asleep_right_before_a_paid_call(tmp_path: Path, where: str, end: str) -> None:
     """What a sleeper was about to submit stays uncertain while it is there, also after a restart; then it is bought."""
