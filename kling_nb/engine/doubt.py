@@ -103,7 +103,8 @@ class Uncertain(Sequence[Doubtful]):
 
     def _repr_html_(self) -> str:
         table = self.df.to_html(index=True, escape=True, border=0) if self else ""
-        return f"<p>{escape(repr(self)[1:-1])}</p>{table}"
+        # A pair of dollar signs would be set as mathematics by a notebook: these classes forbid it.
+        return f'<div class="tex2jax_ignore mathjax_ignore"><p>{escape(repr(self)[1:-1])}</p>{table}</div>'
 
 
 CHOICES = "for each: .look_again(), .accepted_as(id), .never_bought(), .give_up() or .buy_again()"

@@ -11,6 +11,9 @@ Row = Mapping[str, Any]
 """A point: some of the columns of ``lab.df()``, by name."""
 
 NOTHING = "—"
+LONGEST = 1_000
+"""Characters of one fact: a note or a model's name has no end of its own, and a saved notebook holds many facts."""
+
 FACTS = (
     *("model", "mode", "provider", "duration", "aspect_ratio", "cfg_scale", "negative_prompt", "price", "length"),
     *("size", "sound", "losses", "sample", "run", "point", "took", "submitted_at", "remote_id", "sha256"),
@@ -31,13 +34,18 @@ def word(name: str, value: Any) -> str:
     return str(value)
 
 
+def cut(words: str) -> str:
+    """Return words for reading, cut where they are too long to show."""
+    return words if len(words) <= LONGEST else words[: LONGEST - 1] + "…"
+
+
 def reason_of(row: Row, state: str) -> str:
     """Return why a point stands where it does; for one in doubt with the price at stake."""
     reason = str(row.get("reason") or "")
     if state != "uncertain":
-        return reason
+        return cut(reason)
     stake = price(row)
-    return " · ".join(part for part in (reason, f"{stake} at stake" if stake else "") if part)
+    return " · ".join(part for part in (cut(reason), f"{stake} at stake" if stake else "") if part)
 
 
 def flags_of(value: Any) -> tuple[str, ...]:
@@ -73,7 +81,7 @@ def summary_of(row: Row, told: Iterable[str]) -> str:
     length = row.get("seconds") or row.get("duration")
     names = (row.get(name) for name in ("model", "mode") if name not in told)
     parts = (*names, f"{length:.3g} s" if length else None, price(row))
-    return " · ".join(str(part).replace(" ", "\N{NO-BREAK SPACE}") for part in parts if part)
+    return " · ".join(cut(str(part)).replace(" ", "\N{NO-BREAK SPACE}") for part in parts if part)
 
 
 def facts_of(row: Row) -> tuple[tuple[str, str], ...]:
@@ -81,7 +89,7 @@ def facts_of(row: Row) -> tuple[tuple[str, str], ...]:
     variables = [name for name in row if name.startswith("var_")]
     known = {**row, "price": price(row), "length": _length(row), "size": _size(row), "took": _took(row)}
     names = [name for name in (*FACTS[:7], *variables, *FACTS[7:]) if known.get(name) not in (None, "")]
-    return tuple((name.removeprefix("var_").removesuffix("_at"), word(name, known[name])) for name in names)
+    return tuple((name.removeprefix("var_").removesuffix("_at"), cut(word(name, known[name]))) for name in names)
 
 
 def _length(row: Row) -> str:

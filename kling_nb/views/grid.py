@@ -10,7 +10,7 @@ from typing import Any
 
 from kling_nb.errors import InputError, nearest
 
-from .facts import Row, facts_of, flags_of, reason_of, spent, summary_of, word
+from .facts import Row, cut, facts_of, flags_of, reason_of, spent, summary_of, word
 
 Frame = Any
 """A ``pandas.DataFrame`` with (some of) the columns of ``lab.df()``."""
@@ -189,7 +189,7 @@ def _place(axis: Axis | None, row: Row) -> int:
 
 
 def _label(row: Row, others: Iterable[str], *, samples: bool) -> str:
-    words = [word(name, row.get(name)) for name in others]
+    words = [cut(word(name, row.get(name))) for name in others]
     return " · ".join([*words, *([f"sample {row.get('sample')}"] if samples else [])])
 
 
