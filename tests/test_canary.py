@@ -126,11 +126,12 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     """Go through a whole session once."""
     folder = tmp_path_factory.mktemp("canary") / "session"
     folder.mkdir()
-    with session(folder) as one, heard(one):
-        in_process(one)
-        with_wrong_keys(one)
-        by_commands(one)
-        in_a_notebook(one)
+    with session(folder) as one:
+        with heard(one):
+            in_process(one)
+            with_wrong_keys(one)
+            by_commands(one)
+            in_a_notebook(one)
         yield one
 
 
@@ -290,6 +291,7 @@ def test_the_session_went_everywhere(left: Session) -> None:
     by_prompt = {prompt: set(rows["state"]) for prompt, rows in tasks.groupby("prompt")}
     assert by_prompt["a fox"] == {"saved"}
     assert set(tasks["provider"]) == set(KEYS)
+    assert "receive_response_headers.complete" in left.kept["the loggers"]
     assert tasks["reason"].str.contains("••••").sum() > 20
     assert any(seen.target.startswith("/%E2%80%A2") for seen in left.foreign.seen)
     saved = (left.folder / "saved.ipynb").read_text()
