@@ -9,7 +9,7 @@ from ..dialect import Call, Fault, Whose
 from ..errors import Doubt, InputError, KlingError, MediaError, NotSent, ProviderError, WireError
 from ..task import Task, TaskState, Ticket
 from .account import UNSENT_MOST, Account, backoff_s
-from .told import told, told_of_submit
+from .told import told, told_of_doubt, told_of_submit
 from .tools import Tools
 
 _log = logging.getLogger("kling_nb")
@@ -128,7 +128,7 @@ class Buyer:
         words = told(fault, account.provider)
         final = told_of_submit(fault, account.provider, renewed=renewed)
         if not fault.rejected:
-            return await self._doubted(task, words)
+            return await self._doubted(task, f"{account.provider.id}: {fault}")
         if fault.again:
             gate = account.gate(task.model)
             (gate.full if fault.whose is Whose.FULL else gate.slow)(self._clock.steady(), fault.after)
@@ -149,7 +149,7 @@ class Buyer:
         return task
 
     async def _doubted(self, task: Task, why: str) -> Task:
-        reason = f"the answer to the submit was lost, it may have been bought: {why}"
+        reason = told_of_doubt(why, finds=self._t.account(task.provider).dialect.finds)
         return await self._book.record(task.id, "doubted", reason=reason, cause="doubt")
 
     async def look_up(self, task: Task, account: Account) -> Task:

@@ -102,9 +102,13 @@ class Uncertain(Sequence[Doubtful]):
         return f"<Uncertain: {len(self)} tasks, {dollars(self.at_stake)} at stake; {CHOICES}>"
 
     def _repr_html_(self) -> str:
-        table = self.df.to_html(index=True, escape=True, border=0) if self else ""
+        table = self._table().to_html(index=True, escape=True, border=0) if self else ""
         # A pair of dollar signs would be set as mathematics by a notebook: these classes forbid it.
         return f'<div class="tex2jax_ignore mathjax_ignore"><p>{escape(repr(self)[1:-1])}</p>{table}</div>'
+
+    def _table(self) -> pd.DataFrame:
+        frame = self.df
+        return frame.assign(submitted_at=frame["submitted_at"].dt.floor("s"))
 
 
 CHOICES = "for each: .look_again(), .accepted_as(id), .never_bought(), .give_up() or .buy_again()"

@@ -42,6 +42,12 @@ def told_of_task(provider: Provider, whose: Whose, reason: str, *, charged: bool
     return _sentence(provider, whose, reason, "not tried again", COST[charged])
 
 
+def told_of_doubt(why: str, *, finds: bool) -> str:
+    """Say that a submit may have been carried out; ``finds`` is whether it can be looked up by our own id."""
+    then = "it is looked up by itself" if finds else "lab.uncertain() shows what can be done"
+    return f"the answer to the submit was lost, it may have been bought: {why}; {then}"
+
+
 def _sentence(provider: Provider, whose: Whose, words: str, *more: str) -> str:
     advice = DO[whose].format(variable=key_variable(provider.id))
     return "; ".join([f"{provider.id} ({whose}): {words}", *more, advice])

@@ -38,6 +38,13 @@ def test_a_lost_answer_is_put_before_a_person_with_its_price(simulated: Open) ->
     assert 1 == len(ledger(lab))
 
 
+def test_a_doubt_says_what_can_be_done(simulated: Open) -> None:
+    """Where nothing can be looked up the reason leads to what a person can do, and never to buying again unasked."""
+    (task,) = uncertain(simulated()).tasks
+    assert task.reason.endswith("lab.uncertain() shows what can be done")
+    assert "retry" not in task.reason
+
+
 def test_nothing_uncertain_is_an_empty_list(simulated: Open) -> None:
     """Without doubt there is nothing at stake."""
     listed = simulated().uncertain()
