@@ -48,7 +48,7 @@ function makeFacts(meanings) {
     fill(bar, run.parts, () => h("span"), part);
     fill(counts, [...run.parts, ["", run.total]], () => h("span", {}, h("b"), h("span")), (node, item) => count(node, item, meanings));
     say(money, [run.money, run.left].filter(Boolean).join(" · "));
-    say(held, run.held ? `${run.unsent} not sent: ${run.held}` : "");
+    say(held, run.held && run.unsent ? `${run.unsent} not sent: ${run.held}` : run.held);
     fill(causes, run.causes, () => h("li", {}, h("b"), h("span")), cause);
     causes.hidden = !run.causes.length;
     causes.dataset.tone = run.failed ? "bad" : "";

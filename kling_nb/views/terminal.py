@@ -100,7 +100,8 @@ def run_display(stands: Standing) -> RenderableType:
 
     head = Text.assemble((plain(stands.name), "bold"), " ", *_badge(simulated=stands.simulated), (stands.stage, "dim"))
     money = Text(" · ".join(filter(None, (stands.money, stands.left))))
-    held = [Text(f"{stands.unsent} not sent: {plain(stands.held)}", "yellow")] if stands.held else []
+    unsent = f"{stands.unsent} not sent: " if stands.unsent else ""
+    held = [Text(f"{unsent}{plain(stands.held)}", "yellow")] if stands.held else []
     causes = [Text.assemble((f"{count:>5} × ", "red"), plain(text)) for text, count in stands.causes]
     return Group(head, _bar(stands), _counts(stands), money, *held, *causes)
 

@@ -178,6 +178,13 @@ def test_a_clip_that_cannot_be_read_has_no_poster(lab_folder: LabFolder, clip: s
     assert "data:image" not in html
 
 
+@pytest.mark.parametrize(("planned", "said"), [(2, ">2 not sent: it moved<"), (0, ">it moved<")])
+def test_what_holds_a_run_is_said_without_anything_unsent_too(planned: int, said: str) -> None:
+    """A run that another process drives by now says so, whether or not something of it was left to be sent."""
+    counts = {"running": 2} | ({"planned": planned} if planned else {})
+    assert said in summary_html(snapshot(counts=counts, held="it moved", tiles=()), ".")
+
+
 def test_a_summary_by_itself_hides_nothing() -> None:
     """Without a mark no live panel is expected, so the rule that hides what follows a static output stays away."""
     assert 'class="knb knb-run ' in summary_html(snapshot(tiles=()), ".")

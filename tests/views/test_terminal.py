@@ -80,6 +80,7 @@ def test_a_hold_is_told() -> None:
     held = snapshot(state="at rest", held="no key for fal", counts={"planned": 2, "saved": 2}, causes=())
 
     assert "2 not sent: no key for fal" in watched(held)
+    assert "not sent: no key" not in watched(snapshot(counts={"saved": 1}, held="no key", state="at rest"))
 
 
 def test_a_real_run_is_watched_to_its_end(tmp_path: Path) -> None:
