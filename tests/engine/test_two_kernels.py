@@ -28,7 +28,7 @@ from kling_nb.cli import main
 from kling_nb.dialect import Call, Op
 from kling_nb.engine.turn import take_if_free, take_over
 from kling_nb.engine.who import Driver
-from kling_nb.errors import LabBusy
+from kling_nb.errors import LabBusy, LabError
 from kling_nb.log import ExperimentLog
 from kling_nb.simulator import Fault
 from kling_nb.task import Event, Task
@@ -41,7 +41,7 @@ import json, signal, sys, threading
 import kling_nb as kn
 from kling_nb import wire
 from kling_nb.dialect import Op
-from kling_nb.errors import LabBusy
+from kling_nb.errors import LabBusy, LabError
 from kling_nb.log.writing import Writer
 from kling_nb.media import clips
 
@@ -101,7 +101,7 @@ and body, between a clip's verification and its renaming, or in the middle of a 
 
 TAKER = """
 import sys, kling_nb as kn
-from kling_nb.errors import LabBusy
+from kling_nb.errors import LabBusy, LabError
 lab = kn.Lab(sys.argv[1])
 print("reads", flush=True)
 sys.stdin.readline()
@@ -509,3 +509,18 @@ def test_what_may_not_be_sent_reaches_no_app(tmp_path: Path) -> None:
         anyio.run(partial(Wire(app=app).send, call, ready=turn.check))
     assert not reached
     turn.release()
+
+
+def test_a_reader_takes_what_is_free_and_keeps_what_it_was_given(tmp_path: Path) -> None:
+    """A folder that nobody drives any more is not taken over from anyone; the ceiling of the one who read holds then."""
+    log, turn = take_if_free(tmp_path, simulated=True)
+    with kn.Lab(tmp_path, simulate=True, daily_budget=3) as lab:
+        assert lab.daily_budget is None
+        assert lab.plan(sweep("fox")).buys
+        turn.release()
+        log.close()
+        assert "is driven from here now; nobody else did any more" in lab.take_over()
+        assert 3 == lab.daily_budget
+        assert 1 == Driver.read(lab.log.fact("driver")).epoch
+    with pytest.raises(LabError, match="was closed"):
+        lab.take_over()
