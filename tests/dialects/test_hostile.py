@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from driving import GUISES, bound, provider_of
+from driving import GUISES, bound, hold, provider_of
 
 from kling_nb import dialects
 from kling_nb.dialect import Call, Op, Reply, Unreadable, origin
@@ -101,3 +101,24 @@ def test_an_amount_that_cannot_be_written_is_none(odd: Any) -> None:
     """A charge whose digits would fill a disk is no charge; what a provider would say is."""
     assert amount_from(odd) is None
     assert amount_from("0.50") == Decimal("0.50")
+
+
+@pytest.mark.parametrize("instant", [10**18, 10**30, -5, 1e300, "2126-01-01", None, True, [1]])
+def test_a_time_of_no_known_unit_ends_a_listing(instant: Any) -> None:
+    """Times in microseconds, from another century, or of no kind at all neither hide a task nor turn pages for ever."""
+    dialect, call = (
+        bound("native"),
+        Call(op=Op.SUBMIT, method="POST", url="https://api.klingai.com/v1/videos/text2video"),
+    )
+    tickets = [
+        dialect.accepted(call, said({"code": 0, "data": {"task_id": name, "created_at": instant}})) for name in "ab"
+    ]
+    page = [{"task_id": name, "task_status": "processing", "created_at": instant} for name in "ba"]
+    calls: list[Call] = []
+    learnt = hold(dialect, dialect.check(tickets), [said({"code": 0, "data": page})], calls)
+    assert ({"a", "b"}, 1) == (set(learnt), len(calls))
+    others = [{**page[0], "task_id": f"other {number}"} for number in range(30)]
+    single = said({"code": 0, "data": page[0]})
+    assert {"a", "b"} == set(
+        hold(dialect, dialect.check(tickets), [said({"code": 0, "data": others})] * 20 + [single] * 2)
+    )

@@ -46,10 +46,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> type[Set]:
 @pytest.mark.parametrize("jump", [-DAY, MONTH])
 def test_a_clock_that_is_set_while_tasks_run(tmp_path: Path, clock: type[Set], jump: float) -> None:
     """Set by a day or a month, the machine's clock stalls nothing, and nobody waits for it to come round again."""
-    with live_lab(tmp_path / "live", speed=150) as live:
+    long = Fault(action="stall", prompt="owl", seconds=400, times=None)
+    with live_lab(tmp_path / "live", long, speed=100) as live:
         runs = [start(live.lab, sweep("fox", "owl")), start(live.lab, sweep("fox", "owl", provider="fal"))]
         for run in runs:
-            until(run, lambda tasks: all(task.ticket for task in tasks))
+            until(run, in_state("running", 2))
         clock.off = jump
         runs.append(start(live.lab, sweep("late")))
         assert [2, 2, 1] == [run.wait(20).snapshot().counts.get("saved") for run in runs]
