@@ -57,7 +57,7 @@ def opened(jupyterlab: JupyterLab, new_page: Callable[..., Page]) -> Callable[[s
     return open_notebook
 
 
-@pytest.mark.parametrize("name", ["01_quickstart.ipynb", "02_form.ipynb"])
+@pytest.mark.parametrize("name", ["01_quickstart.ipynb", "02_form.ipynb", "04_come_back_later.ipynb"])
 def test_every_cell_runs_and_clips_play_in_step(opened: Callable[[str], Page], name: str) -> None:
     """The comparison's clips advance, and come within two frames of each other."""
     page = opened(name)
