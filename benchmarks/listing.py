@@ -99,7 +99,8 @@ class Followed:
         for n, lasts_s in self._lasting:
             ticket = self.provider.accept(f"task-{n}", lasts_s)
             task = Task(id=ticket.id, identity="", provider="kling", model="")
-            await watch.follow(task, Member(ticket, self._clock.now(), self._curve))
+            now = self._clock.steady()
+            await watch.follow(task, Member(ticket, now, self._curve, changed=now))
 
     def knows(self, member: Member, task_id: str, status: Status | None, trouble: str) -> bool:
         """Tell that a task goes on."""
