@@ -25,9 +25,10 @@ import pyarrow as pa  # noqa: F401
 
 import kling_nb as kn
 from kling_nb import media
+from kling_nb.clients import library
 from kling_nb.dialect import Op
 from kling_nb.log import ExperimentLog
-from kling_nb.wire import Wire, library
+from kling_nb.wire import Wire
 
 PATIENCE_S = 60
 AXES: dict[str, dict[str, Any]] = {

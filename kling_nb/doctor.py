@@ -15,6 +15,7 @@ from pathlib import Path
 
 from . import keys
 from .catalog import Catalog
+from .clients import library
 from .dialects import load
 from .engine.reach import Reached, Target, Verdict, reach, target
 from .errors import InputError
@@ -23,7 +24,6 @@ from .media import Probe, probe
 from .offer import Provider
 from .views.output import has_kernel
 from .views.terminal import plain
-from .wire import library
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "microsoft-edge", "firefox")
 LIBRARIES: Mapping[str, tuple[str, str]] = {

@@ -8,23 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import importlib
-import importlib.metadata
-import logging
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
-from contextlib import aclosing, suppress
-from contextvars import ContextVar
+from collections.abc import Coroutine, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, replace
-from functools import cache
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import Any, TypeVar
 
 from .answers import failure, read_body, refuse_status
 from .bodies import ReadImage, encoded, filled
+from .clients import ASGIApp, Clients, ours
 from .dialect import Call, Op, Reply, origin
-from .errors import Doubt, InputError, KlingError, LabError, MediaError, NotSent, WireError, nearest
+from .errors import Doubt, InputError, KlingError, LabError, MediaError, NotSent, WireError
 from .links import (
     Origin,
     Ready,
@@ -41,12 +36,6 @@ from .redaction import Redaction, header_secrets
 from .space import writing
 
 T = TypeVar("T")
-ASGIApp = Callable[
-    [MutableMapping[str, Any], Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]
-]
-
-LIBRARIES = ("httpx2", "httpx")  # the same interface; the first is the maintained continuation
-_OURS: ContextVar[bool] = ContextVar("kling_nb_wire", default=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,6 +53,11 @@ class Limits:
     clip_bytes: int = 2 * 2**30
     clip_total_s: float = 900
     redirects: int = 5
+
+    @property
+    def waits(self) -> dict[str, float]:
+        """How long each step may take, by httpx's names; a free connection is waited for as long as a new one."""
+        return {"connect": self.connect_s, "read": self.read_s, "write": self.write_s, "pool": self.connect_s}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,13 +100,12 @@ class Wire:
         limits: Limits = Limits(),
         http: str | None = None,
     ) -> None:
-        self._app, self._read_image, self._in_flight, self._limits = app, read_image, in_flight, limits
-        self._http = library(http or os.environ.get("KLING_NB_HTTP"))
+        self._app, self._read_image, self._limits = app, read_image, limits
+        http = http or os.environ.get("KLING_NB_HTTP")
+        self._clients = Clients(http, app=app, in_flight=in_flight, waits=limits.waits)
         self._slots = asyncio.Semaphore(in_flight)
         self._downloads = asyncio.Semaphore(max(1, in_flight // 2))
         self._closed = False
-        self._clients: dict[tuple[Op, Origin | None] | None, Any] = {}
-        _keep_quiet(self._http.__name__)
 
     def filled(self, call: Call) -> Call:
         """Return a call with its images in it; raises `InputError` or `MediaError` for one that cannot be read."""
@@ -146,45 +139,18 @@ class Wire:
     async def aclose(self) -> None:
         """Close every connection; later calls raise `NotSent`."""
         self._closed = True
-        while self._clients:
-            await self._clients.popitem()[1].aclose()
-
-    def _client_for(self, call: Call, own: Origin | None = None) -> Any:
-        """Return the client for submits, for other calls, or for the clips of the provider at ``own``.
-
-        On a kept connection a POST may be in doubt though nothing was received. A connection to a clip is judged when
-        it is made, for one provider: another's clips go on others.
-        """
-        use = (call.op, own) if call.op in (Op.SUBMIT, Op.CONTENT) else None
-        if use not in self._clients:
-            self._clients[use] = self._client(keep=0 if call.op is Op.SUBMIT else self._in_flight)
-        return self._clients[use]
-
-    def _client(self, keep: int) -> Any:
-        http, limits, app = self._http, self._limits, self._app
-        wait = {"connect": limits.connect_s, "read": limits.read_s, "write": limits.write_s, "pool": limits.connect_s}
-        return http.AsyncClient(
-            transport=http.ASGITransport(app, raise_app_exceptions=False) if app else None,
-            verify=_trust(http) if app is None else True,
-            timeout=http.Timeout(**wait) if app is None else None,
-            limits=http.Limits(max_connections=self._in_flight, max_keepalive_connections=keep, keepalive_expiry=15),
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-            headers={"User-Agent": f"kling_nb/{_version()}", "Accept-Encoding": "gzip"},
-            trust_env=app is None,
-        )
+        await self._clients.aclose()
 
     async def _told(self, call: Call, work: Coroutine[Any, Any, T], total_s: float) -> T:
         """Await, and turn whatever goes wrong into our own words."""
-        ours = _OURS.set(True)
         try:
-            async with asyncio.timeout(total_s if self._app is None else None):
-                return await work
+            with ours():
+                async with asyncio.timeout(total_s if self._app is None else None):
+                    return await work
         except (WireError, MediaError, LabError):
             raise
         except Exception as error:  # noqa: BLE001 (all of it is told as one of two failures)
             verdict = failure(error, _name(call), repeatable=call.method == "GET")
-        finally:
-            _OURS.reset(ours)
         # Raised here and not above, so that no link leads to the foreign exception, whose request holds headers.
         raise verdict
 
@@ -204,7 +170,7 @@ class Wire:
         if ready is not None:
             ready()  # of an app in this process no trace is told
             request.extensions["trace"] = before_sending(ready)
-        async with aclosing(await self._client_for(call).send(request, stream=True)) as response:
+        async with aclosing(await self._clients.of(call.op).send(request, stream=True)) as response:
             await read_body(response, content.extend, limit, excess)
         headers, kept = _hiding(call).answer(response.headers, bytes(content))
         return Reply(status=response.status_code, headers=headers, content=kept)
@@ -229,7 +195,7 @@ class Wire:
         content = None if call.body is None else encoded(filled(call.body, self._read_image))
         kind = {} if content is None else {"content-type": "application/json"}
         own = {**kind, **headers, **{name.lower(): value for name, value in call.headers.items()}}
-        return self._client_for(call, whose).build_request(call.method, call.url, content=content, headers=own)
+        return self._clients.of(call.op, whose).build_request(call.method, call.url, content=content, headers=own)
 
     async def _fetched(self, call: Call, part: Path, own: Origin | None) -> Received:
         home, url, headers = own or place_of(call.url), call.url, call.headers
@@ -240,7 +206,7 @@ class Wire:
             await judge(where, own, resolve=self._app is None)
             request = self._request(hop, own, **{"accept-encoding": "identity"})
             request.extensions["trace"] = peer_judge(where, own, request.url.raw_host.decode("ascii"))
-            async with aclosing(await self._client_for(hop, own).send(request, stream=True)) as response:
+            async with aclosing(await self._clients.of(hop.op, own).send(request, stream=True)) as response:
                 to = onward(url, response.status_code, response.headers)
                 if to is None:
                     return await self._saved(hop, response, part)
@@ -274,52 +240,3 @@ def _name(call: Call) -> str:
 def _hiding(call: Call) -> Redaction:
     """Return what an answer to a call may not say again: the key, and what was made of it for this call alone."""
     return call.redaction.also(header_secrets(call.headers))
-
-
-def library(name: str | None = None) -> Any:
-    """Return the module ``httpx2`` or ``httpx``; left out: the first that is installed.
-
-    Raises `InputError` for another name or one that is not installed.
-    """
-    if name and name not in LIBRARIES:
-        message = f"there is no HTTP library {name!r} here; {nearest(name, LIBRARIES)}"
-        raise InputError(message)
-    for known in [name] if name else LIBRARIES:
-        with suppress(ModuleNotFoundError):
-            return importlib.import_module(known)
-    message = f"{name or 'httpx'} is not installed; `pip install kling_nb[fast]` brings httpx2"
-    raise InputError(message)
-
-
-@cache
-def _trust(http: Any) -> Any:
-    """Return the one TLS context of a library: building one takes 24 to 160 ms."""
-    return http.create_ssl_context()
-
-
-@cache
-def _version() -> str:
-    with suppress(importlib.metadata.PackageNotFoundError):
-        return importlib.metadata.version("kling_nb")
-    return "0"
-
-
-def _keep_quiet(http: str) -> None:
-    """Let a library's loggers tell nothing secret of our requests; of others' they tell all that they did."""
-    logging.getLogger(http).addFilter(_without_queries)
-    for part in ("connection", "http11", "http2", "proxy", "socks"):
-        logging.getLogger(f"{http.replace('httpx', 'httpcore')}.{part}").addFilter(_without_values)
-
-
-def _without_queries(record: logging.LogRecord) -> bool:
-    """Leave queries out of what httpx logs at INFO: they hold signatures and tokens."""
-    if _OURS.get() and isinstance(record.args, tuple):
-        record.args = tuple(without_query(str(a)) if type(a).__name__ == "URL" else a for a in record.args)
-    return True
-
-
-def _without_values(record: logging.LogRecord) -> bool:
-    """Leave all but an event's name out of what httpcore logs at DEBUG: headers, and errors that quote them."""
-    if _OURS.get():
-        record.msg, record.args = str(record.msg).partition(" ")[0], ()
-    return True

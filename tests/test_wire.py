@@ -18,9 +18,10 @@ from strict_socket import Act, StrictSocket, answer
 from wired import DOUBTS, OK, PATIENT, SECRET, check, fails, http, limits_for, run, sent, submit, using  # noqa: F401 (a fixture)
 
 from kling_nb.answers import VERDICTS
+from kling_nb.clients import library
 from kling_nb.dialect import Inline, Reply
 from kling_nb.errors import Doubt, InputError, NotSent
-from kling_nb.wire import Wire, library
+from kling_nb.wire import Wire
 
 BOMB = answer(gzip.compress(bytes(30_000_000)), "200 OK", "content-encoding: gzip")
 pytestmark = pytest.mark.usefixtures("http")

@@ -14,8 +14,9 @@ from typing import Any, ClassVar, TypeVar
 import pytest
 from strict_socket import Act, answer
 
+from kling_nb.clients import LIBRARIES
 from kling_nb.dialect import Call, Op, Reply, origin
-from kling_nb.wire import LIBRARIES, Limits, Received, Wire
+from kling_nb.wire import Limits, Received, Wire
 
 SECRET = "hunter2-do-not-tell"
 QUICK = Limits(connect_s=5, read_s=0.2, total_s=0.6, clip_total_s=0.6, reply_bytes=10_000, clip_bytes=10_000)
