@@ -84,8 +84,15 @@ class Embedded:
 
 def test_an_app_in_this_process_gets_every_host() -> None:
     """With an app, a call to any host is answered in this process, without a name being looked up."""
+    reply = sent(submit("https://api.nowhere.example", "/tasks", body={"prompt": "a fox"}), app=Embedded().app)
+    assert {"host": "api.nowhere.example", "body": '{"prompt": "a fox"}'} == reply.json()
+
+
+def test_an_answer_that_repeats_the_token_is_rid_of_it() -> None:
+    """What went out in a header is not said again by what comes back, wherever else it stood."""
     reply = sent(submit("https://api.nowhere.example", "/tasks"), app=Embedded().app)
-    assert {"host": "api.nowhere.example", "body": f'{{"prompt": "{SECRET}"}}'} == reply.json()
+    assert SECRET.encode() not in reply.content
+    assert reply.json()["body"] == '{"prompt": "••••"}'
 
 
 def test_an_app_is_not_timed() -> None:
