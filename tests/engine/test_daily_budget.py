@@ -13,7 +13,7 @@ import kling_nb as kn
 from kling_nb.cli import SAVED, UNSAVED, main
 from kling_nb.costs import DAY_S
 from kling_nb.engine.opening import EPOCH
-from kling_nb.engine.turn import LOCK
+from kling_nb.engine.who import LOCK
 from kling_nb.errors import InputError, KlingError, LabBusy, OverBudget
 
 ONE = PRICE["kling"]
