@@ -272,7 +272,8 @@ def test_a_full_disk_buys_nothing(simulated: Open, at: str, bought: bool) -> Non
     points = sweep(*(f"boat {n} {'long ' * 400}" for n in range(4)))
     listen(lab, lambda event, _: fill(lab.log._writer.engine) if event.kind == at else None)
     with pytest.raises(
-        LabError, match=r"log.sqlite cannot be written \(database or disk is full; [\d,.]+ MB free\): nothing more is sent"
+        LabError,
+        match=r"log.sqlite cannot be written \(database or disk is full; [\d,.]+ MB free\): nothing more is sent",
     ):
         start(lab, points, name="a").wait()
     if bought:

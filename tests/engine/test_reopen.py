@@ -194,7 +194,9 @@ def test_another_process_reads_and_does_not_drive(tmp_path: Path) -> None:
             assert ["saved"] == list(lab.df()["state"])
             assert f"read only: driven by process {one.pid} on" in repr(lab)
             for act in (lambda: start(lab, sweep("boat")), lab.run("generate").resume, lambda: lab.rate("kn-0", 1)):
-                with pytest.raises(LabBusy, match=rf"driven by process {one.pid} on .* since 20\d\d-.*, last heard \d s ago"):
+                with pytest.raises(
+                    LabBusy, match=rf"driven by process {one.pid} on .* since 20\d\d-.*, last heard \d s ago"
+                ):
                     act()
             assert piece.exists()
             one.stdin.close()
