@@ -11,14 +11,11 @@ from typing import TYPE_CHECKING, Any
 from .errors import InputError, KeyMissing, KlingError, LabError, MediaError, OverBudget, PriceUnknown
 
 if TYPE_CHECKING:
-    from contextlib import ExitStack
-
     from rich.console import Console
 
     from .engine.run import Run
     from .lab import Lab
-    from .simulator import Simulator
-    from .simulator.tls import Certificate
+    from .serve import Served
     from .sweep import Sweep
 
 SAVED, UNSAVED, BAD_INPUT, OVER_BUDGET = 0, 1, 2, 3
@@ -147,70 +144,33 @@ def _watched(run: Run, console: Console) -> Run:
 
 def _simulate(arguments: argparse.Namespace) -> int:
     import signal
-    from contextlib import ExitStack, closing, suppress
+    from contextlib import suppress
 
-    from .simulator import running
+    from .serve import serving
     from .simulator.pitfalls import PITFALLS
 
     if arguments.list:
         _print_lines(line for pitfall in PITFALLS for line in pitfall.lines())
         return SAVED
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with ExitStack() as stack:
-        simulator = stack.enter_context(closing(_simulator(arguments)))
-        tls = _certificate(arguments.folder, stack) if arguments.tls else None
-        base_url = stack.enter_context(running(simulator, arguments.port, tls))
-        _tell(simulator, base_url, arguments.provider, tls)
+    with serving(_served(arguments)) as told:
+        _console().print(told, markup=False, soft_wrap=True)
         with suppress(KeyboardInterrupt):
             signal.pause()
     return SAVED
 
 
-def _simulator(arguments: argparse.Namespace) -> Simulator:
-    import time
+def _served(arguments: argparse.Namespace) -> Served:
+    from .serve import Served
 
-    from .simulator import Simulator
-
-    begun = time.time()
-    try:
-        return Simulator(
-            _made(arguments.folder),
-            seed=arguments.seed,
-            now=lambda: begun + (time.time() - begun) * arguments.speed,
-            token_now=time.time,
-            root=arguments.provider,
-        )
-    except KeyError as error:
-        raise InputError(error.args[0]) from None
-
-
-def _certificate(folder: Path | None, stack: ExitStack) -> Certificate:
-    """Make a certificate in the folder that was named, else in one that goes away with the stack."""
-    import tempfile
-
-    from .simulator.tls import certificate
-
-    try:
-        return certificate(folder or Path(stack.enter_context(tempfile.TemporaryDirectory())))
-    except ModuleNotFoundError as error:
-        raise InputError(str(error)) from None
-
-
-def _made(folder: Path | None) -> Path | None:
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def _tell(simulator: Simulator, base_url: str, root: str | None, tls: Certificate | None) -> None:
-    """Say how to point a client at it, this library's own included."""
-    lines = [f"Simulating at {base_url} until Ctrl-C. Nothing here costs money."]
-    for name in [root] if root else simulator.providers:
-        variable, path = f"KLING_NB_{name.upper().replace('-', '_')}", "" if root else simulator.path(name)
-        lines += [f"  {variable}_BASE_URL={base_url}{path}", f"  {variable}_KEY={simulator.key(name)}"]
-    if tls:
-        lines.append(f"  SSL_CERT_FILE={tls.authority}")
-    _console().print("\n".join(lines), markup=False, soft_wrap=True)
+    return Served(
+        port=arguments.port,
+        speed=arguments.speed,
+        seed=arguments.seed,
+        folder=arguments.folder,
+        root=arguments.provider,
+        tls=arguments.tls,
+    )
 
 
 def _plan(arguments: argparse.Namespace) -> int:

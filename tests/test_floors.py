@@ -30,7 +30,7 @@ FLOORS = {
     4: ["plan", "views"],
     5: ["engine"],
     6: ["lab", "bindings"],
-    7: ["", "cli", "demo", "doctor", "sync", "__main__"],
+    7: ["", "cli", "demo", "doctor", "serve", "sync", "__main__"],
 }
 """Rooms by floor; a folder is one room. The design's table, with the rooms that joined it since."""
 
@@ -43,7 +43,7 @@ NEIGHBOURS = {
     2: {"wire", "clients", "links", "bodies"},
     4: {"plan", "views"},
     6: {"lab", "bindings"},
-    7: {"cli", "demo", "doctor"},
+    7: {"cli", "demo", "doctor", "serve"},
 }
 
 DOORS = {

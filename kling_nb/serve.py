@@ -1,0 +1,87 @@
+"""The simulator on a port for any client, with the words that point one at it."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .errors import InputError
+
+if TYPE_CHECKING:
+    from .simulator import Simulator
+    from .simulator.tls import Certificate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    """What to serve: on which port (0: a free one), how fast, kept where (`None`: in memory), which provider at the root.
+
+    ``speed`` is how many simulated seconds pass in a real one; ``tls`` serves https, with a certificate made on the spot.
+    """
+
+    port: int
+    speed: float = 1.0
+    seed: int = 7
+    folder: Path | None = None
+    root: str | None = None
+    tls: bool = False
+
+
+@contextmanager
+def serving(served: Served) -> Iterator[str]:
+    """Serve on 127.0.0.1 until the block ends; gives how to point a client at it, this library's own included.
+
+    Raises `InputError` for a provider that nobody plays, and where ``tls`` lacks its package.
+    """
+    from .simulator import running
+
+    with ExitStack() as stack:
+        simulator = stack.enter_context(closing(_simulator(served)))
+        tls = _certificate(served.folder, stack) if served.tls else None
+        base_url = stack.enter_context(running(simulator, served.port, tls))
+        yield "\n".join(_told(simulator, base_url, served.root, tls))
+
+
+def _simulator(served: Served) -> Simulator:
+    from .simulator import Simulator
+
+    begun = time.time()
+    try:
+        return Simulator(
+            _made(served.folder),
+            seed=served.seed,
+            now=lambda: begun + (time.time() - begun) * served.speed,
+            token_now=time.time,
+            root=served.root,
+        )
+    except KeyError as error:
+        raise InputError(error.args[0]) from None
+
+
+def _certificate(folder: Path | None, stack: ExitStack) -> Certificate:
+    """Make a certificate in the folder that was named, else in one that goes away with the stack."""
+    from .simulator.tls import certificate
+
+    try:
+        return certificate(folder or Path(stack.enter_context(tempfile.TemporaryDirectory())))
+    except ModuleNotFoundError as error:
+        raise InputError(str(error)) from None
+
+
+def _made(folder: Path | None) -> Path | None:
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _told(simulator: Simulator, base_url: str, root: str | None, tls: Certificate | None) -> list[str]:
+    lines = [f"Simulating at {base_url} until Ctrl-C. Nothing here costs money."]
+    for name in [root] if root else simulator.providers:
+        variable, path = f"KLING_NB_{name.upper().replace('-', '_')}", "" if root else simulator.path(name)
+        lines += [f"  {variable}_BASE_URL={base_url}{path}", f"  {variable}_KEY={simulator.key(name)}"]
+    return [*lines, f"  SSL_CERT_FILE={tls.authority}"] if tls else lines
