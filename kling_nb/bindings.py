@@ -12,8 +12,9 @@ from .catalog import Catalog
 from .dialect import Dialect
 from .dialects import load
 from .errors import InputError
-from .keys import Access, Secret
+from .keys import Access
 from .offer import Provider
+from .secret import Secret, hidden, parse, split_key
 
 if TYPE_CHECKING:
     from .simulator import Simulator
@@ -30,7 +31,7 @@ class Bindings:
 
     def __init__(self, catalog: Catalog, keys: Mapping[str, str | Secret], provider: str | None) -> None:
         self._catalog = catalog
-        self._keys = keyring.hidden(keys)
+        self._keys = hidden(keys)
         self._provider = provider
         self._bound: dict[str, tuple[Provider, Dialect]] = {}
         for name in filter(None, (provider, *self._keys)):
@@ -55,7 +56,7 @@ class Bindings:
     def parts(self, provider: Provider) -> frozenset[str] | None:
         """Return what the key at hand consists of, which decides what it reaches; `None` without one."""
         secret = keyring.find_key(provider, self._keys)
-        return None if secret is None else frozenset(keyring.parse(provider, secret))
+        return None if secret is None else frozenset(parse(provider, secret))
 
     def access(self, provider: Provider) -> Access:
         """Return what is at hand to reach a provider from here."""
@@ -88,7 +89,7 @@ class Played(Bindings):
     def parts(self, provider: Provider) -> frozenset[str] | None:
         """Return what that key consists of."""
         player = self._catalog.providers.get(self._player(provider), provider)
-        return frozenset(keyring.split_key(player.key, self.key(provider)))
+        return frozenset(split_key(player.key, self.key(provider)))
 
     def access(self, provider: Provider) -> Access:
         """Return how a provider is played, or why nobody plays it."""

@@ -1,4 +1,4 @@
-"""Where a provider's key and base URL come from, and how a key stays out of sight.
+"""Where a provider's key and base URL come from.
 
 In this order: what the call was given, the variable ``KLING_NB_<PROVIDER>_KEY``, a ``.env`` file in the working
 directory or a folder above it (up to the home folder), the system's keyring (service ``kling_nb``, user the
@@ -15,58 +15,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import urlsplit
 
 from .errors import InputError, KeyMissing
 from .offer import Provider
+from .secret import FORMS, Secret, hidden, parse
 
 SERVICE = "kling_nb"
 
-FORMS = {
-    "pair_or_token": "access:secret, an API key, or both with a comma between",
-    "pair": "an id and its secret with a colon between",
-    "token": "an API key, which has no colon or comma",
-    "raw": "the key as the provider shows it",
-}
-"""How a key can read, by `Provider.key`, in words."""
-
 _NONE: Mapping[str, Any] = MappingProxyType({})
-
-
-class Secret:
-    """A key that shows only where it came from: not printed, formatted, pickled, copied or made into JSON.
-
-    ``source`` says where it was found. At most its last four characters are shown, of one long enough.
-    """
-
-    __slots__ = ("_text", "source")
-
-    def __init__(self, text: str, source: str) -> None:
-        self._text = text.strip()
-        self.source = source
-
-    def reveal(self) -> str:
-        """Return the key itself."""
-        return self._text
-
-    @property
-    def masked(self) -> str:
-        """The last four characters behind dots; only dots of a key so short that these would give it away."""
-        return "••••" + (self._text[-4:] if len(self._text) >= 16 else "")
-
-    def __bool__(self) -> bool:
-        """Tell whether there is anything in it."""
-        return bool(self._text)
-
-    def __repr__(self) -> str:
-        """Show the source and the masked key."""
-        return f"Secret({self.masked} from {self.source})"
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        """Refuse to be pickled or copied; raises `TypeError`."""
-        message = "a key is not pickled or copied: look it up where it is needed"
-        raise TypeError(message)
 
 
 def key_variable(provider_id: str) -> str:
@@ -77,11 +35,6 @@ def key_variable(provider_id: str) -> str:
 def base_url_variable(provider_id: str) -> str:
     """Return the name of the environment variable that holds a provider's base URL."""
     return f"KLING_NB_{_upper(provider_id)}_BASE_URL"
-
-
-def hidden(given: Mapping[str, str | Secret]) -> dict[str, Secret]:
-    """Return keys by provider, each a `Secret`, so that no traceback that shows local variables shows one."""
-    return {name: key if isinstance(key, Secret) else Secret(key or "", "keys=") for name, key in given.items()}
 
 
 def find_key(provider: Provider, given: Mapping[str, str | Secret] = _NONE) -> Secret | None:
@@ -176,58 +129,6 @@ def _names(provider: Provider) -> tuple[str, ...]:
 
 def _like_told(provider: Provider) -> str:
     return f" or {key_variable(provider.like)}" if provider.like else ""
-
-
-def parse(provider: Provider, secret: Secret) -> dict[str, str]:
-    """Return the parts of a provider's key: ``access`` and ``secret``, ``token``, or all three.
-
-    Raises `InputError` saying what was expected and where the key came from, without showing it.
-    """
-    try:
-        return split_key(provider.key, secret.reveal())
-    except InputError as error:
-        message = f"the key of {provider.id!r} from {secret.source} cannot be used: {error}"
-    # Raised here and not above, so that no link leads to where the key is a local variable.
-    raise InputError(message)
-
-
-def split_key(kind: str, text: str) -> dict[str, str]:
-    """Return the parts of a key that reads as ``kind``, one of `FORMS`: ``access`` and ``secret``, ``token``, or all.
-
-    Raises `InputError` saying what was expected; the key is not in it.
-    """
-    pieces = [piece.strip() for piece in text.split(",")] if kind == "pair_or_token" else [text.strip()]
-    wrong = next((why for piece in pieces if (why := _unsendable(piece))), None)
-    parts: dict[str, str] = {}
-    for piece in [] if wrong else pieces:
-        part = _part(kind, piece)
-        wrong = wrong or (None if part and not part.keys() & parts.keys() else "it is in another form")
-        parts |= part
-    if wrong:
-        message = f"expected {FORMS.get(kind, FORMS['raw'])}, and {wrong}"
-        raise InputError(message)
-    return parts
-
-
-def _part(kind: str, piece: str) -> dict[str, str]:
-    """Return what one piece of a key is; nothing where it is not in the form."""
-    access, colon, secret = piece.partition(":")
-    if kind in {"pair", "pair_or_token"} and colon:
-        return {"access": access, "secret": secret} if access and secret else {}
-    if kind == "pair" or (kind == "token" and (colon or "," in piece)):
-        return {}
-    return {"token": piece}
-
-
-def _unsendable(piece: str) -> str | None:
-    """Say what keeps a key from travelling in a header, in words that do not give it away."""
-    if not piece:
-        return "a part of it is empty"
-    if any(letter.isspace() for letter in piece):
-        return "there is a blank or a line break inside"
-    if not all("!" <= letter <= "~" for letter in piece):
-        return "it has a character that no key has (an accent, a typographic dash or quote, something invisible)"
-    return None
 
 
 def _upper(provider_id: str) -> str:

@@ -21,10 +21,10 @@ from .engine.run import Run
 from .engine.seen import SeenRun
 from .engine.told import not_saved
 from .errors import InputError, nearest
-from .keys import Secret, hidden
 from .log import is_simulated
 from .plan import SINGLES, Money, Plan, Planner, Settings, confirm, run_name, stored_sweep, usd
 from .request import IMAGE_FIELDS, VideoRequest
+from .secret import Secret, hidden
 from .sweep import Point, Sweep
 from .task import ZERO, TaskState
 

@@ -110,7 +110,7 @@ class Knob:
 class Offer:
     """One model at one provider, for one task type and mode: what it is called there, and how fields are spelled.
 
-    ``needs`` names the part of a key, as `kling_nb.keys.split_key` calls it, without which the endpoint is not reached.
+    ``needs`` names the part of a key, as `kling_nb.secret.split_key` calls it, without which the endpoint is not reached.
     """
 
     provider: str

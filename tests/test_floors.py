@@ -24,6 +24,7 @@ FLOORS = {
         "answers",
         "spending",
         "space",
+        "secret",
     ],
     2: ["frames", "wire", "clients", "links", "bodies", "keys", "dialects"],
     3: ["log", "media", "tables"],

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from kling_nb import keys
 from kling_nb.errors import InputError, KeyMissing, KlingError
 from kling_nb.offer import Provider
+from kling_nb.secret import FORMS, Secret, split_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,7 +150,7 @@ def test_a_missing_key_says_where_it_was_looked_for(home: Path) -> None:
 )
 def test_a_key_reads_as_its_provider_writes_it(kind: str, text: str, parts: dict[str, str]) -> None:
     """A colon makes a pair and a comma separates two credentials, where the provider's row says so."""
-    assert parts == keys.split_key(kind, text)
+    assert parts == split_key(kind, text)
 
 
 @pytest.mark.parametrize(
@@ -178,11 +179,11 @@ def test_a_key_in_another_form_is_refused_unseen(kind: str, text: str, sentence:
     assert KEY not in "".join(traceback.format_exception(caught.value))
 
 
-@given(st.text("abc:,", max_size=12), st.sampled_from(sorted(keys.FORMS)))
+@given(st.text("abc:,", max_size=12), st.sampled_from(sorted(FORMS)))
 def test_any_key_is_split_or_refused(text: str, kind: str) -> None:
     """Any key is split into known parts, none of them empty, or refused."""
     try:
-        parts = keys.split_key(kind, text)
+        parts = split_key(kind, text)
     except InputError:
         return
     assert set(parts) in ({"token"}, {"access", "secret"}, {"access", "secret", "token"})
@@ -191,17 +192,17 @@ def test_any_key_is_split_or_refused(text: str, kind: str) -> None:
 
 def test_a_key_is_not_shown(caplog: pytest.LogCaptureFixture) -> None:
     """No way of printing, formatting or logging a key shows more than its last four characters."""
-    secret = keys.Secret(KEY, "keys=")
+    secret = Secret(KEY, "keys=")
     logging.getLogger("test").warning("%s %r", secret, secret)
     shown = [repr(secret), str(secret), f"{secret}", f"{[secret]}", caplog.text, secret.masked]
     assert shown[0] == "Secret(••••XYZW from keys=)"
     assert not [text for text in shown if KEY[-5:] in text or KEY[:5] in text]
-    assert repr(keys.Secret("123456789", "keys=")) == "Secret(•••• from keys=)"
+    assert repr(Secret("123456789", "keys=")) == "Secret(•••• from keys=)"
 
 
 def test_a_key_does_not_leave_the_process() -> None:
     """A key is not pickled, copied or made into JSON."""
-    secret = keys.Secret(KEY, "keys=")
+    secret = Secret(KEY, "keys=")
     for leave in (pickle.dumps, copy.copy, copy.deepcopy, json.dumps):
         with pytest.raises(TypeError) as caught:
             leave(secret)

@@ -10,9 +10,9 @@ import anyio
 
 from ..dialect import Call, Credential, Dialect, Fault, Reply, Unreadable, origin
 from ..errors import KlingError, ProviderError, WireError
-from ..keys import Secret
 from ..offer import Provider
 from ..redaction import NOTHING, Redaction, Veiled
+from ..secret import Secret
 from ..wire import Wire
 from .gate import Gate
 from .loop import Clock

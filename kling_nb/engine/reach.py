@@ -19,10 +19,11 @@ from ..catalog import SAMPLE_IMAGE, Catalog
 from ..dialect import Call, Dialect, Fault, Op, Reply, Unreadable, Whose
 from ..dialects import load
 from ..errors import InputError, KlingError, ProviderError, WireError
-from ..keys import Access, Secret, parse
+from ..keys import Access
 from ..offer import Provider
 from ..redaction import Redaction
 from ..request import VideoRequest
+from ..secret import Secret, parse
 from ..wire import Limits, Wire
 from .account import Account
 from .loop import Clock, Loop

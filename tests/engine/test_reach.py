@@ -14,7 +14,8 @@ from kling_nb.dialect import Call, Op
 from kling_nb.dialects.falqueue import FalQueue
 from kling_nb.engine.reach import Reached, Target, Verdict, reach, target
 from kling_nb.errors import InputError
-from kling_nb.keys import Access, Secret, access
+from kling_nb.keys import Access, access
+from kling_nb.secret import Secret
 from kling_nb.simulator import Simulator, running
 
 CATALOG = catalog.load()
