@@ -2,40 +2,35 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from . import catalog as catalogue
-from . import media, tables
+from . import tables
 from .bindings import Bindings, Played
+from .engine import shared
+from .engine.control import Control
 from .engine.doubt import Uncertain
 from .engine.engine import Engine
-from .engine.opening import Late, Opened, Simulation, Wanted
-from .engine.order import Order
+from .engine.opening import Late, Simulation, Wanted
 from .engine.run import Run
 from .engine.seen import SeenRun
 from .engine.told import not_saved
 from .errors import InputError, nearest
 from .log import is_simulated
-from .plan import SINGLES, Money, Plan, Planner, Settings, confirm, run_name, stored_sweep, usd
-from .request import IMAGE_FIELDS, VideoRequest
+from .ordering import Ordering
+from .plan import Plan, Settings, usd
 from .secret import Secret, hidden
-from .sweep import Point, Sweep
-from .task import ZERO, TaskState
+from .sweep import Sweep
+from .task import TaskState
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from .views.clip import ClipView
     from .views.compare import Comparison
-
-_open: dict[Path, Opened] = {}
-_opening = threading.Lock()
 
 
 class Lab:
@@ -85,29 +80,19 @@ class Lab:
         self.simulation = Simulation() if simulate is True else (simulate or None)
         self.catalog = catalogue.load(_path(catalog), _path(providers))
         self._bindings = (Played if self.simulated else Bindings)(self.catalog, keys, provider)
-        self._planner = Planner(self.catalog, self._bindings.bound, self._bindings.parts, simulated=self.simulated)
         self._ceiling = usd("daily_budget", daily_budget)
-        self._opened = self._open()
+        self._opened = shared.opened(self._wanted())
+        self._ordering = Ordering(self.catalog, self._bindings, self._opened, simulated=self.simulated)
         self._set_ceiling()
 
-    def _open(self) -> Opened:
-        with _opening:
-            return self._opened_once()
-
-    def _opened_once(self) -> Opened:
-        wanted = Wanted(
+    def _wanted(self) -> Wanted:
+        return Wanted(
             folder=self.folder,
             simulation=self.simulation,
             catalog=self.catalog,
             bound=self._bindings.bound,
             key=self._bindings.key,
         )
-        opened = _open.get(self.folder)
-        if opened is None:
-            opened = _open[self.folder] = Opened(wanted)
-        opened.log.check(simulated=self.simulated)
-        opened.again(wanted)
-        return opened
 
     def take_over(self) -> str:
         """Drive this folder in the place of a process that only sleeps, such as a stopped kernel; says what was done.
@@ -128,9 +113,7 @@ class Lab:
 
     def close(self) -> None:
         """Detach from the folder: nothing is cancelled, and opening it again goes on."""
-        opened = _open.pop(self.folder, None)
-        if opened is not None:
-            opened.close()
+        shared.close(self.folder)
 
     def __enter__(self) -> Self:
         """Use as ``with kn.Lab(…) as lab:``; leaving closes it."""
@@ -188,26 +171,7 @@ class Lab:
         ``share=False`` buys points that become the same request each by itself; ``assume_price=`` is USD a clip
         where no price is known, or ``"official"`` for what Kling itself asks.
         """
-        return self._plan(sweep.points(), Settings.only(settings))
-
-    def _plan(self, points: Sequence[Point], settings: Settings) -> Plan:
-        take_in = cache(partial(media.take_in, inputs=self.folder / "inputs"))  # each image once, whatever it serves
-        taken = [self._taken_in(point, take_in) for point in points]
-        names = self._planner.identities(taken)
-        known = {} if settings.fresh else self._opened.log.known(names, shared=settings.share)
-        return self._planner.plan(taken, known, settings, self._today())
-
-    def _today(self) -> Money:
-        """Return the daily ceiling and what is counted under it; none where another process drives, and buys."""
-        engine = self._opened.engine if self._opened.drives else None
-        return Money() if engine is None or engine.closed or self.daily_budget is None else engine.today()
-
-    def _taken_in(self, point: Point, take_in: Callable[[Any], str]) -> Point:
-        """Settle a point's provider, and keep its images in the lab folder."""
-        images = {name: getattr(point.request, name) for name in IMAGE_FIELDS if getattr(point.request, name)}
-        kept: dict[str, Any] = {name: take_in(image) for name, image in images.items()}
-        request = replace(point.request, **kept) if kept else point.request
-        return replace(point, request=request, provider=point.provider or self._bindings.usual())
+        return self._ordering.plan(sweep.points(), Settings.only(settings))
 
     def start(
         self,
@@ -246,19 +210,8 @@ class Lab:
 
         """
         engine, chosen = self._driving(), Settings.only(settings)
-        plan = self._plan(sweep.points(), chosen)
-        order = Order(
-            name=run_name(name, plan),
-            points=plan.points,
-            sweep=stored_sweep(sweep),
-            budget=usd("budget", budget),
-            fresh=chosen.fresh,
-            share=chosen.share,
-        )
-        before = engine.money(order.name)
-        self._check(plan, before.budget if order.budget is None else order.budget, before.committed)
-        confirm(plan, usd("confirm_above", confirm_above))
-        run = self._handle(engine, order)
+        order = self._ordering.of_sweep(engine, sweep, chosen, name=name, budget=budget, confirm_above=confirm_above)
+        run = self._handle(engine, engine.start(order))
         if show:
             from .views import live
 
@@ -274,26 +227,11 @@ class Lab:
         Raises `RefusedError` before anything is sent; `ProviderError` when the provider said no; `KlingError` when
         the task rests in a state that a person has to look at.
         """
-        engine, chosen = self._driving(), Settings.taken_from(fields)
-        provider, sample = fields.pop("provider", None), int(fields.pop("sample", 1))
-        if provider is not None:
-            self.catalog.provider(provider)
-        request = VideoRequest.from_fields({"prompt": prompt, **fields})
-        point = Point(index=0, sample=sample, provider=provider, request=request, template=prompt, variables={})
-        plan = self._plan([point], chosen)
-        self._check(plan, usd("budget", budget))
-        order = Order(name=SINGLES, points=plan.points, fresh=chosen.fresh, share=chosen.share, append=True)
-        run = self._handle(engine, order)
-        return self._shown(run, plan.points[0].identity)
+        engine = self._driving()
+        order = self._ordering.of_one(prompt, fields, budget)
+        return self._shown(self._handle(engine, engine.start(order)), order.points[0].identity)
 
-    def _check(self, plan: Plan, budget: Decimal | None, committed: Decimal = ZERO) -> None:
-        """Raise what stands in the way of buying, a missing key included."""
-        plan.check(budget, committed)
-        for provider in dict.fromkeys(point.provider for point in plan.buys):
-            self._bindings.key(self._bindings.bound(provider)[0])
-
-    def _handle(self, engine: Engine, order: Order) -> Run:
-        control = engine.start(order)
+    def _handle(self, engine: Engine, control: Control) -> Run:
         return Run(engine, control, self._opened.log, self.folder, simulated=self.simulated)
 
     def _shown(self, run: Run, identity: str) -> ClipView:
@@ -320,7 +258,7 @@ class Lab:
             raise InputError(message)
         if engine is None:
             return SeenRun(self._opened, name, simulated=self.simulated)
-        return Run(engine, engine.control(name), self._opened.log, self.folder, simulated=self.simulated)
+        return self._handle(engine, engine.control(name))
 
     def runs(self) -> pd.DataFrame:
         """Return one row a run: when it was started, its points by state, what it spent in USD."""

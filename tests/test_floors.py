@@ -30,7 +30,7 @@ FLOORS = {
     3: ["log", "media", "tables"],
     4: ["plan", "views"],
     5: ["engine"],
-    6: ["lab", "bindings"],
+    6: ["lab", "ordering", "bindings"],
     7: ["", "cli", "demo", "doctor", "serve", "sync", "__main__"],
 }
 """Rooms by floor; a folder is one room. The design's table, with the rooms that joined it since."""
@@ -43,7 +43,7 @@ NEIGHBOURS = {
     1: {"dialect", "spelling", "catalog", "menu", "terms", "verdict", "prices", "answers"},
     2: {"wire", "clients", "links", "bodies"},
     4: {"plan", "views"},
-    6: {"lab", "bindings"},
+    6: {"lab", "ordering", "bindings"},
     7: {"cli", "demo", "doctor", "serve"},
 }
 

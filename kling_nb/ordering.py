@@ -1,0 +1,104 @@
+"""From points to an order that may be bought: images kept, providers settled, planned, checked, agreed to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from functools import cache, partial
+from typing import Any
+
+from . import media
+from .bindings import Bindings
+from .catalog import Catalog
+from .engine.engine import Engine
+from .engine.opening import Opened
+from .engine.order import Order
+from .plan import SINGLES, Money, Plan, Planner, Settings, confirm, run_name, stored_sweep, usd
+from .request import IMAGE_FIELDS, VideoRequest
+from .sweep import Point, Sweep
+from .task import ZERO
+
+
+class Ordering:
+    """Makes plans in an open lab folder, and orders of them. Nothing is sent here, and nothing started."""
+
+    def __init__(self, catalog: Catalog, bindings: Bindings, opened: Opened, *, simulated: bool) -> None:
+        self._catalog = catalog
+        self._bindings = bindings
+        self._opened = opened
+        self._planner = Planner(catalog, bindings.bound, bindings.parts, simulated=simulated)
+
+    def plan(self, points: Sequence[Point], settings: Settings) -> Plan:
+        """Return what points would do and cost, beside what was bought before; their images are kept in the folder."""
+        inputs = self._opened.folder / "inputs"
+        take_in = cache(partial(media.take_in, inputs=inputs))  # each image once, whatever it serves
+        taken = [self._taken_in(point, take_in) for point in points]
+        names = self._planner.identities(taken)
+        known = {} if settings.fresh else self._opened.log.known(names, shared=settings.share)
+        return self._planner.plan(taken, known, settings, self._today())
+
+    def of_sweep(
+        self,
+        engine: Engine,
+        sweep: Sweep,
+        settings: Settings,
+        *,
+        name: str | None,
+        budget: float | str | Decimal | None,
+        confirm_above: float | str | Decimal | None,
+    ) -> Order:
+        """Return the order of a sweep as a run of its own.
+
+        Raises `RefusedError`, `PriceUnknown`, `OverBudget`, `KeyMissing` or `InputError` for whatever is in the way.
+        """
+        plan = self.plan(sweep.points(), settings)
+        order = Order(
+            name=run_name(name, plan),
+            points=plan.points,
+            sweep=stored_sweep(sweep),
+            budget=usd("budget", budget),
+            fresh=settings.fresh,
+            share=settings.share,
+        )
+        before = engine.money(order.name)
+        self._check(plan, before.budget if order.budget is None else order.budget, before.committed)
+        confirm(plan, usd("confirm_above", confirm_above))
+        return order
+
+    def of_one(self, prompt: str, fields: dict[str, Any], budget: float | str | Decimal | None) -> Order:
+        """Return the order of one point, added to the run of single clips; raises as `of_sweep` does.
+
+        ``fields`` are those of a request, with ``provider``, ``sample`` and the settings of a plan.
+        """
+        settings = Settings.taken_from(fields)
+        plan = self.plan([self._point(prompt, fields)], settings)
+        self._check(plan, usd("budget", budget))
+        return Order(name=SINGLES, points=plan.points, fresh=settings.fresh, share=settings.share, append=True)
+
+    def _point(self, prompt: str, fields: dict[str, Any]) -> Point:
+        provider, sample = fields.pop("provider", None), int(fields.pop("sample", 1))
+        if provider is not None:
+            self._catalog.provider(provider)
+        request = VideoRequest.from_fields({"prompt": prompt, **fields})
+        return Point(index=0, sample=sample, provider=provider, request=request, template=prompt, variables={})
+
+    def _taken_in(self, point: Point, take_in: Callable[[Any], str]) -> Point:
+        """Settle a point's provider, and keep its images in the lab folder."""
+        images = {name: getattr(point.request, name) for name in IMAGE_FIELDS if getattr(point.request, name)}
+        kept: dict[str, Any] = {name: take_in(image) for name, image in images.items()}
+        request = replace(point.request, **kept) if kept else point.request
+        return replace(point, request=request, provider=point.provider or self._bindings.usual())
+
+    def _today(self) -> Money:
+        """Return the daily ceiling and what is counted under it; none where another process drives, and buys."""
+        engine = self._opened.engine if self._opened.drives else None
+        if engine is None or engine.closed or self._opened.log.daily_budget() is None:
+            return Money()
+        return engine.today()
+
+    def _check(self, plan: Plan, budget: Decimal | None, committed: Decimal = ZERO) -> None:
+        """Raise what stands in the way of buying, a missing key included."""
+        plan.check(budget, committed)
+        for provider in dict.fromkeys(point.provider for point in plan.buys):
+            self._bindings.key(self._bindings.bound(provider)[0])
