@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from kling_nb.simulator.clips import Scene
-from kling_nb.simulator.fal_models import AXES, CAMERAS, RATIOS, Complaints, Endpoint, check_shots
+from kling_nb.simulator.fal_complaints import Complaints, check_shots
+from kling_nb.simulator.fal_models import AXES, CAMERAS, RATIOS, Endpoint
 from kling_nb.simulator.faults import Fault
 from kling_nb.simulator.pictures import Picture
 from kling_nb.simulator.world import Failure, canonical

@@ -18,9 +18,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from kling_nb.simulator.cdn import cdn_of
+from kling_nb.simulator.fal_complaints import Complaints
 from kling_nb.simulator.fal_door import KEY_ID, KEY_SECRET, FalDoor, Refused, refused
 from kling_nb.simulator.fal_input import failure, problem, read, scene, shown_prompt
-from kling_nb.simulator.fal_models import APP, Complaints, Endpoint
+from kling_nb.simulator.fal_models import APP, Endpoint
 from kling_nb.simulator.faults import LOOKUP, SUBMIT, WIRE, Event, Fault, stall_s
 from kling_nb.simulator.pictures import slim
 from kling_nb.simulator.prices import fal_usd
