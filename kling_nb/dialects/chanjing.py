@@ -20,6 +20,7 @@ from ..offer import Knob, Offer, Provider
 from ..request import VideoRequest
 from ..spelling import image_value, spell
 from ..task import Ticket
+from .lacking import CancelsNothing, FindsNothing
 from .reading import (
     NO_LINK,
     code_of,
@@ -65,11 +66,8 @@ FAULTS: Mapping[int, tuple[Whose, bool, bool]] = {
 """Codes of the page, but for 0."""
 
 
-class Chanjing:
-    """The creation API at one provider."""
-
-    finds = False
-    cancels = False
+class Chanjing(FindsNothing, CancelsNothing):
+    """The creation API at one provider. It keeps no id of ours, and cannot cancel (no page has it, read 2026-11)."""
 
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
@@ -113,16 +111,6 @@ class Chanjing:
         reply = yield Call(op=Op.CHECK, method="GET", url=url)
         status = _status(dig(reply.object(), "data"))
         return {task_id: status} if status else {}
-
-    def find(self, own_id: str, call: Mapping[str, Any]) -> Generator[Call, Reply, Ticket | None]:
-        """Nothing can be looked up: Chanjing keeps no id of ours."""
-        yield from ()
-        return None
-
-    def cancel(self, ticket: Ticket) -> Generator[Call, Reply, bool]:
-        """Chanjing has no way to cancel (no such call on any page, read 2026-11)."""
-        yield from ()
-        return False
 
     def credential(self, key: str) -> Generator[Call, Reply, Credential]:
         """Fetch a token with ``app_id:secret_key``; it says when it ends where the reply tells an instant."""

@@ -22,13 +22,14 @@ from ..request import CameraControl, Shot, VideoRequest, plain
 from ..spelling import image_value, spell
 from ..task import Ticket
 from .fal_answers import GONE, body_of, detail_of, is_answer, relayed_of, result_of, status_of
+from .lacking import FindsNothing
 from .reading import dig, fault_by_status, id_from, step, unreadable
 from .relay_faults import relay_fault
 
 POLLS = ("status", "result")
 
 
-class FalQueue:
+class FalQueue(FindsNothing):
     """The queue protocol at one provider.
 
     Of the provider's options it reads ``scheme``, the word before the key; ``poll``, which is ``status``, or
@@ -36,7 +37,6 @@ class FalQueue:
     `InputError` for another word of ``poll``.
     """
 
-    finds = False
     cancels = True
 
     def __init__(self, provider: Provider) -> None:
@@ -86,11 +86,6 @@ class FalQueue:
         if status is None or status.phase is not Phase.DONE:
             return status
         return result_of((yield self._call(Op.CHECK, "GET", ticket)))
-
-    def find(self, own_id: str, call: Mapping[str, Any]) -> Generator[Call, Reply, Ticket | None]:
-        """Nothing can be looked up: the queue keeps no id of ours."""
-        yield from ()
-        return None
 
     def cancel(self, ticket: Ticket) -> Generator[Call, Reply, bool]:
         """Ask for cancellation: ``OK`` has left the queue; 202 is only a request, whose end a status will tell."""

@@ -13,17 +13,17 @@ from ..dialect import Call, Credential, Encoded, Fault, Reply, Status
 from ..offer import Offer, Provider
 from ..request import VideoRequest
 from ..task import Ticket
+from .lacking import CancelsNothing
 from .native import Native
 from .path import Path
 
 LEGACY = "/v1/"
 
 
-class Kling:
-    """Both generations at one provider."""
+class Kling(CancelsNothing):
+    """Both generations at one provider; neither has a way to cancel."""
 
     finds = True
-    cancels = False
 
     def __init__(self, provider: Provider) -> None:
         self._base = (provider.base_url or "").rstrip("/")
@@ -53,10 +53,6 @@ class Kling:
     def find(self, own_id: str, call: Mapping[str, Any]) -> Generator[Call, Reply, Ticket | None]:
         """Look up by our own id where the submit went."""
         return (yield from self._asked(str(call["url"])).find(own_id, call))
-
-    def cancel(self, ticket: Ticket) -> Generator[Call, Reply, bool]:
-        """Kling has no way to cancel, in neither generation."""
-        return (yield from self._legacy.cancel(ticket))
 
     def credential(self, key: str) -> Generator[Call, Reply, Credential]:
         """Read an ``access:secret`` pair, an API key, or both separated by a comma."""

@@ -24,6 +24,7 @@ from ..request import CAMERA_AXES, CameraControl, Shot, VideoRequest
 from ..spelling import image_value, spell
 from ..task import Ticket
 from .kling_faults import MISSING, judge_code
+from .lacking import CancelsNothing
 from .reading import (
     DEDUCTIONS,
     NO_LINK,
@@ -46,11 +47,10 @@ PAGES_MOST = 20
 ACCEPT = MappingProxyType({"Accept": "application/json"})
 
 
-class Native:
-    """The legacy native protocol at one provider."""
+class Native(CancelsNothing):
+    """The legacy native protocol at one provider. It cannot cancel (no such endpoint on any page, read 2026-09-20)."""
 
     finds = True
-    cancels = False
 
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
@@ -154,11 +154,6 @@ class Native:
         url = str(call["url"])
         reply = yield self._get(Op.FIND, f"{path_under(self._base, url)}/{step(own_id)}")
         return None if code_of(reply.object()) == MISSING else self._created(reply, url)
-
-    def cancel(self, ticket: Ticket) -> Generator[Call, Reply, bool]:
-        """Kling has no way to cancel (no such endpoint on any page, read 2026-09-20)."""
-        yield from ()
-        return False
 
     def credential(self, key: str) -> Generator[Call, Reply, Credential]:
         """Read an ``access:secret`` pair, an API key, or both separated by a comma."""

@@ -11,6 +11,7 @@ from ..dialect import Call, Credential, Fault, Op, Reply, Status, join, path_und
 from ..errors import InputError
 from ..offer import Provider
 from ..task import Ticket
+from .lacking import CancelsNothing, FindsNothing
 from .reading import step
 from .relay_faults import relay_fault
 from .shapes import id_in, status_in
@@ -18,11 +19,11 @@ from .shapes import id_in, status_in
 ACCEPT = MappingProxyType({"Accept": "application/json"})
 
 
-class Relayed:
-    """A relay whose tasks are asked about below the path that they were submitted to."""
+class Relayed(FindsNothing, CancelsNothing):
+    """A relay whose tasks are asked about below the path that they were submitted to.
 
-    finds = False
-    cancels = False
+    No page of these relays has a way to cancel.
+    """
 
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
@@ -45,16 +46,6 @@ class Relayed:
             if status is not None:
                 learnt[ticket.id] = status
         return learnt
-
-    def find(self, own_id: str, call: Mapping[str, Any]) -> Generator[Call, Reply, Ticket | None]:
-        """Nothing can be looked up by an id of ours."""
-        yield from ()
-        return None
-
-    def cancel(self, ticket: Ticket) -> Generator[Call, Reply, bool]:
-        """No page of these relays has a way to cancel."""
-        yield from ()
-        return False
 
     def credential(self, key: str) -> Generator[Call, Reply, Credential]:
         """Take the key whole; a space inside, as from a careless copy, would be answered with 401."""
