@@ -40,10 +40,7 @@ class NamedLoop(asyncio.SelectorEventLoop):
 
 @pytest.fixture(params=LIBRARIES)
 def http(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Each library in turn, without the machine's proxies."""
-    for name in ("http", "https", "all", "no"):
-        monkeypatch.delenv(f"{name}_proxy", raising=False)
-        monkeypatch.delenv(f"{name}_proxy".upper(), raising=False)
+    """Each library in turn."""
     monkeypatch.setenv("KLING_NB_HTTP", request.param)
     return str(request.param)
 

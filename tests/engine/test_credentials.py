@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import anyio
-import pytest
 from labs import live_lab, start, sweep
 
 from kling_nb import catalog
@@ -107,8 +106,3 @@ def test_forty_tasks_live_through_a_token_that_ends(tmp_path: Path) -> None:
         run = start(live.lab, asked, assume_price="official").wait(60)
         assert {"saved": 12} == run.snapshot().counts
         assert 12 == len(live.simulator.ledger())
-
-
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NO_PROXY", "*")
