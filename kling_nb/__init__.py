@@ -32,9 +32,10 @@ if TYPE_CHECKING:
         SweepError,
         WireError,
     )
+    from .fields import CameraControl, Shot
     from .lab import Lab
     from .plan import Plan
-    from .request import CameraControl, Shot, VideoRequest
+    from .request import VideoRequest
     from .sweep import Sweep
     from .sync import run_sync
     from .tables import models, providers
@@ -63,11 +64,11 @@ _ERRORS = (
 
 _WHERE = {
     **dict.fromkeys(_ERRORS, "errors"),
-    "CameraControl": "request",
+    "CameraControl": "fields",
     "Lab": "lab",
     "Plan": "plan",
     "Run": "engine.run",
-    "Shot": "request",
+    "Shot": "fields",
     "Simulation": "engine.opening",
     "Sweep": "sweep",
     "TaskState": "task",

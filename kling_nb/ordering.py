@@ -14,8 +14,9 @@ from .catalog import Catalog
 from .engine.engine import Engine
 from .engine.opening import Opened
 from .engine.order import Order
+from .fields import IMAGE_FIELDS
 from .plan import SINGLES, Money, Plan, Planner, Settings, confirm, run_name, stored_sweep, usd
-from .request import IMAGE_FIELDS, VideoRequest
+from .request import VideoRequest
 from .sweep import Point, Sweep
 from .task import ZERO
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .dialect import Inline
+from .fields import is_url
 from .offer import Change, Knob, Loss, Offer, Support
-from .request import VideoRequest, is_url
+from .request import VideoRequest
 
 
 @dataclass

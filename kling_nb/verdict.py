@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .errors import nearest
+from .fields import IMAGE_FIELDS, CameraControl, is_url
 from .menu import RULED, Rule
 from .offer import Problem, Support
-from .request import IMAGE_FIELDS, CameraControl, is_url
 from .terms import Terms, is_listed, is_sold
 
 CAMERA_TYPES = ("simple", "down_back", "forward_up", "right_turn_forward", "left_turn_forward")

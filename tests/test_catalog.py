@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from kling_nb.catalog import UNIT_USD, Catalog, load, units_to_usd
 from kling_nb.errors import InputError, RefusedError
+from kling_nb.fields import CameraControl, Shot
 from kling_nb.offer import Change, Offer, Problem, Provider, Support
-from kling_nb.request import FIELDS, CameraControl, Shot, VideoRequest
+from kling_nb.request import FIELDS, VideoRequest
 from kling_nb.spelling import spell
 
 URL = "https://example.org/first.png"

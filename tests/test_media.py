@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from kling_nb import media
 from kling_nb.errors import InputError, MediaError
-from kling_nb.request import Shot, VideoRequest
+from kling_nb.fields import Shot
+from kling_nb.request import VideoRequest
 from kling_nb.task import Clip, Event, Task, TaskState
 
 if TYPE_CHECKING:

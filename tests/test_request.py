@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kling_nb.errors import InputError
-from kling_nb.request import CAMERA_AXES, FIELDS, CameraControl, Shot, VideoRequest, identity, plain
+from kling_nb.fields import CAMERA_AXES, CameraControl, Shot, plain
+from kling_nb.request import FIELDS, VideoRequest, identity
 
 texts = st.text(max_size=20)
 numbers = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)

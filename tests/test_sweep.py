@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kling_nb.errors import InputError, SweepError
-from kling_nb.request import CameraControl, Shot, VideoRequest
+from kling_nb.fields import CameraControl, Shot
+from kling_nb.request import VideoRequest
 from kling_nb.sweep import Point, Sweep, prompts
 
 if TYPE_CHECKING:

@@ -17,8 +17,9 @@ from typing import Any
 
 from ..dialect import Call, Credential, Encoded, Fault, Op, Phase, Reply, Status, Whose, join, path_under
 from ..errors import InputError
+from ..fields import CameraControl, Shot, plain
 from ..offer import Knob, Offer, Provider
-from ..request import CameraControl, Shot, VideoRequest, plain
+from ..request import VideoRequest
 from ..spelling import image_value, spell
 from ..task import Ticket
 from .fal_answers import GONE, body_of, detail_of, is_answer, relayed_of, result_of, status_of

@@ -14,8 +14,9 @@ from types import MappingProxyType
 from typing import Any
 
 from ..dialect import Call, Encoded, Op, Reply, Unreadable, join, path_under
+from ..fields import Shot
 from ..offer import Change, Knob, Loss, Offer
-from ..request import Shot, VideoRequest
+from ..request import VideoRequest
 from ..spelling import Spelled, spell
 from ..task import Ticket
 from .native import SPELLINGS, spell_shots

@@ -19,8 +19,9 @@ import jwt
 from ..costs import Cost
 from ..dialect import Asset, Call, Credential, Encoded, Fault, Op, Phase, Reply, Status, join, path_under
 from ..errors import InputError
+from ..fields import CAMERA_AXES, CameraControl, Shot
 from ..offer import Knob, Offer, Provider
-from ..request import CAMERA_AXES, CameraControl, Shot, VideoRequest
+from ..request import VideoRequest
 from ..spelling import image_value, spell
 from ..task import Ticket
 from .kling_faults import MISSING, judge_code

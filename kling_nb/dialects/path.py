@@ -20,8 +20,9 @@ from typing import Any
 from ..costs import Cost
 from ..dialect import Asset, Call, Credential, Encoded, Fault, Op, Phase, Reply, Status, join, path_under
 from ..errors import InputError
+from ..fields import Shot
 from ..offer import Change, Knob, Loss, Offer, Provider
-from ..request import Shot, VideoRequest
+from ..request import VideoRequest
 from ..spelling import Spelled, spell
 from ..task import Ticket
 from .kling_faults import judge_code

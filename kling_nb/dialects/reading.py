@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ..dialect import Fault, Phase, Reply, Unreadable, Whose, legible
-from ..request import is_url
+from ..fields import is_url
 
 PHASES: Mapping[str, Phase] = MappingProxyType(
     {

@@ -10,7 +10,7 @@ import warnings
 from pathlib import Path
 
 from ..errors import InputError, MediaError
-from ..request import Image, is_stored, is_url
+from ..fields import Image, is_stored, is_url
 from .disk import looks_like, write_whole
 
 MIMES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}

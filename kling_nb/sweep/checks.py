@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, NoReturn
 
 from ..errors import SweepError, nearest
-from ..request import IMAGE_FIELDS
+from ..fields import IMAGE_FIELDS
 from .values import OWN, PROMPTS, SETTINGS, key, read, variables
 
 Condition = Mapping[str, tuple[Any, ...]]

@@ -11,7 +11,8 @@ from types import MappingProxyType
 from typing import Any
 
 from ..errors import InputError, SweepError
-from ..request import FIELDS, IMAGE_FIELDS, Shot, VideoRequest, is_stored, is_url, plain, read_field
+from ..fields import IMAGE_FIELDS, Shot, is_stored, is_url, plain, read_field
+from ..request import FIELDS, VideoRequest
 from . import prompts
 
 SETTINGS = ("repeats", "exclude", "max_points", "design")

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SweepError, nearest
-from ..request import CameraControl, Shot
+from ..fields import CameraControl, Shot
 from .values import SETTINGS
 
 UNSET = {"unset": True}

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from kling_nb.catalog import SAMPLE_IMAGE
-from kling_nb.request import CameraControl, Shot
+from kling_nb.fields import CameraControl, Shot
 from kling_nb.verdict import CAMERA_TYPES
 
 ON_OFF = MappingProxyType({True: "on", False: "off"})

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from kling_nb.errors import KlingError
-from kling_nb.request import is_url
+from kling_nb.fields import is_url
 
 from .form_fields import Field
 from .form_parts import Changed, Text, group, paragraphs, words

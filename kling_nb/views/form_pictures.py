@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kling_nb import media
 from kling_nb.errors import KlingError
-from kling_nb.request import is_stored, is_url
+from kling_nb.fields import is_stored, is_url
 
 from .form_draft import shown_reference
 

@@ -7,8 +7,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from kling_nb.errors import InputError, SweepError
+from kling_nb.fields import CameraControl, Shot
 from kling_nb.plan import OFFICIAL
-from kling_nb.request import CameraControl, Shot
 from kling_nb.sweep.checks import conditions
 from kling_nb.sweep.prompts import names as variables_in
 from kling_nb.sweep.values import OWN, SETTINGS

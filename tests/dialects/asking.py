@@ -9,7 +9,8 @@ from typing import Any
 from driving import CATALOG, GUISES, provider_of
 from hypothesis import strategies as st
 
-from kling_nb.request import CAMERA_AXES, CameraControl, Shot, VideoRequest
+from kling_nb.fields import CAMERA_AXES, CameraControl, Shot
+from kling_nb.request import VideoRequest
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40)
 SAID = TEXT.filter(str.strip)

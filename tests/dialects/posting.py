@@ -15,8 +15,9 @@ from PIL import Image
 
 from kling_nb import dialects
 from kling_nb.dialect import Call, Dialect, Encoded, Inline, Reply
+from kling_nb.fields import plain
 from kling_nb.offer import Change, Provider
-from kling_nb.request import VideoRequest, plain
+from kling_nb.request import VideoRequest
 from kling_nb.simulator import Simulator
 
 NOW = 1_790_000_000.0

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from posting import native_read, posted, put_in, shots_read, speaking, told_of
 
 from kling_nb.dialect import Encoded
-from kling_nb.request import CameraControl, VideoRequest
+from kling_nb.fields import CameraControl
+from kling_nb.request import VideoRequest
 
 
 def encode(request: VideoRequest, provider: str) -> Encoded:

@@ -10,8 +10,9 @@ from driving import CATALOG, OWN_ID, bound, hold
 
 from kling_nb.dialect import Call, Encoded, Op, Reply, Unreadable
 from kling_nb.dialects.flat import Flat
+from kling_nb.fields import CameraControl, Shot
 from kling_nb.offer import Change
-from kling_nb.request import CameraControl, Shot, VideoRequest
+from kling_nb.request import VideoRequest
 
 PATH = "https://api.quickrouter.ai/kling/v1/videos/text2video"
 

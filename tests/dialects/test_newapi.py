@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from kling_nb.dialect import Asset, Call, Encoded, Inline, Op, Phase, Reply, origin
 from kling_nb.dialects.newapi import NewApi
 from kling_nb.errors import InputError
+from kling_nb.fields import CameraControl, Shot
 from kling_nb.offer import Change
-from kling_nb.request import CameraControl, Shot, VideoRequest
+from kling_nb.request import VideoRequest
 
 BASE = "https://openroute.example"
 ENDPOINTS = ("kling", "generations", "videos")

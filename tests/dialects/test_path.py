@@ -13,8 +13,9 @@ from driving import CATALOG, OWN_ID, hold
 from kling_nb.dialect import Call, Encoded, Inline, Phase, Reply
 from kling_nb.dialects.path import IDS_MOST, Path
 from kling_nb.errors import InputError
+from kling_nb.fields import Shot
 from kling_nb.offer import Change, Support
-from kling_nb.request import Shot, VideoRequest
+from kling_nb.request import VideoRequest
 from kling_nb.task import Ticket
 
 ROW = CATALOG.provider("kling")

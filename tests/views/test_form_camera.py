@@ -10,7 +10,7 @@ import pytest
 
 import kling_nb as kn
 from kling_nb.errors import InputError
-from kling_nb.request import CAMERA_AXES
+from kling_nb.fields import CAMERA_AXES
 from kling_nb.views.form import SweepForm
 from kling_nb.views.form_fields import MOVES
 from tests.views.forms import button, check, control, form_of, html_of, inside, open_lab, visible

@@ -1,0 +1,190 @@
+"""What the fields of a request hold, and how each is read from what a person, a file or a form gives."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from .errors import InputError
+
+MODEL = "kling-v2-6"
+"""The model of a request that names none."""
+
+IMAGE_FIELDS = ("image", "image_tail")
+
+CAMERA_AXES = ("horizontal", "vertical", "pan", "tilt", "roll", "zoom")
+"""The six moves of a ``simple`` camera, in Kling's order and with Kling's names."""
+
+Image = str | bytes | Path
+"""An image: an http(s) URL, a ``sha256:…`` reference into a lab's inputs, a path, or the bytes."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CameraControl:
+    """A camera move (official page on text-to-video, read 2026-09-20).
+
+    ``type`` is ``simple``, ``down_back``, ``forward_up``, ``right_turn_forward`` or ``left_turn_forward``.
+    For ``simple`` exactly one of the six moves is not zero, each within -10…10; the other types take none.
+    Kling's *pan* turns in the vertical plane and *tilt* in the horizontal one, the reverse of film usage.
+    """
+
+    type: str = "simple"
+    horizontal: float = 0
+    vertical: float = 0
+    pan: float = 0
+    tilt: float = 0
+    roll: float = 0
+    zoom: float = 0
+
+    @property
+    def moves(self) -> dict[str, float]:
+        """The moves that are not zero, by name."""
+        return {name: getattr(self, name) for name in CAMERA_AXES if getattr(self, name)}
+
+    def canonical(self) -> dict[str, Any]:
+        """Return the plain form: the type, and the moves that are not zero."""
+        return {"type": self.type, **{name: plain(value) for name, value in self.moves.items()}}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shot:
+    """One shot of a multi-shot video: its prompt (up to 512 characters) and its length in whole seconds."""
+
+    prompt: str
+    duration: int
+
+    def canonical(self) -> dict[str, Any]:
+        """Return the plain form."""
+        return {"prompt": self.prompt, "duration": self.duration}
+
+
+def plain(value: Any) -> Any:
+    """Return a plain JSON value. A float that is whole becomes an int, so that 1 and 1.0 are one request."""
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            message = f"{value} is not a number that can be sent"
+            raise InputError(message)
+        return int(value) if value.is_integer() else value
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value.canonical() if isinstance(value, CameraControl | Shot) else value
+
+
+def is_url(image: Image) -> bool:
+    """Tell whether an image is given by an http(s) URL."""
+    return isinstance(image, str) and image.startswith(("http://", "https://"))
+
+
+def is_stored(image: Image) -> bool:
+    """Tell whether an image is a ``sha256:…`` reference into a lab's inputs."""
+    return isinstance(image, str) and image.startswith("sha256:")
+
+
+_LEFT_OUT: Mapping[str, Any] = MappingProxyType({"extra": MappingProxyType({}), "prompt": "", "model": MODEL})
+
+
+def read_field(name: str, value: Any) -> Any:
+    """Return a field's value in its own type, as a request holds it; raises `InputError` if it cannot be read."""
+    if value is None:
+        return _LEFT_OUT.get(name)
+    reader = _READERS.get(name)
+    try:
+        return reader(value) if reader else value
+    except (TypeError, ValueError, OverflowError) as error:
+        message = f"{name}={value!r} cannot be read: {error}"
+        raise InputError(message) from error
+
+
+def _camera(value: Any) -> CameraControl:
+    if isinstance(value, CameraControl):
+        return value
+    if isinstance(value, Mapping):
+        config = value.get("config") or {}
+        return CameraControl(**{k: v for k, v in value.items() if k != "config"}, **config)
+    message = "expected a CameraControl or a table of its fields"
+    raise TypeError(message)
+
+
+def _shots(value: Any) -> tuple[Shot, ...]:
+    return tuple(shot if isinstance(shot, Shot) else _shot(shot) for shot in value)
+
+
+def _shot(value: Any) -> Shot:
+    if not isinstance(value, Mapping) or set(value) - {"index"} != {"prompt", "duration"}:
+        message = "expected shots of the form {'prompt': …, 'duration': seconds}"
+        raise TypeError(message)
+    return Shot(prompt=_text(value["prompt"]), duration=_whole(value["duration"]))
+
+
+def _whole(value: Any) -> int:
+    number = float(value)
+    if isinstance(value, bool) or not number.is_integer():
+        message = "expected a whole number of seconds"
+        raise ValueError(message)
+    return int(number)
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool):
+        message = "expected a number"
+        raise TypeError(message)
+    return float(plain(float(value)))
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        message = f"expected text, got {type(value).__name__}"
+        raise TypeError(message)
+    value.encode()  # half a surrogate pair can be neither hashed nor sent
+    return value
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        message = f"expected True or False, got {type(value).__name__}"
+        raise TypeError(message)
+    return value
+
+
+def _sound(value: Any) -> str:
+    return ("on" if value else "off") if isinstance(value, bool) else _text(value)
+
+
+def _extra(value: Any) -> Mapping[str, Mapping[str, Any]]:
+    if not isinstance(value, Mapping) or not all(isinstance(own, Mapping) for own in value.values()):
+        message = "expected {'provider': {'field': value}}"
+        raise TypeError(message)
+    json.dumps({str(name): dict(own) for name, own in value.items()}, ensure_ascii=False, default=str).encode()
+    return MappingProxyType({str(name): MappingProxyType(dict(own)) for name, own in value.items()})
+
+
+def _image(value: Any) -> Any:
+    return _text(value) if isinstance(value, str) else value
+
+
+_READERS: dict[str, Any] = {
+    "prompt": _text,
+    "image": _image,
+    "image_tail": _image,
+    "model": _text,
+    "mode": _text,
+    "aspect_ratio": _text,
+    "negative_prompt": _text,
+    "shot_type": _text,
+    "callback_url": _text,
+    "duration": _whole,
+    "cfg_scale": _number,
+    "camera_control": _camera,
+    "sound": _sound,
+    "multi_shot": _flag,
+    "multi_prompt": _shots,
+    "watermark": _flag,
+    "extra": _extra,
+}
