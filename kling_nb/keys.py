@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from .errors import InputError, KeyMissing
 from .offer import Provider
-from .secret import FORMS, Secret, hidden, parse
+from .secret import Secret, form_of, hidden, parse
 
 SERVICE = "kling_nb"
 
@@ -55,7 +55,7 @@ def need_key(provider: Provider, given: Mapping[str, str | Secret] = _NONE) -> S
     given = hidden(given)
     secret = find_key(provider, given)
     if secret is None:
-        variable, form = key_variable(provider.id), FORMS.get(provider.key, FORMS["raw"])
+        variable, form = key_variable(provider.id), form_of(provider.key)
         message = (
             f"there is no key for {provider.id!r}; looked in keys=, the variable {variable}{_like_told(provider)}, "
             f"{_env_told()} and {_keyring_told(provider.id)}. Set {variable} to {form}; simulate=True needs none"
@@ -106,8 +106,8 @@ def access(provider: Provider, given: Mapping[str, str | Secret] = _NONE) -> Acc
     with _noting(lacks):
         key = find_key(provider, given)
         if key is None:
-            form = FORMS.get(provider.key, FORMS["raw"])
-            lacks.append(f"no key: set {key_variable(provider.id)}{_like_told(provider)} to {form}")
+            variable = f"{key_variable(provider.id)}{_like_told(provider)}"
+            lacks.append(f"no key: set {variable} to {form_of(provider.key)}")
     with _noting(lacks):
         base_url, source = located(provider)
         if base_url is None:

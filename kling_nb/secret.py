@@ -17,6 +17,11 @@ FORMS = {
 """How a key can read, by `Provider.key`, in words."""
 
 
+def form_of(kind: str) -> str:
+    """Return how a key of a kind reads, in words; one of a kind that is not known is taken as it is."""
+    return FORMS.get(kind, FORMS["raw"])
+
+
 class Secret:
     """A key that shows only where it came from: not printed, formatted, pickled, copied or made into JSON.
 
@@ -83,7 +88,7 @@ def split_key(kind: str, text: str) -> dict[str, str]:
         wrong = wrong or (None if part and not part.keys() & parts.keys() else "it is in another form")
         parts |= part
     if wrong:
-        message = f"expected {FORMS.get(kind, FORMS['raw'])}, and {wrong}"
+        message = f"expected {form_of(kind)}, and {wrong}"
         raise InputError(message)
     return parts
 

@@ -15,7 +15,7 @@ from .dialects import load
 from .errors import InputError
 from .keys import Access
 from .offer import Provider
-from .secret import FORMS
+from .secret import form_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -164,7 +164,7 @@ def _provider_row(row: Provider, access: Access, sold: list[str]) -> Row:
         "ready": not lacks,
         "lacks": "; ".join(lacks) or None,
         "key_from": access.key.source if access.key else None,
-        "key_form": FORMS.get(row.key, FORMS["raw"]),
+        "key_form": form_of(row.key),
         "key_variable": keyring.key_variable(row.id),
         "base_url": access.base_url,
         "base_url_from": access.base_url_source or None,
