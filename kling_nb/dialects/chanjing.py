@@ -81,8 +81,10 @@ class Chanjing(FindsNothing, CancelsNothing):
         return Encoded(call, tuple(spelled.losses))
 
     def accepted(self, call: Call, reply: Reply) -> Ticket:
-        """Read ``data``, which is the bare id."""
-        return Ticket(id_from(reply.object().get("data"), reply, "data to be an id"))
+        """Read ``data``, which is the bare id; under a code of the page for an error it is any text, and none."""
+        body = reply.object()
+        named = None if code_of(body) in FAULTS else body.get("data")
+        return Ticket(id_from(named, reply, "data to be an id"))
 
     def ticket(self, remote_id: str, call: Mapping[str, Any]) -> Ticket:
         """Return the ticket of a task named by its ``unique_id``."""

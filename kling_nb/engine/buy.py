@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from functools import partial
 
-from ..dialect import Call, Fault, Whose
+from ..dialect import Call, Dialect, Fault, Reply, Whose
 from ..errors import Doubt, InputError, KlingError, MediaError, NotSent, ProviderError, WireError
 from ..task import Task, TaskState, Ticket
 from .account import UNSENT_MOST, Account, backoff_s
@@ -90,7 +90,7 @@ class Buyer:
         account.unsent = 0
         try:
             fault = account.dialect.judge(call, reply)
-            ticket = account.dialect.accepted(call, reply) if fault is None else None
+            ticket = _ticket_of(account.dialect, call, reply, fault)
         except Exception as error:  # noqa: BLE001 - an answer that a dialect did not foresee is no answer
             return await self._doubted(task, f"{account.provider.id}: {error}"), False
         if ticket is not None:
@@ -178,3 +178,19 @@ class Buyer:
     async def _never_arrived(self, task: Task) -> Task:
         reason = f"it never arrived: looked up {len(LOOKS_S)} times over {sum(LOOKS_S):.0f} s; nothing was bought"
         return await self._book.record(task.id, "failed", reason=reason, cause="lost", charged=False)
+
+
+def _ticket_of(dialect: Dialect, call: Call, reply: Reply, fault: Fault | None) -> Ticket | None:
+    """Return what a reply to a submit gives to follow; `None` for a no that gives nothing.
+
+    An id contradicts a rejection, as where a gateway put its own HTTP status over an acceptance: sent again, it would
+    be bought twice.
+    """
+    if fault is None:
+        return dialect.accepted(call, reply)
+    if not fault.rejected:
+        return None
+    try:
+        return dialect.accepted(call, reply)
+    except Exception:  # noqa: BLE001 - a refusal need not be readable as an acceptance
+        return None

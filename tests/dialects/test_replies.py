@@ -155,3 +155,17 @@ def test_a_reply_in_no_documented_form_gives_no_ticket(file: Path, name: str) ->
     dialect = bound(name)
     with pytest.raises(Unreadable):
         dialect.accepted(submitted(dialect, name), replies(recorded(file))[0])
+
+
+PAID = [(file, name) for file, name in SAID if recorded(file)["call"] == "submit"]
+
+
+@pytest.mark.parametrize(("file", "name"), PAID, ids=[f"{name}-{file.stem}" for file, name in PAID])
+def test_a_recorded_refusal_gives_no_ticket(file: Path, name: str) -> None:
+    """No refusal that was ever seen reads as an acceptance too: an id in one means that it is none."""
+    dialect = bound(name)
+    paid, (reply,) = submitted(dialect, name), replies(recorded(file))
+    fault = dialect.judge(paid, reply)
+    if fault is not None and fault.rejected:
+        with pytest.raises(Unreadable):
+            dialect.accepted(paid, reply)
