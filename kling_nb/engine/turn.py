@@ -7,6 +7,8 @@ not keep another from having the next. What the log says decides, and every comm
 
     .driver.lock     held by process 12, asleep       log: epoch 1 ─┐ take_over
     .driver-2.lock   held by process 34, driving      log: epoch 2 ◂┘ the next commit of 12 is refused
+
+A lock file that was deleted shows nobody: its process may sleep all the same, unless it is known to have ended.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ import filelock
 from ..errors import LabBusy, LabError
 from ..log import BUSY_S, ExperimentLog, stored_fact
 from ..space import unwritable
-from .who import Driver, driven_by, lock_place, taken_from
+from .who import Driver, driven_by, ending, lock_place, taken_from
 
 FACT = "driver"
 TOUCH_S = 2.0  # between two signs of life, in real seconds
@@ -46,18 +48,26 @@ class Turn:
         self._lock = lock
         self._log = log
         self._next = os.fspath(lock_place(folder, driver.epoch + 1))
+        self._file = _file(lock.lock_file)
         self._losing = threading.Lock()
         self._over = threading.Event()
         log.guard(FACT, driver.text(), self._lose)
+        self._touch()
         threading.Thread(target=self._live, name="kling_nb turn", daemon=True).start()
 
     def check(self) -> None:
-        """Raise `LabBusy` if another process took over; as long as none began to, that is one look for a file."""
-        if self.lost is None and os.path.exists(self._next):  # noqa: PTH110 - a path object costs several times that
+        """Raise `LabBusy` if another process took over; as long as none began to, that is a look for two files."""
+        # A path object costs several times what the look does.
+        if self.lost is None and (os.path.exists(self._next) or not self._is_locked):  # noqa: PTH110
             said = self._log.fact(FACT)
             if said != self.driver.text():
                 self._lose(said)
         self.refuse()
+
+    @property
+    def _is_locked(self) -> bool:
+        """Whether the lock file is the one that was locked: beside a deleted one another process drives unseen."""
+        return _file(self._lock.lock_file) == self._file
 
     def refuse(self) -> None:
         """Raise `LabBusy` if the turn is known to be lost."""
@@ -67,7 +77,7 @@ class Turn:
     def sleeper(self, task_id: str) -> Driver | None:
         """Return who was about to submit a task, is still there, and may send it yet; of a task without an answer."""
         for one in self.driver.before:
-            if self._log.was_submitting(task_id, one.last) and is_held(self._folder, one.epoch):
+            if self._log.was_submitting(task_id, one.last) and may_wake(self._folder, one):
                 return one
         return None
 
@@ -87,13 +97,16 @@ class Turn:
         return self.lost
 
     def _live(self) -> None:
-        while not self._over.is_set():
-            with suppress(OSError):
-                os.utime(self._lock.lock_file)
+        while not self._over.wait(TOUCH_S):
+            self._touch()
             # A log that cannot be read now is read by the next commit, which is what counts.
             with suppress(Exception):
                 self.check()
-            self._over.wait(TOUCH_S)
+
+    def _touch(self) -> None:
+        with suppress(OSError):
+            if self._is_locked:
+                os.utime(self._lock.lock_file)
 
 
 # -- taking it -----------------------------------------------------------------------------------------------------
@@ -104,10 +117,12 @@ def take_if_free(folder: Path, *, simulated: bool) -> tuple[ExperimentLog, Turn]
     for _ in range(TRIES):
         said = stored_fact(folder, FACT)
         now = Driver.read(said)
-        lock = _locked(folder, now.epoch)
+        unseen = not lock_place(folder, now.epoch).exists() and not now.is_gone
+        lock = _locked(folder, now.epoch + unseen)
         if lock is None:
             return None
-        taken = _take(folder, lock, said, partial(_here, folder, now), simulated=simulated)
+        mine = partial(_after, now) if unseen else partial(_here, folder, now)
+        taken = _take(folder, lock, said, mine, simulated=simulated)
         if taken is not None:
             return taken
     return None
@@ -153,7 +168,7 @@ def _take(
         undo.callback(lock.release)
         log = ExperimentLog(folder, simulated=simulated, write=True, busy_s=busy_s)
         undo.callback(log.close)
-        written = log.swap_fact(FACT, said, lambda last: mine(last).text())
+        written = log.swap_fact(FACT, said, lambda last: _pruned(mine(last), log).text())
         if written is None:
             return None
         turn = Turn(folder, Driver.read(written), lock, log)
@@ -163,12 +178,19 @@ def _take(
 
 def _here(folder: Path, now: Driver, _last: int) -> Driver:
     """Return this process as the next driver of an epoch; of those before it, whoever still sleeps."""
-    return Driver.here(now.epoch, tuple(one for one in now.before if is_held(folder, one.epoch)))
+    return Driver.here(now.epoch, tuple(one for one in now.before if may_wake(folder, one)))
 
 
 def _after(asleep: Driver, last: int) -> Driver:
     """Return this process as the driver of the next epoch."""
     return Driver.here(asleep.epoch + 1, (*asleep.before, replace(asleep, before=(), last=last)))
+
+
+def _pruned(driver: Driver, log: ExperimentLog) -> Driver:
+    """Leave out those before it who were about to submit nothing that is still open."""
+    tasks = log.open_tasks() if driver.before else []
+    kept = (one for one in driver.before if any(log.was_submitting(task.id, one.last) for task in tasks))
+    return replace(driver, before=tuple(kept))
 
 
 def _still(folder: Path, seen: str | None) -> None:
@@ -183,7 +205,7 @@ def _in_a_write(folder: Path, now: Driver, error: LabError) -> LabError:
         return error
     message = (
         f"{folder} cannot be taken over: {now} seems to sleep in the middle of a write and keeps the log locked; "
-        f"end it (kill -9 {now.pid}), then this one drives; nothing was changed"
+        f"{ending(now)}, then this one drives; nothing was changed"
     )
     return LabBusy(message)
 
@@ -201,11 +223,20 @@ def _locked(folder: Path, epoch: int) -> filelock.FileLock | None:
     return lock
 
 
-def is_held(folder: Path, epoch: int) -> bool:
-    """Tell whether a process holds the lock of an epoch that is over."""
-    if not lock_place(folder, epoch).exists():
-        return False
-    lock = _locked(folder, epoch)
+def may_wake(folder: Path, who: Driver) -> bool:
+    """Tell whether a process may go on whose turn is over: it holds its lock, or that is gone and it may not be."""
+    if not lock_place(folder, who.epoch).exists():
+        return not who.is_gone
+    lock = _locked(folder, who.epoch)
     if lock is not None:
         lock.release()
     return lock is None
+
+
+def _file(place: str) -> tuple[int, int] | None:
+    """Return which file is at a place; `None`: there is none that can be asked."""
+    try:
+        found = os.stat(place)  # noqa: PTH116 - before every paid call
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sys
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -55,6 +56,16 @@ class Driver:
         """Return this process as a driver from now on."""
         return cls(epoch=epoch, pid=os.getpid(), host=socket.gethostname(), since=time.time(), before=before)
 
+    @property
+    def is_near(self) -> bool:
+        """Whether it is, or was, on this machine."""
+        return self.host == socket.gethostname()
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the process is known to have ended, or is this one; what is on another machine is never known."""
+        return not self.pid or (self.is_near and (self.pid == os.getpid() or not _is_alive(self.pid)))
+
     def text(self) -> str:
         """Return it as the log keeps it."""
         return json.dumps(asdict(self))
@@ -92,11 +103,30 @@ def taken_from(folder: Path, who: Driver) -> str:
 
 
 def may_send(who: Driver) -> str:
-    """Say why a task is in doubt that a sleeping process was about to submit."""
+    """Say why a task is in doubt that was about to be submitted by a process which may sleep."""
     return (
-        f"{who} was about to submit it and sleeps: it may still send it when it wakes; end that process "
-        f"(kill -9 {who.pid}), then .look_again()"
+        f"{who} was about to submit it and is not known to have ended: it may still send it when it wakes; "
+        f"{ending(who)}, then .look_again()"
     )
+
+
+def ending(who: Driver) -> str:
+    """Say how a process is ended: by a command only where its number means it, on its own machine and alive."""
+    if not who.is_near:
+        return f"end that process on {who.host}"
+    return "end whatever has the folder open in its place" if who.is_gone else f"end that process (kill -9 {who.pid})"
+
+
+def _is_alive(pid: int) -> bool:
+    if sys.platform == "win32":  # a signal would end it; and there no file is deleted that a process has open
+        return False
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
 
 
 def _ago(seconds: float) -> str:
