@@ -17,6 +17,8 @@ _log = logging.getLogger("kling_nb")
 LOOKS_S = (2.0, 8.0, 20.0, 45.0)
 """When a submit in doubt is looked up, in seconds after the one before: absent every time, it never arrived."""
 LOOKS_MOST = 12
+DUPLICATE = "duplicat"
+"""Of a refusal's words: an id of ours that is there already."""
 
 
 class Buyer:
@@ -137,8 +139,21 @@ class Buyer:
         elif fault.whose in (Whose.KEY, Whose.BALANCE) and not renew:
             account.held = words = final
         elif not renew:
-            return await self._book.record(task.id, "failed", reason=final, cause=fault.whose, charged=False)
+            return await self._denied(task, account, fault, final)
         return await self._book.record(task.id, "pushed_back", reason=words, cause=fault.whose)
+
+    async def _denied(self, task: Task, account: Account, fault: Fault, final: str) -> Task:
+        """Believe a final no, unless our own id is there: a log that was restored from a copy gives its ids anew."""
+        if fault.whose is Whose.PARAMETERS and account.dialect.finds:
+            try:
+                ticket = await account.converse(account.dialect.find(task.id, task.call))
+            except KlingError:
+                if DUPLICATE in fault.message.lower():
+                    return await self._doubted(task, f"{account.provider.id}: {fault}")
+            else:
+                if ticket is not None:
+                    return await self._accepted(task, account, ticket)
+        return await self._book.record(task.id, "failed", reason=final, cause=fault.whose, charged=False)
 
     async def _not_sent(self, task: Task, account: Account, why: str) -> Task:
         account.unsent += 1

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
-from labs import live_lab, start, sweep
+from labs import PRICE, agrees, live_lab, start, sweep
 
 from kling_nb.simulator import Fault
 
@@ -20,3 +22,32 @@ def test_an_acceptance_under_the_status_of_a_refusal_is_followed(tmp_path: Path,
         run = start(live.lab, sweep("fox", provider=provider), name="a", assume_price=1).wait(20)
         assert ({"saved": 1}, None) == (run.snapshot().counts, run.held)
         assert 1 == len(live.simulator.ledger())
+
+
+def test_what_a_lost_log_bought_is_found_by_its_id(tmp_path: Path) -> None:
+    """A lab restored from an older copy gives the same own ids anew: what is refused as there already is followed."""
+    with live_lab(tmp_path / "lab") as live:
+        start(live.lab, sweep("fox"), name="a").wait(20)
+        live.lab.close()
+        shutil.copytree(live.lab.folder, tmp_path / "copy")
+        live.lab = live.open()
+        start(live.lab, sweep("owl"), name="b").wait(20)
+        live.lab.close()
+        shutil.rmtree(live.lab.folder)
+        shutil.copytree(tmp_path / "copy", live.lab.folder)
+        live.lab = live.open()
+        run = start(live.lab, sweep("owl"), name="b").wait(20)
+        assert ({"saved": 1}, PRICE["kling"]) == (run.snapshot().counts, run.snapshot().spent)
+        agrees(live)
+
+
+@pytest.mark.parametrize(
+    ("said", "state"), [("external_task_id is duplicated", "uncertain"), ("mode is invalid", "failed")]
+)
+def test_a_duplicate_that_cannot_be_looked_up_is_a_doubt(tmp_path: Path, said: str, state: str) -> None:
+    """Where the look-up proves nothing, a refusal is believed, but for one that says that the id is there already."""
+    body = json.dumps({"code": 1201, "message": said})
+    with live_lab(tmp_path / "lab", Fault(action="http", operation="submit", status=400, body=body)) as live:
+        run = start(live.lab, sweep("fox", provider="quickrouter"), name="a", assume_price=1).wait(20)
+        assert {state: 1} == run.snapshot().counts
+        assert said in run.tasks[0].reason
