@@ -104,10 +104,13 @@ def test_a_day_is_no_length_of_a_task() -> None:
 # -- the interpreter ends ----------------------------------------------------------------------------------------------
 
 BEGIN = """
-import gc, os, sys, kling_nb as kn
+import gc, os, signal, sys, kling_nb as kn
 lab = kn.Lab(sys.argv[1])
 run = lab.start(kn.Sweep(prompt=["fox", "owl"], model="kling-v2-5-turbo", mode="std", duration=5, provider="kling"),
                 name="a", show=False)
+
+class Told:  # says when somebody waits, since only then an interrupt is one of the waiting
+    def wait(self, _step): print("ready", flush=True); signal.pause()
 """
 ENDS = {
     "the last line": "",
@@ -122,7 +125,7 @@ ENDS = {
         "sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))"
     ),
     "SIGTERM": "print('ready', flush=True); run.wait()",
-    "SIGINT": "print('ready', flush=True); run.wait()\nprint('went on', flush=True)",
+    "SIGINT": "run._control.idle = Told(); run.wait()\nprint('went on', flush=True)",
 }
 CODES = {"sys.exit": 3, "an exception": 1, "os._exit": 4, "SIGTERM": -signal.SIGTERM}
 SIGNALS = {"SIGTERM": signal.SIGTERM, "SIGINT": signal.SIGINT}
@@ -132,7 +135,7 @@ SIGNALS = {"SIGTERM": signal.SIGTERM, "SIGINT": signal.SIGINT}
 @pytest.mark.parametrize("end", ENDS)
 def test_the_interpreter_ends_in_the_middle(tmp_path: Path, end: str) -> None:
     """However a process ends with a run under way, it ends at once; opened again, the lab goes on to the last clip."""
-    with live_lab(tmp_path / "live", speed=60) as live:
+    with live_lab(tmp_path / "live", speed=6) as live:  # so slow that no clip is there before the end
         live.lab.close()
         command = [sys.executable, "-c", BEGIN + ENDS[end], str(live.lab.folder)]
         pipe = subprocess.PIPE
