@@ -80,18 +80,17 @@ class Lab:
         self.simulation = Simulation() if simulate is True else (simulate or None)
         self.catalog = catalogue.load(_path(catalog), _path(providers))
         self._bindings = (Played if self.simulated else Bindings)(self.catalog, keys, provider)
-        self._ceiling = usd("daily_budget", daily_budget)
-        self._opened = shared.opened(self._wanted())
+        self._opened = shared.opened(self._wanted(usd("daily_budget", daily_budget)))
         self._ordering = Ordering(self.catalog, self._bindings, self._opened, simulated=self.simulated)
-        self._set_ceiling()
 
-    def _wanted(self) -> Wanted:
+    def _wanted(self, ceiling: Decimal | None) -> Wanted:
         return Wanted(
             folder=self.folder,
             simulation=self.simulation,
             catalog=self.catalog,
             bound=self._bindings.bound,
             key=self._bindings.key,
+            daily_budget=ceiling,
         )
 
     def take_over(self) -> str:
@@ -101,15 +100,11 @@ class Lab:
         is ended. Of a process that is gone the folder is taken over by itself. Raises `LabBusy` where another took over
         meanwhile, or where it sleeps in the middle of a write.
         """
-        said = self._opened.take_over()
-        self._set_ceiling()
-        return said
+        return self._opened.take_over()
 
     def _driving(self) -> Engine:
         """Return the engine, which a reader begins to be where nobody drives any more; raises `LabBusy`."""
-        engine = self._opened.driving()
-        self._set_ceiling()
-        return engine
+        return self._opened.driving()
 
     def close(self) -> None:
         """Detach from the folder: nothing is cancelled, and opening it again goes on."""
@@ -145,12 +140,6 @@ class Lab:
     @daily_budget.setter
     def daily_budget(self, amount: float | str | Decimal | None) -> None:
         self._driving().set_daily_budget(usd("daily_budget", amount))
-
-    def _set_ceiling(self) -> None:
-        """Keep the ceiling that was given at opening, if this process drives: who only reads buys nothing."""
-        if self._ceiling is not None and self._opened.engine is not None and self._opened.drives:
-            self._opened.engine.set_daily_budget(self._ceiling)
-            self._ceiling = None
 
     # -- providers ---------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -58,13 +59,17 @@ def speed_variable() -> float | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What a lab wants opened: the folder, and what its engine needs."""
+    """What a lab wants opened: the folder, and what its engine needs.
+
+    ``daily_budget`` is the ceiling in USD that holds from when the folder is driven; `None`: what was kept before.
+    """
 
     folder: Path
     simulation: Simulation | None
     catalog: Catalog
     bound: Callable[[str], tuple[Provider, Dialect]]
     key: Callable[[Provider], str]
+    daily_budget: Decimal | None = None
 
 
 class Opened:
@@ -79,6 +84,7 @@ class Opened:
         self.engine: Engine | None = None
         self.closed = False
         self._wanted = wanted
+        self._ceiling = wanted.daily_budget
         self._changing = threading.RLock()
         self._unwritable: LabUnwritable | None = None
         if not self._drive_if_it_can():
@@ -99,9 +105,13 @@ class Opened:
     def again(self, wanted: Wanted) -> None:
         """Open it once more, which tries to drive it."""
         with self._changing:
-            if not self.drives:
+            self._ceiling = self._ceiling if wanted.daily_budget is None else wanted.daily_budget
+            if self.engine is None or not self.drives:
                 self._wanted = wanted
                 self._drive_if_it_can()
+            elif self._ceiling is not None:
+                self.engine.set_daily_budget(self._ceiling)
+                self._ceiling = None
 
     def tried(self) -> Engine | None:
         """Return the engine, which this process begins to be if nobody drives any more; `None` where another does."""
@@ -171,12 +181,14 @@ class Opened:
             self.engine.close()
         try:
             _remove_pieces(self.folder)
+            if self._ceiling is not None:  # before anything can be bought, whichever way in led here
+                log.set_daily_budget(self._ceiling)
             engine = Engine(_setup(self._wanted, log), log, turn)
         except BaseException:
             log.close()
             turn.release()
             raise
-        self.log, self.engine, self._unwritable = log, engine, None
+        self.log, self.engine, self._unwritable, self._ceiling = log, engine, None, None
 
     def close(self) -> None:
         """Detach from the folder: what runs at the providers goes on, and is followed when it is opened again."""

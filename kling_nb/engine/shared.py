@@ -20,6 +20,7 @@ def opened(wanted: Wanted) -> Opened:
         found = _open.get(wanted.folder)
         if found is None:
             found = _open[wanted.folder] = Opened(wanted)
+            return found
         found.log.check(simulated=wanted.simulation is not None)
         found.again(wanted)
         return found

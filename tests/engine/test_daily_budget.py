@@ -200,6 +200,34 @@ def test_who_only_reads_changes_no_ceiling(simulated: Open) -> None:
     assert 3 == simulated().daily_budget
 
 
+@pytest.mark.parametrize("way", ["a run", "a handle that saw", "a second lab", "what is uncertain", "taking over"])
+def test_the_ceiling_of_who_reads_holds_when_it_drives(simulated: Open, way: str) -> None:
+    """Whichever way a reader begins to drive, the ceiling that it was opened with is in force before it buys."""
+    lab = simulated(daily_budget="0.01")
+    start(lab, THREE, name="a").wait()
+    lab.daily_budget = None
+    lab.close()
+    with filelock.FileLock(lab.folder / LOCK, thread_local=False):
+        lab = simulated(daily_budget="0.50")
+        seen = lab.run("a")
+    if way == "a second lab":
+        lab = simulated()
+    elif way == "what is uncertain":
+        lab.uncertain()
+    elif way == "taking over":
+        lab.take_over()
+    run = seen if way == "a handle that saw" else lab.run("a")
+    assert {"planned": 1, "saved": 2} == states(run.resume())
+    assert (2, Decimal("0.50")) == (len(ledger(lab)), lab.daily_budget)
+
+
+def test_a_second_lab_with_a_ceiling_of_its_own_sets_it(simulated: Open) -> None:
+    """Opened once more in the same process, a folder keeps the ceiling given last; with none given, what it had."""
+    lab = simulated(daily_budget=3)
+    assert 3 == simulated().daily_budget
+    assert 5 == simulated(daily_budget=5).daily_budget == lab.daily_budget
+
+
 def test_the_command_line_has_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
