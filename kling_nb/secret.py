@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from collections.abc import Mapping
 from typing import NoReturn
 
@@ -15,6 +17,8 @@ FORMS = {
     "raw": "the key as the provider shows it",
 }
 """How a key can read, by `Provider.key`, in words."""
+MARK = 6
+"""Hexadecimal digits of a key's mark: one in sixteen million other keys has the same."""
 
 
 def form_of(kind: str) -> str:
@@ -42,6 +46,10 @@ class Secret:
     def masked(self) -> str:
         """The last four characters behind dots; only dots of a key so short that these would give it away."""
         return "••••" + (self._text[-4:] if len(self._text) >= 16 else "")
+
+    def mark(self, lab_key: str) -> str:
+        """Return what tells it from another key of the same lab, and is too short for anybody to check a guess by."""
+        return hmac.new(lab_key.encode(), self._text.encode(), hashlib.sha256).hexdigest()[:MARK]
 
     def __bool__(self) -> bool:
         """Tell whether there is anything in it."""

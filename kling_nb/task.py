@@ -254,7 +254,7 @@ MOVES: Mapping[str, Move] = MappingProxyType(
         "not_sent": _move({S.SUBMITTING}, S.PLANNED),
         "pushed_back": _move({S.SUBMITTING}, S.PLANNED),
         "accepted": _move({S.SUBMITTING, S.UNCERTAIN}, S.QUEUED, _accepted),
-        "doubted": _move({S.SUBMITTING}, S.UNCERTAIN),
+        "doubted": _move({S.SUBMITTING, S.UNCERTAIN}, S.UNCERTAIN),
         "status": _move({S.QUEUED, S.RUNNING, S.STALLED}, None, _reported),
         "ready": _move({S.QUEUED, S.RUNNING, S.STALLED, S.EXPIRED}, S.READY, _ready),
         "renewed": _move({S.READY, S.STALLED, S.EXPIRED}, S.READY, _ready),

@@ -35,15 +35,24 @@ class Account:
     """What the engine needs to talk to one provider. Belongs to the engine's loop.
 
     ``held`` is why nothing more is submitted there (a wrong key, an empty balance, no connection); `release` lifts it.
+    ``mark`` tells the key that was last used from others (`Secret.mark`); it is of the lab that ``lab_key`` is of.
     """
 
     def __init__(
-        self, provider: Provider, dialect: Dialect, wire: Wire, clock: Clock, key: Callable[[Provider], str]
+        self,
+        provider: Provider,
+        dialect: Dialect,
+        wire: Wire,
+        clock: Clock,
+        key: Callable[[Provider], str],
+        lab_key: str = "",
     ) -> None:
         self.provider = provider
         self.dialect = dialect
         self.held: str | None = None
         self.unsent = 0
+        self.mark = ""
+        self._lab_key = lab_key
         self._wire = wire
         self._clock = clock
         self._key = key
@@ -93,7 +102,7 @@ class Account:
         self._refusal = None
         try:
             key = Secret(self._key(self.provider), self.provider.id)
-            self._redaction = Redaction.of_key(key.reveal())
+            self._redaction, self.mark = Redaction.of_key(key.reveal()), key.mark(self._lab_key)
             credential = await self._drive(self.dialect.credential(key.reveal()), self._ask_unsigned)
         except KlingError as error:
             self._refusal = self._bare(error)
@@ -118,6 +127,10 @@ class Account:
 
     async def _send_unsigned(self, call: Call, _refused: int | None) -> tuple[Reply, int]:
         return await self._wire.send(call), self._credentials
+
+    def is_of(self, mark: str | None, url: str) -> bool:
+        """Tell whether a submit went out with this key to this address: only then its absence here proves anything."""
+        return mark == self.mark and url.startswith((self.provider.base_url or "").rstrip("/") + "/")
 
     async def converse(self, talk: Generator[Call, Reply, T]) -> T:
         """Hold a conversation of reads, each asked again where that is sensible.
@@ -186,14 +199,15 @@ class Accounts(dict[str, Account]):
         wire: Wire,
         clock: Clock,
         key: Callable[[Provider], str],
+        lab_key: str = "",
     ) -> None:
         super().__init__()
-        self._bound, self._wire, self._clock, self._key = bound, wire, clock, key
+        self._bound, self._wire, self._clock, self._key, self._lab_key = bound, wire, clock, key, lab_key
 
     def __missing__(self, name: str) -> Account:
         """Make the account of a provider that is known."""
         provider, dialect = self._bound(name)
-        self[name] = Account(provider, dialect, self._wire, self._clock, self._key)
+        self[name] = Account(provider, dialect, self._wire, self._clock, self._key, self._lab_key)
         return self[name]
 
     def held(self, name: str) -> str | None:

@@ -81,6 +81,10 @@ class Book:
         self._log.set_daily_budget(amount)
         self.daily_budget = amount
 
+    def submitted_with(self, task_id: str) -> str | None:
+        """Return the mark of the key that a task was last submitted with, as its intent says."""
+        return self._log.submitted_with(task_id)
+
     def attempts(self, identity: str) -> int:
         """Return the number of the last attempt at an identity, as far as is known here; 0: none."""
         return self._attempts.get(identity, 0)

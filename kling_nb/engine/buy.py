@@ -9,7 +9,7 @@ from ..dialect import Call, Dialect, Fault, Reply, Whose
 from ..errors import Doubt, InputError, KlingError, MediaError, NotSent, ProviderError, WireError
 from ..task import Task, TaskState, Ticket
 from .account import UNSENT_MOST, Account, backoff_s
-from .told import told, told_of_doubt, told_of_submit
+from .told import told, told_of_doubt, told_of_elsewhere, told_of_submit
 from .tools import Tools
 
 _log = logging.getLogger("kling_nb")
@@ -39,7 +39,7 @@ class Buyer:
             if calls is None or not self._may_submit(task, account):
                 break
             plain, signed, number = calls
-            task = await self._book.record(task.id, "intent", call=plain.shown())
+            task = await self._book.record(task.id, "intent", call=plain.shown(), account=account.mark)
             if self._book.tasks[task.id].unwanted:
                 await self._book.record(task.id, "not_sent", reason="cancelled before it was sent")
                 break
@@ -170,7 +170,8 @@ class Buyer:
     async def look_up(self, task: Task, account: Account) -> Task:
         """Look a submit up by our own id, until it is found or was absent often enough.
 
-        That it is absent proves nothing while a process sleeps that was about to send it.
+        That it is absent proves nothing while a process sleeps that was about to send it, and nothing where it was not
+        submitted.
         """
         absent = 0
         for look in range(LOOKS_MOST):
@@ -187,8 +188,10 @@ class Buyer:
                 return await self._book.record(task.id, "accepted", id=ticket.id, data=dict(ticket.data))
             absent += asleep is None
             if absent == len(LOOKS_S):
-                return await self._never_arrived(task)
-        return task
+                break
+        if not account.is_of(self._book.submitted_with(task.id), str(task.call.get("url"))):
+            return await self._book.record(task.id, "doubted", reason=told_of_elsewhere(task), cause="doubt")
+        return await self._never_arrived(task) if absent == len(LOOKS_S) else task
 
     async def _never_arrived(self, task: Task) -> Task:
         reason = f"it never arrived: looked up {len(LOOKS_S)} times over {sum(LOOKS_S):.0f} s; nothing was bought"

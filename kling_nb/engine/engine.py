@@ -201,7 +201,7 @@ class Engine:
         setup, log, book = self._setup, self._log, self.book
         app, self._close_app = setup.app(self._clock) if setup.app else (None, lambda: None)
         self._wire = Wire(app=app, read_image=lambda ref: media.image_bytes(ref, setup.folder / "inputs"))
-        self._accounts = Accounts(setup.bound, self._wire, self._clock, setup.key)
+        self._accounts = Accounts(setup.bound, self._wire, self._clock, setup.key, setup.lab_key)
         self._learnt = Learnt()
         controls = Controls(log, book)
         self._dispatch = Dispatcher(book, controls, self._accounts)

@@ -48,6 +48,16 @@ def told_of_doubt(why: str, *, finds: bool) -> str:
     return f"the answer to the submit was lost, it may have been bought: {why}; {then}"
 
 
+def told_of_elsewhere(task: Task) -> str:
+    """Say that a submit in doubt was looked for with another key than it was sent with, or at another address."""
+    scheme, _, rest = str(task.call.get("url", "")).partition("://")
+    return (
+        f"it may have been bought: it was submitted with another key than {task.provider} has now, or at another "
+        f"address ({scheme}://{rest.partition('/')[0]}), so that not to find it proves nothing; set that key and "
+        "address again, then .look_again(), as lab.uncertain() shows"
+    )
+
+
 def _sentence(provider: Provider, whose: Whose, words: str, *more: str) -> str:
     advice = DO[whose].format(variable=key_variable(provider.id))
     return "; ".join([f"{provider.id} ({whose}): {words}", *more, advice])

@@ -156,6 +156,12 @@ class Reading:
         query = sa.select(EVENTS.c.kind).where(*mine).order_by(EVENTS.c.seq.desc()).limit(1)
         return [row.kind for row in self._rows(query)] == ["intent"]
 
+    def submitted_with(self, task_id: str) -> str | None:
+        """Return the mark of the key that a task was last submitted with (`kling_nb.secret.Secret.mark`)."""
+        mine = (EVENTS.c.task == task_id, EVENTS.c.kind == "intent")
+        query = sa.select(EVENTS.c.data).where(*mine).order_by(EVENTS.c.seq.desc()).limit(1)
+        return next((json.loads(row.data).get("account") for row in self._rows(query)), None)
+
     def last_at(self) -> float | None:
         """Return the time of the last event, in Unix seconds."""
         return self._rows(sa.select(sa.func.max(EVENTS.c.at)))[0][0]  # type: ignore[no-any-return]
