@@ -32,7 +32,7 @@ class TaskState(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing can change any more."""
+        """Whether nothing changes any more by itself."""
         return self in FINAL
 
     @property
@@ -50,6 +50,8 @@ FINAL = frozenset({TaskState.SAVED, TaskState.REFUSED, TaskState.FAILED, TaskSta
 RESTING = FINAL | {TaskState.UNCERTAIN, TaskState.STALLED, TaskState.EXPIRED}
 FOLLOWED = frozenset({TaskState.QUEUED, TaskState.RUNNING, TaskState.READY, TaskState.STALLED, TaskState.EXPIRED})
 """States in which the provider has the task and its clip is still to come."""
+UNPROVEN = frozenset({"given up", "never bought", "lost"})
+"""Causes of failures that a person or a look-up concluded, and that the provider never said."""
 SENT = FOLLOWED | {TaskState.SUBMITTING, TaskState.UNCERTAIN}
 
 
@@ -123,6 +125,11 @@ class Task:
     saved_at: float | None = None
 
     @property
+    def is_mendable(self) -> bool:
+        """Whether it counts as failed without the provider's word, so that an id found there proves it wrong."""
+        return self.state is TaskState.FAILED and self.cause in UNPROVEN
+
+    @property
     def price(self) -> Decimal:
         """What it costs or may cost, in USD: the provider's charge where known, else the upper estimate.
 
@@ -156,10 +163,12 @@ class Task:
         """Return the task after an event.
 
         An event that cannot happen in this state, or of a kind that this version does not know, changes nothing:
-        the log keeps it all the same. Final states are never left.
+        the log keeps it all the same. Final states are never left, but that what `is_mendable` may be accepted.
         """
         move = MOVES.get(event.kind)
         if move is None or self.state not in move.sources:
+            return self
+        if move.target is not None and self.state.is_final and not self.is_mendable:
             return self
         fields = move.fields(self, event)
         if move.target is not None and move.target is not self.state:
@@ -196,7 +205,8 @@ def _intent(task: Task, event: Event) -> Fields:
 
 def _accepted(_: Task, event: Event) -> Fields:
     ticket = Ticket(str(event.data["id"]), MappingProxyType(dict(event.data.get("data") or {})))
-    return {"ticket": ticket, "accepted_at": event.at, "reason": "", "cause": ""}
+    undone = {"charged": None, "done_at": None}  # of what had counted as failed
+    return {"ticket": ticket, "accepted_at": event.at, "reason": "", "cause": "", **undone}
 
 
 def _reported(task: Task, event: Event) -> Fields:
@@ -253,7 +263,7 @@ MOVES: Mapping[str, Move] = MappingProxyType(
         "intent": _move({S.PLANNED}, S.SUBMITTING, _intent),
         "not_sent": _move({S.SUBMITTING}, S.PLANNED),
         "pushed_back": _move({S.SUBMITTING}, S.PLANNED),
-        "accepted": _move({S.SUBMITTING, S.UNCERTAIN}, S.QUEUED, _accepted),
+        "accepted": _move({S.SUBMITTING, S.UNCERTAIN, S.FAILED}, S.QUEUED, _accepted),
         "doubted": _move({S.SUBMITTING, S.UNCERTAIN}, S.UNCERTAIN),
         "status": _move({S.QUEUED, S.RUNNING, S.STALLED}, None, _reported),
         "ready": _move({S.QUEUED, S.RUNNING, S.STALLED, S.EXPIRED}, S.READY, _ready),

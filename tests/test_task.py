@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from kling_nb.task import FINAL, FOLLOWED, MOVES, RESTING, SENT, Event, Task, TaskState
+from kling_nb.task import FINAL, FOLLOWED, MOVES, RESTING, SENT, UNPROVEN, Event, Task, TaskState
 
 STATES_PAGE = Path(__file__).parent.parent / "docs" / "states.md"
 CLIP = {
@@ -28,6 +28,7 @@ CLIP = {
     "sound": False,
 }
 HIGH = Decimal("0.70")
+CAUSES = [*sorted(UNPROVEN), "policy"]
 
 amounts = st.decimals(min_value=-5, max_value=5, places=2) | st.sampled_from(
     [Decimal("Infinity"), Decimal("-Infinity")]
@@ -46,7 +47,9 @@ PAYLOADS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "ready": st.fixed_dictionaries({"asset": st.just({"url": "https://cdn/a.mp4"}), "cost": costs}),
     "renewed": st.fixed_dictionaries({"asset": st.just({"url": "https://cdn/b.mp4"}), "cost": costs}),
     "saved": st.just({"clip": CLIP}),
-    "failed": st.fixed_dictionaries({"reason": words, "charged": st.none() | st.booleans(), "cost": costs}),
+    "failed": st.fixed_dictionaries(
+        {"reason": words, "cause": st.sampled_from(CAUSES), "charged": st.none() | st.booleans(), "cost": costs}
+    ),
     "charged": st.fixed_dictionaries({"cost": costs}),
     "noted": st.fixed_dictionaries({"rating": st.floats(0, 5)}),
 }
@@ -77,7 +80,7 @@ class Lives(RuleBasedStateMachine):
         after = before.apply(event)
         assert copy == before
         assert after == before.apply(event)
-        if before.state.is_final:
+        if before.state.is_final and not (before.is_mendable and event.kind == "accepted"):
             assert after.state is before.state
         if after.state is not before.state:
             assert event.at == after.changed_at
@@ -133,7 +136,7 @@ SAMPLES: list[tuple[str, dict[str, Any]]] = [
     ("ready", {"asset": {"url": "u"}}),
     ("renewed", {"asset": {"url": "v"}}),
     ("saved", {"clip": CLIP}),
-    ("failed", {"charged": None}),
+    *(("failed", {"charged": False, "cause": cause}) for cause in CAUSES),
     ("charged", {"cost": {"amount": "1", "unit": "USD", "usd": "1"}}),
     ("noted", {"note": "fine"}),
 ]
@@ -141,7 +144,7 @@ SAMPLES: list[tuple[str, dict[str, Any]]] = [
 
 def reached() -> tuple[set[TaskState], set[tuple[str, str, str]], set[tuple[TaskState, str]]]:
     """Return the states that can be reached from `planned`, the steps between them, and every move that applies."""
-    states, steps, moves = {TaskState.PLANNED}, set(), set()
+    seen, steps, moves = {(TaskState.PLANNED, False)}, set(), set()
     open_ = [planned()]
     while open_:
         task = open_.pop()
@@ -151,10 +154,10 @@ def reached() -> tuple[set[TaskState], set[tuple[str, str, str]], set[tuple[Task
                 moves.add((task.state, kind))
             if after.state is not task.state:
                 steps.add((task.state.value, after.state.value, kind))
-            if after.state not in states:
-                states.add(after.state)
+            if (after.state, after.is_mendable) not in seen:
+                seen.add((after.state, after.is_mendable))
                 open_.append(after)
-    return states, steps, moves
+    return {state for state, _ in seen}, steps, moves
 
 
 def test_every_state_and_every_move_can_be_reached() -> None:
@@ -164,10 +167,22 @@ def test_every_state_and_every_move_can_be_reached() -> None:
     assert {(source, kind) for kind, move in MOVES.items() for source in move.sources} == moves
 
 
-def test_final_states_are_left_by_nothing() -> None:
-    """No event of any known kind leads out of a final state."""
+def test_final_states_are_left_by_one_event_alone() -> None:
+    """No event leads out of a final state, but that an id at the provider proves a failure wrong."""
     _, steps, _ = reached()
-    assert not {step for step in steps if TaskState(step[0]) in FINAL}
+    assert {("failed", "queued", "accepted")} == {step for step in steps if TaskState(step[0]) in FINAL}
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_only_what_the_provider_never_said_can_be_proved_wrong(cause: str) -> None:
+    """Given up, never bought or lost, a task is accepted after all, as if it had never failed; a provider's no stays."""
+    failed = planned(state=TaskState.UNCERTAIN).apply(Event("t", "failed", 1.0, {"cause": cause, "charged": False}))
+    after = failed.apply(Event("t", "accepted", 2.0, {"id": "1"}))
+    if cause not in UNPROVEN:
+        assert after is failed
+    else:
+        assert (TaskState.QUEUED, "", None, None) == (after.state, after.cause, after.charged, after.done_at)
+        assert (HIGH, 0) == (after.reserved, after.spent)
 
 
 def test_a_status_never_takes_a_running_task_back() -> None:
