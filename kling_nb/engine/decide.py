@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
-from ..errors import InputError
+from ..dialect import Call, Reply
+from ..errors import InputError, KlingError
 from ..log import ExperimentLog
-from ..task import Task, TaskState
+from ..task import Task, TaskState, Ticket
+from .account import Account, Accounts
 from .attempts import Attempts
 from .book import Book
 from .control import Control, Controls
 from .dispatch import Dispatcher
 
+T = TypeVar("T")
+
+AFTER_ALL = "should it turn up there, lab.uncertain().accepted_as(task, id) fetches it"
 GIVEN_UP: Mapping[str, Any] = MappingProxyType(
-    {"reason": "given up while in doubt", "cause": "given up", "charged": None}
+    {"reason": f"given up while in doubt; {AFTER_ALL}", "cause": "given up", "charged": None}
 )
 NEVER_BOUGHT: Mapping[str, Any] = MappingProxyType(
-    {"reason": "never bought, as a person saw at the provider", "cause": "never bought", "charged": False}
+    {
+        "reason": f"never bought, as a person saw at the provider; {AFTER_ALL}",
+        "cause": "never bought",
+        "charged": False,
+    }
 )
 """What a person said of a task in doubt, as its event keeps it."""
 
@@ -27,24 +36,59 @@ class Decisions:
     """Carries out what a person decided, and goes on from there. Belongs to the engine's loop."""
 
     def __init__(
-        self, log: ExperimentLog, book: Book, controls: Controls, attempts: Attempts, dispatch: Dispatcher
+        self,
+        log: ExperimentLog,
+        book: Book,
+        controls: Controls,
+        accounts: Accounts,
+        attempts: Attempts,
+        dispatch: Dispatcher,
     ) -> None:
         self._log = log
         self._book = book
         self._controls = controls
+        self._accounts = accounts
         self._attempts = attempts
         self._dispatch = dispatch
 
     async def record(self, task_id: str, kind: str, data: Mapping[str, Any]) -> Task:
         """Note what was decided; raises `InputError` for an unknown task, and for one that is in doubt no longer."""
         self._load(task_id)
-        if kind in ("accepted", "failed"):
+        if kind == "failed":
             self._still_uncertain(task_id)
         task = await self._book.record(task_id, kind, **data)
         if kind == "accepted":
             await self.look_again(task_id)
         self._dispatch.settle()
         return task
+
+    async def accepted_as(self, task_id: str, remote_id: str) -> None:
+        """Follow a task under the provider's id that a person names, once the provider was asked for it.
+
+        Raises `InputError` where the provider knows no such task or another task has the id, `KlingError` where it
+        cannot be asked; nothing is changed then.
+        """
+        self._load(task_id)
+        account = self._accounts[self._book.tasks[task_id].provider]
+        ticket = account.dialect.ticket(_id_from(remote_id), self._book.tasks[task_id].call)
+        self._may_be_named(task_id, ticket)
+        await _ask_for(account, ticket)
+        await self._dispatch.alone(self._accept, task_id, ticket)
+
+    async def _accept(self, task_id: str, ticket: Ticket) -> None:
+        self._may_be_named(task_id, ticket)  # again: the provider has taken its time
+        await self.record(task_id, "accepted", {"id": ticket.id, "data": dict(ticket.data)})
+
+    def _may_be_named(self, task_id: str, ticket: Ticket) -> None:
+        task = self._book.tasks[task_id]
+        if not task.is_mendable:
+            self._still_uncertain(task_id)
+        for other in self._log.with_ticket(task.provider, ticket.id):
+            message = (
+                f"{task.provider} knows another task of this lab as {ticket.id}, {other.id}, which is {other.state}; "
+                f"nothing was changed: look in its console for the one that was submitted with {task_id}"
+            )
+            raise InputError(message)
 
     async def look_again(self, task_id: str) -> None:
         """Drive a task from where it stands."""
@@ -104,3 +148,37 @@ class Decisions:
         if task.state is not TaskState.UNCERTAIN:
             message = f"task {task_id} is no longer uncertain, it is {task.state}; nothing was changed"
             raise InputError(message)
+
+
+def _id_from(remote_id: str) -> str:
+    remote_id = remote_id.strip()
+    if not remote_id or len(remote_id) > 200 or any(char in remote_id for char in "/?# \n"):
+        message = f"{remote_id!r} is no task id; copy it from the provider's console"
+        raise InputError(message)
+    return remote_id
+
+
+async def _ask_for(account: Account, ticket: Ticket) -> None:
+    """Ask a provider whether it knows a task; raises with its words where it does not, or cannot be asked."""
+    heard: list[Reply] = []
+    name = account.provider.id
+    try:
+        learnt = await account.converse(_overheard(account.dialect.check([ticket]), heard))
+    except KlingError as error:
+        message = f"whether {name} knows a task {ticket.id} cannot be asked: {error}; nothing was changed"
+        raise KlingError(message) from error
+    if ticket.id not in learnt:
+        said = f"HTTP {heard[-1].status} with {heard[-1].excerpt()!r}" if heard else "nothing"
+        message = f"{name} tells of no task {ticket.id}: it answered {said}; nothing was changed: is the id right?"
+        raise InputError(message)
+
+
+def _overheard(talk: Generator[Call, Reply, T], heard: list[Reply]) -> Generator[Call, Reply, T]:
+    """Hold a conversation, and keep what was replied."""
+    try:
+        call = next(talk)
+        while True:
+            heard.append((yield call))
+            call = talk.send(heard[-1])
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]

@@ -8,7 +8,6 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from .. import frames
-from ..errors import InputError
 from ..plan import dollars
 from ..task import ZERO, Task, TaskState
 from .engine import Engine
@@ -34,13 +33,13 @@ class Doubtful:
         self._engine.look_again(self.task.id)
 
     def accepted_as(self, remote_id: str) -> None:
-        """Say that it was accepted under this id, as the provider's console shows; it is followed from there."""
-        remote_id = remote_id.strip()
-        if not remote_id or len(remote_id) > 200 or any(char in remote_id for char in "/?# \n"):
-            message = f"{remote_id!r} is no task id; copy it from the provider's console"
-            raise InputError(message)
-        ticket = self._engine.ticket(self.task, remote_id)
-        self._engine.record(self.task.id, "accepted", id=ticket.id, data=dict(ticket.data))
+        """Say that it was accepted under this id, as the provider's console shows; it is followed from there.
+
+        The provider is asked first. Raises `InputError`, changing nothing, where it knows no such task and where the id
+        is that of another task in this lab; `KlingError` where it cannot be asked. What was given up, or said never to
+        be bought, takes an id too.
+        """
+        self._engine.accepted_as(self.task.id, remote_id)
 
     def give_up(self) -> None:
         """Stop asking; it counts as failed, and its price stays counted, since it may have been charged."""
@@ -71,7 +70,14 @@ class Uncertain(Sequence[Doubtful]):
     """All uncertain tasks of a lab. Index or iterate to decide one by one."""
 
     def __init__(self, engine: Engine, tasks: Sequence[Task]) -> None:
+        self._engine = engine
         self._doubtful = [Doubtful(engine, task) for task in tasks if task.state is TaskState.UNCERTAIN]
+
+    def accepted_as(self, task: str, remote_id: str) -> None:
+        """Say the same of a task by its own id: also one that is in doubt no longer, since it was given up, said never
+        to be bought, or looked up in vain (cause ``lost``), and that the provider's console shows after all.
+        """
+        self._engine.accepted_as(task, remote_id)
 
     def __len__(self) -> int:
         """Return how many there are."""

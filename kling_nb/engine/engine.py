@@ -17,7 +17,7 @@ from ..errors import InputError, LabBusy, LabError
 from ..log import ExperimentLog
 from ..offer import Provider
 from ..plan import Money
-from ..task import Task, TaskState, Ticket
+from ..task import Task, TaskState
 from ..wire import Wire
 from .account import Accounts
 from .attempts import Attempts
@@ -169,9 +169,9 @@ class Engine:
         """Give up a task in doubt and submit another attempt at its point."""
         self._alone(self._decisions.buy_again, task_id)
 
-    def ticket(self, task: Task, remote_id: str) -> Ticket:
-        """Return the ticket of a task that a person names by the provider's id."""
-        return self._setup.bound(task.provider)[1].ticket(remote_id, task.call)
+    def accepted_as(self, task_id: str, remote_id: str) -> None:
+        """Follow a task in doubt, or one that counts as failed by mistake, under the id that a person names."""
+        self._call(self._decisions.accepted_as, task_id, remote_id)
 
     def why_held(self, task: Task) -> str | None:
         """Return why a planned task is not submitted, in words; changes nothing."""
@@ -208,7 +208,7 @@ class Engine:
         self._driver = Driver(self._tools())
         self._attempts = Attempts(setup.lab_key, self._clock, log, book, controls)
         self._runs = Runs(self._clock, log, book, controls, self._accounts, self._attempts, self._dispatch)
-        self._decisions = Decisions(log, book, controls, self._attempts, self._dispatch)
+        self._decisions = Decisions(log, book, controls, self._accounts, self._attempts, self._dispatch)
 
     def _tools(self) -> Tools:
         spelling = Spelling(self._setup.catalog, lambda name: self._accounts[name].dialect)

@@ -17,7 +17,7 @@ from sqlalchemy.pool import NullPool
 from ..costs import DAY_S
 from ..errors import LabError
 from ..task import Task, TaskState
-from .rows import PointRow, RunRow, point_from, run_from, task_from
+from .rows import PointRow, RunRow, point_from, run_from, task_from, text
 from .schema import EVENTS, META, POINTS, RUNS, TASKS
 
 if TYPE_CHECKING:
@@ -138,6 +138,12 @@ class Reading:
     def _tasks_in(self, column: Any, values: Iterable[str]) -> list[Task]:
         """Return the tasks whose column holds one of many values, some hundred at a time."""
         return [task for part in _parts(values) for task in self.read_tasks(column.in_(part))]
+
+    def with_ticket(self, provider: str, remote_id: str) -> list[Task]:
+        """Return the tasks that a provider knows under an id, oldest first."""
+        holds = TASKS.c.ticket.contains(text(remote_id), autoescape=True)
+        found = self.read_tasks(sa.and_(TASKS.c.provider == provider, holds))
+        return [task for task in found if task.ticket is not None and task.ticket.id == remote_id]
 
     def read_runs(self) -> list[RunRow]:
         """Return all runs, oldest first."""

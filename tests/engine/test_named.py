@@ -1,0 +1,93 @@
+"""Tasks that a person names by the provider's id: asked for first, never another's, and also when given up before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from labs import PRICE, Open, ledger, live_lab, start, sweep
+
+import kling_nb as kn
+from kling_nb.errors import InputError, KlingError
+from kling_nb.simulator import Fault
+
+LOST = "boat #sim:lost"
+DECISIONS = ["give_up", "never_bought"]
+
+
+def doubtful(lab: kn.Lab, provider: str = "fal") -> tuple[kn.Run, str]:
+    """Return a run whose only answer was lost at a provider that keeps no id of ours, and the id there."""
+    run = start(lab, sweep(LOST, provider=provider), name="a", assume_price=1).wait()
+    return run, ledger(lab)[-1].task_id
+
+
+@pytest.mark.parametrize("provider", ["fal", "chanjing", "openroute"])
+def test_a_mistyped_id_is_refused(simulated: Open, provider: str) -> None:
+    """An id that the provider does not know changes nothing, and the right one can still be given."""
+    lab = simulated()
+    run, right = doubtful(lab, provider)
+    wrong = right[:-1] + ("0" if right[-1] != "0" else "1")
+    with pytest.raises(InputError, match=rf"{provider} tells of no task {wrong}: it answered HTTP .* nothing was"):
+        lab.uncertain()[0].accepted_as(wrong)
+    lab.uncertain()[0].accepted_as(right)
+    assert {"saved": 1} == run.wait().snapshot().counts
+
+
+def test_the_id_of_another_task_is_refused(simulated: Open) -> None:
+    """The id of a task that this lab follows or has saved is not taken twice: this one's own clip would be lost."""
+    lab = simulated()
+    (other,) = start(lab, sweep("fox", provider="fal"), name="one").wait().tasks
+    run, right = doubtful(lab)
+    with pytest.raises(InputError, match=rf"knows another task of this lab as .*{other.id}.*saved; nothing"):
+        lab.uncertain()[0].accepted_as(other.ticket.id if other.ticket else "")
+    lab.uncertain()[0].accepted_as(right)
+    assert ["saved", right] == list(run.wait().df[["state", "remote_id"]].iloc[0])
+
+
+def test_an_id_that_cannot_be_asked_for_is_not_taken(tmp_path: Path) -> None:
+    """Where the provider does not answer, the sentence says so, and the task stays in doubt."""
+    with live_lab(tmp_path / "lab", Fault(action="html", operation="status", times=4)) as live:
+        run = start(live.lab, sweep(LOST, provider="fal"), name="a").wait(20)
+        right = live.simulator.ledger()[0].task_id
+        with pytest.raises(KlingError, match=r"whether fal knows a task .* cannot be asked: .*nothing was changed"):
+            live.lab.uncertain()[0].accepted_as(right)
+        live.lab.uncertain()[0].accepted_as(right)
+        assert {"saved": 1} == run.wait(20).snapshot().counts
+
+
+@pytest.mark.parametrize("decision", DECISIONS)
+def test_what_was_given_up_is_followed_when_it_turns_up(simulated: Open, decision: str) -> None:
+    """Given up or said never to be bought, a task whose id the console shows after all is fetched, and counted once."""
+    lab = simulated()
+    run, right = doubtful(lab)
+    getattr(lab.uncertain()[0], decision)()
+    (task,) = run.wait().tasks
+    assert "lab.uncertain().accepted_as(task, id)" in task.reason
+    lab.close()
+    lab = simulated()
+    lab.uncertain().accepted_as(task.id, right)
+    run = lab.run("a").wait()
+    shown = run.snapshot()
+    assert ({"saved": 1}, PRICE["fal"], 0) == (shown.counts, shown.spent, shown.reserved)
+    assert 1 == len(ledger(lab))
+
+
+def test_what_never_arrived_is_followed_when_it_turns_up(simulated: Open) -> None:
+    """A task that was looked up in vain and is bought anew is fetched too, once a person names its id."""
+    lab = simulated()
+    run = start(lab, sweep("boat #sim:reset:1"), name="a").wait()
+    (lost,) = [task for task in lab.log.read_tasks() if task.cause == "lost"]
+    bought = run.tasks[0].ticket
+    with pytest.raises(InputError, match="knows another task"):
+        lab.uncertain().accepted_as(lost.id, bought.id if bought else "")
+    with pytest.raises(InputError, match="tells of no task 12345"):
+        lab.uncertain().accepted_as(lost.id, "12345")
+
+
+def test_what_a_provider_refused_takes_no_id(simulated: Open) -> None:
+    """A provider's own no is not changed by an id, and neither is what is saved."""
+    lab = simulated()
+    refused, saved = start(lab, sweep("owl #sim:fail", "fox", provider="fal"), name="a").wait().tasks
+    for task in (refused, saved):
+        with pytest.raises(InputError, match=f"no longer uncertain, it is {task.state}; nothing was changed"):
+            lab.uncertain().accepted_as(task.id, "12345")
