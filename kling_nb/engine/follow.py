@@ -15,6 +15,8 @@ from .watch import Member, Watch
 
 STALL_S = 1800.0
 STALL_TIMES = 10.0  # times the typical length, counted from the last change that the provider reported
+NOT_DONE = "the provider still says it is under way"
+NOT_KNOWN = "the provider says nothing of it, as of one that it does not know: is this the key that it was bought with?"
 
 
 class Follower:
@@ -105,7 +107,7 @@ class Follower:
         quiet = now - (member.troubled or member.changed)
         longest = max(STALL_S, STALL_TIMES * self._t.typical_s(task))
         if quiet > longest:
-            why = trouble or (status.reason if status else "") or "the provider still says it is under way"
+            why = trouble or (NOT_KNOWN if status is None else status.reason or NOT_DONE)
             reason = f"no change for {quiet / 60:.0f} minutes ({why}); it is still looked at every ten minutes"
             await self._book.record(task.id, "stalled", reason=reason, cause="stalled")
             self._leave(task.id)

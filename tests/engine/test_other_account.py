@@ -68,6 +68,18 @@ def test_with_its_own_key_its_absence_counts(tmp_path: Path) -> None:
         assert ("saved", 2, 1) == (task.state, task.attempt, len(simulator.ledger()))
 
 
+def test_what_a_provider_does_not_know_is_not_called_under_way(tmp_path: Path) -> None:
+    """An accepted task of which the provider says nothing stalls with the question whose key that is."""
+    what = sweep("fox")
+    with played(20, Fault(action="stall", seconds=1200)) as (_, port), kn.Lab(tmp_path / "live") as lab:
+        until(start(lab, what, name="a"), in_state("queued"))
+    with played(2000, port=port), kn.Lab(tmp_path / "live") as lab:
+        run = start(lab, what, name="a").wait(60)
+        (task,) = run.tasks
+        assert "stalled" == task.state
+        assert "is this the key that it was bought with?" in task.reason
+
+
 def test_a_key_leaves_a_mark_that_gives_nothing_away() -> None:
     """The mark is the same for the same key, another for another key or lab, and six digits long."""
     marks = [Secret(key, "here").mark(lab) for key in ("access:secret", "access:other") for lab in ("a", "b")]
