@@ -15,7 +15,7 @@ from .engine.control import Control
 from .engine.doubt import Uncertain
 from .engine.engine import Engine
 from .engine.opening import Late, Simulation, Wanted
-from .engine.run import Run
+from .engine.run import Run, saying_it_goes_on
 from .engine.seen import SeenRun
 from .engine.told import not_saved
 from .errors import InputError, nearest
@@ -200,11 +200,12 @@ class Lab:
         """
         engine, chosen = self._driving(), Settings.only(settings)
         order = self._ordering.of_sweep(engine, sweep, chosen, name=name, budget=budget, confirm_above=confirm_above)
-        run = self._handle(engine, engine.start(order))
-        if show:
-            from .views import live
+        with saying_it_goes_on(order.name):
+            run = self._handle(engine, engine.start(order))
+            if show:
+                from .views import live
 
-            live.show(run, self.folder)
+                live.show(run, self.folder)
         return run
 
     def generate(self, prompt: str = "", *, budget: float | str | Decimal | None = None, **fields: Any) -> ClipView:
@@ -218,7 +219,9 @@ class Lab:
         """
         engine = self._driving()
         order = self._ordering.of_one(prompt, fields, budget)
-        return self._shown(self._handle(engine, engine.start(order)), order.points[0].identity)
+        with saying_it_goes_on(order.name):
+            run = self._handle(engine, engine.start(order))
+        return self._shown(run, order.points[0].identity)
 
     def _handle(self, engine: Engine, control: Control) -> Run:
         return Run(engine, control, self._opened.log, self.folder, simulated=self.simulated)

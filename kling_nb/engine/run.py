@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import sys
 import time
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,17 +80,10 @@ class Run:
                 if end is not None and time.monotonic() >= end:
                     break
         except KeyboardInterrupt:
-            self._say_detached()
+            say_it_goes_on(self.name)
             return self
         self._raise_broken()
         return self
-
-    def _say_detached(self) -> None:
-        import sys
-
-        sys.stderr.write(
-            f"stopped waiting; run {self.name!r} goes on: lab.run({self.name!r}).wait() waits again, .cancel() ends it\n"
-        )
 
     def task_for(self, identity: str) -> Task:
         """Return the task that serves the point of an identity, its own or one that the point shares."""
@@ -216,6 +210,23 @@ class Run:
         from ..views import live
 
         live.display_run(self, self._folder)
+
+
+@contextmanager
+def saying_it_goes_on(name: str) -> Iterator[None]:
+    """Say to whoever interrupts the start of a run that it goes on: the engine has it by then."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say_it_goes_on(name)
+        raise
+
+
+def say_it_goes_on(name: str) -> None:
+    """Say to whoever interrupted that a run goes on, and how to end it."""
+    sys.stderr.write(
+        f"stopped waiting; run {name!r} goes on: lab.run({name!r}).wait() waits again, .cancel() ends it\n"
+    )
 
 
 def _has_come_to_rest(task: Task) -> bool:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
-from labs import CHEAP, Open, ledger, start, sweep, until
+from labs import CHEAP, Open, ledger, listen, start, sweep, until
 
 import kling_nb as kn
 from kling_nb.errors import InputError, ProviderError
-from kling_nb.task import FOLLOWED, Task, TaskState
+from kling_nb.task import FOLLOWED, Event, Task, TaskState
 
 # -- Run All is free ------------------------------------------------------------------------------------------------
 
@@ -283,6 +284,21 @@ class Interrupting:
     def is_set(self) -> bool:
         """Say that the run goes on."""
         return False
+
+
+def test_an_interrupted_start_says_that_it_goes_on(simulated: Open, capsys: pytest.CaptureFixture[str]) -> None:
+    """Interrupted while its points are written, a start ends the cell, and one sentence says how to end the run."""
+    lab, planned = simulated(), list[str]()
+
+    def interrupt(event: Event, _: Task) -> None:
+        planned.append(event.kind)
+        if planned == ["planned"]:
+            _thread.interrupt_main()
+
+    listen(lab, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        start(lab, sweep("fox", "owl"), name="a")
+    assert "run 'a' goes on: lab.run('a').wait() waits again, .cancel() ends it" in capsys.readouterr().err
 
 
 def test_an_unknown_run_is_answered_with_the_known(simulated: Open) -> None:
