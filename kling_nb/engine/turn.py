@@ -24,7 +24,7 @@ from pathlib import Path
 import filelock
 
 from ..errors import LabBusy, LabError
-from ..log import BUSY_S, ExperimentLog, stored_fact
+from ..log import BUSY_S, ExperimentLog, stored_fact, which_file
 from ..space import unwritable
 from .who import Driver, driven_by, ending, lock_place, taken_from
 
@@ -48,7 +48,7 @@ class Turn:
         self._lock = lock
         self._log = log
         self._next = os.fspath(lock_place(folder, driver.epoch + 1))
-        self._file = _file(lock.lock_file)
+        self._file = which_file(lock.lock_file)
         self._losing = threading.Lock()
         self._over = threading.Event()
         log.guard(FACT, driver.text(), self._lose)
@@ -67,7 +67,7 @@ class Turn:
     @property
     def _is_locked(self) -> bool:
         """Whether the lock file is the one that was locked: beside a deleted one another process drives unseen."""
-        return _file(self._lock.lock_file) == self._file
+        return which_file(self._lock.lock_file) == self._file
 
     def refuse(self) -> None:
         """Raise `LabBusy` if the turn is known to be lost."""
@@ -231,12 +231,3 @@ def may_wake(folder: Path, who: Driver) -> bool:
     if lock is not None:
         lock.release()
     return lock is None
-
-
-def _file(place: str) -> tuple[int, int] | None:
-    """Return which file is at a place; `None`: there is none that can be asked."""
-    try:
-        found = os.stat(place)  # noqa: PTH116 - before every paid call
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino

@@ -7,7 +7,7 @@ writer, on the engine's thread; readers open their own read-only connection and 
 from .log import ExperimentLog, is_simulated, stored_fact
 from .rows import PointRow, RunRow, task_from, task_row
 from .schema import FILE
-from .writing import BUSY_S
+from .writing import BUSY_S, which_file
 
 __all__ = [
     "BUSY_S",
@@ -19,4 +19,5 @@ __all__ = [
     "stored_fact",
     "task_from",
     "task_row",
+    "which_file",
 ]

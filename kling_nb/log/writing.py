@@ -29,6 +29,7 @@ BUSY_S = 10.0  # how long a write waits for somebody else's
 Refuse = Callable[[str | None], Exception]
 """Told what a guarded fact is by now; returns what is raised."""
 
+_File = tuple[int, int] | None
 _FACT = "SELECT value FROM meta WHERE key = ?"
 _INSERT_EVENT = "INSERT INTO events (task, kind, at, data) VALUES (?, ?, ?, ?)"
 THEN = "nothing more is sent; mend that and open the lab again"
@@ -40,13 +41,14 @@ class Writer:
 
     def __init__(self, path: Path, busy_s: float = BUSY_S) -> None:
         self._path = path
+        self._wal, self._shared = (path.with_name(path.name + ending) for ending in ("-wal", "-shm"))
         self.engine = _engine(path, busy_s)
         self._held = self.engine.connect()  # checking one out costs as much as an event
         self._raw: Any = self._held.connection.driver_connection
         self._written: dict[str, Task] = {}  # the tasks that are not at their end, as they were last written
         self._guard: tuple[str, str, Refuse] | None = None
-        made = path.stat()
-        self._file = made.st_dev, made.st_ino
+        self._file = which_file(path)
+        self._beside: tuple[_File, _File] | None = None  # what SQLite keeps beside the log, from the first write on
 
     def close(self) -> None:
         """Close the connection."""
@@ -79,23 +81,41 @@ class Writer:
         try:
             self._check_place()
             with self._held.begin():
+                self._beside = self._beside or (which_file(self._wal), which_file(self._shared))
                 self._check()
                 yield self._held
         except sa.exc.DBAPIError as error:
             raise _unwritable(self._path, error) from error
 
     def _check_place(self) -> None:
-        """Raise where the file is not the one that was opened: what went on being written would be in no folder."""
-        try:
-            now = os.stat(self._path)  # noqa: PTH116 - once a commit, and a path object costs several times that
-        except OSError:
-            now = None
-        if now is None or (now.st_dev, now.st_ino) != self._file:
+        """Raise where a file is not the one that was opened: what went on being written would be in no folder."""
+        if which_file(self._path) != self._file:
             message = (
                 f"{self._path} was moved, deleted or replaced by another program while it was open: {THEN}, "
                 "once the file that was there is back"
             )
             raise LabError(message)
+        if self._beside is not None and which_file(self._wal) != self._beside[0]:
+            message = f"{self._wal} was deleted or replaced by another program while it was open: {self._rescued()}"
+            raise LabError(message)
+
+    def _rescued(self) -> str:
+        """Put into the log what only a deleted file beside it held, which is still open here; says what came of it."""
+        lost = f"the last of what was written is in it alone: {THEN}, once the file that was there is back"
+        if not self._is_rescuable:
+            return lost
+        try:
+            busy, held, moved = self._raw.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
+        except sqlite3.Error:
+            return lost
+        saved = f"what it held is in {self._path.name} by now; nothing more is sent; open the lab again"
+        return lost if busy or held != moved else saved
+
+    @property
+    def _is_rescuable(self) -> bool:
+        """Whether nobody else can have written meanwhile: that would be overwritten."""
+        new = self._wal.exists() and self._wal.stat().st_size
+        return not new and self._beside is not None and which_file(self._shared) == self._beside[1] is not None
 
     def commit(self, changes: Sequence[tuple[Event, Task]], served: Mapping[str, str] | None = None) -> None:
         """Append events, write the tasks as they stand after them, and let others serve points, in one transaction."""
@@ -125,6 +145,15 @@ class Writer:
         self._written |= tasks
         for task_id in [task_id for task_id, task in tasks.items() if task.state.is_final]:
             del self._written[task_id]
+
+
+def which_file(path: Path | str) -> _File:
+    """Return which file is at a path now, in a form to compare; `None` where there is none that can be asked."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - at every commit, and a path object costs several times that
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _unwritable(path: Path, error: sa.exc.DBAPIError) -> LabError:

@@ -18,6 +18,7 @@ from labs import Live, agrees, in_state, ledger, listen, live_lab, start, sweep,
 import kling_nb as kn
 from kling_nb.engine import turn
 from kling_nb.errors import LabError, LabUnwritable
+from kling_nb.log import ExperimentLog
 
 Mount = Callable[..., Path]
 
@@ -229,6 +230,39 @@ def test_a_lock_that_passes_is_waited_for(tmp_path: Path) -> None:
         )
         assert {"saved": 1} == start(live.lab, sweep("fox"), name="a").wait(30).snapshot().counts
         agrees(live)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not let an open file be deleted")
+@pytest.mark.parametrize("provider", ["kling", "fal"])
+def test_what_lies_beside_the_log_is_deleted(tmp_path: Path, provider: str) -> None:
+    """Of a log whose -wal is deleted nothing is lost, even if the process is killed then; it is said, and nothing sent."""
+    points = sweep("fox", provider=provider)
+    with live_lab(tmp_path / "live") as live:
+        wal = live.lab.log.path.with_name("log.sqlite-wal")
+        listen(live.lab, lambda event, _: wal.unlink(missing_ok=True) if event.kind == "accepted" else None)
+        with pytest.raises(LabError, match=r"-wal was deleted or replaced .* what it held is in log.sqlite by now"):
+            start(live.lab, points, name="a").wait(30)
+        left = shutil.copyfile(live.lab.log.path, tmp_path / "as a killed process leaves it")
+        live.lab.close()
+        shutil.copyfile(left, live.lab.log.path)
+        live.lab = live.open()
+        assert {"saved": 1} == start(live.lab, points, name="a").wait(30).snapshot().counts
+        assert 1 == len(live.simulator.ledger())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not let an open file be deleted")
+def test_what_another_wrote_beside_the_log_is_not_overwritten(tmp_path: Path) -> None:
+    """Where another program may have written to the log meanwhile, nothing is put into it; it is said what is lost."""
+    log = ExperimentLog(tmp_path, simulated=True, write=True)
+    log.set_fact("a", "of the deleted file")
+    for ending in ("-wal", "-shm"):
+        log.path.with_name(log.path.name + ending).unlink()
+    before = log.path.read_bytes()
+    for _ in range(2):
+        with pytest.raises(LabError, match="the last of what was written is in it alone: nothing more is sent"):
+            log.set_fact("a", "of nowhere")
+    assert before == log.path.read_bytes()
+    log.close()
 
 
 GONE = "log.sqlite (was moved, deleted or replaced by another program while it was open|cannot be read)"
