@@ -253,6 +253,38 @@ def test_where_there_is_no_log(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("left", [None, b""])
+def test_clips_without_their_log(simulated: Open, left: bytes | None) -> None:
+    """Beside clips that were bought no new log is made, which would buy them again; brought back, the log is used."""
+    lab = simulated()
+    start(lab, sweep("fox"), name="a").wait()
+    lab.close()
+    path = lab.log.path
+    log = path.read_bytes()
+    path.unlink() if left is None else path.write_bytes(left)
+    for _ in range(2):
+        with pytest.raises(
+            LabError, match=r"expected the log.sqlite that belongs to the clips in .*Bring log.sqlite back"
+        ):
+            simulated()
+    assert left == (path.read_bytes() if path.exists() else None)
+    path.write_bytes(log)
+    assert {"saved": 1} == start(simulated(), sweep("fox"), name="a").wait().snapshot().counts
+    assert 1 == len(ledger(lab))
+
+
+def test_clips_that_are_moved_away_leave_a_new_lab(simulated: Open) -> None:
+    """Without its clips too, a folder is a new lab, whatever else lies in clips/."""
+    lab = simulated()
+    start(lab, sweep("fox"), name="a").wait()
+    lab.close()
+    lab.log.path.unlink()
+    (lab.folder / "clips").rename(lab.folder / "clips of before")
+    (lab.folder / "clips").mkdir()
+    (lab.folder / "clips" / "holiday.mp4").touch()
+    assert simulated().df().empty
+
+
 def test_odd_folder_names(tmp_path: Path) -> None:
     """A folder may be called anything that a file system takes."""
     for name in ("what? is #this%20", "a b", "ein Ölbaum"):

@@ -28,9 +28,8 @@ class ExperimentLog(Reading):
 
     def __init__(self, folder: Path, *, simulated: bool, write: bool, busy_s: float = BUSY_S) -> None:
         self._writer: Writer | None = None
-        if not write and not _is_made(folder / FILE):
-            message = f"expected a lab folder with a {FILE}, found none in {folder}; open it once as its driver"
-            raise LabError(message)
+        if not _is_made(folder / FILE):
+            _check_new(folder, write=write)
         super().__init__(folder / FILE)
         try:
             if write:
@@ -156,6 +155,21 @@ def _asked(path: Path, key: str) -> str | None:
     with reader(path).connect() as db:
         value: str | None = db.execute(_fact(key)).scalar()
         return value
+
+
+def _check_new(folder: Path, *, write: bool) -> None:
+    """Raise `LabError` where there is no log and none may be made: beside clips that were bought, one is missing."""
+    if not write:
+        message = f"expected a lab folder with a {FILE}, found none in {folder}; open it once as its driver"
+        raise LabError(message)
+    clip = next((folder / "clips").glob("*_kn-*.mp4"), None)
+    if clip is not None:
+        message = (
+            f"expected the {FILE} that belongs to the clips in {folder}, such as {clip.name}, and found none: with a "
+            f"new one, everything would be bought again. Bring {FILE} back, with {FILE}-wal if there is one; or "
+            "choose another folder, or move clips/ away; nothing was sent"
+        )
+        raise LabError(message)
 
 
 def _is_made(path: Path) -> bool:
