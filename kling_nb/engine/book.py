@@ -13,6 +13,7 @@ from ..log import ExperimentLog
 from ..plan import Money
 from ..task import ZERO, Event, Task
 from .loop import Clock
+from .told import unkept
 
 Listener = Callable[[Event, Task], None]
 Change = tuple[Event, Task]
@@ -136,6 +137,7 @@ class Book:
 
     async def _commit(self, changes: Sequence[Change], served: Mapping[str, str] | None = None) -> None:
         if self.broken is not None:
+            self.broken = unkept(self.broken, changes)
             raise self.broken
         self._changes += changes
         self._served |= served or {}
@@ -154,7 +156,9 @@ class Book:
         try:
             self._log.commit(changes, served)
         except Exception as error:
-            self.broken = error
+            self.broken = unkept(error, changes)
+            if self.broken is not error:
+                raise self.broken from error
             raise
         finally:
             if flush is not None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ..dialect import Fault, Whose
-from ..errors import KlingError, ProviderError
+from ..errors import KlingError, LabError, ProviderError
 from ..keys import key_variable
 from ..offer import Provider
 from ..plan import SINGLES, dollars
-from ..task import Task, TaskState
+from ..task import Event, Task, TaskState
 
 DO: dict[Whose, str] = {
     Whose.KEY: "check the key: {variable}",
@@ -56,6 +58,19 @@ def told_of_elsewhere(task: Task) -> str:
         f"address ({scheme}://{rest.partition('/')[0]}), so that not to find it proves nothing; set that key and "
         "address again, then .look_again(), as lab.uncertain() shows"
     )
+
+
+def unkept(error: Exception, changes: Iterable[tuple[Event, Task]]) -> Exception:
+    """Return the error of a log that takes nothing with the ids that providers gave meanwhile: nothing else has them."""
+    ids = [
+        f"{task.provider} accepted {task.id} as {event.data['id']}"
+        for event, task in changes
+        if event.kind == "accepted"
+    ]
+    if not ids:
+        return error
+    message = f"{error}; note what the log did not take, for lab.uncertain().accepted_as(task, id): {', '.join(ids)}"
+    return type(error)(message) if isinstance(error, LabError) else KlingError(message)
 
 
 def _sentence(provider: Provider, whose: Whose, words: str, *more: str) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import sqlite3
 from pathlib import Path
 
 import pytest
 from labs import PRICE, Open, ledger, live_lab, start, sweep
 
 import kling_nb as kn
-from kling_nb.errors import InputError, KlingError
+from kling_nb.errors import InputError, KlingError, LabError
 from kling_nb.simulator import Fault
 
 LOST = "boat #sim:lost"
@@ -91,3 +93,25 @@ def test_what_a_provider_refused_takes_no_id(simulated: Open) -> None:
     for task in (refused, saved):
         with pytest.raises(InputError, match=f"no longer uncertain, it is {task.state}; nothing was changed"):
             lab.uncertain().accepted_as(task.id, "12345")
+
+
+def test_an_id_that_the_log_does_not_take_is_in_the_error(tmp_path: Path) -> None:
+    """A log that takes no acceptance stops the lab with the provider's id, own id beside it, and then takes it by hand."""
+    with live_lab(tmp_path / "lab") as live:
+        database = sqlite3.connect(live.lab.folder / "log.sqlite")
+        when = "WHEN NEW.kind = 'accepted' BEGIN SELECT RAISE(ABORT, 'full'); END"
+        database.execute(f"CREATE TRIGGER full BEFORE INSERT ON events {when}")
+        database.commit()
+        with pytest.raises(LabError, match="cannot be written") as stopped:
+            start(live.lab, sweep("fox", "owl", provider="fal"), name="a").wait(20)
+        live.lab.close()
+        database.execute("DROP TRIGGER full")
+        database.close()
+        said = re.findall(r"fal accepted (kn-\w+) as ([\w-]+)", str(stopped.value))
+        assert said
+        live.lab = live.open()
+        run = live.lab.run("a").wait(20)
+        for task, remote_id in said:
+            live.lab.uncertain().accepted_as(task, remote_id)
+        assert len(said) == run.wait(20).snapshot().counts["saved"]
+        assert {remote_id for _, remote_id in said} <= {charge.task_id for charge in live.simulator.ledger()}
