@@ -6,19 +6,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 from . import media
 from .bindings import Bindings
 from .catalog import Catalog
 from .engine.engine import Engine
+from .engine.fetch import GONE, is_gone
 from .engine.opening import Opened
 from .engine.order import Order
 from .fields import IMAGE_FIELDS
 from .plan import SINGLES, Money, Plan, Planner, Settings, confirm, run_name, stored_sweep, usd
 from .request import VideoRequest
 from .sweep import Point, Sweep
-from .task import ZERO
+from .task import ZERO, Event, Task
 
 
 class Ordering:
@@ -36,7 +38,8 @@ class Ordering:
         take_in = cache(partial(media.take_in, inputs=inputs))  # each image once, whatever it serves
         taken = [self._taken_in(point, take_in) for point in points]
         names = self._planner.identities(taken)
-        known = {} if settings.fresh else self._opened.log.known(names, shared=settings.share)
+        found = {} if settings.fresh else self._opened.log.known(names, shared=settings.share)
+        known = {name: _as_it_is(task, self._opened.folder) for name, task in found.items()}
         return self._planner.plan(taken, known, settings, self._today())
 
     def of_sweep(
@@ -103,3 +106,8 @@ class Ordering:
         plan.check(budget, committed)
         for provider in dict.fromkeys(point.provider for point in plan.buys):
             self._bindings.key(self._bindings.bound(provider)[0])
+
+
+def _as_it_is(task: Task, folder: Path) -> Task:
+    """Return a task as starting would find it: one that is saved may have lost its file since."""
+    return task.apply(Event(task.id, "gone", task.saved_at or 0.0, GONE)) if is_gone(task, folder) else task

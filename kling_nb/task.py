@@ -163,12 +163,13 @@ class Task:
         """Return the task after an event.
 
         An event that cannot happen in this state, or of a kind that this version does not know, changes nothing:
-        the log keeps it all the same. Final states are never left, but that what `is_mendable` may be accepted.
+        the log keeps it all the same. Final states are never left, but that what `is_mendable` may be accepted, and
+        that a saved task whose file is gone is fetched again.
         """
         move = MOVES.get(event.kind)
         if move is None or self.state not in move.sources:
             return self
-        if move.target is not None and self.state.is_final and not self.is_mendable:
+        if move.target is not None and self.state is TaskState.FAILED and not self.is_mendable:
             return self
         fields = move.fields(self, event)
         if move.target is not None and move.target is not self.state:
@@ -271,6 +272,7 @@ MOVES: Mapping[str, Move] = MappingProxyType(
         "stalled": _move({S.QUEUED, S.RUNNING, S.READY}, S.STALLED),
         "expired": _move({S.READY, S.STALLED}, S.EXPIRED),
         "saved": _move({S.READY, S.STALLED, S.EXPIRED}, S.SAVED, _saved),
+        "gone": _move({S.SAVED}, S.READY),
         "failed": _move(_OPEN - {S.PLANNED}, S.FAILED, _failed),
         "cancelled": _move({S.PLANNED, S.QUEUED, S.RUNNING, S.STALLED}, S.CANCELLED, _cancelled),
         "unwanted": _move(_OPEN, None, lambda _task, _event: {"unwanted": True}),

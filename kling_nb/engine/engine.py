@@ -207,7 +207,9 @@ class Engine:
         self._dispatch = Dispatcher(book, controls, self._accounts)
         self._driver = Driver(self._tools())
         self._attempts = Attempts(setup.lab_key, self._clock, log, book, controls)
-        self._runs = Runs(self._clock, log, book, controls, self._accounts, self._attempts, self._dispatch)
+        self._runs = Runs(
+            self._clock, log, book, controls, self._accounts, self._attempts, self._dispatch, folder=setup.folder
+        )
         self._decisions = Decisions(log, book, controls, self._accounts, self._attempts, self._dispatch)
 
     def _tools(self) -> Tools:

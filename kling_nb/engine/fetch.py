@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import anyio
@@ -11,13 +14,17 @@ from .. import media
 from ..dialect import Call, Op, origin
 from ..errors import KlingError, LabBusy, LabUnwritable, LinkExpired, MediaError
 from ..request import VideoRequest
-from ..task import Task
+from ..task import Task, TaskState
 from .account import Account, backoff_s
 from .follow import asset_data
 from .tools import Tools
 
 FETCHES = 5
 DOWNLOADS = 4
+GONE: Mapping[str, Any] = MappingProxyType(
+    {"reason": "its file is gone from the lab folder; it is fetched again, which costs nothing", "cause": "gone"}
+)
+"""What an event says of a saved task whose file was deleted or moved away."""
 
 
 class Fetcher:
@@ -30,7 +37,10 @@ class Fetcher:
         self._downloads: dict[str, anyio.Semaphore] = {}  # by provider: one that drips holds up no other's
 
     async def fetch(self, task: Task, account: Account) -> None:
-        """Fetch the clip until it is saved, its link is dead, or it is no video."""
+        """Fetch the clip until it is saved, its link is dead, or it is no video; one whose file is back is there."""
+        if task.clip is not None and media.is_there(task.clip, self._t.folder):
+            await self._book.record(task.id, "saved", clip=asdict(task.clip))
+            return
         trouble: Exception
         asked = False
         for failures in range(1, FETCHES + 1):
@@ -94,6 +104,11 @@ class Fetcher:
         """Verify a download and move it into place, if it still is ours to store."""
         request = VideoRequest.from_fields(task.request)
         return media.store_clip(part, self._t.folder, _clip_name(task), request, ready=self._t.turn.check)
+
+
+def is_gone(task: Task, folder: Path) -> bool:
+    """Tell whether the file of a saved task is not in the lab folder any more."""
+    return task.state is TaskState.SAVED and task.clip is not None and not media.is_there(task.clip, folder)
 
 
 def _clip_name(task: Task) -> str:

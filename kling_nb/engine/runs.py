@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from decimal import Decimal
 from functools import partial
+from pathlib import Path
+
+import anyio
 
 from ..log import ExperimentLog
 from ..plan import Money
@@ -14,8 +18,11 @@ from .attempts import Attempts, goes_on
 from .book import Book
 from .control import Control, Controls
 from .dispatch import Dispatcher
+from .fetch import GONE, is_gone
 from .loop import Clock
 from .order import Order
+
+_log = logging.getLogger("kling_nb")
 
 
 class Runs:
@@ -32,7 +39,10 @@ class Runs:
         accounts: Accounts,
         attempts: Attempts,
         dispatch: Dispatcher,
+        *,
+        folder: Path,
     ) -> None:
+        self._folder = folder
         self._clock = clock
         self._log = log
         self._book = book
@@ -81,7 +91,7 @@ class Runs:
         await self._set_state(await self.find(name), "paused")
 
     async def resume(self, name: str, only: Collection[str] | None = None) -> None:
-        """Go on with a run, or with some of its tasks only."""
+        """Go on with a run, or with some of its tasks only; saved clips whose files are gone are fetched again."""
         control = await self.find(name)
         control.resumed, control.held = True, None
         await self._set_state(control, "running")
@@ -89,6 +99,7 @@ class Runs:
         for provider in {self._book.tasks[task_id].provider for task_id in chosen}:
             self._accounts[provider].release()
         await self._adopt(control, chosen)
+        await self._miss(name, chosen)
         control.wake()
         self._dispatch.spawn(task_id for task_id in chosen if self._needs_driving(task_id))
         self._wake_others(control)
@@ -130,6 +141,15 @@ class Runs:
                 if self._is_unsent(task_id, control.row.name):
                     await self._passed_on(task_id, control.row.name)
         self._dispatch.settle()
+
+    async def _miss(self, name: str, task_ids: Iterable[str]) -> None:
+        """Note which saved clips are not in the folder any more."""
+        gone = [task_id for task_id in task_ids if is_gone(self._book.tasks[task_id], self._folder)]
+        if gone:
+            _log.warning("%d clips of run %r are gone from clips/: fetched again, which costs nothing", len(gone), name)
+        async with anyio.create_task_group() as group:  # all at once: they share a commit
+            for task_id in gone:
+                group.start_soon(partial(self._book.record, task_id, "gone", **GONE))
 
     def _needs_driving(self, task_id: str) -> bool:
         state = self._book.tasks[task_id].state

@@ -44,6 +44,17 @@ def store_clip(
     return {**asdict(clip), "flags": list(clip.flags)}
 
 
+def is_there(clip: Clip, folder: Path) -> bool:
+    """Tell whether a clip's file is in the lab folder; one that cannot be looked for is not called gone."""
+    try:
+        (folder / clip.path).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
 def clip_facts(path: Path, folder: Path, measured: Probe, request: VideoRequest) -> Clip:
     """Return what a log keeps of a clip; ``path`` has to be inside the lab folder."""
     with path.open("rb") as file:

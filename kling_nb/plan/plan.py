@@ -102,6 +102,8 @@ class Plan:
             f"{fates['buy']} to buy for {interval(self.low, self.high)}",
         ]
         parts += [f"{fates[name]} {name}" for name in ("reused", "shared", "refused") if fates[name]]
+        gone = sum(point.is_gone for point in self.points)
+        parts += [f"{gone} whose file is gone (starting fetches it again, for nothing)"] if gone else []
         lossy = sum(any(loss.is_loss for loss in point.losses) for point in self.points)
         parts += [f"{lossy} with losses"] if lossy else []
         parts += [f"{len(self.unpriced)} without a price"] if self.unpriced else []

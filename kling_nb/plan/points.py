@@ -59,6 +59,11 @@ class PlannedPoint:
         return self.reuse is not None and self.reuse.state is not TaskState.PLANNED
 
     @property
+    def is_gone(self) -> bool:
+        """Whether it was saved before and its file is not in the lab folder: starting fetches it again, for nothing."""
+        return self.reuse is not None and self.reuse.cause == "gone"
+
+    @property
     def buys(self) -> bool:
         """Whether starting would submit it."""
         return not self.refusals and not self.is_served and self.shares is None
@@ -68,6 +73,8 @@ class PlannedPoint:
         """Say in a few words what would become of it."""
         if self.refusals:
             return "refused"
+        if self.is_gone:
+            return "saved before, its file is gone"
         if self.reuse is not None and self.is_served:
             return "saved before" if self.reuse.state is TaskState.SAVED else f"{self.reuse.state} before"
         return "buy" if self.shares is None else f"same as {self.shares}"
