@@ -104,7 +104,7 @@ class Lives(RuleBasedStateMachine):
         counted = task.spent + task.reserved
         if task.state in SENT or task.state is TaskState.SAVED:
             assert task.price == counted
-        elif task.state is TaskState.FAILED:
+        elif task.state is TaskState.FAILED or (task.state is TaskState.CANCELLED and task.ticket is not None):
             assert (0 if task.charged is False else task.price) == counted
         else:
             assert 0 == counted
