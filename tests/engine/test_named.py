@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from pathlib import Path
 
 import pytest
-from labs import PRICE, Open, ledger, live_lab, start, sweep
+from labs import PRICE, Open, ledger, live_lab, start, sweep, until
 
 import kling_nb as kn
 from kling_nb.errors import InputError, KlingError, LabError
@@ -74,16 +75,19 @@ def test_what_was_given_up_is_followed_when_it_turns_up(simulated: Open, decisio
     assert 1 == len(ledger(lab))
 
 
-def test_what_never_arrived_is_followed_when_it_turns_up(simulated: Open) -> None:
-    """A task that was looked up in vain and is bought anew is fetched too, once a person names its id."""
-    lab = simulated()
-    run = start(lab, sweep("boat #sim:reset:1"), name="a").wait()
-    (lost,) = [task for task in lab.log.read_tasks() if task.cause == "lost"]
-    bought = run.tasks[0].ticket
-    with pytest.raises(InputError, match="knows another task"):
-        lab.uncertain().accepted_as(lost.id, bought.id if bought else "")
-    with pytest.raises(InputError, match="tells of no task 12345"):
-        lab.uncertain().accepted_as(lost.id, "12345")
+def test_what_was_looked_up_in_vain_is_followed_when_it_turns_up(tmp_path: Path) -> None:
+    """A task that was called lost and bought anew, and that the console shows, is fetched too: it is paid for."""
+    absent = json.dumps({"code": 1203, "message": "the task is not there"})
+    faults = [Fault(action="lost"), Fault(action="http", operation="find", status=404, body=absent, times=4)]
+    with live_lab(tmp_path / "lab", *faults) as live:
+        start(live.lab, sweep("fox"), name="a").wait(20)
+        (lost,) = [task for task in live.lab.log.read_tasks() if task.cause == "lost"]
+        first, second = live.simulator.ledger()
+        with pytest.raises(InputError, match="knows another task"):
+            live.lab.uncertain().accepted_as(lost.id, second.task_id)
+        live.lab.uncertain().accepted_as(lost.id, first.task_id)
+        until(live.lab.run("a"), lambda _tasks: {"saved": 2} == live.lab.log.counts())
+        assert 2 * PRICE["kling"] == live.lab.run("a").snapshot().spent
 
 
 def test_what_a_provider_refused_takes_no_id(simulated: Open) -> None:
