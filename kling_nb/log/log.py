@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,9 @@ class ExperimentLog(Reading):
 
     def __init__(self, folder: Path, *, simulated: bool, write: bool, busy_s: float = BUSY_S) -> None:
         self._writer: Writer | None = None
-        if not _is_made(folder / FILE):
-            _check_new(folder, write=write)
+        with suppress(sa.exc.DatabaseError):  # a file that is no log: whatever opens it says so
+            if not _is_made(folder / FILE):
+                _check_new(folder, write=write)
         super().__init__(folder / FILE)
         try:
             if write:
