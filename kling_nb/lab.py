@@ -90,6 +90,7 @@ class Lab:
             catalog=self.catalog,
             bound=self._bindings.bound,
             key=self._bindings.key,
+            access=self._bindings.access,
             daily_budget=ceiling,
         )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import logging
 import math
 import os
 import threading
@@ -10,16 +12,20 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ..catalog import Catalog
 from ..dialect import Dialect
 from ..errors import LabBusy, LabError, LabUnwritable
+from ..keys import Access
 from ..log import FILE, ExperimentLog
 from ..offer import Provider
 from .engine import Engine, Setup, was_closed
 from .loop import Clock, VirtualClock
 from .turn import FACT, Turn, take_if_free, take_over
 from .who import TURN, Driver, driven_by, taken_from
+
+_log = logging.getLogger("kling_nb")
 
 EPOCH = 1_767_225_600.0  # 2026-01-01T00:00:00Z: where simulated time begins
 FOLDERS = ("clips", "inputs")
@@ -69,6 +75,7 @@ class Wanted:
     catalog: Catalog
     bound: Callable[[str], tuple[Provider, Dialect]]
     key: Callable[[Provider], str]
+    access: Callable[[Provider], Access]
     daily_budget: Decimal | None = None
 
 
@@ -218,7 +225,7 @@ def _setup(wanted: Wanted, log: ExperimentLog) -> Setup:
         catalog=wanted.catalog,
         bound=wanted.bound,
         key=wanted.key,
-        clock=_clock(simulation, log),
+        clock=VirtualClock(log.last_at() or EPOCH, simulation.pace) if simulation else _live_clock(wanted),
         lab_key=f"simulated-{simulation.seed}" if simulation else str(log.fact("lab")),
         app=_embedded(simulation, wanted.folder) if simulation else None,
     )
@@ -242,10 +249,33 @@ def _remove_pieces(folder: Path) -> None:
             piece.unlink(missing_ok=True)
 
 
-def _clock(simulation: Simulation | None, log: ExperimentLog) -> Clock:
-    if simulation is None:
-        return Clock(speed_variable() or 1.0)
-    return VirtualClock(log.last_at() or EPOCH, simulation.pace)
+def _live_clock(wanted: Wanted) -> Clock:
+    """Return real time; faster, as ``KLING_NB_SPEED`` says, where every provider that has a key is on this machine.
+
+    Days, patience and polling run with it, so that elsewhere it would cost money: there it is ignored, and told.
+    """
+    speed = speed_variable()
+    if speed is None:
+        return Clock()
+    if math.isinf(speed):
+        message = "KLING_NB_SPEED=inf is for simulated labs: real time cannot be skipped; unset it, nothing was sent"
+        raise LabError(message)
+    found = {name: wanted.access(provider) for name, provider in wanted.catalog.providers.items()}
+    used = {name: access.base_url for name, access in found.items() if access.key and access.base_url}
+    away = ", ".join(f"{name} at {url}" for name, url in used.items() if not _is_here(url))
+    if used and not away:
+        return Clock(speed)
+    _log.warning("KLING_NB_SPEED is ignored, it is for simulations on this machine; %s", away or "no key is set")
+    return Clock()
+
+
+def _is_here(base_url: str) -> bool:
+    """Tell whether an address is of this machine, without asking anybody for it."""
+    host = urlsplit(base_url).hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _embedded(simulation: Simulation, folder: Path) -> Callable[[Clock], tuple[Any, Callable[[], None]]]:
