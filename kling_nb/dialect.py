@@ -244,7 +244,10 @@ class Dialect(Protocol):
         """Spell a request that the catalogue accepts."""
 
     def accepted(self, call: Call, reply: Reply) -> Ticket:
-        """Read the reply to a submit; raises `Unreadable`, which leaves the submit in doubt."""
+        """Read the reply to a submit; raises `Unreadable`, which leaves the submit in doubt.
+
+        It is asked of a rejection too, where an id contradicts it and is followed: what is none must not be read as one.
+        """
 
     def check(self, tickets: Sequence[Ticket]) -> Generator[Call, Reply, dict[str, Status]]:
         """Ask how tasks are doing; returns what was learnt by ticket id, and omits what was not learnt."""
