@@ -29,6 +29,8 @@ _log = logging.getLogger("kling_nb")
 
 EPOCH = 1_767_225_600.0  # 2026-01-01T00:00:00Z: where simulated time begins
 FOLDERS = ("clips", "inputs")
+NOBODYS = frozenset({"localhost", "test", "example", "invalid"})
+"""Top-level names that are kept for tests (RFC 2606): no provider has one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,10 +272,10 @@ def _live_clock(wanted: Wanted) -> Clock:
 
 
 def _is_here(base_url: str) -> bool:
-    """Tell whether an address is of this machine, without asking anybody for it."""
+    """Tell whether an address is of this machine, or a name that nobody can own, without asking anybody for it."""
     host = urlsplit(base_url).hostname or ""
     try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+        return host.rpartition(".")[2] in NOBODYS or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 
