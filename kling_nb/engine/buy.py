@@ -84,7 +84,8 @@ class Buyer:
         Between the intent and the first byte the process may have slept, and another may have taken over.
         """
         try:
-            reply = await self._t.wire.send(call, ready=self._t.turn.check)
+            with self._t.listening():
+                reply = await self._t.wire.send(call, ready=self._t.turn.check)
         except NotSent as error:
             return await self._not_sent(task, account, str(error)), False
         except Doubt as error:
@@ -107,7 +108,11 @@ class Buyer:
 
     async def _accepted(self, task: Task, account: Account, ticket: Ticket) -> Task:
         account.gate(task.model).accepted(self._clock.steady())
-        task = await self._book.record(task.id, "accepted", id=ticket.id, data=dict(ticket.data))
+        try:
+            task = await self._book.record(task.id, "accepted", id=ticket.id, data=dict(ticket.data))
+        except KlingError:
+            _log.warning("%s accepted %s as %s, which the log did not take", task.provider, task.id, ticket.id)
+            raise
         if task.unwanted:
             self._t.spawn(partial(self.cancel, task.id))
         return task

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
 
 from ..costs import date_of
-from ..errors import KlingError, LabBusy
+from ..errors import Doubt, KlingError, LabBusy
 from ..plan import Money
 from ..task import Event, Task, TaskState
 from .account import Accounts
@@ -27,6 +29,7 @@ GoOn = Callable[[str], Awaitable[bool]]
 
 NOT_OPEN = "its run is not open: lab.run(name).resume() goes on"
 TOMORROW = "run.resume() goes on tomorrow, or as soon as lab.daily_budget is raised"
+LAST_ANSWER_S = 5.0  # how long an answer to a submit is waited for when another process drives by then
 LAST_TURNS = 50  # of the loop, which take no time: enough to read an answer that is there
 UNMOVED = (TaskState.STALLED, TaskState.EXPIRED, TaskState.CANCELLED)
 """States in which a task may still be looked at, without anybody having to wait for that."""
@@ -45,6 +48,7 @@ class Dispatcher:
         self._driving: set[str] = set()
         self._turn = anyio.Lock()
         self._begun = anyio.Event()
+        self._listening: set[anyio.CancelScope] = set()
         book.listeners.append(self._heard)
 
     _group: TaskGroup
@@ -70,14 +74,31 @@ class Dispatcher:
         self.is_closing = True
         for _ in range(LAST_TURNS):
             await anyio.lowlevel.checkpoint()
+        for scope in self._listening:
+            scope.shield = False
         self._group.cancel_scope.cancel()
         await anyio.lowlevel.checkpoint()
 
     def stop(self) -> None:
-        """Leave everything as it is, at once: another process drives by now."""
+        """Leave everything as it is: another process drives by now. Only answers to what was submitted are still heard."""
         self.is_closing = True
+        for scope in self._listening:
+            scope.shield, scope.deadline = True, asyncio.get_running_loop().time() + LAST_ANSWER_S
         self._group.cancel_scope.cancel()
         self.settle()
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Hear the answer to what is sent within, although the turn is lost meanwhile: the id in it is nowhere else."""
+        with anyio.CancelScope() as scope:
+            self._listening.add(scope)
+            try:
+                yield
+            finally:
+                self._listening.discard(scope)
+        if scope.cancelled_caught:
+            message = "another process took over before its answer came"
+            raise Doubt(message)
 
     async def alone(self, work: Callable[..., Awaitable[T]], *args: Any) -> T:
         """Do what plans or steers while nobody else does: two starts at once would not see each other's tasks."""
@@ -164,7 +185,7 @@ class Dispatcher:
 
     def _is_moving(self, control: Control) -> bool:
         if self._book.broken is not None:
-            return False
+            return self.is_closing and bool(self._listening)
         return any(task_id in control.task_ids and self._moves(task_id, control) for task_id in self._driving)
 
     def _moves(self, task_id: str, control: Control) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from ..errors import KlingError
 from ..task import FOLLOWED, Task, TaskState
 from .account import Account
 from .buy import Buyer
@@ -10,6 +13,8 @@ from .follow import Follower
 from .gate import Gate
 from .tools import Tools
 from .who import may_send
+
+CUT_OFF = "the process that submitted it ended, or was taken over from, before the answer was in the log"
 
 
 class Driver:
@@ -24,14 +29,25 @@ class Driver:
         self._fetcher = Fetcher(tools)
         self._slots: dict[str, Gate] = {}
 
+    async def doubt(self, tasks: Sequence[Task]) -> None:
+        """Put in doubt what was being submitted when its process ended, or when its turn was taken."""
+        if tasks:
+            await self._book.record_all("doubted", {task.id: {"reason": self._doubt_of(task)} for task in tasks})
+
+    def _doubt_of(self, task: Task) -> str:
+        asleep = self._turn.sleeper(task.id)
+        return may_send(asleep, finds=self._finds(task)) if asleep else CUT_OFF
+
+    def _finds(self, task: Task) -> bool:
+        try:
+            return self._account(task.provider).dialect.finds
+        except KlingError:  # of a provider that is not known here
+            return False
+
     async def drive(self, task_id: str) -> None:
         """Take a task as far as it goes by itself."""
         task = self._book.tasks[task_id]
         account = self._account(task.provider)
-        if task.state is TaskState.SUBMITTING:
-            asleep = self._turn.sleeper(task_id)
-            reason = may_send(asleep) if asleep else "the process ended while it was being submitted"
-            task = await self._book.record(task_id, "doubted", reason=reason)
         if task.state is TaskState.PLANNED:
             task = await self._buy(task, account)
         elif task.state in FOLLOWED | {TaskState.UNCERTAIN}:

@@ -226,6 +226,7 @@ class Engine:
             learnt=self._learnt,
             hold_of=self._dispatch.hold_of,
             spawn=self._dispatch.spawn_beside,
+            listening=self._dispatch.listening,
             turn=self._turn,
         )
 
@@ -242,6 +243,7 @@ class Engine:
             self._learnt.saw(kind(provider, model, request), seconds)
         await self._dispatch.begun()
         self.book.take(self._log.open_tasks())
+        await self._driver.doubt([task for task in self.book.tasks.values() if task.state is TaskState.SUBMITTING])
         await self._attempts.take_up_lost()
         self._dispatch.spawn(task.id for task in self.book.tasks.values() if task.state.is_sent)
 

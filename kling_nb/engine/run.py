@@ -94,10 +94,10 @@ class Run:
         if self._engine.closed and any(not task.state.is_resting for task in self.tasks):
             message = f"the lab was closed while run {self.name!r} went on; kn.Lab(…) opens it again and follows it"
             raise LabError(message)
-        if self._engine.is_lost:
-            self._engine.check()
         if self._engine.book.broken is not None:
             raise self._engine.book.broken
+        if self._engine.is_lost:
+            self._engine.check()
 
     def __await__(self) -> Generator[Any, None, Run]:
         """Wait on the caller's own loop, without blocking it."""

@@ -8,8 +8,6 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
-import anyio
-
 from ..log import ExperimentLog
 from ..plan import Money
 from ..task import TaskState
@@ -147,9 +145,7 @@ class Runs:
         gone = [task_id for task_id in task_ids if is_gone(self._book.tasks[task_id], self._folder)]
         if gone:
             _log.warning("%d clips of run %r are gone from clips/: fetched again, which costs nothing", len(gone), name)
-        async with anyio.create_task_group() as group:  # all at once: they share a commit
-            for task_id in gone:
-                group.start_soon(partial(self._book.record, task_id, "gone", **GONE))
+            await self._book.record_all("gone", dict.fromkeys(gone, GONE))
 
     def _needs_driving(self, task_id: str) -> bool:
         state = self._book.tasks[task_id].state

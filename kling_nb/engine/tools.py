@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,4 +35,5 @@ class Tools:
     learnt: Learnt
     hold_of: Callable[[Task], str | None]  # why a planned task may not be submitted now, if so
     spawn: Callable[[Callable[[], Any]], object]
+    listening: Callable[[], AbstractContextManager[None]]  # around a paid call, whose answer is heard to the last
     turn: Turn

@@ -102,11 +102,15 @@ def taken_from(folder: Path, who: Driver) -> str:
     )
 
 
-def may_send(who: Driver) -> str:
-    """Say why a task is in doubt that was about to be submitted by a process which may sleep."""
+def may_send(who: Driver, *, finds: bool = True) -> str:
+    """Say why a task is in doubt that was being submitted by a process which may sleep.
+
+    ``finds`` is whether it can be looked up by our own id.
+    """
+    then = ".look_again()" if finds else ".accepted_as(id) or .never_bought(), as the provider's console shows it"
     return (
-        f"{who} was about to submit it and is not known to have ended: it may still send it when it wakes; "
-        f"{ending(who)}, then .look_again()"
+        f"{who} was submitting it and is not known to have ended: it may have sent it, or it may still send it when it "
+        f"wakes; {ending(who)}, then {then}"
     )
 
 

@@ -524,3 +524,39 @@ def test_a_reader_takes_what_is_free_and_keeps_what_it_was_given(tmp_path: Path)
         assert 1 == Driver.read(lab.log.fact("driver")).epoch
     with pytest.raises(LabError, match="was closed"):
         lab.take_over()
+
+
+AWAKE = """
+import sys
+import kling_nb as kn
+lab = kn.Lab(sys.argv[1])
+run = lab.start(kn.Sweep(prompt=["fox"], model="kling-v2-5-turbo", mode="pro", duration=5, provider="fal"),
+                name="a", show=False)
+try:
+    run.wait()
+except Exception as error:
+    print(error, flush=True)
+sys.stdin.read()
+"""
+"""Starts a clip at fal, which knows no id of ours, and says what it was told when its turn was taken."""
+
+
+def test_an_awake_driver_hears_the_answer_that_it_waits_for(tmp_path: Path) -> None:
+    """Its turn taken while fal's answer is on the way, a driver that is awake tells the id, which is all there is."""
+    with live_lab(tmp_path / "live", Fault(action="late", seconds=3)) as live:
+        live.lab.close()
+        with process(AWAKE, str(live.lab.folder)) as one:
+            when(lambda: len(live.simulator.ledger()) == 1)
+            lab = live.lab = live.open()
+            lab.take_over()
+            (charge,) = live.simulator.ledger()
+            (doubtful,) = lab.uncertain()
+            assert "it may have sent it" in doubtful.task.reason
+            assert ".look_again()" not in doubtful.task.reason
+            assert one.stdout is not None
+            said = one.stdout.readline()
+            assert f"fal accepted {doubtful.task.id} as {charge.task_id}" in said
+            assert f"took over {lab.folder}" in said
+            doubtful.accepted_as(charge.task_id)
+            assert {"saved": 1} == lab.run("a").wait(30).snapshot().counts
+            assert 1 == len(live.simulator.ledger())
