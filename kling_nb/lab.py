@@ -213,13 +213,14 @@ class Lab:
         """Buy one clip, wait for it, and return it; a notebook shows it inline with its facts.
 
         ``fields`` are those of `VideoRequest`, plus ``provider``, ``sample`` and the settings of `plan`. Nothing in
-        the prompt is substituted. The same call again returns the same clip and buys nothing.
+        the prompt is substituted. The same call again returns the same clip and buys nothing. ``budget`` is a ceiling
+        in USD for everything that all single clips together spend or may still be charged, kept until another is given.
 
-        Raises `RefusedError` before anything is sent; `ProviderError` when the provider said no; `KlingError` when
+        Raises `RefusedError` or `OverBudget` before anything is sent; `ProviderError` when the provider said no; `KlingError` when
         the task rests in a state that a person has to look at.
         """
         engine = self._driving()
-        order = self._ordering.of_one(prompt, fields, budget)
+        order = self._ordering.of_one(engine, prompt, fields, budget)
         with saying_it_goes_on(order.name):
             run = self._handle(engine, engine.start(order))
         return self._shown(run, order.points[0].identity)

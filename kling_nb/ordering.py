@@ -70,15 +70,25 @@ class Ordering:
         confirm(plan, usd("confirm_above", confirm_above))
         return order
 
-    def of_one(self, prompt: str, fields: dict[str, Any], budget: float | str | Decimal | None) -> Order:
+    def of_one(
+        self, engine: Engine, prompt: str, fields: dict[str, Any], budget: float | str | Decimal | None
+    ) -> Order:
         """Return the order of one point, added to the run of single clips; raises as `of_sweep` does.
 
         ``fields`` are those of a request, with ``provider``, ``sample`` and the settings of a plan.
         """
-        settings = Settings.taken_from(fields)
+        settings, ceiling = Settings.taken_from(fields), usd("budget", budget)
         plan = self.plan([self._point(prompt, fields)], settings)
-        self._check(plan, usd("budget", budget))
-        return Order(name=SINGLES, points=plan.points, fresh=settings.fresh, share=settings.share, append=True)
+        before = engine.money(SINGLES)
+        self._check(plan, before.budget if ceiling is None else ceiling, before.committed)
+        return Order(
+            name=SINGLES,
+            points=plan.points,
+            budget=ceiling,
+            fresh=settings.fresh,
+            share=settings.share,
+            append=True,
+        )
 
     def _point(self, prompt: str, fields: dict[str, Any]) -> Point:
         provider, sample = fields.pop("provider", None), int(fields.pop("sample", 1))

@@ -11,7 +11,7 @@ import pytest
 from labs import CHEAP, Open, ledger, listen, start, sweep, until
 
 import kling_nb as kn
-from kling_nb.errors import InputError, ProviderError
+from kling_nb.errors import InputError, OverBudget, ProviderError
 from kling_nb.task import FOLLOWED, Event, Task, TaskState
 
 # -- Run All is free ------------------------------------------------------------------------------------------------
@@ -142,6 +142,18 @@ def test_generate_returns_the_same_clip(simulated: Open) -> None:
     lab.generate("fox", **CHEAP, sample=2)
     assert 2 == len(ledger(lab))
     assert 2 == len(lab.run("generate").df)
+
+
+def test_single_clips_share_a_ceiling(simulated: Open) -> None:
+    """A budget of `generate` counts what single clips have spent before, holds for the next, and a higher one lifts it."""
+    lab = simulated()
+    lab.generate("fox", budget=0.30, **CHEAP)
+    for options in ({}, {"budget": 0.40}):
+        with pytest.raises(OverBudget, match=r"\$0.21 of it is spent"):
+            lab.generate("owl", **options, **CHEAP)
+    lab.generate("fox", **CHEAP)
+    lab.generate("owl", budget=0.50, **CHEAP)
+    assert 2 == len(ledger(lab))
 
 
 def test_generate_says_why_there_is_no_clip(simulated: Open) -> None:
