@@ -361,7 +361,9 @@ def test_asleep_in_the_middle_of_a_write(tmp_path: Path, end: str) -> None:
     with live_lab(tmp_path / "live") as live, driver(live, "fox", where="write") as one:
         lab = live.lab = live.open()
         begun = time.monotonic()
-        with pytest.raises(LabBusy, match=rf"in the middle of a write .* end that process \(kill -9 {one.pid}\), then this one"):
+        with pytest.raises(
+            LabBusy, match=rf"in the middle of a write .* end that process \(kill -9 {one.pid}\), then this one"
+        ):
             lab.take_over()
         assert time.monotonic() - begun < 8
         if end == "wakes":
