@@ -28,7 +28,7 @@ mode = ["std", "pro"]
 
 
 def kling_nb(*arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run the command in a clean environment of KLING_NB variables, simulated time passing at once."""
+    """Run the command in a clean environment of KLING_NB variables; simulated time passes at once, live labs take none."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("KLING_NB_")}
     command = [sys.executable, "-m", "kling_nb.cli", *map(str, arguments)]
     environment = {**kept, "KLING_NB_SPEED": "inf", "COLUMNS": "140", **variables}
@@ -71,7 +71,7 @@ def test_a_plan_shows_the_exact_calls_at_a_provider_of_ones_own(sweep: Path) -> 
     own = sweep.with_name("mine.toml")
     own.write_text('[provider.mine]\ndialect = "native"\nbase_url = "https://mine.example"\nkey = "token"\n')
     told = ("plan", sweep, "--providers", own, "--provider", "mine", "--assume-price", "official", "--calls")
-    done = kling_nb(*told)
+    done = kling_nb(*told, KLING_NB_SPEED="")
     assert done.returncode == 0, done.stderr
     assert 'POST https://mine.example/kling/v1/videos/text2video {"model_name": "kling-v2-6"' in done.stdout
     assert kling_nb(*told[:2], "--provider", "mine").returncode == 2
@@ -130,7 +130,7 @@ def test_bad_input_is_exit_2_and_one_sentence(tmp_path: Path, text: str, words: 
 
 def test_a_missing_key_is_exit_2_and_names_the_variable(sweep: Path, tmp_path: Path) -> None:
     """Live, without a key, nothing starts, and the one variable to set is named."""
-    done = kling_nb("run", sweep, "--lab", tmp_path / "lab", "--provider", "kling")
+    done = kling_nb("run", sweep, "--lab", tmp_path / "lab", "--provider", "kling", KLING_NB_SPEED="")
     assert done.returncode == 2
     assert "KLING_NB_KLING_KEY" in done.stderr
 
