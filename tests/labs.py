@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -136,3 +139,15 @@ def live_lab(folder: Path, *faults: Fault, speed: float = SPEED, **options: Any)
             return lab
 
         yield Live(open_lab(), simulator, base, open_lab)
+
+
+@contextmanager
+def process(code: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Run Python in another process, which has ended when the block has."""
+    command = [sys.executable, "-W", "error", "-c", code, *arguments]
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen(command, text=True, env={**os.environ}, **pipes) as one:
+        try:
+            yield one
+        finally:
+            one.kill()

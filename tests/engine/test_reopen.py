@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from labs import PRICE, Live, Open, in_state, ledger, live_lab, start, sweep, until
+from labs import PRICE, Live, Open, in_state, ledger, live_lab, process, start, sweep, until
 
 import kling_nb as kn
 from kling_nb.errors import LabBusy, LabError, LabMode
@@ -26,18 +23,6 @@ run = lab.start(kn.Sweep(prompt=sys.argv[2:], model="kling-v2-5-turbo", mode="st
                 name="a", show=False, budget=1)
 run.wait()
 """
-
-
-@contextmanager
-def process(code: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """Run Python in another process, which has ended when the block has."""
-    command = [sys.executable, "-W", "error", "-c", code, *arguments]
-    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    with subprocess.Popen(command, text=True, env={**os.environ}, **pipes) as one:
-        try:
-            yield one
-        finally:
-            one.kill()
 
 
 def when(happened: Callable[[], bool], one: subprocess.Popen[str]) -> None:

@@ -22,7 +22,7 @@ from typing import Any
 
 import anyio
 import pytest
-from labs import Live, in_state, live_lab, start, sweep, until
+from labs import Live, in_state, live_lab, process, start, sweep, until
 
 import kling_nb as kn
 from kling_nb.cli import main
@@ -112,18 +112,6 @@ except LabBusy as error:
     print("busy:", error, flush=True)
 sys.stdin.read()
 """
-
-
-@contextmanager
-def process(code: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """Run Python in another process, which has ended when the block has."""
-    command = [sys.executable, "-W", "error", "-c", code, *arguments]
-    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    with subprocess.Popen(command, text=True, env={**os.environ}, **pipes) as one:
-        try:
-            yield one
-        finally:
-            one.kill()
 
 
 @contextmanager
