@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -34,7 +35,8 @@ class Fetcher:
         self._t = tools
         self._book = tools.book
         self._clock = tools.clock
-        self._downloads: dict[str, anyio.Semaphore] = {}  # by provider: one that drips holds up no other's
+        # By provider: one that drips holds up no other's.
+        self._downloads: dict[str, anyio.Semaphore] = defaultdict(lambda: anyio.Semaphore(DOWNLOADS))
 
     async def fetch(self, task: Task, account: Account) -> None:
         """Fetch the clip until it is saved, its link is dead, or it is no video; one whose file is back is there."""
@@ -93,7 +95,7 @@ class Fetcher:
         # A driver that sleeps in the middle of a download has a piece of its own.
         part = self._t.folder / "clips" / f"{task.id}-{self._t.turn.driver.epoch}.mp4.part"
         try:
-            async with self._downloads.setdefault(task.provider, anyio.Semaphore(DOWNLOADS)):
+            async with self._downloads[task.provider]:
                 signed = (await account.signed(call))[0] if asset.get("credential") else call
                 await self._t.wire.stream(signed, part, own_origin=origin(account.provider.base_url or ""))
             return await self._clock.in_thread(lambda: self._stored(part, task))
