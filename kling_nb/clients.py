@@ -1,15 +1,20 @@
-"""The clients of the HTTP library: which library, a client for each use, and what its loggers may tell."""
+"""The clients of the HTTP library: which library, which connection a request goes on, what its loggers may tell.
+
+Each client has one connection, and is given out for one request at a time: the library's own pool looks at all of its
+connections for every request, which with twenty of them takes longer than the request itself.
+"""
 
 from __future__ import annotations
 
 import importlib
 import importlib.metadata
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager, suppress
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, MutableMapping
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import cache
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 from .dialect import Op
@@ -20,6 +25,7 @@ ASGIApp = Callable[
     [MutableMapping[str, Any], Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]
 ]
 
+KEPT_S = 15.0  # how long a connection is kept that nothing goes on
 LIBRARIES = ("httpx2", "httpx")  # the same interface; the first is the maintained continuation
 _OURS: ContextVar[bool] = ContextVar("kling_nb_wire", default=False)
 
@@ -39,8 +45,21 @@ def library(name: str | None = None) -> Any:
     raise InputError(message)
 
 
+Use = tuple[Op | None, Origin | None, str, bytes]
+"""What a connection is for: submits, clips or all else; of a clip, whose; and where it leads."""
+
+
+@dataclass(slots=True)
+class _Idle:
+    """A client that nothing goes on, and since when, in monotonic seconds."""
+
+    use: Use
+    client: Any
+    since: float
+
+
 class Clients:
-    """A client for each use, made when it is first asked for. Cookies are not kept.
+    """A client for each connection, made when there is none that is free. Cookies are not kept.
 
     Parameters
     ----------
@@ -49,45 +68,83 @@ class Clients:
     app
         An ASGI app that gets every request in this process. Then there are no timeouts, and the proxies of the
         environment are not used.
-    in_flight
-        How many connections a client may have at once.
     waits
         Seconds for each step, by the library's names: ``connect``, ``read``, ``write``, ``pool``.
     """
 
-    def __init__(self, http: str | None, *, app: ASGIApp | None, in_flight: int, waits: Mapping[str, float]) -> None:
+    def __init__(self, http: str | None, *, app: ASGIApp | None, waits: Mapping[str, float]) -> None:
         self._http = library(http)
-        self._app, self._in_flight, self._waits = app, in_flight, waits
-        self._made: dict[tuple[Op, Origin | None] | None, Any] = {}
+        self._app, self._waits = app, waits
+        self._made: set[Any] = set()
+        self._idle: list[_Idle] = []  # as they became free
+        self._headers = {"user-agent": f"kling_nb/{_version()}", "accept": "*/*", "accept-encoding": "gzip"}
         _keep_quiet(self._http.__name__)
 
-    def of(self, op: Op, own: Origin | None = None) -> Any:
-        """Return the client for submits, for other calls, or for the clips of the provider at ``own``.
+    def request(self, method: str, url: str, content: bytes | None, headers: Mapping[str, str]) -> Any:
+        """Return a request; raises whatever the library does where it cannot be written."""
+        told = {**self._headers, **{name.lower(): value for name, value in headers.items()}}
+        return self._http.Request(method, url, content=content, headers=told)
 
-        On a kept connection a POST may be in doubt though nothing was received. A connection to a clip is judged when
-        it is made, for one provider: another's clips go on others.
+    @asynccontextmanager
+    async def sent(self, request: Any, op: Op, own: Origin | None = None) -> AsyncIterator[Any]:
+        """Send a request and yield the response, its body unread; then the connection is free for the next one.
+
+        A submit goes on a connection of its own: on a kept one it may be in doubt though nothing was received. A
+        connection to a clip is judged when it is made, for the provider at ``own``: another's clips go on others.
         """
-        use = (op, own) if op in (Op.SUBMIT, Op.CONTENT) else None
-        if use not in self._made:
-            self._made[use] = self._client(keep=0 if op is Op.SUBMIT else self._in_flight)
-        return self._made[use]
+        use = (op if op in (Op.SUBMIT, Op.CONTENT) else None, own, request.url.scheme, request.url.netloc)
+        client = self._free(use) or self._client(keep=op is not Op.SUBMIT)
+        try:
+            async with aclosing(await client.send(request, stream=True)) as response:
+                yield response
+        finally:
+            self._idle.append(_Idle(use, client, time.monotonic()))
+        await self._close_old()
+
+    def _free(self, use: Use) -> Any:
+        """Return the client of a use that became free last, whose connection is the likeliest to stand."""
+        for n in reversed(range(len(self._idle))):
+            if self._idle[n].use == use:
+                return self._idle.pop(n).client
+        return None
+
+    async def _close_old(self) -> None:
+        while self._idle[0].since < time.monotonic() - KEPT_S:
+            client = self._idle.pop(0).client
+            self._made.discard(client)
+            with suppress(Exception):  # nothing goes on it: what was sent has been answered
+                await client.aclose()
 
     async def aclose(self) -> None:
         """Close every connection."""
         while self._made:
-            await self._made.popitem()[1].aclose()
+            await self._made.pop().aclose()
 
-    def _client(self, keep: int) -> Any:
+    def _client(self, *, keep: bool) -> Any:
         http, app = self._http, self._app
-        return http.AsyncClient(
+        client = _class(http)(
             transport=http.ASGITransport(app, raise_app_exceptions=False) if app else None,
             verify=_trust(http) if app is None else True,
             timeout=http.Timeout(**self._waits) if app is None else None,
-            limits=http.Limits(max_connections=self._in_flight, max_keepalive_connections=keep, keepalive_expiry=15),
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-            headers={"User-Agent": f"kling_nb/{_version()}", "Accept-Encoding": "gzip"},
+            limits=http.Limits(max_connections=1, max_keepalive_connections=int(keep), keepalive_expiry=KEPT_S),
             trust_env=app is None,
         )
+        self._made.add(client)
+        return client
+
+
+@cache
+def _class(http: Any) -> Any:
+    """Return a library's client without cookies: to look for some in every answer takes it a tenth of its time."""
+
+    class Cookies(http.Cookies):  # type: ignore[misc]
+        def extract_cookies(self, response: object) -> None:
+            """Take none."""
+
+    class Client(http.AsyncClient):  # type: ignore[misc]
+        cookies = Cookies()
+
+    return Client
 
 
 @cache

@@ -10,7 +10,6 @@ import asyncio
 import hashlib
 import os
 from collections.abc import Coroutine, Mapping
-from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -74,8 +73,7 @@ class Received:
 class Wire:
     """Sends calls and fetches clips. One per engine, on one event loop; not thread-safe.
 
-    At most ``in_flight`` requests are out at once, and downloads take at most half of that, because httpx's own pool
-    collapses beyond about twenty. Cookies are not kept. Proxies of the environment are used.
+    At most ``in_flight`` requests are out at once, and downloads take at most half of that. Cookies are not kept. Proxies of the environment are used.
 
     Parameters
     ----------
@@ -102,7 +100,7 @@ class Wire:
     ) -> None:
         self._app, self._read_image, self._limits = app, read_image, limits
         http = http or os.environ.get("KLING_NB_HTTP")
-        self._clients = Clients(http, app=app, in_flight=in_flight, waits=limits.waits)
+        self._clients = Clients(http, app=app, waits=limits.waits)
         self._slots = asyncio.Semaphore(in_flight)
         self._downloads = asyncio.Semaphore(max(1, in_flight // 2))
         self._closed = False
@@ -170,15 +168,15 @@ class Wire:
         if ready is not None:
             ready()  # of an app in this process no trace is told
             request.extensions["trace"] = before_sending(ready)
-        async with aclosing(await self._clients.of(call.op).send(request, stream=True)) as response:
+        async with self._clients.sent(request, call.op) as response:
             await read_body(response, content.extend, limit, excess)
         headers, kept = _hiding(call).answer(response.headers, bytes(content))
         return Reply(status=response.status_code, headers=headers, content=kept)
 
-    def _request(self, call: Call, whose: Origin | None = None, **headers: str) -> Any:
+    def _request(self, call: Call, **headers: str) -> Any:
         """Build the request; whatever is wrong with it, nothing was sent."""
         try:
-            return self._built(call, whose, headers)
+            return self._built(call, headers)
         except KlingError as error:
             why = str(error)
         except (OSError, ImportError) as error:  # of the client: certificates or a proxy that cannot be used
@@ -188,14 +186,13 @@ class Wire:
         message = f"{_name(call)} was not sent: {why}"
         raise NotSent(message)
 
-    def _built(self, call: Call, whose: Origin | None, headers: Mapping[str, str]) -> Any:
+    def _built(self, call: Call, headers: Mapping[str, str]) -> Any:
         if self._closed:
             message = "this wire is closed"
             raise InputError(message)
         content = None if call.body is None else encoded(filled(call.body, self._read_image))
         kind = {} if content is None else {"content-type": "application/json"}
-        own = {**kind, **headers, **{name.lower(): value for name, value in call.headers.items()}}
-        return self._clients.of(call.op, whose).build_request(call.method, call.url, content=content, headers=own)
+        return self._clients.request(call.method, call.url, content, {**kind, **headers, **call.headers})
 
     async def _fetched(self, call: Call, part: Path, own: Origin | None) -> Received:
         home, url, headers = own or place_of(call.url), call.url, call.headers
@@ -204,9 +201,9 @@ class Wire:
             headers = headers if where == home else {}
             hop = Call(op=Op.CONTENT, method="GET", url=url, headers=headers, redaction=_hiding(call))
             await judge(where, own, resolve=self._app is None)
-            request = self._request(hop, own, **{"accept-encoding": "identity"})
+            request = self._request(hop, **{"accept-encoding": "identity"})
             request.extensions["trace"] = peer_judge(where, own, request.url.raw_host.decode("ascii"))
-            async with aclosing(await self._clients.of(hop.op, own).send(request, stream=True)) as response:
+            async with self._clients.sent(request, hop.op, own) as response:
                 to = onward(url, response.status_code, response.headers)
                 if to is None:
                     return await self._saved(hop, response, part)
