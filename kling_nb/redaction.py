@@ -19,9 +19,13 @@ SHORTEST = 8
 _BASE64_WORD = rb"[A-Za-z0-9_+=.-]"
 _OPEN = frozenset({"accept", "accept-encoding", "content-type", "user-agent"})
 """Headers in which no credential travels."""
-_ESCAPE = re.compile(
-    rb"\\+(?:u00([0-9a-f]{2}))?|%(?:25)*([0-9a-f]{2})|&(?:#x0*([0-9a-f]{2})|#0*([0-9]{2,3})|(amp|lt|gt|quot|apos));",
-    re.IGNORECASE,
+_ESCAPES = tuple(  # each begins with a sign of its own, which is how a search gets over all that is none, fast
+    re.compile(escape, re.IGNORECASE)
+    for escape in (
+        rb"\\\\*(?:u00(?P<hex>[0-9a-f]{2}))?",
+        rb"%(?:25)*(?P<hex>[0-9a-f]{2})",
+        rb"&(?:#x0*(?P<hex>[0-9a-f]{2})|#0*(?P<number>[0-9]{2,3})|(?P<name>amp|lt|gt|quot|apos));",
+    )
 )
 _NAMED = {b"amp": b"&", b"lt": b"<", b"gt": b">", b"quot": b'"', b"apos": b"'"}
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
@@ -60,14 +64,16 @@ class Veiled(Mapping[str, Any]):
 class Redaction:
     """Puts dots in the place of secrets. Without any, it leaves everything as it is."""
 
-    __slots__ = ("_escaped", "_plain", "_secrets", "_words")
+    __slots__ = ("_also", "_escaped", "_plain", "_secrets", "_sought", "_words")
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         found = {secret for secret in secrets if len(secret) >= SHORTEST}
         self._secrets = tuple(sorted(found, key=len, reverse=True))  # one may be part of another
         self._plain = tuple(secret.encode() for secret in self._secrets)
         self._words = tuple(spelled for plain in self._plain for spelled in _packed(plain))
+        self._sought = _shortest({*self._plain, *self._words})
         self._escaped: re.Pattern[bytes] | None = None
+        self._also: tuple[set[str], Redaction] | None = None
 
     @classmethod
     def of_key(cls, key: str, more: Mapping[str, Any] | None = None) -> Redaction:
@@ -77,17 +83,21 @@ class Redaction:
 
     def also(self, secrets: Iterable[str]) -> Redaction:
         """Return what hides these secrets too."""
-        both = Redaction(secret for secret in secrets if secret not in self._secrets)
-        if not both._secrets:
+        new = {secret for secret in secrets if len(secret) >= SHORTEST and secret not in self._secrets}
+        if not new:
             return self
-        both._secrets += self._secrets
-        both._plain += self._plain
-        both._words += self._words
-        return both
+        if self._also is None or self._also[0] != new:  # a token is good for many calls
+            both = Redaction(new)
+            both._secrets += self._secrets
+            both._plain += self._plain
+            both._words += self._words
+            both._sought = _shortest({*both._plain, *both._words})
+            self._also = new, both
+        return self._also[1]
 
     def finds(self, content: bytes) -> bool:
         """Tell whether a secret is in there, however it is written."""
-        return any(word in content for word in (*self._plain, *self._words)) or self._is_escaped(content)
+        return bool([word for word in self._sought if word in content]) or self._is_escaped(content)
 
     def body(self, content: bytes) -> bytes:
         """Return content without the secrets; the very same where there are none in it."""
@@ -107,14 +117,15 @@ class Redaction:
 
     def answer(self, headers: Mapping[str, str], content: bytes) -> tuple[dict[str, str], bytes]:
         """Return an answer's headers and body without the secrets."""
-        if not self.finds("\n".join((*headers.values(), "")).encode() + content):
-            return dict(headers), content
-        return {name: self.text(value) for name, value in headers.items()}, self.body(content)
+        told = dict(headers.items())  # by pairs: a client's headers look each name up, in all of them
+        if not self.finds("\n".join((*told.values(), "")).encode() + content):
+            return told, content
+        return {name: self.text(value) for name, value in told.items()}, self.body(content)
 
     def _is_escaped(self, content: bytes) -> bool:
         """Tell cheaply whether a secret is in there with escapes in it: finding out where takes long."""
-        unescaped = _ESCAPE.sub(_unescaped, content)
-        return unescaped != content and any(plain.replace(b"\\", b"") in unescaped for plain in self._plain)
+        unescaped = _unescaped(content)
+        return unescaped is not content and any(plain.replace(b"\\", b"") in unescaped for plain in self._plain)
 
     def _escapes(self) -> re.Pattern[bytes]:
         if self._escaped is None:
@@ -131,13 +142,15 @@ class Redaction:
         raise TypeError(message)
 
 
-NOTHING = Redaction()
-
-
 def header_secrets(headers: Mapping[str, str]) -> list[str]:
     """Return what could be a secret in a call's headers: each value's last word, a bearer token or a key."""
     told = (value.split() for name, value in headers.items() if name.lower() not in _OPEN)
     return [words[-1] for words in told if words]
+
+
+def _shortest(words: set[bytes]) -> tuple[bytes, ...]:
+    """Return the words in which there is no other: whoever finds none of them finds none of the rest."""
+    return tuple(word for word in words if not any(other in word for other in words - {word}))
 
 
 def _packed(plain: bytes) -> Iterator[bytes]:
@@ -159,10 +172,27 @@ def _any_escape(byte: int) -> bytes:
     return rb"(?:%%(?:25)*%b|%b|\\*(?:u00%b|%b))" % (hexadecimal, entity, hexadecimal, re.escape(bytes([byte])))
 
 
-def _unescaped(found: re.Match[bytes]) -> bytes:
+def _unescaped(content: bytes) -> bytes:
+    """Return content with what each escape stands for in its place; the very same where there are none in it."""
+    found = sorted((escape for each in _ESCAPES for escape in each.finditer(content)), key=re.Match.start)
+    if not found:
+        return content
+    ends = [0, *(escape.end() for escape in found)]
+    kept = [content[end : escape.start()] + _sign(escape) for end, escape in zip(ends, found, strict=False)]
+    return b"".join((*kept, content[ends[-1] :]))
+
+
+def _sign(escape: re.Match[bytes]) -> bytes:
     """Return what one escape stands for; nothing for backslashes, which may be doubled any number of times."""
-    hexadecimal, number = found[1] or found[2] or found[3], found[4]
-    sign = bytes([int(hexadecimal, 16)]) if hexadecimal else b""
-    sign = bytes([int(number)]) if number and int(number) < 256 else sign
-    sign = _NAMED[found[5].lower()] if found[5] else sign
+    told = escape[escape.lastgroup] if escape.lastgroup else b""
+    match escape.lastgroup:
+        case "hex":
+            sign = bytes([int(told, 16)])
+        case "number":
+            sign = bytes([int(told)]) if int(told) < 256 else b""
+        case _:
+            sign = _NAMED.get(told.lower(), b"")
     return b"" if sign == b"\\" else sign
+
+
+NOTHING = Redaction()
