@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -160,8 +161,9 @@ def test_a_folder_that_somebody_else_owns(tmp_path: Path) -> None:
     folder = tmp_path / "lab"
     with kn.Lab(folder, simulate=kn.Simulation(speed=math.inf)) as lab:
         lab.generate("fox", model="kling-v2-5-turbo", mode="std")
-    for parent in (*folder.parents, folder, *folder.rglob("*")):
-        if parent.is_relative_to(tmp_path.parent.parent) and parent.owner() == "root":
+    above = [parent for parent in folder.parents if Path(tempfile.gettempdir()).resolve() in parent.parents]
+    for parent in (*above, folder, *folder.rglob("*")):
+        if parent.owner() == "root":
             parent.chmod(parent.stat().st_mode | (0o055 if parent.is_dir() else 0o044))
     code = (
         "import os, sys, kling_nb as kn\n"
