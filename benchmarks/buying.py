@@ -77,7 +77,8 @@ def by_engine(given: argparse.Namespace) -> dict[str, float]:
     """Buy with the engine; planning is measured apart from the rest."""
     trusting = nullcontext() if given.verify else patch.object(media, "store_clip", unverified)
     world = World(clock=Clock(given.speed), slots={given.provider: given.slots}, host=given.url)
-    with tempfile.TemporaryDirectory() as place, trusting, driven(Path(place), world) as lab:
+    place = tempfile.mkdtemp(dir=given.folder)
+    with trusting, driven(Path(place), world) as lab:
         # Another kind of task, so that the schedule learns nothing from it.
         asked(given.url, "/reset", {"median_s": 0.01})
         lab.buy(lab.plan(sweep(given.provider, 4, duration=10)), "warm")
@@ -176,6 +177,7 @@ def main() -> None:
     parser.add_argument("who", choices=["engine", "bare"])
     for name, kind in {"url": str, "library": str, "provider": str, "tasks": int, "slots": int, "speed": float}.items():
         parser.add_argument(f"--{name}", type=kind, required=True)
+    parser.add_argument("--folder", help="where the lab's folder is made, and left")
     parser.add_argument("--verify", action="store_true")
     given = parser.parse_args()
     work: Callable[[argparse.Namespace], dict[str, float]] = by_engine if given.who == "engine" else by_hand

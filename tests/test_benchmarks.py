@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 
@@ -35,12 +36,14 @@ def test_the_polling_of_a_few_tasks(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("provider", list(buying.MODES))
 @pytest.mark.parametrize("library", ["httpx", "httpx2"])
-def test_the_cpu_time_of_a_few_tasks(provider: str, library: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_cpu_time_of_a_few_tasks(
+    provider: str, library: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The engine buys a few clips from the stand-in, and the bare loop makes the requests that it made."""
     pytest.importorskip(library)
     case = cpu.Case(provider=provider, library=library, slots=3, tasks=3, speed=200.0, verify=True)
     with cpu.standin() as url:
-        (line,) = told(cpu.measured(case, url, 1), capsys)
+        (line,) = told(cpu.measured(case, url, str(tmp_path), 1), capsys)
     assert "ms a task" in line
 
 
