@@ -80,12 +80,13 @@ async def read_body(response: Any, keep: Callable[[bytes], object], limit: int, 
     body shorter than announced. Unpacked here, since httpx unpacks a whole piece before anybody can count it.
     Another encoding than gzip or deflate is kept as it came: some stores label plain files with one.
     """
-    declared, came, kept = _declared(response), 0, 0
-    packed = response.headers.get("content-encoding", "").lower() in PACKED
+    headers = dict(response.headers.items())
+    declared, came, kept = _declared(response.status_code, headers), 0, 0
+    packed = headers.get("content-encoding", "").lower() in PACKED
     unpack = zlib.decompressobj(wbits=47) if packed else None
     if (declared or 0) > limit:
         raise excess
-    async with aclosing(response.aiter_raw()) as pieces:
+    async with aclosing(aiter(response.stream)) as pieces:
         async for piece in pieces:
             data = _unpacked(unpack, piece, limit - kept + 1) if unpack else piece
             came, kept = came + len(piece), kept + len(data)
@@ -102,8 +103,8 @@ def _unpacked(unpack: Any, piece: bytes, most: int) -> bytes:
     return b"" if unpack.eof else bytes(unpack.decompress(piece, most))
 
 
-def _declared(response: Any) -> int | None:
+def _declared(status: int, headers: Mapping[str, str]) -> int | None:
     """Return the length that a body should have, where its framing takes that from the header."""
-    length = response.headers.get("content-length", "")
-    framed = "transfer-encoding" not in response.headers and response.status_code not in (204, 304)
+    length = headers.get("content-length", "")
+    framed = "transfer-encoding" not in headers and status not in (204, 304)
     return int(length) if framed and length.isdecimal() else None

@@ -83,7 +83,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 
 def _without_halves(text: str) -> str:
     """Replace the escape of half a character, which JSON may hold and no file, database or address can."""
-    if "\\ud" not in text.lower():
+    if "\\u" not in text:
         return text
     return _ESCAPE.sub(lambda found: "\\ufffd" if found[2] else found[0], text)
 

@@ -43,9 +43,11 @@ class Kling(CancelsNothing):
 
     def check(self, tickets: Sequence[Ticket]) -> Generator[Call, Reply, dict[str, Status]]:
         """Ask each generation about its own tasks."""
+        halves: dict[Native | Path, list[Ticket]] = {self._legacy: [], self._path: []}
+        for ticket in tickets:
+            halves[self._half(str(ticket.data.get("path", LEGACY)))].append(ticket)
         learnt: dict[str, Status] = {}
-        for half in (self._legacy, self._path):
-            own = [ticket for ticket in tickets if self._half(str(ticket.data.get("path", LEGACY))) is half]
+        for half, own in halves.items():
             if own:
                 learnt |= yield from half.check(own)
         return learnt

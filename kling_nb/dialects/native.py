@@ -114,8 +114,7 @@ class Native(CancelsNothing):
         return learnt
 
     def _listed(self, items: Sequence[Any], wanted: set[str]) -> dict[str, Status]:
-        named = [(dig(item, "task_id"), item) for item in items]
-        found = {str(task_id): item for task_id, item in named if isinstance(task_id, str | int)}
+        found = {str(item.get("task_id")): item for item in items if isinstance(item, dict)}
         told = {task_id: self._status(item) for task_id, item in found.items() if task_id in wanted}
         return {task_id: status for task_id, status in told.items() if status}
 

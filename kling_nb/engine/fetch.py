@@ -99,8 +99,9 @@ class Fetcher:
                 signed = (await account.signed(call))[0] if asset.get("credential") else call
                 await self._t.wire.stream(signed, part, own_origin=origin(account.provider.base_url or ""))
             return await self._clock.in_thread(lambda: self._stored(part, task))
-        finally:
+        except BaseException:
             part.unlink(missing_ok=True)
+            raise
 
     def _stored(self, part: Path, task: Task) -> dict[str, Any]:
         """Verify a download and move it into place, if it still is ours to store."""
