@@ -86,14 +86,15 @@ class Redaction:
         new = {secret for secret in secrets if len(secret) >= SHORTEST and secret not in self._secrets}
         if not new:
             return self
-        if self._also is None or self._also[0] != new:  # a token is good for many calls
+        known = self._also  # read once: engines on other threads share `NOTHING`
+        if known is None or known[0] != new:  # a token is good for many calls
             both = Redaction(new)
             both._secrets += self._secrets
             both._plain += self._plain
             both._words += self._words
             both._sought = _shortest({*both._plain, *both._words})
-            self._also = new, both
-        return self._also[1]
+            self._also = known = new, both
+        return known[1]
 
     def finds(self, content: bytes) -> bool:
         """Tell whether a secret is in there, however it is written."""
