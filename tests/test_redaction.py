@@ -7,6 +7,7 @@ import copy
 import html
 import json
 import pickle
+import re
 from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
@@ -65,6 +66,70 @@ def test_what_has_no_secret_in_it_stays(content: bytes) -> None:
     """Content without the secret comes back as the very same object."""
     assert Redaction([KEY, "another-secret"]).body(content) is content
     assert NOTHING.body(content) is content
+
+
+ESCAPE = re.compile(
+    rb"\\+(?:u00([0-9a-f]{2}))?|%(?:25)*([0-9a-f]{2})|&(?:#x0*([0-9a-f]{2})|#0*([0-9]{2,3})|(amp|lt|gt|quot|apos));",
+    re.IGNORECASE,
+)
+NAMES = {b"amp": b"&", b"lt": b"<", b"gt": b">", b"quot": b'"', b"apos": b"'"}
+
+
+def meaning(escape: re.Match[bytes]) -> bytes:
+    """Return what an escape stands for; backslashes are left out altogether."""
+    *codes, number, name = escape.groups()
+    told = next(filter(None, codes), None)
+    code = int(told, 16) if told else int(number or 256)
+    sign = NAMES[name.lower()] if name else bytes([code] if code < 256 else [])
+    return sign.replace(b"\\", b"")
+
+
+def slowly_found(secrets: set[bytes], content: bytes) -> bool:
+    """Tell the plain way whether a secret is in there: spell each one out, and undo every escape."""
+    spelled = set(secrets)
+    for secret in secrets:
+        spelled |= {secret.hex().encode(), secret.hex().upper().encode()}
+        for before in range(3):
+            coded = base64.b64encode(bytes(before) + secret)[(0, 2, 3)[before] : (before + len(secret)) * 4 // 3]
+            spelled |= {coded, coded.replace(b"+", b"-").replace(b"/", b"_")}
+    read = ESCAPE.sub(meaning, content)
+    escaped = read != content and any(secret.replace(b"\\", b"") in read for secret in secrets)
+    return escaped or any(word in content for word in spelled)
+
+
+SECRETS = st.one_of(VISIBLE, st.text("ab\\%&/u0", min_size=8, max_size=10), st.text(min_size=8, max_size=10))
+
+
+@st.composite
+def contents(draw: st.DrawFn, secrets: list[str]) -> bytes:
+    """Return something in which secrets stand, each sign of them escaped in its own way, or almost stand."""
+    said = [draw(st.binary(max_size=5))]
+    for secret in draw(st.lists(st.sampled_from(secrets), max_size=2)):
+        plain = secret.encode()[: draw(st.sampled_from([-1, None, None]))]
+        packed = base64.b64encode(draw(st.binary(max_size=3)) + plain).translate(bytes.maketrans(b"+/", b"-_"))
+        signs = [draw(st.sampled_from(ways(bytes([byte])))) for byte in plain]
+        said.append(draw(st.sampled_from([plain, packed, plain.hex().encode(), *[b"".join(signs)] * 4])))
+        said.append(draw(st.text("\\%&#;x2u0amp", max_size=5)).encode())
+    return b"".join(said)
+
+
+def ways(sign: bytes) -> list[bytes]:
+    """Return how one sign may be written."""
+    code, number = sign.hex().encode(), b"%d" % sign[0]
+    named = [b"&" + name + b";" for name, known in NAMES.items() if known == sign]
+    return [sign, b"\\" + sign, b"\\\\u00" + code, b"%2525" + code, b"&#X0" + code + b";", b"&#0" + number + b";", *named]
+
+
+@settings(deadline=None)
+@given(st.data(), st.lists(SECRETS, min_size=1, max_size=3), st.lists(SECRETS, max_size=2))
+def test_the_quick_search_finds_what_the_plain_one_does(data: st.DataObject, first: list[str], more: list[str]) -> None:
+    """Whatever is in the content, and whichever tokens were hidden before, the same is found."""
+    more += [f"{first[0]}-and-more"]
+    content = data.draw(contents(first + more))
+    always = Redaction(first)
+    for token in (more[:1], [], more, more[:1]):
+        known = {secret.encode() for secret in first + token}
+        assert always.also(token).finds(content) == slowly_found(known, content)
 
 
 def test_an_old_token_goes_as_a_whole() -> None:
