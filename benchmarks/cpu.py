@@ -9,8 +9,9 @@ parses JSON. It uses the library as anybody does: a client whose pool keeps twen
 keeps none. A task lasts 60 s (kling) or 110 s (fal) at the median, of the engine's time, which runs faster than ours.
 
 In the ratio, on the engine's side alone: encoding and signing calls, two-phase writes and every event in the log,
-the poll schedule, judging answers, hashing and writing clips. Measured apart: planning (before anything is sent), and
-verifying clips, which decodes pictures: it is left out of the first ratio and in the one told below it.
+the poll schedule, judging answers, hashing, writing, syncing and renaming clips. Measured apart: planning (before
+anything is sent), and verifying clips, which decodes pictures on another thread: the way there, the decoding and the
+way back are left out of the first ratio and in the one told below it.
 """
 
 from __future__ import annotations

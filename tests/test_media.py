@@ -271,7 +271,8 @@ def test_a_stored_clip_is_what_the_log_reads_back(films: Path, tmp_path: Path) -
     part = tmp_path / "clips" / "t1.mp4.part"
     part.write_bytes((films / "sound.mp4").read_bytes())
     sha256 = hashlib.sha256(part.read_bytes()).hexdigest()
-    facts = media.store_clip(part, tmp_path, "kling_v2_std_t1.mp4", VideoRequest(duration=10, sound="on"))
+    request = VideoRequest(duration=10, sound="on")
+    facts = media.store_clip(part, tmp_path, "kling_v2_std_t1.mp4", media.probe(part), request, sha256=sha256)
     event = Event("t1", "saved", 1.0, {"clip": json.loads(json.dumps(facts))})
     task = Task(id="t1", identity="i", provider="kling", model="m", state=TaskState.READY).apply(event)
     assert task.clip == Clip(
@@ -286,15 +287,16 @@ def test_a_download_that_is_no_video_is_left_where_it_is(tmp_path: Path) -> None
     part = tmp_path / "t1.mp4.part"
     part.write_bytes(b"<html>gone</html>")
     with pytest.raises(MediaError):
-        media.store_clip(part, tmp_path, "t1.mp4", VideoRequest())
+        media.probe(part)
     assert [part] == [*tmp_path.iterdir()]
 
 
 def test_storing_a_clip_again_replaces_it(films: Path, tmp_path: Path) -> None:
     """A clip fetched again, as after a crash between the move and the log, takes the place of the first."""
     for _ in range(2):
-        (tmp_path / "part").write_bytes((films / "silent.mp4").read_bytes())
-        facts = media.store_clip(tmp_path / "part", tmp_path, "t1.mp4", VideoRequest())
+        part = tmp_path / "part"
+        part.write_bytes((films / "silent.mp4").read_bytes())
+        facts = media.store_clip(part, tmp_path, "t1.mp4", media.probe(part), VideoRequest(), sha256="0" * 64)
     assert (["t1.mp4"], "clips/t1.mp4") == ([p.name for p in (tmp_path / "clips").iterdir()], facts["path"])
 
 

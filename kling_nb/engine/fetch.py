@@ -97,16 +97,21 @@ class Fetcher:
         try:
             async with self._downloads[task.provider]:
                 signed = (await account.signed(call))[0] if asset.get("credential") else call
-                await self._t.wire.stream(signed, part, own_origin=origin(account.provider.base_url or ""))
-            return await self._clock.in_thread(lambda: self._stored(part, task))
+                received = await self._t.wire.stream(signed, part, own_origin=origin(account.provider.base_url or ""))
+            return self._stored(part, task, received.sha256, await self._verified(part))
         except BaseException:
             part.unlink(missing_ok=True)
             raise
 
-    def _stored(self, part: Path, task: Task) -> dict[str, Any]:
-        """Verify a download and move it into place, if it still is ours to store."""
-        request = VideoRequest.from_fields(task.request)
-        return media.store_clip(part, self._t.folder, _clip_name(task), request, ready=self._t.turn.check)
+    async def _verified(self, part: Path) -> media.Probe:
+        """Return the measures of a download; decoding it takes a while, in which the loop goes on."""
+        return await self._clock.in_thread(lambda: media.probe(part))
+
+    def _stored(self, part: Path, task: Task, sha256: str, measured: media.Probe) -> dict[str, Any]:
+        """Move a download into place, if it still is ours to store."""
+        request, name = VideoRequest.from_fields(task.request), _clip_name(task)
+        ready = self._t.turn.check
+        return media.store_clip(part, self._t.folder, name, measured, request, sha256=sha256, ready=ready)
 
 
 def is_gone(task: Task, folder: Path) -> bool:

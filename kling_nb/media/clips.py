@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +11,7 @@ from ..request import VideoRequest
 from ..space import writing
 from ..task import Clip
 from .disk import safe_name, sync_folder
-from .video import Probe, probe
+from .video import Probe
 
 RATIO_OFF = 0.02
 """How far a ratio may be off: 1920x1088 is 16:9."""
@@ -23,24 +21,28 @@ SECONDS_OFF = 0.5
 
 
 def store_clip(
-    part: Path, folder: Path, name: str, request: VideoRequest, *, ready: Callable[[], None] = lambda: None
+    part: Path,
+    folder: Path,
+    name: str,
+    measured: Probe,
+    request: VideoRequest,
+    *,
+    sha256: str,
+    ready: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
-    """Verify a downloaded file, move it to ``clips/`` in the lab folder, and return its `Clip` as plain JSON.
+    """Move a synced file that was verified to ``clips/`` in the lab folder, and return its `Clip` as plain JSON.
 
-    When it returns, the file and its name are on disk. Raises `MediaError` for a file that is no usable video,
-    which is left where it is, as it is by what ``ready`` raises, which is called right before the move;
-    `LabUnwritable` where the folder takes no name.
+    ``measured`` is what `probe` said of it, ``sha256`` (hex) its digest. When it returns, the file's name is on disk.
+    Raises `LabUnwritable` where the folder takes no name, and what ``ready`` raises, which is called right before the
+    move; the file is then left where it is.
     """
-    measured = probe(part)
     target = folder / "clips" / safe_name(name)
     with writing(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("rb+") as file:
-            os.fsync(file.fileno())
         ready()
         part.replace(target)
         sync_folder(target.parent)
-    clip = clip_facts(target, folder, measured, request)
+    clip = clip_facts(target, folder, measured, request, sha256)
     return {**asdict(clip), "flags": list(clip.flags)}
 
 
@@ -55,10 +57,8 @@ def is_there(clip: Clip, folder: Path) -> bool:
     return True
 
 
-def clip_facts(path: Path, folder: Path, measured: Probe, request: VideoRequest) -> Clip:
+def clip_facts(path: Path, folder: Path, measured: Probe, request: VideoRequest, sha256: str) -> Clip:
     """Return what a log keeps of a clip; ``path`` has to be inside the lab folder."""
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     facts = {name: value for name, value in asdict(measured).items() if name != "codec"}
     return Clip(path=path.relative_to(folder).as_posix(), sha256=sha256, flags=flags(measured, request), **facts)
 

@@ -44,7 +44,7 @@ from kling_nb import wire
 from kling_nb.dialect import Op
 from kling_nb.errors import LabBusy, LabError
 from kling_nb.log.writing import Writer
-from kling_nb.media import clips
+from kling_nb import media
 
 folder, where, prompts = json.loads(sys.argv[1])
 asleep = []
@@ -55,7 +55,7 @@ def sleep_once(_=None):
         # To this thread: of a signal to the process another thread hears first, and this one goes on meanwhile.
         signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
 
-send, moved, probe, before = wire.Wire.send, Writer._moved, clips.probe, wire.before_sending
+send, moved, probe, before = wire.Wire.send, Writer._moved, media.probe, wire.before_sending
 
 async def sent(self, call, **options):
     if call.op is Op.SUBMIT:
@@ -76,7 +76,7 @@ if where == "intent":
 if where in ("connected", "headed"):
     wire.before_sending = sending
 if where == "verified":
-    clips.probe = lambda part: (probe(part), sleep_once())[0]
+    media.probe = lambda part: (probe(part), sleep_once())[0]
 
 lab = kn.Lab(folder)
 if where == "write":
