@@ -77,13 +77,35 @@ class Clients:
         self._app, self._waits = app, waits
         self._made: set[Any] = set()
         self._idle: list[_Idle] = []  # as they became free
-        self._headers = {"user-agent": f"kling_nb/{_version()}", "accept": "*/*", "accept-encoding": "gzip"}
+        self._headers = {
+            "user-agent": f"kling_nb/{_version()}",
+            "accept": "*/*",
+            "accept-encoding": "gzip",
+            "connection": "keep-alive",
+        }
         _keep_quiet(self._http.__name__)
 
-    def request(self, method: str, url: str, content: bytes | None, headers: Mapping[str, str]) -> Any:
-        """Return a request; raises whatever the library does where it cannot be written."""
+    def request(
+        self,
+        method: str,
+        url: str,
+        content: bytes | None,
+        headers: Mapping[str, str],
+        *,
+        op: Op,
+        own: Origin | None = None,
+    ) -> Any:
+        """Return a request, for which a client is free; raises whatever the library does where one cannot be made.
+
+        It goes out by `sent`, with the same ``op`` and ``own``, before anything else is awaited.
+        """
         told = {**self._headers, **{name.lower(): value for name, value in headers.items()}}
-        return self._http.Request(method, url, content=content, headers=told)
+        # With its timeouts: httpx 0.27 does not set those of the client when it sends.
+        request = self._http.Request(method, url, content=content, headers=told, extensions={"timeout": self._waits})
+        use = _use(request, op, own)
+        if not any(idle.use == use for idle in self._idle):
+            self._idle.append(_Idle(use, self._client(keep=op is not Op.SUBMIT), time.monotonic()))
+        return request
 
     @asynccontextmanager
     async def sent(self, request: Any, op: Op, own: Origin | None = None) -> AsyncIterator[Any]:
@@ -92,8 +114,8 @@ class Clients:
         A submit goes on a connection of its own: on a kept one it may be in doubt though nothing was received. A
         connection to a clip is judged when it is made, for the provider at ``own``: another's clips go on others.
         """
-        use = (op if op in (Op.SUBMIT, Op.CONTENT) else None, own, request.url.scheme, request.url.netloc)
-        client = self._free(use) or self._client(keep=op is not Op.SUBMIT)
+        use = _use(request, op, own)
+        client = self._taken(use)
         try:
             async with aclosing(await client.send(request, stream=True)) as response:
                 yield response
@@ -101,12 +123,9 @@ class Clients:
             self._idle.append(_Idle(use, client, time.monotonic()))
         await self._close_old()
 
-    def _free(self, use: Use) -> Any:
-        """Return the client of a use that became free last, whose connection is the likeliest to stand."""
-        for n in reversed(range(len(self._idle))):
-            if self._idle[n].use == use:
-                return self._idle.pop(n).client
-        return None
+    def _taken(self, use: Use) -> Any:
+        """Take the client of a use that became free last, whose connection is the likeliest to stand."""
+        return self._idle.pop(max(n for n, idle in enumerate(self._idle) if idle.use == use)).client
 
     async def _close_old(self) -> None:
         while self._idle[0].since < time.monotonic() - KEPT_S:
@@ -125,12 +144,15 @@ class Clients:
         client = _class(http)(
             transport=http.ASGITransport(app, raise_app_exceptions=False) if app else None,
             verify=_trust(http) if app is None else True,
-            timeout=http.Timeout(**self._waits) if app is None else None,
             limits=http.Limits(max_connections=1, max_keepalive_connections=int(keep), keepalive_expiry=KEPT_S),
             trust_env=app is None,
         )
         self._made.add(client)
         return client
+
+
+def _use(request: Any, op: Op, own: Origin | None) -> Use:
+    return (op if op in (Op.SUBMIT, Op.CONTENT) else None, own, request.url.scheme, request.url.netloc)
 
 
 @cache

@@ -55,7 +55,7 @@ class Limits:
 
     @property
     def waits(self) -> dict[str, float]:
-        """How long each step may take, by httpx's names; a free connection is waited for as long as a new one."""
+        """How long each step may take, by httpx's names; ``pool`` is never waited for: each client has one connection."""
         return {"connect": self.connect_s, "read": self.read_s, "write": self.write_s, "pool": self.connect_s}
 
 
@@ -73,7 +73,8 @@ class Received:
 class Wire:
     """Sends calls and fetches clips. One per engine, on one event loop; not thread-safe.
 
-    At most ``in_flight`` requests are out at once, and downloads take at most half of that. Cookies are not kept. Proxies of the environment are used.
+    At most ``in_flight`` requests are out at once, and downloads take at most half of that. Cookies are not kept.
+    Proxies of the environment are used.
 
     Parameters
     ----------
@@ -173,10 +174,10 @@ class Wire:
         headers, kept = _hiding(call).answer(response.headers, bytes(content))
         return Reply(status=response.status_code, headers=headers, content=kept)
 
-    def _request(self, call: Call, **headers: str) -> Any:
+    def _request(self, call: Call, own: Origin | None = None, **headers: str) -> Any:
         """Build the request; whatever is wrong with it, nothing was sent."""
         try:
-            return self._built(call, headers)
+            return self._built(call, own, headers)
         except KlingError as error:
             why = str(error)
         except (OSError, ImportError) as error:  # of the client: certificates or a proxy that cannot be used
@@ -186,13 +187,14 @@ class Wire:
         message = f"{_name(call)} was not sent: {why}"
         raise NotSent(message)
 
-    def _built(self, call: Call, headers: Mapping[str, str]) -> Any:
+    def _built(self, call: Call, own: Origin | None, headers: Mapping[str, str]) -> Any:
         if self._closed:
             message = "this wire is closed"
             raise InputError(message)
         content = None if call.body is None else encoded(filled(call.body, self._read_image))
         kind = {} if content is None else {"content-type": "application/json"}
-        return self._clients.request(call.method, call.url, content, {**kind, **headers, **call.headers})
+        told = {**kind, **headers, **call.headers}
+        return self._clients.request(call.method, call.url, content, told, op=call.op, own=own)
 
     async def _fetched(self, call: Call, part: Path, own: Origin | None) -> Received:
         home, url, headers = own or place_of(call.url), call.url, call.headers
@@ -201,7 +203,7 @@ class Wire:
             headers = headers if where == home else {}
             hop = Call(op=Op.CONTENT, method="GET", url=url, headers=headers, redaction=_hiding(call))
             await judge(where, own, resolve=self._app is None)
-            request = self._request(hop, **{"accept-encoding": "identity"})
+            request = self._request(hop, own, **{"accept-encoding": "identity"})
             request.extensions["trace"] = peer_judge(where, own, request.url.raw_host.decode("ascii"))
             async with self._clients.sent(request, hop.op, own) as response:
                 to = onward(url, response.status_code, response.headers)
