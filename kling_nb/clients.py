@@ -26,6 +26,7 @@ ASGIApp = Callable[
 ]
 
 KEPT_S = 15.0  # how long a connection is kept that nothing goes on
+KEPT = 100  # how many at most: every clip may have a host of its own, and a process of macOS 256 files
 LIBRARIES = ("httpx2", "httpx")  # the same interface; the first is the maintained continuation
 _OURS: ContextVar[bool] = ContextVar("kling_nb_wire", default=False)
 
@@ -75,7 +76,6 @@ class Clients:
     def __init__(self, http: str | None, *, app: ASGIApp | None, waits: Mapping[str, float]) -> None:
         self._http = library(http)
         self._app, self._waits = app, waits
-        self._made: set[Any] = set()
         self._idle: list[_Idle] = []  # as they became free
         self._headers = {
             "user-agent": f"kling_nb/{_version()}",
@@ -83,6 +83,7 @@ class Clients:
             "accept-encoding": "gzip",
             "connection": "keep-alive",
         }
+        self.closed = False
         _keep_quiet(self._http.__name__)
 
     def request(
@@ -114,45 +115,51 @@ class Clients:
         A submit goes on a connection of its own: on a kept one it may be in doubt though nothing was received. A
         connection to a clip is judged when it is made, for the provider at ``own``: another's clips go on others.
         """
-        use = _use(request, op, own)
+        use, whole = _use(request, op, own), False
         client = self._taken(use)
         try:
+            await self._close_old()  # before and not after: an answer is not given up for it
             async with aclosing(await client.send(request, stream=True)) as response:
                 yield response
+            whole = True
         finally:
-            self._idle.append(_Idle(use, client, time.monotonic()))
-        await self._close_old()
+            # Of a request that was given up the library's pool may count a connection that there is none of.
+            if whole and not self.closed:
+                self._idle.append(_Idle(use, client, time.monotonic()))
+            else:
+                await _close(client)
 
     def _taken(self, use: Use) -> Any:
         """Take the client of a use that became free last, whose connection is the likeliest to stand."""
         return self._idle.pop(max(n for n, idle in enumerate(self._idle) if idle.use == use)).client
 
     async def _close_old(self) -> None:
-        while self._idle[0].since < time.monotonic() - KEPT_S:
-            client = self._idle.pop(0).client
-            self._made.discard(client)
-            with suppress(Exception):  # nothing goes on it: what was sent has been answered
-                await client.aclose()
+        while self._idle and (len(self._idle) > KEPT or self._idle[0].since < time.monotonic() - KEPT_S):
+            await _close(self._idle.pop(0).client)
 
     async def aclose(self) -> None:
-        """Close every connection."""
-        while self._made:
-            await self._made.pop().aclose()
+        """Close every connection: at once, or when the request that is out on it has ended."""
+        self.closed = True
+        while self._idle:
+            await _close(self._idle.pop().client)
 
     def _client(self, *, keep: bool) -> Any:
         http, app = self._http, self._app
-        client = _class(http)(
+        return _class(http)(
             transport=http.ASGITransport(app, raise_app_exceptions=False) if app else None,
             verify=_trust(http) if app is None else True,
             limits=http.Limits(max_connections=1, max_keepalive_connections=int(keep), keepalive_expiry=KEPT_S),
             trust_env=app is None,
         )
-        self._made.add(client)
-        return client
 
 
 def _use(request: Any, op: Op, own: Origin | None) -> Use:
     return (op if op in (Op.SUBMIT, Op.CONTENT) else None, own, request.url.scheme, request.url.netloc)
+
+
+async def _close(client: Any) -> None:
+    with suppress(Exception):  # nothing goes on it: what was sent has been answered, or given up
+        await client.aclose()
 
 
 @cache

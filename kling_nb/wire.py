@@ -104,7 +104,6 @@ class Wire:
         self._clients = Clients(http, app=app, waits=limits.waits)
         self._slots = asyncio.Semaphore(in_flight)
         self._downloads = asyncio.Semaphore(max(1, in_flight // 2))
-        self._closed = False
 
     def filled(self, call: Call) -> Call:
         """Return a call with its images in it; raises `InputError` or `MediaError` for one that cannot be read."""
@@ -136,8 +135,7 @@ class Wire:
                 raise
 
     async def aclose(self) -> None:
-        """Close every connection; later calls raise `NotSent`."""
-        self._closed = True
+        """Close every connection, where a request is out when that has ended; later calls raise `NotSent`."""
         await self._clients.aclose()
 
     async def _told(self, call: Call, work: Coroutine[Any, Any, T], total_s: float) -> T:
@@ -188,7 +186,7 @@ class Wire:
         raise NotSent(message)
 
     def _built(self, call: Call, own: Origin | None, headers: Mapping[str, str]) -> Any:
-        if self._closed:
+        if self._clients.closed:
             message = "this wire is closed"
             raise InputError(message)
         content = None if call.body is None else encoded(filled(call.body, self._read_image))
