@@ -117,7 +117,15 @@ def ways(sign: bytes) -> list[bytes]:
     """Return how one sign may be written."""
     code, number = sign.hex().encode(), b"%d" % sign[0]
     named = [b"&" + name + b";" for name, known in NAMES.items() if known == sign]
-    return [sign, b"\\" + sign, b"\\\\u00" + code, b"%2525" + code, b"&#X0" + code + b";", b"&#0" + number + b";", *named]
+    return [
+        sign,
+        b"\\" + sign,
+        b"\\\\u00" + code,
+        b"%2525" + code,
+        b"&#X0" + code + b";",
+        b"&#0" + number + b";",
+        *named,
+    ]
 
 
 @settings(deadline=None)
