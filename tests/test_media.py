@@ -293,8 +293,9 @@ def test_a_download_that_is_no_video_is_left_where_it_is(tmp_path: Path) -> None
 
 def test_storing_a_clip_again_replaces_it(films: Path, tmp_path: Path) -> None:
     """A clip fetched again, as after a crash between the move and the log, takes the place of the first."""
+    part = tmp_path / "part"
+    (tmp_path / "clips").mkdir()
     for _ in range(2):
-        part = tmp_path / "part"
         part.write_bytes((films / "silent.mp4").read_bytes())
         facts = media.store_clip(part, tmp_path, "t1.mp4", media.probe(part), VideoRequest(), sha256="0" * 64)
     assert (["t1.mp4"], "clips/t1.mp4") == ([p.name for p in (tmp_path / "clips").iterdir()], facts["path"])

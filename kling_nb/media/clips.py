@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,9 @@ from ..space import writing
 from ..task import Clip
 from .disk import safe_name, sync_folder
 from .video import Probe
+
+_FACTS = tuple(f.name for f in fields(Clip))
+_MEASURES = tuple(f.name for f in fields(Probe) if f.name in _FACTS)
 
 RATIO_OFF = 0.02
 """How far a ratio may be off: 1920x1088 is 16:9."""
@@ -30,7 +33,7 @@ def store_clip(
     sha256: str,
     ready: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
-    """Move a synced file that was verified to ``clips/`` in the lab folder, and return its `Clip` as plain JSON.
+    """Move a synced file that was verified to ``clips/``, which is in the lab folder, and return its `Clip` as plain JSON.
 
     ``measured`` is what `probe` said of it, ``sha256`` (hex) its digest. When it returns, the file's name is on disk.
     Raises `LabUnwritable` where the folder takes no name, and what ``ready`` raises, which is called right before the
@@ -38,12 +41,11 @@ def store_clip(
     """
     target = folder / "clips" / safe_name(name)
     with writing(target.parent):
-        target.parent.mkdir(parents=True, exist_ok=True)
         ready()
         part.replace(target)
         sync_folder(target.parent)
     clip = clip_facts(target, folder, measured, request, sha256)
-    return {**asdict(clip), "flags": list(clip.flags)}
+    return {**{name: getattr(clip, name) for name in _FACTS}, "flags": list(clip.flags)}
 
 
 def is_there(clip: Clip, folder: Path) -> bool:
@@ -59,7 +61,7 @@ def is_there(clip: Clip, folder: Path) -> bool:
 
 def clip_facts(path: Path, folder: Path, measured: Probe, request: VideoRequest, sha256: str) -> Clip:
     """Return what a log keeps of a clip; ``path`` has to be inside the lab folder."""
-    facts = {name: value for name, value in asdict(measured).items() if name != "codec"}
+    facts = {name: getattr(measured, name) for name in _MEASURES}
     return Clip(path=path.relative_to(folder).as_posix(), sha256=sha256, flags=flags(measured, request), **facts)
 
 
