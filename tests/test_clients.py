@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from strict_socket import Act, Seen, StrictSocket
+from strict_socket import Act, StrictSocket
 from wired import DOUBTS, OK, PATIENT, SECRET, check, fails, http, limits_for, run, sent, submit, using  # noqa: F401 (a fixture)
 
 from kling_nb import clients
@@ -31,31 +31,30 @@ class Counting(StrictSocket):
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         number = self.connections
         await super()._connection(reader, writer)
+        with suppress(OSError):
+            await writer.wait_closed()  # so that whoever asks the other end is told
         if not self._end.is_set():
             self._ended.put(number)
 
     async def ended(self, count: int) -> list[int]:
         """Wait until so many more have ended, and return which."""
-        return [await _in_thread(self._ended.get, timeout=5) for _ in range(count)]
+        return [await asyncio.to_thread(self._ended.get, timeout=5) for _ in range(count)]
 
     def none_ended(self) -> bool:
         """Tell whether none has that was not told yet."""
         return self._ended.empty()
 
 
-async def _in_thread(work: Any, **options: Any) -> Any:
-    return await asyncio.to_thread(work, **options)
-
-
-def slowly(seen: Seen) -> list[bytes | Act]:
-    """Answer, after a while where that is asked for."""
-    return [Act.PAUSE, OK] if "slow" in seen.target else [OK]
-
-
 async def both(wire: Wire, server: StrictSocket) -> list[int]:
     """Make two connections to a server, and return them as they became free."""
-    await asyncio.gather(wire.send(check(server.url + "/slow")), wire.send(check(server.url + "/fast")))
-    return [seen.connection for path in ("/fast", "/slow") for seen in server.seen if seen.target == path]
+    freed: list[str] = []
+
+    async def asked(path: str) -> None:
+        await wire.send(check(server.url + path))
+        freed.append(path)
+
+    await asyncio.gather(asked("/a"), asked("/b"))
+    return [seen.connection for path in freed for seen in server.seen if seen.target == path]
 
 
 def test_what_every_request_says() -> None:
@@ -96,7 +95,7 @@ def test_the_connection_that_became_free_last_is_used() -> None:
         await wire.send(check(server.url))
         return freed[-1]
 
-    with StrictSocket.running(slowly) as server:
+    with StrictSocket.running(lambda _: [OK]) as server:
         last = run(using(calls))
     assert [last, last] == [seen.connection for seen in server.seen[2:]]
     assert server.connections == 2
@@ -115,7 +114,7 @@ def test_what_is_old_or_too_much_is_closed(bound: dict[str, float], monkeypatch:
         assert [unused] == await server.ended(1)
         assert (server.none_ended(), server.seen[-1].connection) == (True, last)
 
-    with Counting.running(slowly) as server:
+    with Counting.running(lambda _: [OK]) as server:
         run(using(calls))
 
 
@@ -139,13 +138,13 @@ def test_closing_leaves_no_connection() -> None:
         await both(wire, server)
         server.arrived.clear()
         task = asyncio.create_task(wire.send(submit(server.url, path="/hang")))
-        await _in_thread(server.arrived.wait, timeout=5)
+        await asyncio.to_thread(server.arrived.wait, timeout=5)
         await _cancelled(task)
         assert await server.ended(1) == [2]
         await wire.aclose()
         assert set(await server.ended(2)) == {0, 1}
 
-    with Counting.running(lambda seen: [] if "hang" in seen.target else slowly(seen)) as server:
+    with Counting.running(lambda seen: [] if "hang" in seen.target else [OK]) as server:
         run(using(calls))
 
 
@@ -154,14 +153,14 @@ def test_what_is_out_when_the_wire_is_closed_is_answered(arrived: bool) -> None:
     """Closing cuts nothing off; the connection of a request that is out, or just being made, ends with it."""
 
     async def calls(wire: Wire) -> Reply:
-        task = asyncio.create_task(wire.send(check(server.url + "/slow")))
-        await (_in_thread(server.arrived.wait, timeout=5) if arrived else asyncio.sleep(0))
+        task = asyncio.create_task(wire.send(check(server.url)))
+        await (asyncio.to_thread(server.arrived.wait, timeout=5) if arrived else asyncio.sleep(0))
         await wire.aclose()
         reply = await task
         assert await server.ended(1) == [0]
         return reply
 
-    with Counting.running(slowly) as server:
+    with Counting.running(lambda _: [Act.PAUSE, OK]) as server:
         assert run(using(calls)).ok
 
 
