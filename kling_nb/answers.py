@@ -73,10 +73,12 @@ def refuse_status(call: str, status: int) -> None:
         raise MediaError(said)
 
 
-async def read_body(response: Any, keep: Callable[[bytes], object], limit: int, excess: KlingError) -> None:
+async def read_body(
+    response: Any, keep: Callable[[bytes], object], limit: int, excess: Callable[[], KlingError]
+) -> None:
     """Give the body of a streamed response to ``keep``, unpacked, piece by piece.
 
-    Raises ``excess`` as soon as more than ``limit`` bytes are announced, came or were unpacked, and `EOFError` for a
+    Raises what ``excess`` makes as soon as more than ``limit`` bytes are announced, came or were unpacked, and `EOFError` for a
     body shorter than announced. Unpacked here, since httpx unpacks a whole piece before anybody can count it.
     Another encoding than gzip or deflate is kept as it came: some stores label plain files with one.
     """
@@ -85,13 +87,13 @@ async def read_body(response: Any, keep: Callable[[bytes], object], limit: int, 
     packed = headers.get("content-encoding", "").lower() in PACKED
     unpack = zlib.decompressobj(wbits=47) if packed else None
     if (declared or 0) > limit:
-        raise excess
+        raise excess()
     async with aclosing(aiter(response.stream)) as pieces:
         async for piece in pieces:
             data = _unpacked(unpack, piece, limit - kept + 1) if unpack else piece
             came, kept = came + len(piece), kept + len(data)
             if max(came, kept) > limit:
-                raise excess
+                raise excess()
             keep(data)
     if declared not in (None, came) or (unpack and came and not unpack.eof):
         message = f"expected {declared or 'all'} bytes, got {came}"

@@ -163,7 +163,10 @@ class Wire:
 
     async def _exchanged(self, call: Call, ready: Ready | None) -> Reply:
         request, content, limit = self._request(call), bytearray(), self._limits.reply_bytes
-        excess = Doubt(f"{_name(call)}: expected an answer of at most {limit:,} bytes, more came; it was given up")
+
+        def excess() -> KlingError:
+            return Doubt(f"{_name(call)}: expected an answer of at most {limit:,} bytes, more came; it was given up")
+
         if ready is not None:
             ready()  # of an app in this process no trace is told
             request.extensions["trace"] = before_sending(ready)
@@ -215,7 +218,10 @@ class Wire:
     async def _saved(self, call: Call, response: Any, part: Path) -> Received:
         refuse_status(_name(call), response.status_code)
         limit, digest = self._limits.clip_bytes, hashlib.sha256()
-        excess = MediaError(f"{_name(call)}: expected a clip of at most {limit:,} bytes, more was announced or came")
+
+        def excess() -> KlingError:
+            return MediaError(f"{_name(call)}: expected a clip of at most {limit:,} bytes, more was announced or came")
+
         with writing(part.parent), part.open("wb") as file:
 
             def keep(data: bytes) -> None:
