@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sized
 from importlib import import_module
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 NESTERS = ("nest_asyncio2", "nest_asyncio")
-"""The maintained fork first: the original breaks Python 3.14 (archived; read 2026-11)."""
+"""The maintained fork first: the original breaks Python 3.14 (archived; read 2026-11), and on ipykernel 7.1 and later
+loses the cells that arrive meanwhile (Chaoses-Ib/nest-asyncio2#4, mended in 1.7.3 of the fork)."""
 
 
 def run_sync(coro: Coroutine[Any, Any, T]) -> T:
@@ -25,7 +26,11 @@ def run_sync(coro: Coroutine[Any, Any, T]) -> T:
     except RuntimeError:
         return asyncio.run(coro)
     _nested(loop)
-    return loop.run_until_complete(coro)
+    due = len(_ready(loop))
+    try:
+        return loop.run_until_complete(coro)
+    finally:
+        _top_up(loop, due)
 
 
 def _nested(loop: asyncio.AbstractEventLoop) -> None:
@@ -38,3 +43,23 @@ def _nested(loop: asyncio.AbstractEventLoop) -> None:
         return
     message = "a loop already runs here, and neither nest-asyncio2 nor nest-asyncio is installed; await the coroutine"
     raise RuntimeError(message)
+
+
+def _top_up(loop: asyncio.AbstractEventLoop, due: int) -> None:
+    """Schedule nothing, as often as it takes for ``due`` callbacks to be ready again.
+
+    The turn of the loop that called us began before nesting was applied: asyncio counts there what is ready, and then
+    takes as many (``base_events.py``, read 2026-11). Those that the nested loop took meanwhile would be missed with
+    an IndexError out of ``run_forever``, which ends a kernel. ipykernel 6.29 has others ready in every cell.
+    """
+    for _ in range(due - len(_ready(loop))):
+        loop.call_soon(_nothing)
+
+
+def _ready(loop: asyncio.AbstractEventLoop) -> Sized:
+    """Return the callbacks that are due; every loop that can be nested has them there, and none tells of them."""
+    return loop._ready  # type: ignore[attr-defined, no-any-return]  # noqa: SLF001
+
+
+def _nothing() -> None:
+    """Take the place of a callback that has run already."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -36,6 +38,16 @@ async def wait(run):
     return [task.state.value for task in run.tasks]
 print(kn.run_sync(wait(run)))
 """
+
+BESIDE_OTHERS = """
+import asyncio, kling_nb as kn
+async def nested():
+    return kn.run_sync(asyncio.sleep(0.01, 1)), kn.run_sync(asyncio.sleep(0.01, 2))
+async def main():
+    return await asyncio.gather(nested(), *[asyncio.sleep(0.2, n) for n in range(3)])
+print(asyncio.run(main()))
+"""
+NAP = "print(kn.run_sync(asyncio.sleep(1, 'first')))"
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +95,26 @@ def test_it_runs_inside_a_cell(kernel: Any) -> None:
 def test_it_runs_inside_a_widget_callback(kernel: Any) -> None:
     """A button's callback may call it too."""
     assert said(kernel, SETUP + CALLBACK) == "[8]"
+
+
+def test_what_was_due_beside_it_still_runs() -> None:
+    """Called where others are due in the same turn of the loop, as in ipykernel 6.29, it leaves the loop in order."""
+    done = subprocess.run(
+        [sys.executable, "-c", BESIDE_OTHERS], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert done.stdout == "[(1, 2), 0, 1, 2]\n", done.stderr
+
+
+def test_cells_that_wait_behind_it_are_run(kernel: Any) -> None:
+    """Run All loses no cell: those that arrive while a coroutine runs in the first follow it."""
+    said(kernel, SETUP)
+    first = kernel.execute(NAP)
+    while kernel.get_iopub_msg(timeout=60)["msg_type"] != "execute_input":
+        pass
+    later = [kernel.execute(f"print({number})") for number in range(3)]
+
+    assert [kernel.get_shell_msg(timeout=20)["parent_header"]["msg_id"] for _ in range(4)] == [first, *later]
 
 
 def test_an_error_comes_out_as_it_is(kernel: Any) -> None:
