@@ -19,14 +19,14 @@ SHORTEST = 8
 _BASE64_WORD = rb"[A-Za-z0-9_+=.-]"
 _OPEN = frozenset({"accept", "accept-encoding", "content-type", "user-agent"})
 """Headers in which no credential travels."""
-_ESCAPES = tuple(  # each begins with a sign of its own, which is how a search gets over all that is none, fast
-    re.compile(escape, re.IGNORECASE)
-    for escape in (
-        rb"\\\\*(?:u00(?P<hex>[0-9a-f]{2}))?",
-        rb"%(?:25)*(?P<hex>[0-9a-f]{2})",
-        rb"&(?:#x0*(?P<hex>[0-9a-f]{2})|#0*(?P<number>[0-9]{2,3})|(?P<name>amp|lt|gt|quot|apos));",
-    )
-)
+_ESCAPES = {  # by the sign that each begins with, which most answers have none of
+    sign: re.compile(re.escape(sign) + escape, re.IGNORECASE)
+    for sign, escape in {
+        b"\\": rb"\\*(?:u00(?P<hex>[0-9a-f]{2}))?",
+        b"%": rb"(?:25)*(?P<hex>[0-9a-f]{2})",
+        b"&": rb"(?:#x0*(?P<hex>[0-9a-f]{2})|#0*(?P<number>[0-9]{2,3})|(?P<name>amp|lt|gt|quot|apos));",
+    }.items()
+}
 _NAMED = {b"amp": b"&", b"lt": b"<", b"gt": b">", b"quot": b'"', b"apos": b"'"}
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
@@ -175,7 +175,8 @@ def _any_escape(byte: int) -> bytes:
 
 def _unescaped(content: bytes) -> bytes:
     """Return content with what each escape stands for in its place; the very same where there are none in it."""
-    found = sorted((escape for each in _ESCAPES for escape in each.finditer(content)), key=re.Match.start)
+    sought = (escape.finditer(content) for sign, escape in _ESCAPES.items() if sign in content)
+    found = sorted((escape for escapes in sought for escape in escapes), key=re.Match.start)
     if not found:
         return content
     ends = [0, *(escape.end() for escape in found)]
