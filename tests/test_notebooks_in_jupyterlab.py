@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,12 +28,13 @@ IN_STEP = f"""() => {{
     const times = ({PLAYING})().map(video => video.currentTime);
     return times.length > 1 && Math.max(...times) - Math.min(...times) < 2 / 24; }}"""
 
-BUSY = """
+REACHABLE = int(version("ipykernel").partition(".")[0]) >= 7  # by a click while a cell runs, through a subshell
+BUSY = f"""
 import time
 began = time.monotonic()
-while slow.is_moving and time.monotonic() - began < 60:
+while slow.is_moving and time.monotonic() - began < {60 if REACHABLE else 6}:
     time.sleep(0.05)
-print("cancelled while busy:", sorted({task.state.value for task in slow.tasks if not task.unwanted}), slow.is_moving)
+print("cancelled while busy:", sorted({{task.state.value for task in slow.tasks if not task.unwanted}}), slow.is_moving)
 """
 SLOW = """
 import tempfile
@@ -86,7 +88,7 @@ def test_the_form_is_used_by_hand(opened: Callable[[str], Page]) -> None:
 
 
 def test_cancel_works_while_another_cell_is_busy(jupyterlab: JupyterLab, new_page: Callable[..., Page]) -> None:
-    """The panel's Cancel takes effect although the kernel is in the middle of another cell."""
+    """The panel's Cancel takes effect in the middle of another cell; on ipykernel 6 after it, which the panel says."""
     jupyterlab.write("busy.ipynb", SLOW, BUSY)
     page = new_page(viewport={"width": 1300, "height": 1400})
     jupyterlab.open(page, "busy.ipynb")
@@ -100,6 +102,10 @@ def test_cancel_works_while_another_cell_is_busy(jupyterlab: JupyterLab, new_pag
     cancel.click()
     page.get_by_role("button", name="Cancel", exact=False).last.click()
 
+    if not REACHABLE:
+        page.get_by_text("The kernel is busy: this takes effect when its cell has ended.").wait_for()
+        page.get_by_text("already paid for, still fetched").wait_for(timeout=60_000)
+        return
     page.get_by_text("cancelled while busy: ['cancelled'").wait_for(timeout=60_000)
 
 
