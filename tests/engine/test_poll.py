@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import random
-from pathlib import Path
+import re
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from labs import Open, live_lab, start, sweep
+from labs import Open, start, sweep
 
 from kling_nb.engine.poll import CAP_S, FLOOR_S, SIGMA, Curve, Learnt, wait_s
-from kling_nb.simulator import Fault
 
 KIND = ("kling", "kling-v2-6", "std")
 curves = st.builds(Curve, st.floats(5, 2000), st.floats(0.1, 1.5))
@@ -89,14 +89,11 @@ def test_a_lab_learns_from_its_log(simulated: Open) -> None:
     assert 2 == sum(map(len, lab._opened.engine._learnt._seen.values()))
 
 
-def test_kling_is_asked_about_all_at_once(tmp_path: Path) -> None:
+def test_kling_is_asked_about_all_at_once(simulated: Open, caplog: pytest.LogCaptureFixture) -> None:
     """Tasks of one account are asked about by one listing; one is asked about singly only where it is alone."""
-    never = 10**9
-    lists, singles = (Fault(action="html", operation=kind, nth=never) for kind in ("list", "status"))
-    with live_lab(tmp_path / "live", lists, singles) as live:
-        start(live.lab, sweep(*(f"fox {n}" for n in range(5)))).wait(30)
-        world = live.simulator._world
-        seen = dict(world.store._run("SELECT key, seen FROM fault_uses", ()))
-        asked = {fault.operation: seen.get(key, 0) for key, fault in world.faults._script}
-    assert 1 <= asked["list"] <= 40
-    assert asked["status"] <= asked["list"]
+    caplog.set_level(logging.INFO)
+    start(simulated(), sweep(*(f"fox {n}" for n in range(5)))).wait()
+    asked = re.findall(r"HTTP Request: GET \S+/v1/videos/text2video(/\S+)? ", caplog.text)
+    lists = asked.count("")
+    assert 5 <= lists <= 20
+    assert asked == [""] * lists + [asked[-1]] * (len(asked) - lists)
