@@ -78,9 +78,9 @@ async def read_body(
 ) -> None:
     """Give the body of a streamed response to ``keep``, unpacked, piece by piece.
 
-    Raises what ``excess`` makes as soon as more than ``limit`` bytes are announced, came or were unpacked, and `EOFError` for a
-    body shorter than announced. Unpacked here, since httpx unpacks a whole piece before anybody can count it.
-    Another encoding than gzip or deflate is kept as it came: some stores label plain files with one.
+    Raises what ``excess`` makes as soon as more than ``limit`` bytes are announced, came or were unpacked, and
+    `EOFError` for a body shorter than announced. Unpacked here, since httpx unpacks a whole piece before anybody can
+    count it. Another encoding than gzip or deflate is kept as it came: some stores label plain files with one.
     """
     headers = dict(response.headers.items())
     declared, came, kept = _declared(response.status_code, headers), 0, 0
