@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import InputError
+from .keys import base_url_variable, key_variable
 
 if TYPE_CHECKING:
     from .simulator import Simulator
@@ -82,6 +83,6 @@ def _made(folder: Path | None) -> Path | None:
 def _told(simulator: Simulator, base_url: str, root: str | None, tls: Certificate | None) -> list[str]:
     lines = [f"Simulating at {base_url} until Ctrl-C. Nothing here costs money."]
     for name in [root] if root else simulator.providers:
-        variable, path = f"KLING_NB_{name.upper().replace('-', '_')}", "" if root else simulator.path(name)
-        lines += [f"  {variable}_BASE_URL={base_url}{path}", f"  {variable}_KEY={simulator.key(name)}"]
+        path = "" if root else simulator.path(name)
+        lines += [f"  {base_url_variable(name)}={base_url}{path}", f"  {key_variable(name)}={simulator.key(name)}"]
     return [*lines, f"  SSL_CERT_FILE={tls.authority}"] if tls else lines

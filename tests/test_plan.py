@@ -15,6 +15,7 @@ from kling_nb import catalog as catalogue
 from kling_nb.dialect import Dialect
 from kling_nb.dialects import load
 from kling_nb.errors import OverBudget, PriceUnknown, RefusedError
+from kling_nb.keys import base_url_of
 from kling_nb.offer import Provider
 from kling_nb.plan import OWN_ID, REUSED, Plan, Planner, Settings, dollars, duration, interval
 from kling_nb.sweep import Sweep
@@ -232,6 +233,17 @@ def test_a_provider_without_a_host_says_so() -> None:
     planned = planner.plan(Sweep(prompt="fox", model="kling-v1-6", provider=["relay", "kling"]).points(), {}, USUAL)
     assert "set KLING_NB_RELAY_BASE_URL" in str(planned[0].refusals[0])
     assert "buy" == planned[1].fate
+
+
+def test_the_variable_that_a_plan_names_is_the_one_that_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A provider's id may hold what no variable's name does: what the plan says to set is found once it is set."""
+    row = replace(CATALOG.provider("relay"), id="my.relay")
+    catalog = replace(CATALOG, providers={**CATALOG.providers, row.id: row})
+    planner = Planner(catalog, lambda _: (row, bound("relay")[1]), lambda _: None, simulated=False)
+    (point,) = planner.plan(Sweep(prompt="fox", model="kling-v1-6", provider=row.id).points(), {}, USUAL)
+    variable = str(point.refusals[0]).rpartition("set ")[2]
+    monkeypatch.setenv(variable, "https://relay.test")
+    assert "https://relay.test" == base_url_of(row)
 
 
 def test_a_missing_price_may_be_klings_own() -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ..catalog import Catalog
 from ..dialect import Dialect
+from ..keys import base_url_variable, key_variable
 from ..offer import Estimate, Offer, Problem, Provider
 from ..request import digest, identity
 from ..sweep import Point
@@ -89,17 +90,16 @@ def _reserved(reuse: Task | None) -> Estimate | None:
 def _no_host(provider: Provider) -> list[Problem]:
     if provider.base_url:
         return []
-    variable = f"KLING_NB_{provider.id.upper().replace('-', '_')}_BASE_URL"
-    return [Problem("provider", provider.id, f"its host is not known: set {variable}")]
+    return [Problem("provider", provider.id, f"its host is not known: set {base_url_variable(provider.id)}")]
 
 
 def _out_of_reach(provider: Provider, offer: Offer, parts: frozenset[str] | None) -> list[Problem]:
     """Refuse what the key at hand is known not to open."""
     if not offer.needs or parts is None or offer.needs in parts:
         return []
-    variable = f"KLING_NB_{provider.id.upper().replace('-', '_')}_KEY"
     what = f"{provider.id} sells it only for {PARTS.get(offer.needs, offer.needs)}, which the key at hand lacks"
-    return [Problem("model", offer.model, f"{what}: add it to {variable}, with a comma between", provider.source)]
+    mend = f"add it to {key_variable(provider.id)}, with a comma between"
+    return [Problem("model", offer.model, f"{what}: {mend}", provider.source)]
 
 
 def _strict(planned: PlannedPoint) -> PlannedPoint:
