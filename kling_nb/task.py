@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
@@ -76,6 +76,19 @@ class Clip:
     seconds: float
     sound: bool
     flags: tuple[str, ...] = ()  # differences from what was asked, in words
+
+
+CLIP_FIELDS = tuple(f.name for f in fields(Clip))
+
+
+def clip_from(value: Mapping[str, Any]) -> Clip:
+    """Read a `Clip` from plain JSON."""
+    return Clip(**{**value, "flags": tuple(value.get("flags", ()))})
+
+
+def clip_data(clip: Clip) -> dict[str, Any]:
+    """Return a `Clip` as plain JSON; `clip_from` is its inverse."""
+    return {**{name: getattr(clip, name) for name in CLIP_FIELDS}, "flags": list(clip.flags)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,9 +246,7 @@ def _cancelled(task: Task, event: Event) -> Fields:
 
 
 def _saved(_: Task, event: Event) -> Fields:
-    facts = {**event.data["clip"]}
-    clip = Clip(**{**facts, "flags": tuple(facts.get("flags", ()))})
-    return {"clip": clip, "saved_at": event.at, "reason": "", "cause": ""}
+    return {"clip": clip_from(event.data["clip"]), "saved_at": event.at, "reason": "", "cause": ""}
 
 
 def _cost(event: Event) -> Fields:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ..costs import Cost, cost_data, cost_from
-from ..task import Clip, Task, TaskState, Ticket
+from ..task import Clip, Task, TaskState, Ticket, clip_data, clip_from
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,7 +40,6 @@ class RunRow:
 
 TASK_FIELDS = tuple(f.name for f in fields(Task))
 """The columns of a task's row."""
-CLIP_FIELDS = tuple(f.name for f in fields(Clip))
 
 
 def task_row(task: Task) -> dict[str, Any]:
@@ -65,7 +64,7 @@ def task_from(row: Mapping[str, Any]) -> Task:
     values["asset"] = _frozen(values["asset"])
     values["ticket"] = _ticket_from(_load(values["ticket"]))
     values["cost"] = None if values["cost"] is None else cost_from(_load(values["cost"]))
-    values["clip"] = _clip_from(_load(values["clip"]))
+    values["clip"] = None if values["clip"] is None else clip_from(_load(values["clip"]))
     return Task(**values)
 
 
@@ -78,17 +77,13 @@ def _record_text(value: Any) -> str | None:
         case Cost():
             return text(cost_data(value))
         case Clip():
-            return text({name: getattr(value, name) for name in CLIP_FIELDS})
+            return text(clip_data(value))
         case _:
             return text(value)
 
 
 def _ticket_from(value: Any) -> Ticket | None:
     return None if value is None else Ticket(value["id"], MappingProxyType(value["data"]))
-
-
-def _clip_from(value: Any) -> Clip | None:
-    return None if value is None else Clip(**{**value, "flags": tuple(value["flags"])})
 
 
 def _frozen(kept: str | None) -> Mapping[str, Any] | None:

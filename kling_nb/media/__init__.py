@@ -4,14 +4,13 @@ A clip is verified before it gets its name: what is in the lab folder under ``cl
 end. Images are kept once under ``inputs/``, named by the sha256 of their content.
 """
 
-from .clips import clip_facts, flags, is_there, store_clip
+from .clips import flags, is_there, store_clip
 from .disk import safe_name
 from .images import data_uri, image_bytes, image_size, take_in
 from .video import Probe, poster, probe
 
 __all__ = [
     "Probe",
-    "clip_facts",
     "data_uri",
     "flags",
     "image_bytes",

@@ -9,12 +9,11 @@ from typing import Any
 
 from ..request import VideoRequest
 from ..space import writing
-from ..task import Clip
+from ..task import CLIP_FIELDS, Clip, clip_data
 from .disk import safe_name, sync_folder
 from .video import Probe
 
-_FACTS = tuple(f.name for f in fields(Clip))
-_MEASURES = tuple(f.name for f in fields(Probe) if f.name in _FACTS)
+_MEASURES = tuple(f.name for f in fields(Probe) if f.name in CLIP_FIELDS)
 
 RATIO_OFF = 0.02
 """How far a ratio may be off: 1920x1088 is 16:9."""
@@ -44,8 +43,7 @@ def store_clip(
         ready()
         part.replace(target)
         sync_folder(target.parent)
-    clip = clip_facts(target, folder, measured, request, sha256)
-    return {**{name: getattr(clip, name) for name in _FACTS}, "flags": list(clip.flags)}
+    return clip_data(_clip(target, folder, measured, request, sha256))
 
 
 def is_there(clip: Clip, folder: Path) -> bool:
@@ -59,8 +57,7 @@ def is_there(clip: Clip, folder: Path) -> bool:
     return True
 
 
-def clip_facts(path: Path, folder: Path, measured: Probe, request: VideoRequest, sha256: str) -> Clip:
-    """Return what a log keeps of a clip; ``path`` has to be inside the lab folder."""
+def _clip(path: Path, folder: Path, measured: Probe, request: VideoRequest, sha256: str) -> Clip:
     facts = {name: getattr(measured, name) for name in _MEASURES}
     return Clip(path=path.relative_to(folder).as_posix(), sha256=sha256, flags=flags(measured, request), **facts)
 
