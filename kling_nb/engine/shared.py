@@ -28,6 +28,7 @@ def opened(wanted: Wanted) -> Opened:
 
 def close(folder: Path) -> None:
     """Detach this process from a folder, if it has it open: nothing is cancelled."""
-    found = _open.pop(folder, None)
-    if found is not None:
-        found.close()
+    with _opening:  # whoever opens it meanwhile would meet the lock of this very process, and only read
+        found = _open.pop(folder, None)
+        if found is not None:
+            found.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -107,3 +108,24 @@ def test_a_commit_that_is_cut_off_is_made(tmp_path: Path) -> None:
         assert {"queued": 1} == log.counts()
     finally:
         log.close()
+
+
+def test_a_lab_that_is_opened_while_it_is_closed_is_driven(tmp_path: Path) -> None:
+    """Whoever opens a folder that another thread is closing waits until that is done, and does not find it driven."""
+    simulation = kn.Simulation(speed=math.inf)
+    lab, moment = kn.Lab(tmp_path / "lab", simulate=simulation), Moment(b"")
+    lab._opened.engine._loop.start(moment.stand_still)
+    assert moment.busy.wait(10)
+    closing = threading.Thread(target=lab.close)
+    closing.start()
+    while not lab._opened.closed:
+        pass
+    again: list[kn.Lab] = []
+    opening = threading.Thread(target=lambda: again.append(kn.Lab(tmp_path / "lab", simulate=simulation)))
+    opening.start()
+    opening.join(0.3)
+    moment.over.set()
+    closing.join(10)
+    opening.join(10)
+    with again[0] as opened:
+        assert opened._opened.drives
