@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 from . import catalog as catalogue
 from . import tables
@@ -14,7 +14,7 @@ from .engine import shared
 from .engine.control import Control
 from .engine.doubt import Uncertain
 from .engine.engine import Engine
-from .engine.opening import Late, Simulation, Wanted
+from .engine.opening import Simulation, Wanted
 from .engine.run import Run, saying_it_goes_on
 from .engine.seen import SeenRun
 from .engine.told import not_saved
@@ -278,7 +278,7 @@ class Lab:
         engine = self._opened.tried()
         book = {} if engine is None else engine.book.tasks
         tasks = [book.get(task.id, task) for task in self._opened.log.open_tasks()]
-        return Uncertain(cast("Engine", Late(self._opened)) if engine is None else engine, tasks)
+        return Uncertain(self._opened.driving, tasks)
 
     def rate(self, task: str, rating: float | None = None, note: str | None = None) -> None:
         """Note a judgement of a clip by its task id (column ``task``): a number, words, or both."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from html import escape
 from typing import TYPE_CHECKING
@@ -16,11 +16,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Doubtful:
-    """One uncertain task: the answer to its submit was lost, so that it may have been bought."""
+Driving = Callable[[], Engine]
+"""Returns the engine that drives the lab by then; raises `LabBusy` where that is another process."""
 
-    def __init__(self, engine: Engine, task: Task) -> None:
-        self._engine = engine
+
+class Doubtful:
+    """One uncertain task: the answer to its submit was lost, so that it may have been bought.
+
+    Whatever is done about it raises `LabBusy` where another process drives.
+    """
+
+    def __init__(self, driving: Driving, task: Task) -> None:
+        self._driving = driving
         self.task = task
 
     @property
@@ -30,7 +37,7 @@ class Doubtful:
 
     def look_again(self) -> None:
         """Look it up again by our own id, where the provider can; it changes by itself when it is found."""
-        self._engine.look_again(self.task.id)
+        self._driving().look_again(self.task.id)
 
     def accepted_as(self, remote_id: str) -> None:
         """Say that it was accepted under this id, as the provider's console shows; it is followed from there.
@@ -39,18 +46,18 @@ class Doubtful:
         is that of another task in this lab; `KlingError` where it cannot be asked. What was given up, or said never to
         be bought, takes an id too.
         """
-        self._engine.accepted_as(self.task.id, remote_id)
+        self._driving().accepted_as(self.task.id, remote_id)
 
     def give_up(self) -> None:
         """Stop asking; it counts as failed, and its price stays counted, since it may have been charged."""
-        self._engine.give_up(self.task.id)
+        self._driving().give_up(self.task.id)
 
     def never_bought(self) -> None:
         """Say that the provider's console shows no such task; it counts as failed and its price is no longer counted.
 
         ``run.retry()`` buys its point again.
         """
-        self._engine.never_bought(self.task.id)
+        self._driving().never_bought(self.task.id)
 
     def buy_again(self) -> None:
         """Give it up and buy its point again, at the risk of paying twice, whether or not its run goes on.
@@ -58,7 +65,7 @@ class Doubtful:
         What a budget or an account holds back, ``run.held`` says. Raises `InputError`, changing nothing, if no run
         has its point any more.
         """
-        self._engine.buy_again(self.task.id)
+        self._driving().buy_again(self.task.id)
 
     def __repr__(self) -> str:
         """Say what is at stake."""
@@ -69,15 +76,15 @@ class Doubtful:
 class Uncertain(Sequence[Doubtful]):
     """All uncertain tasks of a lab. Index or iterate to decide one by one."""
 
-    def __init__(self, engine: Engine, tasks: Sequence[Task]) -> None:
-        self._engine = engine
-        self._doubtful = [Doubtful(engine, task) for task in tasks if task.state is TaskState.UNCERTAIN]
+    def __init__(self, driving: Driving, tasks: Sequence[Task]) -> None:
+        self._driving = driving
+        self._doubtful = [Doubtful(driving, task) for task in tasks if task.state is TaskState.UNCERTAIN]
 
     def accepted_as(self, task: str, remote_id: str) -> None:
         """Say the same of a task by its own id: also one that is in doubt no longer, since it was given up, said never
         to be bought, or looked up in vain (cause ``lost``), and that the provider's console shows after all.
         """
-        self._engine.accepted_as(task, remote_id)
+        self._driving().accepted_as(task, remote_id)
 
     def __len__(self) -> int:
         """Return how many there are."""

@@ -206,20 +206,6 @@ class Opened:
             (self.engine or self.log).close()
 
 
-class Late:
-    """The engine of a folder as it will be when something is asked of it: a reader's, who may drive by then.
-
-    Whatever is asked raises `LabBusy` where another process drives.
-    """
-
-    def __init__(self, opened: Opened) -> None:
-        self._opened = opened
-
-    def __getattr__(self, name: str) -> Any:
-        """Return what the engine has by this name."""
-        return getattr(self._opened.driving(), name)
-
-
 def _setup(wanted: Wanted, log: ExperimentLog) -> Setup:
     simulation = wanted.simulation
     return Setup(
