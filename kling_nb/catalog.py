@@ -23,17 +23,9 @@ from .request import VideoRequest
 from .terms import Terms, is_sold, terms
 from .verdict import findings, unknown_model
 
-UNIT_USD = Decimal("0.14")
-"""What a resource unit of Kling is worth, list price (kling.ai document-api pricing-video, read 2026-09)."""
-
 NOBODY = Provider(id="", title="", dialect="", base_url=None)
 T = TypeVar("T")
 SAMPLE_IMAGE = "https://example.org/frame.png"
-
-
-def units_to_usd(units: Decimal) -> Decimal:
-    """Return what Kling's resource units are worth in USD, at list price."""
-    return units * UNIT_USD
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,15 +192,15 @@ def _keys(terms: Terms) -> tuple[str, ...]:
     return (terms.request.task_type, *filter(None, [terms.mode]))
 
 
-def load(user_file: Path | None = None, providers_file: Path | None = None) -> Catalog:
+def load(user_file: str | Path | None = None, providers_file: str | Path | None = None) -> Catalog:
     """Return the catalogue, with a user's own files laid over the built-in ones.
 
-    Both files may hold any section. Raises `InputError` for a file that is not there or cannot be read, and for a key
+    Both files may hold any section; ``~`` is the home folder. Raises `InputError` for a file that is not there or cannot be read, and for a key
     that means nothing.
     """
     data = _builtin_data()
-    for file in filter(None, (user_file, providers_file)):
-        data = _over(data, _read(file))
+    for file in (user_file, providers_file):
+        data = _over(data, _read(Path(file).expanduser())) if file else data
     return _catalog(data) if user_file or providers_file else _builtin()
 
 
@@ -225,7 +217,7 @@ def _builtin_data() -> Mapping[str, Any]:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        data = tomllib.loads(Path(file).read_text("utf-8"))
+        data = tomllib.loads(file.read_text("utf-8"))
     except (OSError, ValueError) as error:
         message = f"the catalogue file {file} cannot be read: {error}"
         raise InputError(message) from error

@@ -9,19 +9,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from . import keys
 from .catalog import Catalog
 from .clients import library
-from .dialects import load
 from .engine.reach import Reached, Target, Verdict, reach, target
 from .errors import InputError
-from .keys import Access
 from .media import Probe, probe
 from .offer import Provider
+from .tables import at_hand
 from .views.output import has_kernel
 from .views.terminal import plain
 
@@ -102,20 +101,12 @@ def _line(name: str, words: str) -> str:
 
 def _provider(provider: Provider) -> Iterator[str]:
     access = keys.access(provider)
-    lacks = [*access.lacks, *_dialect_lacks(provider, access)]
+    _, lacks = at_hand(provider, access)
     where = f"{access.base_url} ({access.base_url_source})" if access.base_url else "no host"
     yield _line(provider.id, f"{'not yet' if lacks else 'ready':<9}{where}, dialect {provider.dialect}")
     if access.key is not None:
         yield _line("", f"{'':<9}key {access.key.masked} from {access.key.source}")
     yield from (_line("", f"{'':<9}{plain(why)}") for why in lacks)
-
-
-def _dialect_lacks(provider: Provider, access: Access) -> list[str]:
-    try:
-        load(provider.dialect)(replace(provider, base_url=access.base_url))
-    except InputError as error:
-        return [str(error)]
-    return []
 
 
 def _here() -> Iterator[str]:
@@ -152,11 +143,11 @@ def _video() -> str:
     """Make a simulated clip and take it in as one that was bought: both directions of the codec are tried."""
     begun = time.monotonic()
     try:
-        probe = _clip()
+        measured = _clip()
     except Exception as error:  # noqa: BLE001 - whatever is broken here is what a person asked for
         return f"cannot be written and read here: {type(error).__name__}: {plain(str(error))}"
     took = time.monotonic() - begun
-    found = f"{probe.codec} {probe.width}×{probe.height}, {probe.seconds:g} s"
+    found = f"{measured.codec} {measured.width}×{measured.height}, {measured.seconds:g} s"
     return f"PyAV {_version('av')} writes and reads H.264: a simulated clip ({found}) took {took:.1f} s"
 
 

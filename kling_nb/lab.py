@@ -78,7 +78,7 @@ class Lab:
         keys = hidden(keys or {})  # before anything can go wrong here that shows local variables
         self.folder = Path(folder).expanduser().resolve()
         self.simulation = Simulation() if simulate is True else (simulate or None)
-        self.catalog = catalogue.load(_path(catalog), _path(providers))
+        self.catalog = catalogue.load(catalog, providers)
         self._bindings = (Played if self.simulated else Bindings)(self.catalog, keys, provider)
         self._opened = shared.opened(self._wanted(usd("daily_budget", daily_budget)))
         self._ordering = Ordering(self.catalog, self._bindings, self._opened, simulated=self.simulated)
@@ -330,10 +330,6 @@ class Lab:
         held = ", ".join(f"{count} {state}" for state, count in counted.items()) or "empty"
         read = "" if self._opened.drives else f", read only: {self._opened.why_it_reads()}"
         return f"<Lab {self.folder.name}{' SIMULATED' if self.simulated else ''}: {held}{read}>"
-
-
-def _path(value: str | Path | None) -> Path | None:
-    return None if value is None else Path(value).expanduser()
 
 
 def open_as_it_is(folder: str | Path) -> Lab:

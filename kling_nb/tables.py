@@ -92,7 +92,7 @@ def models(*, catalog: str | Path | None = None, providers: str | Path | None = 
         Your own TOML files, as for `Lab`; `Lab.models` has a lab's own.
 
     """
-    return models_frame(catalogue.load(_path(catalog), _path(providers)))
+    return models_frame(catalogue.load(catalog, providers))
 
 
 def providers(*, catalog: str | Path | None = None, providers: str | Path | None = None) -> pd.DataFrame:
@@ -112,7 +112,7 @@ def providers(*, catalog: str | Path | None = None, providers: str | Path | None
         Your own TOML files, as for `Lab`; `Lab.providers` has a lab's own, with the keys that it was given.
 
     """
-    return providers_frame(catalogue.load(_path(catalog), _path(providers)), keyring.access)
+    return providers_frame(catalogue.load(catalog, providers), keyring.access)
 
 
 def models_frame(catalog: Catalog) -> pd.DataFrame:
@@ -137,9 +137,12 @@ def provider_rows(catalog: Catalog, access: Callable[[Provider], Access]) -> lis
     return [_provider_row(row, access(row), [*sold.get(row.id, ())]) for row in catalog.providers.values()]
 
 
-def dialect_of(provider: Provider) -> Dialect:
-    """Return a provider's dialect, bound to it; raises `InputError` for one that is not there or does not load."""
-    return load(provider.dialect)(provider)
+def at_hand(provider: Provider, access: Access) -> tuple[Dialect | None, list[str]]:
+    """Return a provider's dialect where it loads, and all that is in the way of using the provider."""
+    try:
+        return load(provider.dialect)(replace(provider, base_url=access.base_url)), [*access.lacks]
+    except InputError as error:
+        return None, [*access.lacks, str(error)]
 
 
 def _model_row(row: Mapping[str, Any]) -> Row:
@@ -151,12 +154,7 @@ def _model_row(row: Mapping[str, Any]) -> Row:
 
 
 def _provider_row(row: Provider, access: Access, sold: list[str]) -> Row:
-    lacks = list(access.lacks)
-    try:
-        dialect: Dialect | None = dialect_of(replace(row, base_url=access.base_url))
-    except InputError as error:
-        dialect = None
-        lacks.append(str(error))
+    dialect, lacks = at_hand(row, access)
     plain = {name: getattr(row, name, None) or None for name in PROVIDER_COLUMNS}
     return {
         **plain,
@@ -180,7 +178,3 @@ def _provider_row(row: Provider, access: Access, sold: list[str]) -> Row:
 def _listed(values: Iterable[Any]) -> str:
     """Return a list in words; an empty one is empty text and not missing, so that a filter for what lacks works."""
     return ", ".join(map(str, values))
-
-
-def _path(value: str | Path | None) -> Path | None:
-    return None if value is None else Path(value).expanduser()

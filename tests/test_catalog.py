@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kling_nb.catalog import UNIT_USD, Catalog, load, units_to_usd
+from kling_nb.catalog import Catalog, load
 from kling_nb.errors import InputError, RefusedError
 from kling_nb.fields import CameraControl, Shot
 from kling_nb.offer import Change, Offer, Problem, Provider, Support
@@ -541,12 +541,6 @@ def test_without_a_price_one_is_assumed_or_proposed(catalog: Catalog) -> None:
     assert not catalog.estimate(ask("kling-v2-6", mode="pro"), "fal", assume=Decimal(9)).assumed
 
 
-def test_units_convert(catalog: Catalog) -> None:
-    """A unit is 0.14 USD for a dialect too."""
-    assert Decimal("0.28") == units_to_usd(Decimal(2))
-    assert Decimal(catalog.provider("kling").options["unit_usd"]) == UNIT_USD
-
-
 # ----------------------------------------------------------------------------------------------------------- time
 
 
@@ -742,6 +736,13 @@ images = ["url"]
 [provider.kling]
 slots = 9
 """
+
+
+def test_a_users_file_may_lie_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of one's own is named as on a command line, as text and with ``~``."""
+    (tmp_path / "mine.toml").write_text("[provider.kling]\nslots = 9\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert 9 == load(providers_file="~/mine.toml").provider("kling").slots
 
 
 def test_a_users_file_is_laid_over(catalog: Catalog, tmp_path: Path) -> None:
