@@ -41,11 +41,11 @@ class Terms:
 
     @property
     def mode(self) -> str | None:
-        """The mode in effect: as asked, else of the row, else the seller's default; `None` for a master."""
+        """The mode in effect: as asked, of the row, filled in, else the seller's default; `None` for a master."""
         rule = self.rule("mode")
         if rule["support"] is Support.DROPPED:
             return None
-        return self.request.mode or self.row.mode or rule.get("default")
+        return self.request.mode or self.row.mode or rule.get("fill", rule.get("default"))
 
     def rule(self, name: str) -> Rule:
         """Return what a field meets; a field that nobody speaks of is taken."""

@@ -127,12 +127,17 @@ def _images(terms: Terms) -> Iterator[Problem]:
         yield Problem("image_tail", shown("image_tail", request.image_tail), allowed, _source(terms, "image_tail"))
     for name in IMAGE_FIELDS:
         image = getattr(request, name)
-        if image is None:
-            continue
-        if not is_url(image) and not {"base64", "data_uri"} & {*ways}:
-            yield Problem(name, shown(name, image), f"{terms.provider.id} takes an image by its http(s) URL only")
-        elif is_url(image) and "url" not in ways:
-            yield Problem(name, image, f"{terms.provider.id} takes no URL: give the image as a file")
+        if image is not None and (allowed := _otherwise_given(image, ways)):
+            yield Problem(name, shown(name, image), f"{terms.provider.id} {allowed}")
+
+
+def _otherwise_given(image: Any, ways: Sequence[str]) -> str:
+    """Return how an image has to be given instead, in words that follow a provider's name; empty where it may."""
+    if not ways:
+        return "takes no images"
+    if is_url(image):
+        return "" if "url" in ways else "takes no URL: give the image as a file"
+    return "" if {"base64", "data_uri"} & {*ways} else "takes an image by its http(s) URL only"
 
 
 def _exclusive(terms: Terms) -> Iterator[Problem]:

@@ -56,6 +56,33 @@ def task(state: TaskState, **changes: Any) -> Task:
     return Task(state=state, **fields)
 
 
+def test_a_mode_that_is_filled_in_is_priced_and_met_as_if_it_were_asked() -> None:
+    """Where a seller wants a mode and none is asked, the price and the model's conditions are those of what is sent."""
+    settings_ = replace(USUAL, assume_price="official")
+    (filled,) = plan(settings=settings_, provider="quickrouter", mode=None).points
+    (asked,) = plan(settings=settings_, provider="quickrouter", mode="std").points
+    camera = {"type": "simple", "zoom": 5}
+    (moved,) = plan(
+        settings=settings_, provider="quickrouter", mode=None, model="kling-v1", camera_control=camera
+    ).points
+
+    assert filled.call is not None
+    assert asked.call is not None
+    assert filled.call["body"] == asked.call["body"]
+    assert filled.estimate.high == asked.estimate.high == ONE
+    assert not moved.refusals
+
+
+def test_a_provider_without_images_gives_no_advice_how_to_send_one() -> None:
+    """Neither a file nor a URL is proposed where no image is taken, each in the place of the other."""
+    for image in ("https://example.com/a.png", b"\x89PNG\r\n\x1a\n"):
+        with pytest.raises(RefusedError) as refused:
+            plan(provider="quickrouter", image=image).check(None)
+        assert "quickrouter takes no image" in str(refused.value)
+        assert "as a file" not in str(refused.value)
+        assert "URL only" not in str(refused.value)
+
+
 def test_a_point_is_planned_as_its_exact_call() -> None:
     """A plan holds the very call that would be sent, with a placeholder for our own id, and no credential."""
     (point,) = plan().points
