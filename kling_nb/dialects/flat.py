@@ -19,9 +19,9 @@ from ..offer import Change, Knob, Loss, Offer
 from ..request import VideoRequest
 from ..spelling import Spelled, spell
 from ..task import Ticket
-from .native import SPELLINGS, spell_shots
+from .native import ACCEPT, SPELLINGS, spell_shots
 from .reading import dig, step
-from .relayed import ACCEPT, Relayed
+from .relayed import Relayed
 from .shapes import id_in, phase_in
 
 REQUIRED: Mapping[str, tuple[Any, str]] = MappingProxyType({"mode": ("std", "std"), "multi_shot": (False, "false")})

@@ -20,9 +20,9 @@ from ..offer import Offer, Provider
 from ..request import VideoRequest
 from ..spelling import spell
 from ..task import Ticket
-from .native import SPELLINGS
+from .native import ACCEPT, SPELLINGS
 from .reading import step
-from .relayed import ACCEPT, Relayed
+from .relayed import Relayed
 
 ENDPOINTS: Mapping[str, str] = MappingProxyType(
     {

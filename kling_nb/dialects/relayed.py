@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Any
 
 from ..dialect import Call, Credential, Fault, Op, Reply, Status, join, path_under
@@ -12,11 +11,10 @@ from ..errors import InputError
 from ..offer import Provider
 from ..task import Ticket
 from .lacking import CancelsNothing, FindsNothing
+from .native import ACCEPT
 from .reading import step
 from .relay_faults import relay_fault
 from .shapes import id_in, status_in
-
-ACCEPT = MappingProxyType({"Accept": "application/json"})
 
 
 class Relayed(FindsNothing, CancelsNothing):
