@@ -64,29 +64,24 @@ def need_key(provider: Provider, given: Mapping[str, str | Secret] = _NONE) -> S
     return secret
 
 
-def find_base_url(provider_id: str, given: Mapping[str, str] = _NONE) -> str | None:
-    """Return the base URL that a person set for a provider, without a slash at its end; `None` where none is set.
-
-    It may carry a path. Raises `InputError` for one that is not http or https, or has a password or a query in it.
-    """
-    return _found_base_url(provider_id, given)[0]
-
-
-def _found_base_url(provider_id: str, given: Mapping[str, str] = _NONE) -> tuple[str | None, str]:
-    places = _places(base_url_variable(provider_id))
-    found = [(given.get(provider_id, ""), f"base_url= for {provider_id!r}"), *places]
-    return next(((_base_url(text.strip(), source), source) for text, source in found if text.strip()), (None, ""))
-
-
 def base_url_of(provider: Provider) -> str | None:
-    """Return where a provider is: as a person set it, as set for the one that it is like, as in its row."""
+    """Return where a provider is: as a person set it, as set for the one that it is like, as in its row.
+
+    It has no slash at its end, and may carry a path. Raises `InputError` for one that was set and is not http or https,
+    or has a password or a query in it.
+    """
     return located(provider)[0]
 
 
 def located(provider: Provider) -> tuple[str | None, str]:
     """Return where a provider is, as `base_url_of` does, and where that stands; raises `InputError` as it does."""
     own = (provider.base_url, "the catalogue" if provider.base_url else "")
-    return next((found for name in _names(provider) if (found := _found_base_url(name))[0]), own)
+    return next((found for name in _names(provider) if (found := _base_url_set_for(name))[0]), own)
+
+
+def _base_url_set_for(provider_id: str) -> tuple[str | None, str]:
+    found = _places(base_url_variable(provider_id))
+    return next(((_base_url(text.strip(), source), source) for text, source in found if text.strip()), (None, ""))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -220,13 +220,13 @@ def test_a_traceback_with_local_variables_shows_no_key(monkeypatch: pytest.Monke
 
 
 def test_base_urls_are_found_and_tidied(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A base URL comes from the call, the environment or a .env file, and loses the slash at its end, not its path."""
-    assert keys.find_base_url("fal") is None
+    """A base URL comes from the environment or a .env file, and loses the slash at its end, not its path."""
+    fal = Provider(id="fal", title="", dialect="falqueue", base_url=None)
+    assert keys.base_url_of(fal) is None
     (home / ".env").write_text("KLING_NB_FAL_BASE_URL=http://[::1]:8080/fal/\n")
-    assert keys.find_base_url("fal") == "http://[::1]:8080/fal"
+    assert keys.base_url_of(fal) == "http://[::1]:8080/fal"
     monkeypatch.setenv("KLING_NB_FAL_BASE_URL", " https://relay.test/v1/// ")
-    assert keys.find_base_url("fal") == "https://relay.test/v1"
-    assert keys.find_base_url("fal", {"fal": "https://other.test"}) == "https://other.test"
+    assert keys.base_url_of(fal) == "https://relay.test/v1"
 
 
 @pytest.mark.parametrize(
@@ -244,10 +244,11 @@ def test_base_urls_are_found_and_tidied(home: Path, monkeypatch: pytest.MonkeyPa
         "http://[::1",
     ],
 )
-def test_a_base_url_that_cannot_be_used_is_refused_unseen(text: str) -> None:
+def test_a_base_url_that_cannot_be_used_is_refused_unseen(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A base URL is http or https with a host, without user, query or fragment; the error does not repeat it."""
-    with pytest.raises(InputError, match=r"for 'fal' cannot be used: expected http") as caught:
-        keys.find_base_url("fal", {"fal": text})
+    monkeypatch.setenv("KLING_NB_FAL_BASE_URL", text)
+    with pytest.raises(InputError, match=r"KLING_NB_FAL_BASE_URL cannot be used: expected http") as caught:
+        keys.base_url_of(FAL)
     assert text not in str(caught.value)
 
 
