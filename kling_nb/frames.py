@@ -124,7 +124,7 @@ def tasks_frame(tasks: Iterable[Task]) -> pd.DataFrame:
 def events_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Return one row an event; ``data`` is JSON text."""
     dtypes = {"seq": "Int64", "task": "string", "kind": "string", "at": "datetime64[ms, UTC]", "data": "string"}
-    return _typed([{**row, "at": _when(row["at"])} for row in rows], dtypes)
+    return _typed([{**row, "at": _to_ms(row["at"])} for row in rows], dtypes)
 
 
 def runs_frame(rows: Sequence[tuple[_Run, Sequence[Task], Sequence[Task]]]) -> pd.DataFrame:
@@ -218,7 +218,7 @@ def _task_record(task: Task) -> dict[str, Any]:
     return {
         **{name: task.request.get(name) for name in REQUEST_COLUMNS},
         **_clip_record(task),
-        **{name: _when(getattr(task, name)) for name in TIMES},
+        **{name: _to_ms(getattr(task, name)) for name in TIMES},
         "run": task.run,
         "provider": task.provider,
         "model": task.model,
@@ -264,7 +264,8 @@ def _series(values: list[Any], dtype: str) -> pd.Series[Any]:
     return pd.Series(values, dtype=dtype)
 
 
-def _when(seconds: float | None) -> float | None:
+def _to_ms(seconds: float | None) -> float | None:
+    """Return Unix seconds to the millisecond, which is what the columns hold."""
     return None if seconds is None else round(seconds, 3)
 
 

@@ -115,7 +115,7 @@ class Account:
 
     def _bare(self, error: KlingError) -> KlingError:
         """Return an error without the frames and errors before it, whose local variables hold the key."""
-        error.args = tuple(self._redaction.text(str(told)) for told in error.args)
+        error.args = tuple(self._redaction.text(str(word)) for word in error.args)
         if isinstance(error, ProviderError) and isinstance(error.fault, Fault):
             error.fault = replace(error.fault, message=self._redaction.text(error.fault.message))
         error.__traceback__ = error.__cause__ = error.__context__ = None
@@ -177,7 +177,7 @@ class Account:
             if fault is None:
                 return reply
             if failures == TRIES or not (fault.again or (fault.renew and refused is None)):
-                raise ProviderError(told(fault, self.provider, _asked(failures)), fault, tries=failures)
+                raise ProviderError(told(fault, self.provider, _times_asked(failures)), fault, tries=failures)
             refused = number if fault.renew else None
             await self._clock.sleep(0 if fault.renew else self._after(fault, failures))
         raise AssertionError(failures)
@@ -186,7 +186,7 @@ class Account:
         return backoff_s(failures) if fault.after is None else min(fault.after, BACKOFF_MOST_S)
 
 
-def _asked(times: int) -> str:
+def _times_asked(times: int) -> str:
     return "asked once" if times == 1 else f"asked {times} times"
 
 

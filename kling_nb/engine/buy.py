@@ -12,7 +12,7 @@ from .account import UNSENT_MOST, Account, backoff_s
 from .told import told, told_of_doubt, told_of_elsewhere, told_of_submit
 from .tools import Tools
 
-_log = logging.getLogger("kling_nb")
+_logger = logging.getLogger("kling_nb")
 
 LOOKS_S = (2.0, 8.0, 20.0, 45.0)
 """When a submit in doubt is looked up, in seconds after the one before: absent every time, it never arrived."""
@@ -111,7 +111,7 @@ class Buyer:
         try:
             task = await self._book.record(task.id, "accepted", id=ticket.id, data=dict(ticket.data))
         except KlingError:
-            _log.warning("%s accepted %s as %s, which the log did not take", task.provider, task.id, ticket.id)
+            _logger.warning("%s accepted %s as %s, which the log did not take", task.provider, task.id, ticket.id)
             raise
         if task.unwanted:
             self._t.spawn(partial(self.cancel, task.id))
@@ -128,7 +128,7 @@ class Buyer:
                 reason = "cancelled at the provider"
                 await self._book.record(task_id, "cancelled", reason=reason, cause="cancelled", charged=False)
         except (WireError, ProviderError) as error:
-            _log.info("cancelling %s was not possible: %s", task_id, error)
+            _logger.info("cancelling %s was not possible: %s", task_id, error)
 
     async def _faulted(self, task: Task, account: Account, fault: Fault, *, renew: bool, renewed: bool) -> Task:
         """Sort a provider's no: in doubt, worth another try, holding the whole account, or final."""

@@ -6,14 +6,13 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from ..log import ExperimentLog, PointRow, RunRow
 from ..task import Event, Task
 from .book import Book
 from .order import Order, appended
 
-_log = logging.getLogger("kling_nb")
+_logger = logging.getLogger("kling_nb")
 
 Heard = Callable[[Event, Task], None]
 
@@ -58,10 +57,6 @@ class Control:
         if old in self.task_ids:
             self.show(replace(p, task=new) if p.task == old else p for p in self.points)
 
-    def set(self, **changes: Any) -> None:
-        """Change the stored row."""
-        self.row = replace(self.row, **changes)
-
     def wake(self) -> None:
         """Say that work is under way."""
         self.idle.clear()
@@ -83,8 +78,8 @@ def _tell(told: Callable[..., object], *what: object) -> None:
     """Tell one who listens; that it fails is its own affair, and must not stop what is being bought."""
     try:
         told(*what)
-    except Exception:  # noqa: BLE001 - a view of any kind
-        _log.exception("whoever listens to a run failed")
+    except Exception:  # a view of any kind
+        _logger.exception("whoever listens to a run failed")
 
 
 class Controls(dict[str, Control]):
@@ -122,7 +117,7 @@ class Controls(dict[str, Control]):
 
     def set_state(self, control: Control, state: str) -> None:
         """Change whether a run may submit, here and in the log."""
-        control.set(state=state)
+        control.row = replace(control.row, state=state)
         control.asked.clear()
         self._log.set_run(control.row.name, state=state)
 

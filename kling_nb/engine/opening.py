@@ -25,7 +25,7 @@ from .loop import Clock, VirtualClock
 from .turn import FACT, Turn, take_if_free, take_over
 from .who import TURN, Driver, driven_by, taken_from
 
-_log = logging.getLogger("kling_nb")
+_logger = logging.getLogger("kling_nb")
 
 EPOCH = 1_767_225_600.0  # 2026-01-01T00:00:00Z: where simulated time begins
 FOLDERS = ("clips", "inputs")
@@ -253,7 +253,7 @@ def _live_clock(wanted: Wanted) -> Clock:
     away = ", ".join(f"{name} at {url}" for name, url in used.items() if not _is_here(url))
     if used and not away:
         return Clock(speed)
-    _log.warning("KLING_NB_SPEED is ignored, it is for simulations on this machine; %s", away or "no key is set")
+    _logger.warning("KLING_NB_SPEED is ignored, it is for simulations on this machine; %s", away or "no key is set")
     return Clock()
 
 

@@ -20,7 +20,7 @@ from .fetch import GONE, is_gone
 from .loop import Clock
 from .order import Order
 
-_log = logging.getLogger("kling_nb")
+_logger = logging.getLogger("kling_nb")
 
 
 class Runs:
@@ -144,7 +144,9 @@ class Runs:
         """Note which saved clips are not in the folder any more."""
         gone = [task_id for task_id in task_ids if is_gone(self._book.tasks[task_id], self._folder)]
         if gone:
-            _log.warning("%d clips of run %r are gone from clips/: fetched again, which costs nothing", len(gone), name)
+            _logger.warning(
+                "%d clips of run %r are gone from clips/: fetched again, which costs nothing", len(gone), name
+            )
             await self._book.record_all("gone", dict.fromkeys(gone, GONE))
 
     def _needs_driving(self, task_id: str) -> bool:

@@ -1,4 +1,4 @@
-"""A provider's no in one sentence: whose fault, its own words, whether it was tried again, what it cost, what to do."""
+"""What became of a task in one sentence: whose fault, whose words, whether it was tried again, its cost, what to do."""
 
 from __future__ import annotations
 

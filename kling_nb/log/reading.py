@@ -193,8 +193,9 @@ class Reading:
         return frames.runs_frame([(row, self._served(row.name), self.tasks_of(row.name)) for row in rows])
 
     def _served(self, run: str) -> list[Task]:
-        by_id = {task.id: task for task in self.tasks_by_id(point.task for point in self.read_points(run))}
-        return [by_id[point.task] for point in self.read_points(run) if point.task in by_id]
+        points = self.read_points(run)
+        by_id = {task.id: task for task in self.tasks_by_id(point.task for point in points)}
+        return [by_id[point.task] for point in points if point.task in by_id]
 
     def spending(self, by: Sequence[str]) -> pd.DataFrame:
         """Return what was spent and what may still be charged, in USD, by ``day``, ``provider``, ``model``, ``run``."""

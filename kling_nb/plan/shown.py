@@ -140,4 +140,5 @@ def _table(rows: Sequence[dict[str, str]], *, numbered: bool = False) -> str:
 
 def _row(number: int | None, cells: Sequence[str]) -> str:
     head = "" if number is None else f'<th style="{CELL}">{number}</th>'
-    return f"<tr>{head}{''.join(f'<td style={chr(34)}{CELL}{chr(34)}>{escape(cell)}</td>' for cell in cells)}</tr>"
+    rest = "".join(f'<td style="{CELL}">{escape(cell)}</td>' for cell in cells)
+    return f"<tr>{head}{rest}</tr>"
