@@ -51,7 +51,7 @@ class Follower:
 
     def knows(self, member: Member, task_id: str, status: Status | None, trouble: str) -> bool:
         """Tell whether a check said what the one before did, and not for so long that the task has stalled."""
-        if trouble or member.troubled is not None or self._book.tasks[task_id].state.is_final:
+        if trouble or member.troubled is not None or _ends(status) or self._book.tasks[task_id].state.is_final:
             return False
         return _said(status) == member.said and self._clock.steady() < member.stalls_at
 
@@ -60,24 +60,20 @@ class Follower:
         task = self._book.tasks[task_id]
         if task.state.is_final:
             return False
-        match status.phase if status else None:
-            case Phase.DONE:
-                await self._done(member, task, status)
-            case Phase.FAILED | Phase.CANCELLED:
+        match status:
+            case Status(phase=Phase.DONE, asset=Asset() as asset):
+                await self._done(member, task, asset, status.cost)
+            case Status(phase=Phase.FAILED | Phase.CANCELLED):
                 await self._ended(task, status)
             case _:
                 return await self._no_end_yet(member, task, status, trouble)
         return False
 
-    async def _done(self, member: Member, task: Task, status: Status | None) -> None:
-        if status is None or status.asset is None:
-            return
+    async def _done(self, member: Member, task: Task, asset: Asset, cost: Cost | None) -> None:
         self._t.learnt.saw(self._t.kind(task), self._clock.steady() - member.since)
-        await self._book.record(task.id, "ready", asset=asset_data(status.asset), **_cost_data(status.cost))
+        await self._book.record(task.id, "ready", asset=asset_data(asset), **_cost_data(cost))
 
-    async def _ended(self, task: Task, status: Status | None) -> None:
-        if status is None:
-            return
+    async def _ended(self, task: Task, status: Status) -> None:
         if status.phase is Phase.CANCELLED:
             told = {"charged": status.charged, **_cost_data(status.cost)}
             await self._book.record(task.id, "cancelled", reason=status.reason, **told)
@@ -114,6 +110,13 @@ class Follower:
             member.slow = True
         member.said, member.stalls_at = _said(status), now - quiet + longest
         return True
+
+
+def _ends(status: Status | None) -> bool:
+    """Tell whether a status is the last one: a task that is called done without a link to its clip is asked about on."""
+    if status is None:
+        return False
+    return status.asset is not None if status.phase is Phase.DONE else status.phase in (Phase.FAILED, Phase.CANCELLED)
 
 
 def _said(status: Status | None) -> tuple[str, str] | None:
