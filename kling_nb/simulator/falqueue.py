@@ -1,4 +1,4 @@
-"""Dialect ``fal``: the queue of fal.ai with every Kling endpoint, and what a relay of it shares.
+"""Provider ``fal``: the queue of fal.ai with every Kling endpoint, and what a relay of it shares.
 
 Written from fal's documentation (2026-11) and captured bodies.  This simulator's own readings, where nothing is
 documented: validation failures and requests cancelled in the queue are not charged; a content violation is;
@@ -23,6 +23,7 @@ from kling_nb.simulator.fal_door import KEY_ID, KEY_SECRET, FalDoor, Refused, re
 from kling_nb.simulator.fal_input import failure, problem, read, scene, shown_prompt
 from kling_nb.simulator.fal_models import APP, Endpoint
 from kling_nb.simulator.faults import LOOKUP, SUBMIT, WIRE, Event, Fault, stall_s
+from kling_nb.simulator.native_keys import json_object
 from kling_nb.simulator.pictures import slim
 from kling_nb.simulator.prices import fal_usd
 from kling_nb.simulator.store import EARLIER, State, Task
@@ -55,7 +56,7 @@ class Queue:
     async def submit(self, request: Request) -> Response:
         """``POST /{owner}/{app}/{path}``: queued whatever the input says."""
         raw, path = await request.body(), request.path_params["path"]
-        body = _object(raw)
+        body = json_object(raw)
         event = Event(self.door.name, "submit", f"{APP}/{path}", shown_prompt(body or {}))
         line = self.world.strike(event, WIRE)
         return await under(line, request, lambda: self._answer(request, lambda: self._queue(request, body, event)))
@@ -230,11 +231,3 @@ def _logs(task: Task, now: float) -> list[dict[str, str]]:
 def _asset(number: int) -> str:
     animal = ("elephant", "koala", "lion", "monkey", "panda", "penguin", "rabbit", "tiger", "zebra")[number % 9]
     return f"files/{animal}/{number % 36**20:x}_output.mp4"
-
-
-def _object(raw: bytes) -> dict[str, Any] | None:
-    try:
-        value = json.loads(raw)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None

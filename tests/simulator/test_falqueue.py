@@ -1,4 +1,4 @@
-"""Dialect ``fal``: the queue, and Kling's endpoints in it."""
+"""Provider ``fal``: the queue, and Kling's endpoints in it."""
 
 from __future__ import annotations
 
@@ -112,6 +112,14 @@ def test_unknown_application_and_request(fal: Client) -> None:
     assert fal.get(f"/{APP}/requests/nothing").status_code == 404
     unknown = fal.send("PUT", f"/{APP}/requests/nothing/cancel")
     assert (unknown.status_code, unknown.json()) == (404, {"status": "NOT_FOUND"})
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [(rb'{"prompt":"\ud800 fox"}', 200), (b'{"a":' * 9_000, 422), (b'"\xff"', 422), (b"[]", 422)]
+)
+def test_strange_json(fal: Client, body: bytes, status: int) -> None:
+    """Half a surrogate pair is replaced; a body too deep, in no Unicode, or no object is a 422."""
+    assert status == fal.send("POST", f"/{APP}/{TURBO}", content=body).status_code
 
 
 @pytest.mark.parametrize(
