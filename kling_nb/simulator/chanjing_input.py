@@ -58,7 +58,6 @@ class Checked:
     mode: str
     seconds: int
     ratio: str
-    clarity: int
     images: Sequence[str]
 
 
@@ -73,6 +72,7 @@ def check(body: Mapping[str, Any]) -> Checked:
     if not prompt.strip():
         raise Refused(40000, "ref_prompt")
     text_of(body, "callback")
+    number_of(body, "clarity", CLARITIES)
     return Checked(
         code=code,
         model=MODELS[code],
@@ -80,7 +80,6 @@ def check(body: Mapping[str, Any]) -> Checked:
         mode=_choice(body, "quality_mode", ("std", "pro"), "std"),
         seconds=number_of(body, "video_duration", (5, 10)) or 5,
         ratio=_choice(body, "aspect_ratio", RATIOS, "16:9"),
-        clarity=number_of(body, "clarity", CLARITIES) or 0,
         images=_images(body, MODELS[code]),
     )
 

@@ -29,7 +29,6 @@ class Endpoint:
     durations: tuple[str, ...] = SHORT
     ratio: bool = False
     image: str = ""
-    image_required: bool = True
     tail: str = ""
     images: str = ""
     """Field with a list of images, at most four."""

@@ -1,4 +1,4 @@
-"""Dialect ``kling``: the native legacy API, ``/v1/videos/{text2video,image2video,omni-video}``.
+"""Provider ``kling``: the native legacy API, ``/v1/videos/{text2video,image2video,omni-video}``.
 
 Written from the official pages (2026-02 and 2026-09 snapshots) and captured bodies.  This simulator's own
 readings, where nothing is documented: callbacks are accepted and never sent; ``element_list`` always fails, since

@@ -34,7 +34,7 @@ BUILT_IN = {
     "relay": "kling_nb.simulator.relay:provider",
     "openroute": "kling_nb.simulator.openroute:provider",
 }
-"""Dialects that need no installed metadata; others come from the entry-point group ``kling_nb.simulators``."""
+"""Providers that need no installed metadata; others come from the entry-point group ``kling_nb.simulators``."""
 
 SLOTS = {
     "kling": 5,
@@ -100,7 +100,7 @@ class Simulator:
             errors_as_200=errors_as_200,
             shapes=shapes or {},
         )
-        self._providers = {name: make(self._world) for name, make in dialects().items()}
+        self._providers = {name: make(self._world) for name, make in known_providers().items()}
         self.app: ASGIApp = Line(Router(self._routes(root)))
 
     @property
@@ -174,8 +174,8 @@ class Simulator:
         return JSONResponse({"added": len(read)})
 
 
-def dialects() -> dict[str, Callable[[World], Provider]]:
-    """Every known dialect by name, built-in ones first; an installed one may replace a built-in of its name.
+def known_providers() -> dict[str, Callable[[World], Provider]]:
+    """Return what makes each known provider, by its name; an installed one may replace a built-in of its name.
 
     One that does not load is left out with a warning: what another package breaks must not stop the rest.
     """

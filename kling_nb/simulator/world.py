@@ -65,7 +65,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Provider:
-    """One dialect, mounted: its name, a key that it accepts (in the user's form) and its routes."""
+    """One provider, mounted: its name, a key that it accepts (in the user's form) and its routes."""
 
     name: str
     key: str
@@ -74,7 +74,7 @@ class Provider:
 
 @dataclass(kw_only=True)
 class World:
-    """The simulator as its dialects see it.
+    """The simulator as its providers see it.
 
     *token_now* is the clock of credentials; *lifetimes* are seconds that clip links and results are kept; *shapes*
     chooses by provider among answers that no page describes.

@@ -1,4 +1,4 @@
-"""Dialect ``kling``: what the native legacy API accepts, answers and refuses."""
+"""Provider ``kling``: what the native legacy API accepts, answers and refuses."""
 
 from __future__ import annotations
 
