@@ -19,8 +19,8 @@ from .engine.run import Run, saying_it_goes_on
 from .engine.seen import SeenRun
 from .engine.told import not_saved
 from .errors import InputError, nearest
-from .log import is_simulated
-from .ordering import Ordering
+from .log import ExperimentLog, is_simulated
+from .ordering import Ordering, points_of
 from .plan import Plan, Settings, usd
 from .secret import Secret, hidden
 from .sweep import Sweep
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 
     from .views.clip import ClipView
     from .views.compare import Comparison
+    from .views.form import SweepForm
+
+    Shown = Run | Iterable[Run] | pd.DataFrame | None
+    """What can be compared: the clips of a run, of several, of a frame, or everything."""
 
 
 class Lab:
@@ -75,9 +79,9 @@ class Lab:
         providers: str | Path | None = None,
         daily_budget: float | str | Decimal | None = None,
     ) -> None:
-        keys = hidden(keys or {})  # before anything can go wrong here that shows local variables
+        keys = hidden(_by_provider(keys))  # before anything can go wrong here that shows local variables
         self.folder = Path(folder).expanduser().resolve()
-        self.simulation = Simulation() if simulate is True else (simulate or None)
+        self.simulation = _simulation(simulate)
         self.catalog = catalogue.load(catalog, providers)
         self._bindings = (Played if self.simulated else Bindings)(self.catalog, keys, provider)
         self._opened = shared.opened(self._wanted(usd("daily_budget", daily_budget)))
@@ -103,10 +107,6 @@ class Lab:
         """
         return self._opened.take_over()
 
-    def _driving(self) -> Engine:
-        """Return the engine, which a reader begins to be where nobody drives any more; raises `LabBusy`."""
-        return self._opened.driving()
-
     def close(self) -> None:
         """Detach from the folder: nothing is cancelled, and opening it again goes on."""
         shared.close(self.folder)
@@ -125,7 +125,7 @@ class Lab:
         return self.simulation is not None
 
     @property
-    def log(self) -> Any:
+    def log(self) -> ExperimentLog:
         """The experiment log: ``log.tasks()`` has every attempt, ``log.events()`` every event."""
         return self._opened.log
 
@@ -140,7 +140,7 @@ class Lab:
 
     @daily_budget.setter
     def daily_budget(self, amount: float | str | Decimal | None) -> None:
-        self._driving().set_daily_budget(usd("daily_budget", amount))
+        self._opened.driving().set_daily_budget(usd("daily_budget", amount))
 
     # -- providers ---------------------------------------------------------------------------------------------
 
@@ -161,7 +161,7 @@ class Lab:
         ``share=False`` buys points that become the same request each by itself; ``assume_price=`` is USD a clip
         where no price is known, or ``"official"`` for what Kling itself asks.
         """
-        return self._ordering.plan(sweep.points(), Settings.only(settings))
+        return self._ordering.plan(points_of(sweep), Settings.only(settings))
 
     def start(
         self,
@@ -199,7 +199,7 @@ class Lab:
             Before anything is bought.
 
         """
-        engine, chosen = self._driving(), Settings.only(settings)
+        engine, chosen = self._opened.driving(), Settings.only(settings, "name", "budget", "confirm_above", "show")
         order = self._ordering.of_sweep(engine, sweep, chosen, name=name, budget=budget, confirm_above=confirm_above)
         with saying_it_goes_on(order.name):
             run = self._handle(engine, engine.start(order))
@@ -219,7 +219,7 @@ class Lab:
         Raises `RefusedError` or `OverBudget` before anything is sent; `ProviderError` when the provider said no; `KlingError` when
         the task rests in a state that a person has to look at.
         """
-        engine = self._driving()
+        engine = self._opened.driving()
         order = self._ordering.of_one(engine, prompt, fields, budget)
         with saying_it_goes_on(order.name):
             run = self._handle(engine, engine.start(order))
@@ -283,16 +283,15 @@ class Lab:
     def rate(self, task: str, rating: float | None = None, note: str | None = None) -> None:
         """Note a judgement of a clip by its task id (column ``task``): a number, words, or both."""
         data = {"rating": rating, "note": note}
-        self._driving().record(task, "noted", **{k: v for k, v in data.items() if v is not None})
+        self._opened.driving().record(task, "noted", **{k: v for k, v in data.items() if v is not None})
 
     # -- views -------------------------------------------------------------------------------------------------
 
-    def compare(
-        self, what: Run | Iterable[Run] | pd.DataFrame | None = None, *, x: str | None = None, y: str | None = None
-    ) -> Comparison:
+    def compare(self, what: Shown = None, *, x: str | None = None, y: str | None = None) -> Comparison:
         """Return clips side by side under one transport; ``what`` is a run, several, a frame, or everything.
 
         ``x`` and ``y`` name the columns of `df` that make the grid's columns and rows; left out, the axes that vary.
+        Raises `InputError` for what is none of these.
         """
         from .views.compare import Comparison
         from .views.grid import grid_of
@@ -300,25 +299,23 @@ class Lab:
         frame, title = self._frame(what)
         return Comparison(grid_of(frame, x=x, y=y, title=title, simulated=self.simulated), self.folder)
 
-    def _frame(self, what: Run | Iterable[Run] | pd.DataFrame | None) -> tuple[pd.DataFrame, str]:
+    def _frame(self, what: Shown) -> tuple[pd.DataFrame, str]:
         from . import frames
 
         if what is None:
             return self.df(), self.folder.name
-        if isinstance(what, Run):
-            return what.df, what.name
         if frames.is_frame(what):
             return what, self.folder.name
-        runs = [run for run in what if isinstance(run, Run)]
+        runs = _runs_in(what)
         return frames.together([run.df for run in runs]), ", ".join(run.name for run in runs)
 
-    def form(self) -> Any:
+    def form(self) -> SweepForm:
         """Return the sweep form: it plans, starts, and shows the Python it stands for."""
         from .views.form import form
 
         return form(self)
 
-    def export(self, folder: str | Path, what: Any = None, *, x: str | None = None, y: str | None = None) -> Path:
+    def export(self, folder: str | Path, what: Shown = None, *, x: str | None = None, y: str | None = None) -> Path:
         """Write the comparison as a static page and return its ``index.html``; it needs no kernel and no network."""
         return self.compare(what, x=x, y=y).save_html(folder)
 
@@ -330,6 +327,15 @@ class Lab:
         held = ", ".join(f"{count} {state}" for state, count in counted.items()) or "empty"
         read = "" if self._opened.drives else f", read only: {self._opened.why_it_reads()}"
         return f"<Lab {self.folder.name}{' SIMULATED' if self.simulated else ''}: {held}{read}>"
+
+
+def _runs_in(what: object) -> list[Run]:
+    given = list(what) if isinstance(what, Iterable) and not isinstance(what, str) else [what]
+    runs = [one for one in given if isinstance(one, Run)]
+    if len(runs) < len(given):
+        message = f"expected a run, several, or a frame, got {what!r}; lab.run(name) is the run of a name"
+        raise InputError(message)
+    return runs
 
 
 def open_as_it_is(folder: str | Path) -> Lab:

@@ -76,6 +76,17 @@ def test_sweeps_without_a_point_or_with_a_million(lab: kn.Lab) -> None:
     assert lab.log.tasks().empty
 
 
+@pytest.mark.parametrize("what", ["fox", ["fox"], 7])
+def test_what_cannot_be_compared_is_told(lab: kn.Lab, tmp_path: Path, what: Any) -> None:
+    """A name in the place of a run, or anything else that has no clips, is an error and not an empty page."""
+    start(lab, sweep("fox"), name="fox").wait()
+    for act in (lab.compare, lambda what: lab.export(tmp_path / "page", what)):
+        with pytest.raises(InputError, match=r"lab\.run\(name\)") as caught:
+            act(what)
+        sentence(caught.value)
+    assert not (tmp_path / "page").exists()
+
+
 def test_an_unknown_model_is_sent_with_a_warning(lab: kn.Lab) -> None:
     """A model that the catalogue does not know is sent once a price is assumed, and the provider's no is its own."""
     plan = lab.plan(sweep("fox", model="kling-v9"), assume_price=1)
