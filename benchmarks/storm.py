@@ -30,9 +30,9 @@ RESUMES = 60
 NO_LIMIT = float("inf")
 EVER: dict[str, Any] = {"times": None}
 SHORT: dict[str, Any] = {"seconds": 0.2}
-PROVES = frozenset({"kling", "relay"})
+PROVES = frozenset({"kling"})
 """Where a look-up tells that a submit never arrived."""
-FINDS = PROVES | {"quickrouter"}
+FINDS = PROVES | {"quickrouter", "relay"}
 """Where a look-up finds one that did."""
 
 

@@ -2,7 +2,8 @@
 
 Sources: kling.ai document API, pages on text-to-video, image-to-video, omni-video, authentication, error codes and
 concurrency, read 2026-09-20. Errors are told by their code (`kling_nb.dialects.kling_faults`). Relays keep it under
-a prefix; their page marks ``Accept`` as required.
+a prefix; their page marks ``Accept`` as required. It has no look-up by an id of ours: a relay that finds one has it,
+and one that does not may have dropped the id. ``lookup`` in a provider's options says that its page has this query.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 import jwt
 
 from ..costs import Cost
-from ..dialect import Asset, Call, Credential, Encoded, Fault, Op, Phase, Reply, Status, join, path_under
+from ..dialect import Asset, Call, Credential, Encoded, Fault, Op, Phase, Reply, Status, Unreadable, join, path_under
 from ..errors import InputError
 from ..fields import CAMERA_AXES, CameraControl, Shot
 from ..offer import Knob, Offer, Provider
@@ -149,11 +150,17 @@ class Native(CancelsNothing):
     def find(self, own_id: str, call: Mapping[str, Any]) -> Generator[Call, Reply, Ticket | None]:
         """Look up by ``external_task_id``, which the single query takes in the task id's place.
 
-        Only the provider's own code says that there is none: any other answer without an id raises `Unreadable`.
+        Only the provider's own code says that there is none, and only where its page has this query: any other answer
+        without an id raises `Unreadable`, so that a person decides.
         """
         url = str(call["url"])
         reply = yield self._get(Op.FIND, f"{path_under(self._base, url)}/{step(own_id)}")
-        return None if code_of(reply.object()) == MISSING else self._created(reply, url)
+        if code_of(reply.object()) != MISSING:
+            return self._created(reply, url)
+        if self._provider.options.get("lookup") is not True:
+            message = f"whether there is a task {own_id} is not told by {reply.excerpt()!r}: look for it in the console"
+            raise Unreadable(message)
+        return None
 
     def credential(self, key: str) -> Generator[Call, Reply, Credential]:
         """Read an ``access:secret`` pair, an API key, or both separated by a comma."""

@@ -14,9 +14,11 @@ from driving import CATALOG, OWN_ID, Faulty, hold, simply
 from labs import live_lab, start
 
 import kling_nb as kn
-from kling_nb.dialect import Call, Op, Phase, Reply, Whose
+from kling_nb.dialect import Call, Op, Phase, Reply, Unreadable, Whose
+from kling_nb.dialects import load
 from kling_nb.dialects.kling import Kling
 from kling_nb.errors import InputError
+from kling_nb.offer import Provider
 from kling_nb.task import Ticket
 
 ROW = CATALOG.provider("kling")
@@ -108,6 +110,25 @@ def test_a_submit_of_another_host_is_not_looked_up_in_the_wrong_place() -> None:
     legacy, path = (next(moved.find(OWN_ID, paid(model).shown())).url for model in ("kling-v3", "kling-3.0"))
     assert "/tasks" not in legacy
     assert path == f"https://api-beijing.klingai.com/tasks?external_task_ids={OWN_ID}"
+
+
+LOST = reply({"code": 1203, "message": "Task not found", "request_id": "r"}, 404)
+
+
+def looked_up(row: Provider) -> Any:
+    """Look a lost submit up at a provider of the legacy form that answers as Kling does of a task it does not know."""
+    dialect = load(row.dialect)(row)
+    call = replace(paid("kling-v3"), url=f"{row.base_url}/v1/videos/text2video")
+    return hold(dialect, dialect.find(OWN_ID, call.shown()), [LOST], [])
+
+
+def test_only_where_the_look_up_is_documented_does_nothing_found_prove_something() -> None:
+    """Kling's page has the query; the relays' has not, so that their 'not there' leaves the submit in doubt."""
+    relay = replace(CATALOG.provider("relay"), base_url="https://relay.example")
+    assert looked_up(ROW) is None
+    with pytest.raises(Unreadable, match=OWN_ID):
+        looked_up(relay)
+    assert looked_up(replace(relay, options={"lookup": True})) is None
 
 
 def signed(key: str, model: str) -> str:
