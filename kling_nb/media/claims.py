@@ -59,7 +59,7 @@ def _beside_data(file: BinaryIO, path: Path) -> Iterator[bytes]:
     while place < size:
         file.seek(place)
         head = file.read(16)
-        after = place + (_length(head) or size - place)
+        after = place + (box_length(head) or size - place)
         if head[4:8] != b"mdat":
             came += min(after, size) - place
             if came > TABLES_MOST:
@@ -70,8 +70,8 @@ def _beside_data(file: BinaryIO, path: Path) -> Iterator[bytes]:
         place = after
 
 
-def _length(head: bytes) -> int:
-    """Return the length of a box from its head, 0 for one that goes to the end; what is no box goes there too."""
+def box_length(head: bytes) -> int:
+    """Return the length of a box from its head of 16 bytes; 0, to the end of the file, for what is no box too."""
     length = int.from_bytes(head[:4], "big")
     length = int.from_bytes(head[8:16], "big") if length == 1 else length
     return length if length >= 8 else 0

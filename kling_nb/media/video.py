@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..errors import MediaError
-from .claims import check_claims
+from .claims import box_length, check_claims
 from .disk import looks_like
 
 if TYPE_CHECKING:
@@ -197,13 +197,10 @@ def _is_cut(path: Path) -> bool | None:
 
 
 def _box(file: BinaryIO, place: int) -> int | None:
-    """Return the length of the box at a place, 0 for one that goes to the end, `None` where there is none."""
+    """Return the length of the box at a place as `box_length` does, `None` where there is none."""
     file.seek(place)
     head = file.read(16)
-    if head[4:8] not in BOXES:
-        return None
-    length = int.from_bytes(head[:4], "big")
-    return int.from_bytes(head[8:16], "big") if length == 1 else length
+    return box_length(head) if head[4:8] in BOXES else None
 
 
 def _demuxed(container: InputContainer) -> dict[int, _Part]:
