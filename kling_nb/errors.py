@@ -132,6 +132,7 @@ class LinkExpired(MediaError):
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return a clause that answers an unknown word with the known ones, the likeliest first."""
     names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(word, names, n=3, cutoff=0.6)
+    close.sort(key=lambda name: sorted(name) != sorted(word))  # letters that changed places are the likeliest slip
     hint = f"did you mean {close[0]!r}? " if close else ""
     return f"{hint}known: {', '.join(names)}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from .errors import InputError
+from .errors import InputError, nearest
 
 MODEL = "kling-v2-6"
 """The model of a request that names none."""
@@ -105,14 +105,21 @@ def read_field(name: str, value: Any) -> Any:
 def _camera(value: Any) -> CameraControl:
     if isinstance(value, CameraControl):
         return value
-    if isinstance(value, Mapping):
-        config = value.get("config") or {}
-        return CameraControl(**{k: v for k, v in value.items() if k != "config"}, **config)
-    message = "expected a CameraControl or a table of its fields"
-    raise TypeError(message)
+    if not isinstance(value, Mapping) or not isinstance(value.get("config") or {}, Mapping):
+        message = "expected a CameraControl or a table of its fields"
+        raise TypeError(message)
+    given = {**{name: v for name, v in value.items() if name != "config"}, **(value.get("config") or {})}
+    for name in given:
+        if name not in ("type", *CAMERA_AXES):
+            message = f"a camera has no {name!r}; {nearest(str(name), ('type', *CAMERA_AXES))}"
+            raise TypeError(message)
+    return CameraControl(**given)
 
 
 def _shots(value: Any) -> tuple[Shot, ...]:
+    if not isinstance(value, list | tuple):
+        message = "expected shots, each of the form {'prompt': …, 'duration': seconds}"
+        raise TypeError(message)
     return tuple(shot if isinstance(shot, Shot) else _shot(shot) for shot in value)
 
 
@@ -124,18 +131,27 @@ def _shot(value: Any) -> Shot:
 
 
 def _whole(value: Any) -> int:
-    number = float(value)
-    if isinstance(value, bool) or not number.is_integer():
+    number = math.nan if isinstance(value, bool) else _float(value)
+    if not number.is_integer():
         message = "expected a whole number of seconds"
         raise ValueError(message)
     return int(number)
 
 
+def _float(value: Any) -> float:
+    """Return a number, also from text; not a number for what is none."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return math.nan
+
+
 def _number(value: Any) -> float:
-    if isinstance(value, bool):
+    number = math.nan if isinstance(value, bool) else _float(value)
+    if not math.isfinite(number):
         message = "expected a number"
-        raise TypeError(message)
-    return float(plain(float(value)))
+        raise ValueError(message)
+    return number
 
 
 def _text(value: Any) -> str:
@@ -166,7 +182,15 @@ def _extra(value: Any) -> Mapping[str, Mapping[str, Any]]:
 
 
 def _image(value: Any) -> Any:
-    return _text(value) if isinstance(value, str) else value
+    if isinstance(value, bytes | Path):
+        return value
+    if isinstance(value, bytearray | memoryview):
+        return bytes(value)
+    if not isinstance(value, str) or not value:
+        got = "nothing" if value == "" else type(value).__name__
+        message = f"expected a path, an http(s) URL, or the bytes of an image file, got {got}"
+        raise TypeError(message)
+    return _text(value)
 
 
 _READERS: dict[str, Any] = {

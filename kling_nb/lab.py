@@ -79,7 +79,9 @@ class Lab:
         providers: str | Path | None = None,
         daily_budget: float | str | Decimal | None = None,
     ) -> None:
-        keys = hidden(_by_provider(keys))  # before anything can go wrong here that shows local variables
+        is_table = keys is None or isinstance(keys, Mapping)
+        keys = hidden(keys or {} if is_table else {})  # before anything can go wrong here that shows local variables
+        _check_keys(is_table=is_table)
         self.folder = Path(folder).expanduser().resolve()
         self.simulation = _simulation(simulate)
         self.catalog = catalogue.load(catalog, providers)
@@ -248,7 +250,7 @@ class Lab:
         engine = self._opened.tried()
         known = [row.name for row in self._opened.log.read_runs()]
         if name not in known:
-            message = f"there is no run {name!r}; {nearest(name, known) if known else 'none was started yet'}"
+            message = f"there is no run {name!r}; {nearest(str(name), known) if known else 'none was started yet'}"
             raise InputError(message)
         if engine is None:
             return SeenRun(self._opened, name, simulated=self.simulated)
@@ -342,3 +344,19 @@ def open_as_it_is(folder: str | Path) -> Lab:
     """Open a lab folder that exists, simulated or live as it is; raises `LabError` where there is none."""
     path = Path(folder).expanduser().resolve()
     return Lab(path, simulate=is_simulated(path))
+
+
+def _simulation(simulate: object) -> Simulation | None:
+    if isinstance(simulate, Simulation):
+        return simulate
+    if not isinstance(simulate, bool):
+        message = f"simulate={simulate!r}: expected True, False, or a kn.Simulation"
+        raise InputError(message)
+    return Simulation() if simulate else None
+
+
+def _check_keys(*, is_table: bool) -> None:
+    """Raise `InputError` for keys that are no table; what they are is not shown, since it may be a key."""
+    if not is_table:
+        message = "keys=: expected keys by provider, such as {'kling': 'access:secret'}; what came is not shown here"
+        raise InputError(message)

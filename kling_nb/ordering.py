@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from functools import cache, partial
@@ -16,9 +17,10 @@ from .engine.engine import Engine
 from .engine.fetch import GONE, is_gone
 from .engine.opening import Opened
 from .engine.order import Order
+from .errors import InputError, nearest
 from .fields import IMAGE_FIELDS
 from .plan import SINGLES, Money, Plan, Planner, Settings, confirm, run_name, stored_sweep, usd
-from .request import VideoRequest
+from .request import FIELDS, VideoRequest
 from .sweep import Point, Sweep
 from .task import ZERO, Event, Task
 
@@ -56,7 +58,7 @@ class Ordering:
 
         Raises `RefusedError`, `PriceUnknown`, `OverBudget`, `KeyMissing` or `InputError` for whatever is in the way.
         """
-        plan = self.plan(sweep.points(), settings)
+        plan = self.plan(points_of(sweep), settings)
         order = Order(
             name=run_name(name, plan),
             points=plan.points,
@@ -91,9 +93,13 @@ class Ordering:
         )
 
     def _point(self, prompt: str, fields: dict[str, Any]) -> Point:
-        provider, sample = fields.pop("provider", None), int(fields.pop("sample", 1))
+        provider, sample = fields.pop("provider", None), fields.pop("sample", 1)
         if provider is not None:
             self._catalog.provider(provider)
+        if isinstance(sample, bool) or not isinstance(sample, int) or sample < 1:
+            message = f"sample={sample!r}: expected a whole number of at least 1"
+            raise InputError(message)
+        _check_fields(fields)
         request = VideoRequest.from_fields({"prompt": prompt, **fields})
         return Point(index=0, sample=sample, provider=provider, request=request, template=prompt, variables={})
 
@@ -116,6 +122,23 @@ class Ordering:
         plan.check(budget, committed)
         for provider in dict.fromkeys(point.provider for point in plan.buys):
             self._bindings.key(self._bindings.bound(provider)[0])
+
+
+def points_of(sweep: Any) -> Sequence[Point]:
+    """Return the points of a sweep; raises `InputError` for what is none."""
+    if not isinstance(sweep, Sweep):
+        made = "kn.Sweep(prompt=…) makes one, and kn.Sweep.load(path) reads one from a file"
+        message = f"expected a kn.Sweep, got {type(sweep).__name__}: {made}; nothing was bought"
+        raise InputError(message)
+    return sweep.points()
+
+
+def _check_fields(given: Iterable[str]) -> None:
+    known = (*FIELDS, "provider", "sample", "budget", *(setting.name for setting in dataclasses.fields(Settings)))
+    for name in given:
+        if name not in FIELDS:
+            message = f"there is no field {name!r}; {nearest(name, known)}"
+            raise InputError(message)
 
 
 def _as_it_is(task: Task, folder: Path) -> Task:

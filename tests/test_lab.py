@@ -172,3 +172,53 @@ def test_a_live_lab_keeps_no_key(tmp_path: Path) -> None:
         secrets = [part.encode() for part in re.split("[:,]", live.simulator.key("kling"))]
         for path in filter(Path.is_file, live.lab.folder.rglob("*")):
             assert not [secret for secret in secrets if secret in path.read_bytes()], path
+
+
+WRONG_CALLS: dict[str, tuple[Any, str]] = {
+    "a prompt planned": (lambda lab: lab.plan("a red fox"), "expected a kn.Sweep, got str"),
+    "a plan started": (lambda lab: lab.start(lab.plan(sweep("x"))), "expected a kn.Sweep, got Plan"),
+    "a table started": (lambda lab: lab.start({"prompt": "x"}), "expected a kn.Sweep, got dict"),
+    "a number as a name": (lambda lab: lab.start(sweep("x"), name=5), "name='5'"),
+    "a misspelt budget": (lambda lab: lab.start(sweep("x"), buget=5), "did you mean 'budget'"),
+    "a misspelt model": (lambda lab: lab.generate("x", modle="kling-v1"), "did you mean 'model'"),
+    "a misspelt setting": (lambda lab: lab.generate("x", frehs=True), "did you mean 'fresh'"),
+    "no first sample": (lambda lab: lab.generate("x", sample=0), "sample=0: expected a whole number of at least 1"),
+    "a sample in words": (lambda lab: lab.generate("x", sample="two"), "sample='two'"),
+    "a number as an image": (lambda lab: lab.generate("x", image=5), "expected a path, an http(s) URL, or the bytes"),
+    "an empty image": (lambda lab: lab.generate("x", image=""), "got nothing"),
+    "a run by a number": (lambda lab: lab.run(5), "there is no run 5"),
+}
+
+
+@pytest.mark.parametrize("call", WRONG_CALLS)
+def test_a_wrong_call_is_told_and_buys_nothing(lab: kn.Lab, call: str) -> None:
+    """What a person guesses wrongly is `InputError`, in words, and no task is written."""
+    wrong, words = WRONG_CALLS[call]
+    with pytest.raises(InputError, match=re.escape(words)):
+        wrong(lab)
+    assert lab.log.counts() == {}
+
+
+@pytest.mark.parametrize("speed", [0, -1, float("nan"), "fast", None, True])
+def test_a_simulation_has_a_speed_above_zero(speed: Any) -> None:
+    """A speed that no time could pass at is refused at the door; so is a seed that is no whole number."""
+    with pytest.raises(InputError, match=r"speed=.*: expected a number above 0"):
+        kn.Simulation(speed=speed)
+    with pytest.raises(InputError, match=r"seed=.*: expected a whole number"):
+        kn.Simulation(seed="x")  # type: ignore[arg-type]
+
+
+def test_a_lab_is_opened_by_what_it_takes(tmp_path: Path) -> None:
+    """Words for ``simulate`` and a bare key for ``keys`` are told, the key is not repeated, and no folder is made."""
+    with pytest.raises(InputError, match="simulate='yes': expected True"):
+        kn.Lab(tmp_path / "words", simulate="yes")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="expected keys by provider") as raised:
+        kn.Lab(tmp_path / "key", keys="access:secret-word")  # type: ignore[arg-type]
+    assert "secret-word" not in str(raised.value)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_folder_whose_name_is_too_long_is_told(tmp_path: Path) -> None:
+    """A folder that no system can make is `LabError`, in words."""
+    with pytest.raises(kn.LabError, match="cannot be made or used: File name too long"):
+        kn.Lab(tmp_path / ("x" * 300), simulate=True)

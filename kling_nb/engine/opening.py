@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from ..catalog import Catalog
 from ..dialect import Dialect
-from ..errors import LabBusy, LabError, LabUnwritable
+from ..errors import InputError, LabBusy, LabError, LabUnwritable
 from ..keys import Access
 from ..log import FILE, ExperimentLog
 from ..offer import Provider
@@ -43,6 +43,16 @@ class Simulation:
 
     seed: int = 7
     speed: float = 60.0
+
+    def __post_init__(self) -> None:
+        """Raise `InputError` for a speed that is not above 0, or a seed that is no whole number."""
+        speed = self.speed if isinstance(self.speed, int | float) and not isinstance(self.speed, bool) else math.nan
+        if not speed > 0:
+            message = f"speed={self.speed!r}: expected a number above 0, of simulated seconds in a real one"
+            raise InputError(message)
+        if not isinstance(self.seed, int):
+            message = f"seed={self.seed!r}: expected a whole number"
+            raise InputError(message)
 
     @property
     def pace(self) -> float:
@@ -172,7 +182,7 @@ class Opened:
         try:
             return self._drive_if_free()
         except LabUnwritable as error:
-            if not (self.folder / FILE).is_file():
+            if not os.path.isfile(self.folder / FILE):  # noqa: PTH113 - a path's own raises for a name that is too long
                 raise
             self._unwritable = error
             return False
@@ -223,10 +233,9 @@ def _make_folders(folder: Path) -> None:
     try:
         for name in FOLDERS:
             (folder / name).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        message = (
-            f"expected a folder that can be written, but {folder} cannot be made or used: {error.strerror or error}"
-        )
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        message = f"expected a folder that can be written, but {str(folder)!r} cannot be made or used: {why}"
         raise LabUnwritable(message) from error
 
 

@@ -158,11 +158,11 @@ class Settings:
     assume_price: Decimal | Literal["official"] | None = None
 
     @classmethod
-    def only(cls, given: dict[str, Any]) -> Self:
-        """Read settings; raises `InputError` for a word that is none, which may be a misspelt one."""
+    def only(cls, given: dict[str, Any], *beside: str) -> Self:
+        """Read settings; raises `InputError` for a word that is none, which may be a misspelt one, or one of ``beside``."""
         settings = cls.taken_from(given)
         for name in given:
-            message = f"there is no setting {name!r}; {nearest(name, _SETTINGS)}"
+            message = f"there is no setting {name!r}; {nearest(name, (*_SETTINGS, *beside))}"
             raise InputError(message)
         return settings
 

@@ -18,8 +18,8 @@ def run_name(name: str | None, plan: Plan) -> str:
     """Return the name of a run; one made from its points is the same every time the cell runs."""
     if name is None:
         return "sweep-" + digest([point.identity for point in plan.points])[:6]
-    if not name.strip() or name == SINGLES or len(name) > 100 or not name.isprintable():
-        message = f"name={name[:100]!r}: expected a name of 1 to 100 printable characters other than {SINGLES!r}"
+    if not isinstance(name, str) or not name.strip() or name == SINGLES or len(name) > 100 or not name.isprintable():
+        message = f"name={str(name)[:100]!r}: expected a name of 1 to 100 printable characters other than {SINGLES!r}"
         raise InputError(message)
     return name
 

@@ -104,4 +104,4 @@ def _moved(name: str, value: Any, move: Callable[[str], str]) -> Any:
     if isinstance(value, list):
         return [_moved(name, item, move) for item in value]
     is_path = isinstance(value, str) and not is_url(value) and not is_stored(value)
-    return Path(move(value)).as_posix() if is_path and not Path(value).is_absolute() else value
+    return Path(move(value)).as_posix() if value and is_path and not Path(value).is_absolute() else value
