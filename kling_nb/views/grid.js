@@ -35,7 +35,7 @@ function stateCard(tile) {
   return h("div", { class: "knb-card" }, h("span", { class: "knb-state" }, tile.state), reason);
 }
 
-/** Two lines that are alike on all tiles: what tells it apart, then the facts in short, which open into all of them. */
+/** What tells it apart, in two lines at most, then the facts in short, which open into all of them. */
 function caption(tile) {
   const flags = tile.flags.map((flag) => h("li", {}, flag));
   const label = tile.label ? h("p", { class: "knb-label", title: tile.label }, tile.label) : null;
@@ -46,14 +46,14 @@ function details(tile) {
   const facts = tile.reason ? [["reason", tile.reason], ...tile.facts] : tile.facts;
   const rows = facts.flatMap(([name, value]) => [h("dt", {}, String(name)), h("dd", {}, String(value))]);
   const prompt = tile.prompt ? h("p", { class: "knb-prompt" }, tile.prompt) : null;
-  return h("details", {}, h("summary", { title: "All facts" }, tile.summary || "Details"), prompt, h("dl", {}, ...rows));
+  return h("details", {}, h("summary", { title: "All facts" }, h("span", {}, tile.summary || "Details")), prompt, h("dl", {}, ...rows));
 }
 
 // ── layout ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 function heading(role, kind, axis, value) {
   const text = h("span", { class: "knb-value", title: value }, value);
-  return h("div", { role, class: `knb-${kind}` }, h("div", {}, h("span", { class: "knb-axis" }, axis.name), text));
+  return h("div", { role, class: `knb-${kind}` }, h("div", {}, h("span", { class: "knb-axis" }, axis.name.replace(/^var_/, "")), text));
 }
 
 /** Return the grid: sticky headings on both axes, and in each cell its samples. */
@@ -84,7 +84,8 @@ function headRow(grid) {
 function header(grid) {
   const badge = grid.simulated ? h("span", { class: "knb-badge", title: "No video here was bought" }, "SIMULATED") : null;
   const title = grid.title ? h("span", { class: "knb-title" }, grid.title) : null;
+  const common = grid.common ? h("span", { class: "knb-totals" }, grid.common) : null;
   const totals = grid.totals ? h("span", { class: "knb-totals" }, grid.totals) : null;
   const note = grid.note ? h("span", { class: "knb-note" }, grid.note) : null;
-  return h("div", { class: "knb-header" }, title, badge, totals, note);
+  return h("div", { class: "knb-header" }, title, badge, common, totals, note);
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +18,8 @@ Frame = Any
 TEXTS = ("template", "prompt")  # these make rows, since a row has room for a sentence
 AXES = ("mode", "provider", "duration", "aspect_ratio", "cfg_scale", "negative_prompt", "model")
 WIDEST = 12  # columns that an axis may take without being asked for
+SAME = ("model", "mode")  # told once above the tiles where it is the same for all
+LABEL_LONGEST = 80  # characters of a prompt on a tile
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,8 @@ class Tile:
 class Grid:
     """A comparison: at most two axes and the tiles, of which several may share a place (samples).
 
-    ``totals`` counts all points by state with their price, ``note`` says what is not shown. ``bare`` is for a
-    single clip, which needs no common transport.
+    ``common`` is the model and the mode where they are the same for all tiles, ``totals`` counts all points by state
+    with their price, ``note`` says what is not shown. ``bare`` is for a single clip, which needs no common transport.
     """
 
     title: str
@@ -65,6 +67,7 @@ class Grid:
     y: Axis | None
     tiles: tuple[Tile, ...]
     note: str = ""
+    common: str = ""
     totals: str = ""
     bare: bool = False
 
@@ -112,8 +115,9 @@ def grid_of(
     shown = rows[:most]
     across, down = _axis(x, shown), _axis(y, shown)
     note = f"{len(shown)} of {len(rows)} shown" if len(shown) < len(rows) else ""
-    tiles = _tiles(shown, across, down, [name for name in vary if name not in {x, y, *TEXTS}])
-    return Grid(title=title, simulated=simulated, x=across, y=down, tiles=tiles, note=note, totals=totals(rows))
+    tiles = _tiles(shown, across, down, [name for name in vary if name not in _told_by(x, y)])
+    grid = Grid(title=title, simulated=simulated, x=across, y=down, tiles=tiles, note=note, totals=totals(rows))
+    return replace(grid, common=_common(rows, vary))
 
 
 def records(frame: Frame) -> list[dict[str, Any]]:
@@ -165,6 +169,17 @@ def _choose(x: str | None, y: str | None, vary: Mapping[str, int]) -> tuple[str 
     return x, (rest[0] if y is None and rest else y)
 
 
+def _told_by(x: str | None, y: str | None) -> set[str | None]:
+    """Return the columns that the headings tell; a prompt tells its template, and a template its prompts' text."""
+    return {x, y, *(TEXTS if {x, y} & {*TEXTS} else ())}
+
+
+def _common(rows: Sequence[Row], vary: Iterable[str]) -> str:
+    """Say what is the same for all of several tiles, so that it need not stand on each."""
+    same = [rows[0].get(name) for name in SAME if name not in {*vary}] if len(rows) > 1 else []
+    return " · ".join(cut(str(value)) for value in same if value)
+
+
 def _axis(name: str | None, rows: Sequence[Row]) -> Axis | None:
     if name is None or not rows:
         return None
@@ -177,7 +192,7 @@ def _axis(name: str | None, rows: Sequence[Row]) -> Axis | None:
 
 def _tiles(rows: Sequence[Row], x: Axis | None, y: Axis | None, others: Sequence[str]) -> tuple[Tile, ...]:
     samples = len({row.get("sample") for row in rows}) > 1
-    told = {*others, *(axis.name for axis in (x, y) if axis)}
+    told = SAME if len(rows) > 1 else {axis.name for axis in (x, y) if axis}
     labels = [_label(row, others, samples=samples) for row in rows]
     places = [{"row": _place(y, row), "col": _place(x, row)} for row in rows]
     ids = _ids(rows)
@@ -189,8 +204,13 @@ def _place(axis: Axis | None, row: Row) -> int:
 
 
 def _label(row: Row, others: Iterable[str], *, samples: bool) -> str:
-    words = [cut(word(name, row.get(name))) for name in others]
+    words = [_in_label(name, word(name, row.get(name))) for name in others]
     return " · ".join([*words, *([f"sample {row.get('sample')}"] if samples else [])])
+
+
+def _in_label(name: str, words: str) -> str:
+    is_long = name in TEXTS and len(words) > LABEL_LONGEST
+    return words[: LABEL_LONGEST - 1] + "…" if is_long else cut(words)
 
 
 def _ids(rows: Sequence[Row]) -> list[str]:

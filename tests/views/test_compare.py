@@ -127,6 +127,33 @@ def test_a_label_tells_apart_what_shares_a_place() -> None:
     assert tiles[0].label == "kling · sample 1"
 
 
+def test_a_label_tells_the_prompt_that_no_axis_tells() -> None:
+    """Two templates with the same variable would have the same label, were the template not told last and cut."""
+    texts = [f"a {thing} in {{weather}}{', slowly' * 30}" for thing in ("fox", "boat")]
+    frame = points(
+        template=texts, prompt=[*"ab"], var_weather=["snow", "snow"], mode=["std", "pro"], seconds=[5.0, 5.0]
+    )
+    frame["model"] = ["kling-v1-6", "kling-v2-6"]
+
+    fox, boat = (tile.label for tile in grid_of(frame, x="mode", y="model").tiles)
+
+    assert [fox[:18], boat[:19]] == ["a fox in {weather}", "a boat in {weather}"]
+    assert (len(fox), fox[-1]) == (80, "…")
+    assert [tile.label for tile in grid_of(frame, x="mode", y="prompt").tiles] == ["kling-v1-6", "kling-v2-6"]
+
+
+def test_what_is_the_same_for_all_is_told_once() -> None:
+    """The model and the mode of all tiles stand above them, so that each has room for its length and its price."""
+    frame = points(provider=["kling", "fal"], seconds=[5.0, 5.0], cost_usd=[0.35, 0.35])
+    frame["model"], frame["mode"] = "kling-v2-6", "pro"
+
+    grid = grid_of(frame)
+
+    assert grid.common == "kling-v2-6 · pro"
+    assert {tile.summary for tile in grid.tiles} == {"5\N{NO-BREAK SPACE}s · $0.35"}
+    assert grid_of(frame.head(1)).common == ""
+
+
 def test_money_is_told_as_estimated_unless_charged() -> None:
     """An estimate carries a sign, a charge does not, and a charge that was in doubt is said to be at stake."""
     frame = points(state=["saved", "saved", "uncertain"], estimate_usd=[0.35] * 3, cost_usd=[0.3, None, None])
