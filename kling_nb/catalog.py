@@ -102,7 +102,8 @@ class Catalog:
     def models_table(self) -> list[dict[str, Any]]:
         """Return one plain row for each model, provider, task type and mode that is sold, with what it takes there.
 
-        ``usd_low`` and ``usd_high`` are for one silent clip of the default length (``clip_s``), ``usd_sound_…`` with sound.
+        ``usd_low`` and ``usd_high`` are for one silent clip of the default length (``clip_s``), ``usd_sound_…`` for one
+        with sound.
         """
         return [self._table_row(*sold) for sold in self._everything()]
 
@@ -111,7 +112,8 @@ class Catalog:
         for menu in self.menus.values():
             if menu.id == named or (named is None and provider.dialect in menu.dialects):
                 return menu
-        message = f"{provider.id} needs options.menu, one of {', '.join(self.menus)}: none names its dialect {provider.dialect!r}"
+        menus = ", ".join(self.menus)
+        message = f"{provider.id} needs options.menu, one of {menus}: none names its dialect {provider.dialect!r}"
         raise InputError(message)
 
     def _terms(self, request: VideoRequest, provider: str | Provider) -> Terms:
@@ -195,8 +197,8 @@ def _keys(terms: Terms) -> tuple[str, ...]:
 def load(user_file: str | Path | None = None, providers_file: str | Path | None = None) -> Catalog:
     """Return the catalogue, with a user's own files laid over the built-in ones.
 
-    Both files may hold any section; ``~`` is the home folder. Raises `InputError` for a file that is not there or cannot be read, and for a key
-    that means nothing.
+    Both files may hold any section; ``~`` is the home folder. Raises `InputError` for a file that is not there or
+    cannot be read, and for a key that means nothing.
     """
     data = _builtin_data()
     for file in (user_file, providers_file):

@@ -67,7 +67,7 @@ POINT_COLUMNS: Mapping[str, str] = {
 """Columns of `lab.df()` and their dtypes, in order. ``var_<name>`` columns stand after ``template``.
 
 ``estimate_usd`` is the upper estimate; ``cost_usd`` is what the provider charged where it says so, ``cost_amount`` and
-``cost_unit`` are that in its own terms, and ``cost_figures`` is JSON of every amount that it told; ``spent_usd`` is what
+``cost_unit`` are that in its own terms, ``cost_figures`` is JSON of every amount that it told; ``spent_usd`` is what
 counts as spent: the charge, else the estimate, for failed tasks too unless they are known to be free; ``request`` and
 ``call`` are JSON: the canonical request, and method, URL and body as sent, without secrets and with images by hash.
 """

@@ -202,7 +202,7 @@ def model_from(model_id: str, table: Mapping[str, Any], every: Rules) -> Model:
 
 
 def menu_from(menu_id: str, table: Mapping[str, Any]) -> Menu:
-    """Read a menu; of rows for the same model or family, task and mode the last one counts, in the place of the first."""
+    """Read a menu; of rows for the same model or family, task and mode the last counts, in the first one's place."""
     where = f"[menu.{menu_id}]"
     known_keys(table, ("dialects", "reserved", "exclusive", "source", "sells", "fields", "shape"), where)
     rows = [_row(row, f"{where} sells {row.get('path')}") for row in table.get("sells", ())]

@@ -110,7 +110,7 @@ class Knob:
 class Offer:
     """One model at one provider, for one task type and mode: what it is called there, and how fields are spelled.
 
-    ``needs`` names the part of a key, as `kling_nb.secret.split_key` calls it, without which the endpoint is not reached.
+    ``needs`` names the part of a key (as `kling_nb.secret.split_key` does) without which the endpoint is not reached.
     """
 
     provider: str
@@ -131,7 +131,7 @@ class Provider:
     ``slots`` is how many tasks may run at once before anything was learnt; ``slots_per`` says what the provider
     counts by: ``account`` or ``model``. ``per_check`` is how many tasks one status call can ask about.
     ``refunds_failures`` is whether the provider documents that a failed task costs nothing. ``models`` are those that
-    it lists, where its menu has more; ``like`` is the provider whose key and host it takes where it has none of its own.
+    it lists, where its menu has more; ``like`` is the provider whose key and host it takes where it has none itself.
     """
 
     id: str

@@ -1,8 +1,8 @@
 """QuickRouter's form of Kling's protocol: fields mostly as text, and a flat reply.
 
 Source: doc.quickrouter.ai kling-text2video, read 2026-11. The page's own values are placeholders: mode ``high`` and
-camera ``normal`` are none of Kling's. No page tells how a task's status is asked for. Read here, as unverified, from the
-pages of the relays whose text is the same word for word (doc.aimanyi.top, gpt-best.apifox.cn): the query is
+camera ``normal`` are none of Kling's. No page tells how a task's status is asked for. Read here, as unverified, from
+the pages of the relays whose text is the same word for word (doc.aimanyi.top, gpt-best.apifox.cn): the query is
 ``GET {path}/{task_id}``, takes an ``external_task_id`` in the id's place, and answers in any of the four shapes.
 """
 

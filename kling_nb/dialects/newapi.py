@@ -68,7 +68,7 @@ def _native(offer: Offer, body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _generic(offer: Offer, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the body of the generic endpoints: Kling's fields at top level and in ``metadata``, a ratio as size too."""
+    """Return the body of the generic endpoints: fields at top level and in ``metadata``, a ratio as size too."""
     size = SIZES.get(str(body.get("aspect_ratio")))
     metadata = {name: value for name, value in body.items() if name not in TOP_ONLY}
     told = {"size": size, "metadata": metadata}

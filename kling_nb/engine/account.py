@@ -75,7 +75,7 @@ class Account:
             gate.forgive()
 
     async def signed(self, call: Call, *, refused: int | None = None) -> tuple[Call, int]:
-        """Return a call with the credential in it, and that one's number; as it is for another origin than the provider's.
+        """Return a call with the credential in it, and that one's number; as it is, to another origin than its own.
 
         ``refused`` is the number of a credential that is known to be no good: another is fetched, unless one was since.
         """

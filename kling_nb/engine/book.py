@@ -21,7 +21,7 @@ Change = tuple[Event, Task]
 
 
 class Book:
-    """Tasks by id, and the money of each run and each day. Written on the engine's thread; `tasks` may be read from any.
+    """Tasks by id, and the money of each run and day. Written on the engine's thread; `tasks` may be read from any.
 
     ``daily_budget`` is the ceiling in USD for all that is submitted in a day, or `None`; the log keeps it.
 

@@ -144,7 +144,10 @@ class Engine:
         return count
 
     def record(self, task_id: str, kind: str, **data: Any) -> Task:
-        """Note what a person decided about a task, and go on from there; raises `InputError` for what no log can hold."""
+        """Note what a person decided about a task, and go on from there.
+
+        Raises `InputError` for what no log can hold.
+        """
         try:
             json.dumps(data, ensure_ascii=False).encode()
         except (TypeError, ValueError) as error:

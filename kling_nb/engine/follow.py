@@ -113,7 +113,7 @@ class Follower:
 
 
 def _ends(status: Status | None) -> bool:
-    """Tell whether a status is the last one: a task that is called done without a link to its clip is asked about on."""
+    """Tell whether a status is the last one: what is called done without a link to its clip is asked about again."""
     if status is None:
         return False
     return status.asset is not None if status.phase is Phase.DONE else status.phase in (Phase.FAILED, Phase.CANCELLED)

@@ -63,7 +63,7 @@ class Snapshot:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Moment:
-    """What a snapshot is made of beside a run's row and its tasks: whether it moves, what holds it, its money in USD."""
+    """What a snapshot is made of beside a run's row and tasks: whether it moves, what holds it, its money in USD."""
 
     moving: bool
     held: str | None

@@ -50,6 +50,11 @@ def told_of_doubt(why: str, *, finds: bool) -> str:
     return f"the answer to the submit was lost, it may have been bought: {why}; {then}"
 
 
+def told_of_vain_looks(why: str) -> str:
+    """Say that a submit may have been carried out, and that no look-up by our own id told whether it was."""
+    return told_of_doubt(f"looked up by our own id, {why}", finds=False)
+
+
 def told_of_elsewhere(task: Task) -> str:
     """Say that a submit in doubt was looked for with another key than it was sent with, or at another address."""
     scheme, _, rest = str(task.call.get("url", "")).partition("://")
@@ -61,7 +66,7 @@ def told_of_elsewhere(task: Task) -> str:
 
 
 def unkept(error: Exception, changes: Iterable[tuple[Event, Task]]) -> Exception:
-    """Return the error of a log that takes nothing with the ids that providers gave meanwhile: nothing else has them."""
+    """Return the error of a log that takes nothing, with the ids that providers gave meanwhile: nobody else has them."""
     ids = [
         f"{task.provider} accepted {task.id} as {event.data['id']}"
         for event, task in changes

@@ -32,7 +32,7 @@ def store_clip(
     sha256: str,
     ready: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
-    """Move a synced file that was verified to ``clips/``, which is in the lab folder, and return its `Clip` as plain JSON.
+    """Move a synced file that was verified to ``clips/``, which is in the lab folder; return its `Clip` as plain JSON.
 
     ``measured`` is what `probe` said of it, ``sha256`` (hex) its digest. When it returns, the file's name is on disk.
     Raises `LabUnwritable` where the folder takes no name, and what ``ready`` raises, which is called right before the
