@@ -117,7 +117,7 @@ FIELDS = (
     Field(name="aspect_ratio", title="Ratio", kind="choices", plural="ratios", column="ratios"),
     Field(name="sound", title="Sound", kind="choices", plural="sounds", sample="on"),
     Field(name="cfg_scale", title="cfg_scale", kind="numbers", plural="cfg_scales", sample=0.5,
-          hint="0 to 1, such as 0.3, 0.7"),
+          hint="0 to 1, such as 0.3, 0.7; higher keeps closer to the prompt"),
     Field(name="watermark", title="Watermark", kind="choices", plural="watermarks", sample=True,
           values=(False, True), said=ON_OFF),
     Field(name="camera_control", title="Camera", kind="camera", plural="cameras", sample="simple",

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from kling_nb.errors import KlingError, RefusedError
+from kling_nb.errors import KlingError, OverBudget, PriceUnknown, RefusedError
 from kling_nb.offer import Change, Loss, Problem
 from kling_nb.plan import Plan, PlannedPoint
+from kling_nb.plan.amounts import dollars
 
 from .form_draft import Draft, listed
 from .form_fields import FIELDS
 from .form_reading import Said, short
+from .form_words import names_in_words
 
 AT_ONCE = 2_000  # points that are planned as a person types; for more they press Plan
 SAID_MOST = 5  # sentences under one field
@@ -72,31 +73,49 @@ def _stops(plan: Plan, held: Draft) -> str:
         plan.check(held.settings.get("budget"))
     except RefusedError:
         return "every point is refused, so that there is nothing to start"
+    except PriceUnknown:
+        return _price_needed(plan.unpriced)
+    except OverBudget:
+        budget = dollars(held.settings["budget"])
+        return f"up to {dollars(plan.high)} is over the budget of {budget}: raise it, or choose less"
     except KlingError as error:
         return str(error)
     return ""
 
 
+def _price_needed(unpriced: Sequence[PlannedPoint]) -> str:
+    where = listed(dict.fromkeys(f"{point.request.model} at {point.provider}" for point in unpriced))
+    known = ", or take Kling's list price" if unpriced[0].official.high is not None else ""
+    return f"no price is known for {where}: fill in the price to assume{known}"
+
+
 # -- sentences by field ------------------------------------------------------------------------------------------
 
-Sentence = tuple[str, str]
-"""A field, and what is said of it."""
+
+class Sentence(NamedTuple):
+    """What is said of a field: of which value, and of which model, where it holds for one only."""
+
+    field: str
+    said: str
+    value: str = ""
+    model: str = ""
 
 
 def _refused(point: PlannedPoint) -> Iterator[Sentence]:
-    yield from map(_words, point.refusals)
+    yield from (_words(problem, point.request.model) for problem in point.refusals)
 
 
 def _lost(point: PlannedPoint) -> Iterator[Sentence]:
     if not point.refusals:
-        yield from map(_words, point.warnings)
+        yield from (_words(problem, point.request.model) for problem in point.warnings)
         yield from (_loss_words(loss) for loss in point.losses if loss.change in TOLD)
 
 
-def _words(problem: Problem) -> Sentence:
-    """Return the field that a problem belongs to, and the problem in words."""
-    told = problem.allowed if problem.value in (None, "") else f"{_value(problem.value)}: {problem.allowed}"
-    return problem.field, told
+def _words(problem: Problem, model: str) -> Sentence:
+    """Return a problem in words; the model that its sentence ends with is kept apart."""
+    said = problem.allowed.removesuffix(f" ({model})")
+    value = "" if problem.value in (None, "") else _value(problem.value)
+    return Sentence(problem.field, said, value, model if said != problem.allowed else "")
 
 
 def _value(value: Any) -> str:
@@ -110,26 +129,44 @@ def _value(value: Any) -> str:
 
 def _loss_words(loss: Loss) -> Sentence:
     told = "is not sent" if loss.change is Change.DROPPED else f"{_value(loss.asked)} is sent as {_value(loss.sent)}"
-    return loss.field, f"{told}: {loss.why}" if loss.why else told
+    return Sentence(loss.field, f"{told}: {loss.why}" if loss.why else told)
 
 
 def _told(plan: Plan, of_point: Callable[[PlannedPoint], Iterator[Sentence]]) -> Said:
     """Return the sentences by field, the most frequent first, each with the points and providers that it touches."""
-    counted = Counter(sentence for point in plan.points for sentence in of_point(point))
-    where: dict[Sentence, dict[str, None]] = {}
+    touched: dict[Sentence, list[str]] = {}
     for point in plan.points:
         for sentence in of_point(point):
-            where.setdefault(sentence, {})[point.provider] = None
-    everywhere = {point.provider for point in plan.points}
+            touched.setdefault(sentence, []).append(point.provider)
+    everywhere, models = {point.provider for point in plan.points}, {point.request.model for point in plan.points}
     told: dict[str, list[str]] = {}
-    for (name, words), count in counted.most_common():
-        at = [*where[name, words]] if len(where[name, words]) < len(everywhere) else []
-        place, said = _placed(name, words, at)
-        told.setdefault(place, []).append(f"{said} ({count:,} point{'s' * (count != 1)})")
+    for sentences, providers in sorted(_alike(touched), key=lambda item: -len(item[1])):
+        at = [*dict.fromkeys(providers)] if {*providers} < everywhere else []
+        place, said = _placed(sentences[0].field, _together(sentences, models), at)
+        told.setdefault(place, []).append(f"{said} ({len(providers):,} point{'s' * (len(providers) != 1)})")
     return {place: _cut(sentences) for place, sentences in told.items()}
 
 
-def _placed(name: str, words: str, at: Sequence[str]) -> Sentence:
+def _alike(touched: Mapping[Sentence, list[str]]) -> list[tuple[list[Sentence], list[str]]]:
+    """Put sentences together that say the same of other values or models at the same providers."""
+    groups: dict[Any, tuple[list[Sentence], list[str]]] = {}
+    for sentence, providers in touched.items():
+        key = (sentence.field, sentence.said, bool(sentence.model), frozenset(providers))
+        sentences, points = groups.setdefault(key, ([], []))
+        sentences.append(sentence)
+        points.extend(providers)
+    return [*groups.values()]
+
+
+def _together(sentences: Sequence[Sentence], models: Collection[str]) -> str:
+    """Return sentences that say the same as one; the models are named where it does not hold for all."""
+    values = names_in_words([*dict.fromkeys(sentence.value for sentence in sentences if sentence.value)])
+    touched = dict.fromkeys(sentence.model for sentence in sentences if sentence.model)
+    of = f" ({names_in_words([*touched])})" if touched and {*touched} < {*models} else ""
+    return f"{values + ': ' if values else ''}{sentences[0].said}{of}"
+
+
+def _placed(name: str, words: str, at: Sequence[str]) -> tuple[str, str]:
     """Return the field of the form that a sentence stands under, and the sentence as it reads there."""
     place = PLACES.get(name, name)
     place = place if place in {f.name for f in FIELDS} else ""

@@ -17,6 +17,12 @@ from .form_reading import MONEY, text_of_rules
 from .form_shelf import Offered
 
 DESIGN = Field(name="design", title="Design", kind="choices", plural="design", is_single=True)
+DESIGN_WORDS = {
+    "grid": "every combination",
+    "zip": "the first values of all lists together, then the second ones, and so on",
+    "pairwise": "few combinations, in which every two values meet at least once",
+    "sample": "some of all combinations, drawn at random",
+}
 RULES_HINT = "provider=fal, mode=std|pro"
 
 
@@ -81,7 +87,7 @@ class Settings:
     def fit(self, *, assumes: bool, hint: str = "") -> None:
         """Show what the design needs, and the assumed price where one is asked for; ``hint`` proposes it."""
         sample = self._design.get() == ("sample",)
-        self._open.value = "" if self._design.get() else paragraphs("soft", [f"none chosen: {DESIGNS[0]}"])
+        self._open.value = paragraphs("soft", [self._design_in_words()])
         typed = self._controls["assume_price"].value
         shown = {"n": sample, "seed": sample, "assume_price": assumes or bool(typed)}
         for name, is_shown in shown.items():
@@ -89,11 +95,22 @@ class Settings:
         self._controls["assume_price"].placeholder = hint
         show_if(self._official, shown=assumes and bool(hint))
 
+    def _design_in_words(self) -> str:
+        chosen = next(iter(self._design.get()), "")
+        return DESIGN_WORDS[chosen] if chosen else f"none chosen: {DESIGNS[0]}, {DESIGN_WORDS[DESIGNS[0]]}"
+
     def say(self, wrong: Mapping[str, Sequence[str]]) -> None:
         """Show what is wrong with the settings."""
-        own = [sentence for name in ("", *self.names) if name != "exclude" for sentence in wrong.get(name, ())]
+        own = [
+            self._named(name, said) for name in ("", *self.names) if name != "exclude" for said in wrong.get(name, ())
+        ]
         self._said.value = paragraphs("bad", own)
         self._said_more.value = paragraphs("bad", wrong.get("exclude", ()))
+
+    def _named(self, name: str, sentence: str) -> str:
+        """Return a sentence with the setting that it is about, since the settings stand in one row."""
+        control = self._controls.get(name)
+        return sentence if control is None else f"{control.description.partition(',')[0]}: {sentence}"
 
     def _take_official(self) -> None:
         self._controls["assume_price"].value = OFFICIAL

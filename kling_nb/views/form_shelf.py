@@ -63,7 +63,11 @@ class Shelf:
             return Offered(closed=self._why_not(field, rows))
         taken = {value: [_taker(field, row) for row in rows if value in _cell(row, field)] for value in values}
         notes = partial_notes(field, taken, _takers(field, rows)) if _is_narrowed(field, chosen) else ()
-        return Offered(tuple(taken), (*notes, *self._for_images(field, chosen)), self._left_open(field, rows, chosen))
+        return Offered(
+            tuple(taken),
+            (*notes, *self._for_images(field, chosen), *self._by_path(field, taken)),
+            self._left_open(field, rows, chosen),
+        )
 
     def _values(self, field: Field, rows: Sequence[Row]) -> list[Any]:
         """Return the values of a column in the order of the whole catalogue; whole numbers by size."""
@@ -98,6 +102,14 @@ class Shelf:
         words = {row["model"] for row in rows if row["task_type"] == "text2video"}
         framed = dict.fromkeys(row["model"] for row in rows if row["model"] not in words)
         return [f"with a start image also: {names_in_words([*framed])}"] if framed else []
+
+    def _by_path(self, field: Field, offered: Iterable[Any]) -> list[str]:
+        """Name the models of Kling's path API, which are named almost like those of its legacy one."""
+        if field.name != "model":
+            return []
+        names = [*offered]
+        path = [name for name in names if self._catalog.models[name].family.startswith("path")]
+        return [f"of Kling's newer API: {names_in_words(path)}"] if 1 < len(path) < len(names) else []
 
     # -- fields about which the catalogue is asked ---------------------------------------------------------------
 

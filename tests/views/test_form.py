@@ -443,6 +443,52 @@ def test_a_missing_price_is_asked_for(form: SweepForm) -> None:
     assert not button(form, "Start").disabled
 
 
+def test_what_stops_a_start_is_said_in_the_words_of_the_form(form: SweepForm) -> None:
+    """A person at the form reads of its boxes and buttons, not of the arguments that code would pass."""
+    form.set(prompt="a fox", providers=["fal"], models=["kling-v1"], modes=["std"])
+    unpriced = html_of(form)
+    form.set(assume_price="0.20", budget="0.10")
+
+    wanted = "no price is known for kling-v1 at fal: fill in the price to assume, or take Kling&#x27;s list price"
+    assert wanted in unpriced
+    assert "up to $0.20 is over the budget of $0.10: raise it, or choose less" in html_of(form)
+    assert "pass assume_price=" not in unpriced
+
+
+def test_the_same_mistake_is_said_once_for_all_models(form: SweepForm) -> None:
+    """What is wrong for several models or values is one sentence; models are named where others take it."""
+    form.set(prompt="a fox", providers=["chanjing"], models=["kling-v2-5-turbo"])
+    form.set(providers=["kling", "chanjing"], models=["kling-v1", "kling-v2-6", "kling-2.6"], cfg_scale=3)
+
+    assert form.problems["cfg_scale"] == (
+        "at kling: 3: expected a number from 0 to 1 (kling-v1, kling-v2-6) (2 points)",
+    )
+    assert form.problems["model"] == ("kling-v1, kling-v2-6, kling-2.6: chanjing does not sell it (3 points)",)
+
+
+def test_a_design_says_what_it_does(form: SweepForm) -> None:
+    """The word for a design is the field's; a sentence under it says what it means, and which is taken."""
+    untouched = html_of(form)
+    form.set(design="pairwise")
+
+    assert "none chosen: grid, every combination" in untouched
+    assert "few combinations, in which every two values meet at least once" in html_of(form)
+
+
+def test_a_setting_that_cannot_be_read_is_named(form: SweepForm) -> None:
+    """The settings stand in one row with what is wrong below it, so that a sentence names its own."""
+    form.set(prompt="a fox", budget="-3")
+
+    assert "Budget: “-3” is no amount of USD" in html_of(form)
+
+
+def test_models_of_the_path_api_are_told_apart(form: SweepForm) -> None:
+    """kling-2.6 and kling-v2-6 look alike; where both are offered the form says which are of the newer API."""
+    assert "of Kling&#x27;s newer API: kling-2.5-turbo, kling-2.6, kling-3.0, kling-o1, 2 more" in html_of(form)
+    form.set(providers=["fal"])
+    assert "newer API" not in html_of(form)
+
+
 def test_klings_list_price_is_one_click_away(form: SweepForm) -> None:
     """A button assumes what Kling itself asks, and is there only while a price is missing."""
     propose = button(form, "Assume Kling's list price")
