@@ -218,6 +218,16 @@ def test_the_table_escapes_what_is_foreign() -> None:
     assert "&lt;script&gt;" in html
 
 
+def test_the_table_keeps_short_words_whole_and_gives_units() -> None:
+    """A name is not broken at its hyphens, a duration has its unit; where it is too wide, the table scrolls."""
+    html = plan(prompt="a fox", duration=5, model="kling-v2-5-turbo")._repr_html_()
+
+    assert ';white-space:nowrap">kling-v2-5-turbo</td>' in html
+    assert ';white-space:nowrap">5 s</td>' in html
+    assert ';vertical-align:top">a fox</td>' in html
+    assert '<div style="overflow-x:auto"><table>' in html
+
+
 def test_the_frame_has_one_row_a_point() -> None:
     """A plan as a frame has the parameters, the fate, the price and the exact call of every point."""
     frame = plan(prompt=["a {x}", "b"], x=["1", "2"], duration=[5, 7]).df().sort_values("duration")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 ROWS_SHOWN = 60
 VALUE_LONGEST = 60
 CELL = "text-align:left;vertical-align:top"
+WHOLE = frozenset({"provider", "model", "mode", "duration", "aspect_ratio", "what", "price", "field"})
+"""The columns of short words, which are not broken at their hyphens: a table wider than its place scrolls."""
 ORDER = ("refused", "dropped", "coerced", "inert", "warned", "filled", "defaulted")
 """The changes in the order in which a person wants to hear of them: what is lost first, what was settled last."""
 MEANS = {
@@ -61,6 +63,7 @@ def _cells(planned: PlannedPoint) -> dict[str, str]:
     """Return what a plan's table shows of a point."""
     given = planned.request.given()
     named = {name: given.get(name) for name in ("mode", "duration", "aspect_ratio", "prompt")}
+    named |= {"duration": f"{given['duration']} s"} if "duration" in given else {}
     sample = planned.point.sample if planned.point.sample > 1 else None
     cells = {
         "provider": planned.provider,
@@ -134,11 +137,17 @@ def _table(rows: Sequence[dict[str, str]], *, numbered: bool = False) -> str:
     names = [name for name in dict.fromkeys(name for row in rows for name in row) if any(row.get(name) for row in rows)]
     first = [""] if numbered else []
     head = "".join(f'<th style="{CELL}">{escape(name)}</th>' for name in (*first, *names))
-    body = "".join(_row(n if numbered else None, [row.get(name, "") for name in names]) for n, row in enumerate(rows))
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if rows else ""
+    cells = ({name: row.get(name, "") for name in names} for row in rows)
+    body = "".join(_row(n if numbered else None, each) for n, each in enumerate(cells))
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div style="overflow-x:auto">{table}</div>' if rows else ""
 
 
-def _row(number: int | None, cells: Sequence[str]) -> str:
+def _row(number: int | None, cells: Mapping[str, str]) -> str:
     head = "" if number is None else f'<th style="{CELL}">{number}</th>'
-    rest = "".join(f'<td style="{CELL}">{escape(cell)}</td>' for cell in cells)
-    return f"<tr>{head}{rest}</tr>"
+    return f"<tr>{head}{''.join(_cell(name, words) for name, words in cells.items())}</tr>"
+
+
+def _cell(name: str, words: str) -> str:
+    whole = ";white-space:nowrap" if name in WHOLE else ""
+    return f'<td style="{CELL}{whole}">{escape(words)}</td>'
