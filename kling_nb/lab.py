@@ -12,6 +12,7 @@ from . import tables
 from .bindings import Bindings, Played
 from .engine import shared
 from .engine.control import Control
+from .engine.decide import judgement
 from .engine.doubt import Uncertain
 from .engine.engine import Engine
 from .engine.opening import Simulation, Wanted
@@ -283,9 +284,11 @@ class Lab:
         return Uncertain(self._opened.driving, tasks)
 
     def rate(self, task: str, rating: float | None = None, note: str | None = None) -> None:
-        """Note a judgement of a clip by its task id (column ``task``): a number, words, or both."""
-        data = {"rating": rating, "note": note}
-        self._opened.driving().record(task, "noted", **{k: v for k, v in data.items() if v is not None})
+        """Note a judgement of a clip by its task id (column ``task``): a number, words, or both.
+
+        Raises `InputError` for a rating that is no number, and for a task that is not there.
+        """
+        self._opened.driving().record(task, "noted", **judgement(rating, note))
 
     # -- views -------------------------------------------------------------------------------------------------
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from labs import CHEAP, Open, ledger, start, sweep
 
@@ -85,6 +87,19 @@ def test_what_cannot_be_compared_is_told(lab: kn.Lab, tmp_path: Path, what: Any)
             act(what)
         sentence(caught.value)
     assert not (tmp_path / "page").exists()
+
+
+@pytest.mark.parametrize("rating", ["five", [1], True, math.nan, math.inf, 10**400, {"stars": 4}])
+def test_a_rating_that_is_no_number_is_told(lab: kn.Lab, rating: Any) -> None:
+    """What is no number is refused at the door: the log could not hold it, or the table not show it."""
+    run = start(lab, sweep("fox")).wait()
+    with pytest.raises(InputError, match="expected a number") as caught:
+        lab.rate(run.tasks[0].id, rating)
+    sentence(caught.value)
+    lab.rate(run.tasks[0].id, 4, "fine")
+    lab.rate(run.tasks[0].id, np.int64(5))
+    assert (5.0, "fine") == tuple(lab.df()[["rating", "note"]].iloc[0])
+    assert ["saved"] == [task.state for task in start(lab, sweep("boat")).wait().tasks]
 
 
 def test_an_unknown_model_is_sent_with_a_warning(lab: kn.Lab) -> None:

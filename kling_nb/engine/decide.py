@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Mapping
+from numbers import Real
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -30,6 +32,21 @@ NEVER_BOUGHT: Mapping[str, Any] = MappingProxyType(
     }
 )
 """What a person said of a task in doubt, as its event keeps it."""
+
+
+def judgement(rating: object, note: str | None) -> dict[str, Any]:
+    """Return what a person says of a clip as its event keeps it; raises `InputError` for a rating that is no number."""
+    given: dict[str, Any] = {} if note is None else {"note": str(note)}
+    if rating is None:
+        return given
+    try:
+        number = float(rating) if isinstance(rating, Real) and not isinstance(rating, bool) else math.nan
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        message = f"rating={rating!r}: expected a number, such as 4; nothing was changed"
+        raise InputError(message)
+    return {"rating": number, **given}
 
 
 class Decisions:
