@@ -9,7 +9,7 @@ from ..dialect import Call, Dialect, Fault, Reply, Whose
 from ..errors import Doubt, InputError, KlingError, MediaError, NotSent, ProviderError, WireError
 from ..task import Task, TaskState, Ticket
 from .account import UNSENT_MOST, Account, backoff_s
-from .told import told, told_of_doubt, told_of_elsewhere, told_of_submit
+from .told import told, told_of_doubt, told_of_elsewhere, told_of_submit, told_of_vain_looks
 from .tools import Tools
 
 _logger = logging.getLogger("kling_nb")
@@ -178,7 +178,7 @@ class Buyer:
         That it is absent proves nothing while a process sleeps that was about to send it, and nothing where it was not
         submitted.
         """
-        absent = 0
+        absent, untold = 0, ""
         for look in range(LOOKS_MOST):
             await self._clock.sleep(LOOKS_S[min(absent, len(LOOKS_S) - 1)] + (backoff_s(look) if look > absent else 0))
             task = self._book.tasks[task.id]
@@ -187,7 +187,8 @@ class Buyer:
             asleep = self._t.turn.sleeper(task.id)
             try:
                 ticket = await account.converse(account.dialect.find(task.id, task.call))
-            except KlingError:
+            except KlingError as error:
+                untold = str(error)
                 continue
             if ticket is not None:
                 return await self._book.record(task.id, "accepted", id=ticket.id, data=dict(ticket.data))
@@ -196,7 +197,13 @@ class Buyer:
                 break
         if not account.is_of(self._book.submitted_with(task.id), str(task.call.get("url"))):
             return await self._book.record(task.id, "doubted", reason=told_of_elsewhere(task), cause="doubt")
-        return await self._never_arrived(task) if absent == len(LOOKS_S) else task
+        return await (self._never_arrived(task) if absent == len(LOOKS_S) else self._untold(task, untold))
+
+    async def _untold(self, task: Task, why: str) -> Task:
+        """Leave a submit to a person where looks were not answered; while a process sleeps nothing is known yet."""
+        if not why:
+            return task
+        return await self._book.record(task.id, "doubted", reason=told_of_vain_looks(why), cause="doubt")
 
     async def _never_arrived(self, task: Task) -> Task:
         reason = f"it never arrived: looked up {len(LOOKS_S)} times over {sum(LOOKS_S):.0f} s; nothing was bought"

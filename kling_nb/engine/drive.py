@@ -11,6 +11,7 @@ from .buy import Buyer
 from .fetch import Fetcher
 from .follow import Follower
 from .gate import Gate
+from .told import told_of_doubt
 from .tools import Tools
 from .who import may_send
 
@@ -36,7 +37,7 @@ class Driver:
 
     def _doubt_of(self, task: Task) -> str:
         asleep = self._turn.sleeper(task.id)
-        return may_send(asleep, finds=self._finds(task)) if asleep else CUT_OFF
+        return may_send(asleep, finds=self._finds(task)) if asleep else told_of_doubt(CUT_OFF, finds=self._finds(task))
 
     def _finds(self, task: Task) -> bool:
         try:

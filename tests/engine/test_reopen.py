@@ -34,10 +34,10 @@ def when(happened: Callable[[], bool], one: subprocess.Popen[str]) -> None:
         time.sleep(0.005)
 
 
-def killed(live: Live, happened: Callable[[], bool], *prompts: str) -> None:
+def killed(live: Live, happened: Callable[[], bool], *prompts: str, code: str = START) -> None:
     """Start a sweep in another process, and kill that at a moment."""
     live.lab.close()
-    with process(START, str(live.lab.folder), *prompts) as one:
+    with process(code, str(live.lab.folder), *prompts) as one:
         when(happened, one)
         one.send_signal(signal.SIGKILL)
         one.wait()
@@ -85,6 +85,19 @@ def test_killed_at_the_worst_moment(tmp_path: Path, moment: str) -> None:
             run.resume().wait(20)
         assert {"saved": 1} == run.snapshot().counts
         agrees(live)
+
+
+def test_killed_where_nothing_can_be_looked_up(tmp_path: Path) -> None:
+    """What was being submitted is put before a person, who is told what can be done, and is not bought again."""
+    at_fal = START.replace('mode="std"', 'mode="pro"').replace('provider="kling"', 'provider="fal"')
+    with live_lab(tmp_path / "live", Fault(action="late", seconds=60)) as live:
+        killed(live, lambda: live.simulator._world.store.count("1", ()) > 0, "fox", code=at_fal)
+        lab = live.lab = live.open()
+        (doubtful,) = lab.uncertain()
+        assert "the process that submitted it ended" in doubtful.task.reason
+        assert doubtful.task.reason.endswith("lab.uncertain() shows what can be done")
+        assert {"uncertain": 1} == lab.run("a").wait(10).snapshot().counts
+        assert 1 == len(live.simulator.ledger())
 
 
 def test_killed_in_the_middle_of_a_sweep(tmp_path: Path) -> None:
