@@ -77,6 +77,7 @@ TASK_COLUMNS: Mapping[str, str] = {
 }
 """Columns of `lab.log.tasks()`: one row an attempt."""
 
+INT64 = range(-(2**63), 2**63)
 REQUEST_COLUMNS = ("mode", "duration", "aspect_ratio", "prompt", "negative_prompt", "cfg_scale")
 CLIP_COLUMNS = ("sha256", "bytes", "width", "height", "fps", "seconds", "sound")
 
@@ -187,16 +188,17 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | Mapping[st
 
 
 def _variables(points: Sequence[_Point]) -> dict[str, str]:
-    """Return the columns of variables and their dtypes: numbers where all values are numbers, else text."""
+    """Return the columns of variables and their dtypes: numbers where all are numbers that fit in, else text."""
     names = dict.fromkeys(name for point in points for name in point.variables)
     return {f"var_{name}": _dtype([point.variables.get(name) for point in points]) for name in names}
 
 
 def _dtype(values: Sequence[Any]) -> str:
-    given = {type(value) for value in values if value is not None}
-    if given <= {int}:
-        return "Int64"
-    return "Float64" if given <= {int, float} else "string"
+    given = [value for value in values if value is not None]
+    kinds = {type(value) for value in given}
+    if not kinds <= {int, float} or any(value not in INT64 for value in given if type(value) is int):
+        return "string"
+    return "Float64" if float in kinds else "Int64"
 
 
 def _with_variables(variables: Mapping[str, str]) -> dict[str, str]:

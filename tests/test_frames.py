@@ -91,6 +91,25 @@ def test_variables_stand_after_the_template() -> None:
     assert ("snow", True) == (frame["var_x"][0], frame["var_x"].isna()[1])
 
 
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        ((1, 2**63 - 1, None), "Int64"),
+        ((1, 2**63), "string"),
+        ((0.5, 10**400), "string"),
+        ((1, 0.5), "Float64"),
+        ((1, "one"), "string"),
+        ((None, None), "Int64"),
+    ],
+)
+def test_a_variable_has_a_column_that_holds_it(values: tuple[object, ...], dtype: str) -> None:
+    """Numbers are numbers where they fit in; a seed of 64 bits does not, and its sweep has a table all the same."""
+    frame = frames.points_frame([(point(n, x=value), saved()) for n, value in enumerate(values)])
+    assert dtype == frame["var_x"].dtype.name
+    told = [type(value)(read) for value, read in zip(values, frame["var_x"], strict=True) if value is not None]
+    assert told == [value for value in values if value is not None]
+
+
 def test_frames_go_below_one_another() -> None:
     """Several runs' frames become one, with the same dtypes; none become an empty one."""
     one = frames.points_frame([(point(), saved())])
