@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from labs import Open, ledger, listen, start, sweep
 
+import kling_nb as kn
 from kling_nb.costs import Cost
 from kling_nb.errors import KlingError, LabError, LabMode, LogTooNew
 from kling_nb.log import ExperimentLog, PointRow, RunRow, is_simulated, task_from, task_row
@@ -338,3 +339,57 @@ def test_a_lab_is_made_by_two_processes_at_once(tmp_path: Path) -> None:
     assert 1 == len(drives), (said, told)
     for line, error in zip(said, told, strict=True):
         assert "SIMULATED" in line or "open it once as its driver" in error
+
+
+NO_LOGS: dict[str, tuple[str, str]] = {
+    "a schema that is no number": (
+        "CREATE TABLE meta (key TEXT, value TEXT); INSERT INTO meta VALUES ('schema_version', 'first')",
+        "its schema is 'first', expected a number",
+    ),
+    "another program's": ("CREATE TABLE recipes (name TEXT)", "database of another program, with the table 'recipes'"),
+}
+
+
+@pytest.mark.parametrize("what", NO_LOGS)
+def test_a_database_of_another_program_is_left_alone(tmp_path: Path, what: str) -> None:
+    """A database that is no log is `LabError`, and nothing is written to it."""
+    made, words = NO_LOGS[what]
+    with sqlite3.connect(tmp_path / "log.sqlite") as database:
+        database.executescript(made)
+    before = tables_of(tmp_path / "log.sqlite")
+    with pytest.raises(LabError, match=words):
+        kn.Lab(tmp_path, simulate=True)
+    assert before == tables_of(tmp_path / "log.sqlite")
+
+
+def tables_of(path: Path) -> list[str]:
+    """Return the names of the tables in a database."""
+    with sqlite3.connect(path) as database:
+        return [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+
+
+def test_a_folder_in_the_place_of_the_log_is_told(tmp_path: Path) -> None:
+    """A folder by the log's name is `LabError`, whether the lab is opened to buy or only to be read."""
+    (tmp_path / "log.sqlite").mkdir()
+    with pytest.raises(LabError, match=r"expected a file or nothing at .*log.sqlite, found a folder"):
+        kn.Lab(tmp_path, simulate=True)
+    with pytest.raises(LabError, match="found a folder"):
+        is_simulated(tmp_path)
+
+
+def test_a_file_that_is_no_database_is_told_to_who_only_reads(tmp_path: Path) -> None:
+    """Asking whether a folder is simulated, as an export does, is `LabError` for a log that is none."""
+    (tmp_path / "log.sqlite").write_text("no database at all, only text")
+    with pytest.raises(LabError, match=r"log.sqlite cannot be read as a log \(file is not a database\)"):
+        is_simulated(tmp_path)
+
+
+def test_a_new_lab_of_the_other_kind_may_be_deleted(tmp_path: Path) -> None:
+    """Who forgot ``simulate=True`` is told that nothing is in the lab yet; where something is, that is not said."""
+    kn.Lab(tmp_path / "lab").close()
+    with pytest.raises(kn.LabMode, match="nothing is in it yet, so that it may be deleted too"):
+        kn.Lab(tmp_path / "lab", simulate=True)
+    with kn.Lab(tmp_path / "other", simulate=kn.Simulation(speed=float("inf"))) as lab:
+        start(lab, sweep("fox")).wait()
+    with pytest.raises(kn.LabMode, match=r"choose another folder$"):
+        kn.Lab(tmp_path / "other")

@@ -46,20 +46,35 @@ class ExperimentLog(Reading):
     def _make(self, *, simulated: bool) -> None:
         facts = {"schema_version": str(SCHEMA_VERSION), "simulated": str(int(simulated)), "lab": uuid.uuid4().hex}
         with self._begin() as db:
-            if not sa.inspect(db).has_table("meta"):
+            tables = sa.inspect(db).get_table_names()
+            if "meta" not in tables:
+                self._check_is_ours(tables)
                 SCHEMA.create_all(db)
                 db.execute(META.insert(), [{"key": key, "value": value} for key, value in facts.items()])
 
+    def _check_is_ours(self, tables: Sequence[str]) -> None:
+        """Raise `LabError` for a database of another program, which is not written to."""
+        if tables:
+            message = f"{self.path} is a database of another program, with the table {tables[0][:40]!r}: move it away, or choose another folder; nothing was changed"
+            raise LabError(message)
+
     def check(self, *, simulated: bool) -> None:
         """Raise `LogTooNew` for a log of a later version, `LabMode` for one that is simulated and should be live."""
-        version = int(self.fact("schema_version") or 0)
+        written = self.fact("schema_version") or "0"
+        if not written.isdecimal():
+            message = f"{self.path} is no log of this library: its schema is {written[:40]!r}, expected a number; bring back a copy, or choose another folder; nothing was changed"
+            raise LabError(message)
+        version = int(written)
         if version > SCHEMA_VERSION:
             message = f"{self.path} was written by a later version (schema {version}, this one reads {SCHEMA_VERSION}); upgrade kling_nb to open it; nothing was changed"
             raise LogTooNew(message)
         was = self.fact("simulated") == "1"
         if was != simulated:
             one, other = ("simulated", "live") if was else ("live", "simulated")
-            message = f"{self.path.parent} is a {one} lab and cannot be opened {other}: {'add' if was else 'leave out'} simulate=True, or choose another folder"
+            hint = f"{'add' if was else 'leave out'} simulate=True, or choose another folder"
+            if not self.counts():
+                hint += "; nothing is in it yet, so that it may be deleted too, and is made anew"
+            message = f"{self.path.parent} is a {one} lab and cannot be opened {other}: {hint}"
             raise LabMode(message)
 
     def close(self) -> None:
@@ -138,10 +153,14 @@ def _set_fact(db: sa.Connection, key: str, value: str) -> None:
 def is_simulated(folder: Path) -> bool:
     """Tell whether a lab folder is simulated; raises `LabError` where there is no log to ask."""
     path = folder / FILE
-    if not _is_made(path):
-        message = f"expected a lab folder with a {FILE}, found none in {folder}"
-        raise LabError(message)
-    return _asked(path, "simulated") == "1"
+    try:
+        if _is_made(path):
+            return _asked(path, "simulated") == "1"
+    except sa.exc.DatabaseError as error:
+        message = f"{path} cannot be read as a log ({error.orig}); nothing was changed; bring back a copy of it"
+        raise LabError(message) from error
+    message = f"expected a lab folder with a {FILE}, found none in {folder}"
+    raise LabError(message)
 
 
 def stored_fact(folder: Path, key: str) -> str | None:
@@ -175,6 +194,9 @@ def _check_new(folder: Path, *, write: bool) -> None:
 
 def _is_made(path: Path) -> bool:
     """Tell whether there is a log: a process that ended while it made one has left a file without tables."""
+    if path.is_dir():
+        message = f"expected a file or nothing at {path}, found a folder: move it away, or choose another lab folder"
+        raise LabError(message)
     if not path.is_file():
         return False
     with reader(path).connect() as db:

@@ -246,7 +246,7 @@ def reader(path: Path) -> sa.Engine:
     Where the folder takes no file SQLite cannot share the log with a writer; there is none, so that it need not.
     """
     # As a file URI, since only that can say read-only; quoted, since a folder may be called "what? #2".
-    place = "file:" + quote(path.resolve().as_posix())
+    place = "file:" + quote(path.resolve().as_posix(), errors="surrogateescape")
     alone = {"immutable": "1"} if not os.access(path.parent, os.W_OK) and not _is_shared(path) else {}
     return sa.create_engine(sa.URL.create("sqlite", database=place, query=READ_ONLY | alone), poolclass=NullPool)
 
