@@ -72,6 +72,11 @@ class VideoRequest:
             if (read := read_field(name, given)) is not given:
                 object.__setattr__(self, name, read)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle by the fields that are set: a read-only mapping can be neither copied nor pickled."""
+        extra = {provider: dict(own) for provider, own in self.extra.items()}
+        return type(self).from_fields, ({**self.given(), "extra": extra},)
+
     @classmethod
     def from_fields(cls, values: Mapping[str, Any]) -> Self:
         """Build a request from plain values, as a form, a TOML file or the log holds them.

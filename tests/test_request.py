@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
+import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -194,3 +197,36 @@ def test_an_image_makes_it_image_to_video() -> None:
     """A first or a last frame makes a request image-to-video."""
     found = [VideoRequest().task_type, VideoRequest(image=b"x").task_type, VideoRequest(image_tail=b"x").task_type]
     assert ["text2video", "image2video", "image2video"] == found
+
+
+def test_a_request_is_copied_and_pickled() -> None:
+    """A copy and what is read back from a pickle are equal, and cannot be changed either."""
+    request = VideoRequest(prompt="a", multi_prompt=(Shot(prompt="b", duration=2),), extra={"fal": {"seed": 1}})
+    for twin in (copy.deepcopy(request), pickle.loads(pickle.dumps(request))):
+        assert twin == request
+        with pytest.raises(TypeError):
+            twin.extra["fal"]["seed"] = 2
+
+
+WORDS: dict[str, tuple[Any, str]] = {
+    "duration": ("five", "expected a whole number of seconds"),
+    "cfg_scale": ("much", "expected a number"),
+    "camera_control": ({"zom": 5}, "a camera has no 'zom'; did you mean 'zoom'"),
+    "multi_prompt": (5, "expected shots, each of the form"),
+    "image": (object(), "expected a path, an http(s) URL, or the bytes of an image file, got object"),
+}
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_what_cannot_be_read_is_told_in_our_words(name: str) -> None:
+    """A value of a wrong kind is answered with what is expected, and not in Python's words."""
+    value, words = WORDS[name]
+    with pytest.raises(InputError, match=re.escape(words)):
+        VideoRequest(**{name: value})
+    with pytest.raises(InputError, match=re.escape(words)):
+        VideoRequest.from_fields({name: value})
+
+
+def test_bytes_of_any_kind_are_an_image() -> None:
+    """What a buffer holds is an image as bytes are."""
+    assert VideoRequest(image=bytearray(b"x")).image == b"x"  # type: ignore[arg-type]
