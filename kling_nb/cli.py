@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from .errors import InputError, KeyMissing, KlingError, LabError, MediaError, OverBudget, PriceUnknown
 
@@ -24,6 +25,7 @@ DEMO_SPEED = 240.0
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns 0 when all is well, 1 when points are not saved, 2 on bad input, 3 over budget."""
+    _let_any_letter_through(sys.stdout)
     arguments = _parser().parse_args(argv)
     command: Callable[[argparse.Namespace], int] = arguments.command
     try:
@@ -34,8 +36,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _say(error, BAD_INPUT)
     except KlingError as error:
         return _say(error, UNSAVED)
+    except OSError as error:  # such as a disk that is full, which the output goes to
+        return _say(f"stopped: {error}; what was submitted goes on: the same command again fetches it", UNSAVED)
     except KeyboardInterrupt:
         return _say("stopped; what was submitted goes on at the provider: the same command again fetches it", UNSAVED)
+
+
+def _let_any_letter_through(stream: TextIO) -> None:
+    """Show a letter that the terminal's encoding lacks as a question mark: a prompt may have any, and must not raise."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")
 
 
 def _say(what: object, code: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
 from collections.abc import Iterator
@@ -37,14 +38,23 @@ class Served:
 def serving(served: Served) -> Iterator[str]:
     """Serve on 127.0.0.1 until the block ends; gives how to point a client at it, this library's own included.
 
-    Raises `InputError` for a provider that nobody plays, and where ``tls`` lacks its package.
+    Raises `InputError` for a port, a speed or a folder that cannot be used, for a provider that nobody plays, and where
+    ``tls`` lacks its package.
     """
     from .simulator import running
+
+    _check(served)
 
     with ExitStack() as stack:
         simulator = stack.enter_context(closing(_simulator(served)))
         tls = _certificate(served.folder, stack) if served.tls else None
-        base_url = stack.enter_context(running(simulator, served.port, tls))
+        try:
+            base_url = stack.enter_context(running(simulator, served.port, tls))
+        except OSError as error:
+            message = (
+                f"port {served.port} of 127.0.0.1 cannot be had ({error.strerror}); choose another, or 0 for a free one"
+            )
+            raise InputError(message) from error
         yield "\n".join(_told(simulator, base_url, served.root, tls))
 
 
@@ -74,9 +84,22 @@ def _certificate(folder: Path | None, stack: ExitStack) -> Certificate:
         raise InputError(str(error)) from None
 
 
+def _check(served: Served) -> None:
+    if not 0 <= served.port <= 65535:
+        message = f"port={served.port}: expected 1 to 65535, or 0 for a free one"
+        raise InputError(message)
+    if not 0 < served.speed < math.inf:
+        message = f"speed={served.speed}: expected a number above 0, of simulated seconds in a real one"
+        raise InputError(message)
+
+
 def _made(folder: Path | None) -> Path | None:
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
+    try:
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"expected a folder for the simulator's state, but {folder} cannot be made: {error.strerror}"
+        raise InputError(message) from error
     return folder
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -224,3 +225,76 @@ def test_the_doctor_says_what_is_missing() -> None:
     assert done.returncode == 0
     assert "KLING_NB_KLING_KEY" in done.stdout
     assert "https://queue.fal.run" in done.stdout
+
+
+BAD_SERVERS: dict[str, tuple[tuple[str, ...], str]] = {
+    "a port that is none": (("--port", "99999"), "port=99999: expected 1 to 65535"),
+    "no time passes": (("--port", "0", "--speed", "0"), "speed=0.0: expected a number above 0"),
+    "time is no number": (("--port", "0", "--speed", "nan"), "speed=nan: expected a number above 0"),
+    "a file as its folder": (("--port", "0", "--folder", __file__), "cannot be made: File exists"),
+}
+
+
+@pytest.mark.parametrize("what", BAD_SERVERS)
+def test_a_simulator_that_cannot_be_served_is_exit_2(what: str) -> None:
+    """What cannot be served is one sentence, and nothing listens."""
+    options, words = BAD_SERVERS[what]
+    done = kling_nb("simulate", *options)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_is_taken_is_exit_2() -> None:
+    """A port on which somebody else listens is named, with what to do."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = kling_nb("simulate", "--port", str(port))
+    assert done.returncode == 2
+    assert f"port {port} of 127.0.0.1 cannot be had (Address already in use); choose another" in done.stderr
+
+
+def test_a_speed_that_is_none_is_exit_2(tmp_path: Path) -> None:
+    """The demo takes a speed above 0 only, and makes no folder for another."""
+    done = kling_nb("demo", "--lab", tmp_path / "demo", "--speed", "-1")
+    assert done.returncode == 2
+    assert "speed=-1.0: expected a number above 0" in done.stderr
+    assert not (tmp_path / "demo").exists()
+
+
+@pytest.mark.parametrize("name", [".", "small.toml/x", "x" * 300])
+def test_a_sweep_that_cannot_be_read_is_exit_2(name: str, sweep: Path) -> None:
+    """A folder, a path through a file and a name that is too long are one sentence each."""
+    done = kling_nb("plan", sweep.parent / name, "--simulate")
+    assert done.returncode == 2
+    assert "expected a TOML file that can be read, and it cannot" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_terminal_without_a_letter_shows_the_rest(tmp_path: Path) -> None:
+    """Letters that the terminal's encoding lacks are shown as question marks; the clips are bought and saved all the same."""
+    path = tmp_path / "letters.toml"
+    path.write_text('[axes]\nprompt = ["a fox 🦊 in été", "שלום"]\n', encoding="utf-8")
+    done = kling_nb("run", path, "--simulate", "--lab", tmp_path / "läb", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "a fox ? in ?t?" in done.stdout
+    assert "2 saved" in done.stdout
+
+
+def test_a_folder_named_in_letters_that_the_system_lacks(sweep: Path, tmp_path: Path) -> None:
+    """Where the system's encoding lacks letters of a path, Python holds them as half characters; the lab opens there."""
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = kling_nb("run", sweep, "--simulate", "--lab", tmp_path / "läb", **plain)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "läb" / "log.sqlite").is_file()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a file that is always full")
+def test_an_output_that_is_full_is_told(sweep: Path) -> None:
+    """Where the output cannot be written the command ends with one sentence, and says how to go on."""
+    command = [sys.executable, "-m", "kling_nb.cli", "plan", str(sweep), "--simulate"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert done.returncode != 0
+    assert "No space left on device; what was submitted goes on" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -423,6 +423,8 @@ def test_image_bytes_cannot_be_saved() -> None:
         ("exclude = [5]\n[fixed]\nprompt = 'a'", r"\[\[exclude\]\]"),
         ("[fixed]\nprompt = '{x}'\nx = 2026-01-01", "text or a number"),
         ("[fixed]\nprompt = 'a'\ncamera_control = { tpye = 'simple' }", "camera_control=.*tpye"),
+        ("prompt = ['a']", r"'prompt' stands at the top of the file: put it under \[axes\]"),
+        ("[fixed]\nprompt = 'a'\nimage = ''", "image='' .*got nothing"),
     ],
 )
 def test_a_wrong_file_is_named_with_what_is_wrong(text: str, sentence: str, tmp_path: Path) -> None:

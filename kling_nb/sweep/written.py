@@ -29,7 +29,7 @@ from typing import Any
 
 from ..errors import SweepError, nearest
 from ..fields import CameraControl, Shot
-from .values import SETTINGS
+from .values import OWN, SETTINGS
 
 UNSET = {"unset": True}
 WIDTH = 100
@@ -52,7 +52,7 @@ def to_toml(arguments: Mapping[str, Any]) -> str:
 
 
 def text_of(source: Path) -> str:
-    """Return the text of a file, with or without a byte-order mark; raises `SweepError` if there is none."""
+    """Return the text of a file, with or without a byte-order mark; raises `SweepError` if it cannot be read."""
     try:
         return source.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
@@ -60,6 +60,10 @@ def text_of(source: Path) -> str:
         raise SweepError(message) from error
     except UnicodeDecodeError as error:
         message = f"this is not a text file in UTF-8, which TOML is: {error}"
+        raise SweepError(message) from error
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        message = f"expected a TOML file that can be read, and it cannot ({why})"
         raise SweepError(message) from error
 
 
@@ -85,14 +89,21 @@ def from_toml(text: str) -> dict[str, Any]:
 def _check_tables(read: Mapping[str, Any]) -> None:
     for name, value in read.items():
         if name not in _TABLES:
-            message = f"there is no key {name!r} at the top of a sweep file; {nearest(name, _TABLES)}"
-            raise SweepError(message)
+            raise SweepError(_no_key(name))
         if name in {"axes", "fixed"} and not isinstance(value, dict):
             message = f"{name} = {value!r}: expected a table, [{name}]"
             raise SweepError(message)
         if name == "exclude" and not (isinstance(value, list) and all(isinstance(item, dict) for item in value)):
             message = f"exclude = {value!r}: expected tables of conditions, each headed [[exclude]]"
             raise SweepError(message)
+
+
+def _no_key(name: str) -> str:
+    if name in OWN:
+        return (
+            f"{name!r} stands at the top of the file: put it under [axes], as an array, or under [fixed], as one value"
+        )
+    return f"there is no key {name!r} at the top of a sweep file; {nearest(name, _TABLES)}"
 
 
 def _check_names(axes: Mapping[str, Any], fixed: Mapping[str, Any]) -> None:
