@@ -106,10 +106,10 @@ class Choices:
     def _check(self, value: Any) -> Any:
         if value not in self._checks:
             said, title = self._field.words(value), self._field.title
-            # Read aloud, a checkbox has to name its field too; the eye has the legend above.
+            # Read aloud, a checkbox has to name its field too; the eye has the legend above. ipywidgets makes a tooltip
+            # of the markup: on the box where a tooltip is given, on the words always, where the style sheet hides it.
             named = f'<span class="knb-unseen">{escape(title.lower())} </span>{escape(said)}'
             check = widgets.Checkbox(description=named, description_allow_html=True, indent=False)
-            check.tooltip = f"{title}: {said}"
             check.observe(lambda change: self._heard(value, checked=change["new"]), "value")
             self._checks[value] = classed(check, "knb-chip")
         return self._checks[value]

@@ -84,6 +84,16 @@ def start(page: Page, code: str, panels: int = 1) -> None:
     page.locator(".knb-panels > *").first.get_by_text("finished: all 2 saved").wait_for()
 
 
+def test_no_tooltip_is_markup(page: Page) -> None:
+    """Under the pointer a choice has no tooltip: ipywidgets would show the markup that names its field."""
+    hidden = page.get_by_role("checkbox", name="mode pro", exact=True)
+
+    assert hidden.get_attribute("title") is None
+    for position in ({"x": 12, "y": 12}, {"x": 32, "y": 12}):
+        page.locator("label").filter(has=hidden).hover(position=position)
+        assert page.evaluate("() => [...document.querySelectorAll(':hover')].map(node => node.title).join('')") == ""
+
+
 def test_it_fits_a_narrow_window(page: Page) -> None:
     """In a narrow notebook the form wraps; nothing of it has to be scrolled sideways."""
     page.set_viewport_size({"width": 520, "height": 900})
