@@ -261,6 +261,8 @@ def _series(values: list[Any], dtype: str) -> pd.Series[Any]:
     if dtype.startswith("datetime64"):
         seconds = pd.Series(values, dtype="Float64")
         return pd.to_datetime(seconds, unit="s", utc=True).dt.as_unit("ms")
+    if dtype == "Int64":  # a length that no model has is refused, and its point is in the table: `request` has it
+        values = [value if value in INT64 else None for value in values]
     if dtype == "string":
         values = [None if value is None else str(value) for value in values]
     return pd.Series(values, dtype=dtype)

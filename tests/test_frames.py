@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from pathlib import Path
 
@@ -108,6 +109,13 @@ def test_a_variable_has_a_column_that_holds_it(values: tuple[object, ...], dtype
     assert dtype == frame["var_x"].dtype.name
     told = [type(value)(read) for value, read in zip(values, frame["var_x"], strict=True) if value is not None]
     assert told == [value for value in values if value is not None]
+
+
+def test_a_number_that_no_column_holds_is_missing_from_it() -> None:
+    """A refused point may have asked for a length of any size: the table shows it all the same, the request whole."""
+    task = saved(request={"prompt": "fox", "duration": 10**30})
+    row = frames.points_frame([(point(), task)]).iloc[0]
+    assert (True, {"prompt": "fox", "duration": 10**30}) == (pd.isna(row["duration"]), json.loads(row["request"]))
 
 
 def test_frames_go_below_one_another() -> None:
