@@ -77,7 +77,6 @@ TASK_COLUMNS: Mapping[str, str] = {
 }
 """Columns of `lab.log.tasks()`: one row an attempt."""
 
-INT64 = range(-(2**63), 2**63)
 REQUEST_COLUMNS = ("mode", "duration", "aspect_ratio", "prompt", "negative_prompt", "cfg_scale")
 CLIP_COLUMNS = ("sha256", "bytes", "width", "height", "fps", "seconds", "sound")
 
@@ -196,7 +195,7 @@ def _variables(points: Sequence[_Point]) -> dict[str, str]:
 def _dtype(values: Sequence[Any]) -> str:
     given = [value for value in values if value is not None]
     kinds = {type(value) for value in given}
-    if not kinds <= {int, float} or any(value not in INT64 for value in given if type(value) is int):
+    if not kinds <= {int, float} or not all(_fits(value) for value in given if type(value) is int):
         return "string"
     return "Float64" if float in kinds else "Int64"
 
@@ -262,10 +261,15 @@ def _series(values: list[Any], dtype: str) -> pd.Series[Any]:
         seconds = pd.Series(values, dtype="Float64")
         return pd.to_datetime(seconds, unit="s", utc=True).dt.as_unit("ms")
     if dtype == "Int64":  # a length that no model has is refused, and its point is in the table: `request` has it
-        values = [value if value in INT64 else None for value in values]
+        values = [value if _fits(value) else None for value in values]
     if dtype == "string":
         values = [None if value is None else str(value) for value in values]
     return pd.Series(values, dtype=dtype)
+
+
+def _fits(value: Any) -> bool:
+    """Tell whether a value is a number that a column of ``Int64`` holds."""
+    return isinstance(value, int | float) and -(2**63) <= value < 2**63
 
 
 def _to_ms(seconds: float | None) -> float | None:
