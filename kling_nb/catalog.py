@@ -67,7 +67,7 @@ class Catalog:
         """Return everything that a provider would refuse of a request, all at once, and the warnings."""
         terms = self._terms(request, provider)
         unknown = [] if terms.model else [unknown_model(request.model, [*self.models])]
-        return [*unknown, *findings(terms), *self._strangers(request), *self._costly(terms)]
+        return [*unknown, *findings(terms), *self._strangers(request), *self._costly_mode(terms)]
 
     def estimate(self, request: VideoRequest, provider: str | Provider, *, assume: Decimal | None = None) -> Estimate:
         """Return what one clip should cost in USD, an interval where sources disagree.
@@ -137,7 +137,7 @@ class Catalog:
             if name not in self.providers:
                 yield Problem(f"extra.{name}", dict(own), f"there is no such provider; {nearest(name, self.providers)}")
 
-    def _costly(self, terms: Terms) -> Iterator[Problem]:
+    def _costly_mode(self, terms: Terms) -> Iterator[Problem]:
         """Warn where an open mode is one that costs more than another that is sold there."""
         request, provider = terms.request, terms.provider
         modes = terms.model.modes if terms.model else ()
