@@ -246,7 +246,8 @@ class Dialect(Protocol):
     def accepted(self, call: Call, reply: Reply) -> Ticket:
         """Read the reply to a submit; raises `Unreadable`, which leaves the submit in doubt.
 
-        It is asked of a rejection too, where an id contradicts it and is followed: what is none must not be read as one.
+        It is asked of a rejection too, which an id contradicts, and is then followed: what is none must not be read as
+        one.
         """
 
     def check(self, tickets: Sequence[Ticket]) -> Generator[Call, Reply, dict[str, Status]]:

@@ -55,7 +55,7 @@ class Limits:
 
     @property
     def waits(self) -> dict[str, float]:
-        """How long each step may take, by httpx's names; ``pool`` is never waited for: each client has one connection."""
+        """How long each step may take, by httpx's names; ``pool`` is never waited for, a client has but one."""
         return {"connect": self.connect_s, "read": self.read_s, "write": self.write_s, "pool": self.connect_s}
 
 

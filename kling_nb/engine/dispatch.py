@@ -19,7 +19,7 @@ from .account import Accounts
 from .book import Book
 from .control import Control, Controls
 
-_log = logging.getLogger("kling_nb")
+_logger = logging.getLogger("kling_nb")
 
 T = TypeVar("T")
 Drive = Callable[[str], Awaitable[None]]
@@ -46,7 +46,7 @@ class Dispatcher:
         self._accounts = accounts
         self.is_closing = False
         self._driving: set[str] = set()
-        self._turn = anyio.Lock()
+        self._steering = anyio.Lock()
         self._begun = anyio.Event()
         self._listening: set[anyio.CancelScope] = set()
         book.listeners.append(self._heard)
@@ -80,7 +80,7 @@ class Dispatcher:
         await anyio.lowlevel.checkpoint()
 
     def stop(self) -> None:
-        """Leave everything as it is: another process drives by now. Only answers to what was submitted are still heard."""
+        """Leave everything as it is, since another process drives by now: only answers to submits are still heard."""
         self.is_closing = True
         for scope in self._listening:
             scope.shield, scope.deadline = True, asyncio.get_running_loop().time() + LAST_ANSWER_S
@@ -102,7 +102,7 @@ class Dispatcher:
 
     async def alone(self, work: Callable[..., Awaitable[T]], *args: Any) -> T:
         """Do what plans or steers while nobody else does: two starts at once would not see each other's tasks."""
-        async with self._turn:
+        async with self._steering:
             return await work(*args)
 
     def spawn(self, task_ids: Iterable[str]) -> None:
@@ -128,7 +128,7 @@ class Dispatcher:
         except LabBusy:
             pass  # another process drives by now, which whoever waits is told once
         except Exception as error:  # noqa: BLE001 - one task's failure must not end the others
-            _log.exception("driving task %s failed; it stands in the log as it was", task_id)
+            _logger.exception("driving task %s failed; it stands in the log as it was", task_id)
             self._break(error, task_id)
         finally:
             self._driving.discard(task_id)
@@ -144,7 +144,7 @@ class Dispatcher:
         """Leave one task that cannot be driven, such as one of a provider that is not known here, and say why."""
         if self._book.broken is not None:
             raise error
-        _log.warning("task %s cannot be driven: %s", task.id, error)
+        _logger.warning("task %s cannot be driven: %s", task.id, error)
         control = self._controls.get(task.run)
         if task.state is TaskState.PLANNED and control is not None:
             control.held = str(error)
@@ -157,7 +157,7 @@ class Dispatcher:
         except LabBusy:
             pass  # as above
         except Exception as error:  # noqa: BLE001 - it would end every task of the lab
-            _log.exception("the engine failed beside its tasks")
+            _logger.exception("the engine failed beside its tasks")
             self._break(error)
             self.settle()
 
@@ -204,7 +204,7 @@ class Dispatcher:
         return self._accounts.held(task.provider) or (NOT_OPEN if control is None else control.hold(task.id))
 
     def hold_of(self, task: Task) -> str | None:
-        """Return why a planned task may not be submitted now; a ceiling that it would pass holds its run from then on."""
+        """Return why a planned task may not be submitted now; a ceiling that it would pass holds its run as well."""
         control = self._controls.get(task.run)
         if self.is_closing:
             return "the lab is being closed"

@@ -42,7 +42,7 @@ class Clock:
         return self._start + (time.time() - self._start) * self.speed
 
     def steady(self) -> float:
-        """Return seconds that only ever pass, counted from any moment; while the machine sleeps they may stand still."""
+        """Return seconds that only ever pass, counted from any moment; they may stand still while a machine sleeps."""
         return (time.monotonic() - self._began) * self.speed
 
     def steadied(self, at: float) -> float:

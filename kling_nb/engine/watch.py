@@ -39,7 +39,7 @@ class Member:
 
 
 Told = tuple[Member, str, Status | None, str]
-"""A member, its task's id, what was learnt (`None`: nothing) and what went wrong."""
+"""What a `Learner` is told."""
 
 
 class Learner(Protocol):
