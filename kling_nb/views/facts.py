@@ -14,6 +14,9 @@ NOTHING = "—"
 LONGEST = 1_000
 """Characters of one fact: a note or a model's name has no end of its own, and a saved notebook holds many facts."""
 
+UNBOUGHT = frozenset({"refused", "failed", "cancelled"})
+"""The states in which a clip costs what was charged for it, and nothing where that is not known to be something."""
+
 FACTS = (
     *("model", "mode", "provider", "duration", "aspect_ratio", "cfg_scale", "negative_prompt", "price", "length"),
     *("size", "sound", "losses", "sample", "run", "point", "took", "submitted_at", "remote_id", "sha256"),
@@ -68,11 +71,10 @@ def spent(row: Row) -> Decimal:
 
 
 def price(row: Row) -> str:
-    """Return what it cost, or about what it would, in USD; nothing where that is not known."""
-    money = _money(row)
-    if money is None:
+    """Return what it cost, or about what it would, in USD; nothing where that is not known or nothing was bought."""
+    money, exact = _money(row), row.get("cost_usd") is not None
+    if money is None or (row.get("state") in UNBOUGHT and not exact and not spent(row)):
         return ""
-    exact = row.get("cost_usd") is not None
     return f"{'' if exact else '≈ '}${money:.2f}"
 
 

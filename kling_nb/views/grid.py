@@ -17,6 +17,7 @@ Frame = Any
 
 TEXTS = ("template", "prompt")  # these make rows, since a row has room for a sentence
 AXES = ("mode", "provider", "duration", "aspect_ratio", "cfg_scale", "negative_prompt", "model")
+NO_POINTS = "no points yet: lab.start(sweep) or lab.form() makes some"
 WIDEST = 12  # columns that an axis may take without being asked for
 SAME = ("model", "mode")  # told once above the tiles where it is the same for all
 LABEL_LONGEST = 80  # characters of a prompt on a tile
@@ -128,6 +129,8 @@ def records(frame: Frame) -> list[dict[str, Any]]:
 
 def totals(rows: Sequence[Row]) -> str:
     """Return one line: how many points stand in which state, and what was spent."""
+    if not rows:
+        return NO_POINTS
     counts = Counter(str(row.get("state") or "planned") for row in rows)
     money = sum((spent(row) for row in rows), Decimal(0))
     words = [f"{number} {state}" for state, number in counts.most_common()]

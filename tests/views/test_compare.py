@@ -106,10 +106,11 @@ def test_any_column_may_be_missing(names: set[str]) -> None:
 
 
 def test_an_empty_frame_is_an_empty_grid() -> None:
-    """No points give no tiles and no axes."""
+    """No points give no tiles and no axes, and a sentence on how to get some."""
     grid = grid_of(points(mode=[], model=[]), x="mode")
 
     assert (grid.tiles, grid.x) == ((), None)
+    assert grid.totals == "no points yet: lab.start(sweep) or lab.form() makes some"
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
@@ -162,6 +163,17 @@ def test_money_is_told_as_estimated_unless_charged() -> None:
 
     assert (charged.summary, estimated.summary) == ("$0.30", "≈\N{NO-BREAK SPACE}$0.35")
     assert doubtful.reason == "≈ $0.35 at stake"
+
+
+def test_what_was_not_bought_has_no_price() -> None:
+    """An estimate says nothing of a clip that failed free of charge; what counts as spent is told."""
+    frame = points(state=["failed", "failed", "queued"], estimate_usd=[0.35] * 3, spent_usd=[0.0, 0.35, 0.0])
+
+    assert [tile.summary for tile in grid_of(frame).tiles] == [
+        "",
+        "≈\N{NO-BREAK SPACE}$0.35",
+        "≈\N{NO-BREAK SPACE}$0.35",
+    ]
 
 
 def test_what_is_left_out_is_told() -> None:

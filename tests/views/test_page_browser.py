@@ -291,3 +291,17 @@ def test_without_javascript_it_is_a_table(folder: Path, new_page: Callable[..., 
     assert page.locator("video[controls][poster]").count() == 4
     assert page.get_by_text("kling-v1-6").first.is_visible()
     assert page.get_by_text("SIMULATED").is_visible()
+
+
+def test_rows_without_columns_begin_beside_their_clips(tmp_path: Path, new_page: Callable[..., Page]) -> None:
+    """Where no axis makes columns there is no heading to stay below: a row's name stands at its first clip's top."""
+    lab = make_lab(tmp_path / "lab", a=1, b=1)
+    grid = grid_of(lab.frame(prompt=["a fox", "a boat"], mode="std"), y="prompt")
+    page = new_page()
+    page.goto(write_page(grid, lab.path, tmp_path / "page").as_uri())
+    page.locator(".knb-tile").first.wait_for()
+
+    tops = "nodes => nodes.map(node => Math.round(node.getBoundingClientRect().y))"
+    names = page.locator(".knb-rowhead > div").evaluate_all(tops)
+    assert page.locator(".knb-colhead").count() == 0
+    assert names == page.locator(".knb-tile").evaluate_all(tops)
