@@ -49,8 +49,13 @@ def fault_by_status(reply: Reply, message: str, code: str = "") -> Fault | None:
 def unreadable(reply: Reply) -> Fault:
     """Return the fault of an answer in a form that is not documented, such as a proxy's HTML page."""
     message = f"expected JSON, got HTTP {reply.status} with {reply.excerpt(80)!r}"
-    fault = fault_by_status(reply, message)
-    return fault or Fault(whose=Whose.PROVIDER, message=message, again=True, rejected=False)
+    if reply.status in ELSEWHERE:
+        message += "; is the base URL right?"
+    return fault_by_status(reply, message) or Fault(whose=Whose.PROVIDER, message=message, again=True, rejected=False)
+
+
+ELSEWHERE = frozenset({301, 302, 307, 308, 404, 405})
+"""What a page says whose service is not at this address; the services themselves answer these in JSON."""
 
 
 def code_of(body: Mapping[str, Any]) -> Any:

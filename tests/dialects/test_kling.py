@@ -10,7 +10,7 @@ from typing import Any
 import jwt
 import pytest
 from asking import plain
-from driving import CATALOG, OWN_ID, Faulty, hold, simply
+from driving import CATALOG, OWN_ID, Faulty, bound, hold, simply
 from labs import live_lab, start
 
 import kling_nb as kn
@@ -110,6 +110,17 @@ def test_a_submit_of_another_host_is_not_looked_up_in_the_wrong_place() -> None:
     legacy, path = (next(moved.find(OWN_ID, paid(model).shown())).url for model in ("kling-v3", "kling-3.0"))
     assert "/tasks" not in legacy
     assert path == f"https://api-beijing.klingai.com/tasks?external_task_ids={OWN_ID}"
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308, 404, 405])
+@pytest.mark.parametrize("dialect", ["kling", "native", "flat", "newapi", "falqueue", "chanjing"])
+def test_a_page_where_nothing_is_served_asks_for_the_address(dialect: str, status: int) -> None:
+    """A wrong path, or http for https: nothing was bought, and the base URL is in question."""
+    submit = Call(op=Op.SUBMIT, method="POST", url="https://a.example/v1/videos/text2video", body={})
+    fault = bound(dialect).judge(submit, Reply(status=status, content=b"<html>404 page not found</html>"))
+    assert fault is not None
+    assert (fault.rejected, fault.again) == (True, False)
+    assert fault.message.endswith("is the base URL right?")
 
 
 LOST = reply({"code": 1203, "message": "Task not found", "request_id": "r"}, 404)
