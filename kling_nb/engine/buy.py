@@ -149,7 +149,7 @@ class Buyer:
 
     async def _denied(self, task: Task, account: Account, fault: Fault, final: str) -> Task:
         """Believe a final no, unless our own id is there: a log that was restored from a copy gives its ids anew."""
-        if fault.whose is Whose.PARAMETERS and account.dialect.finds:
+        if fault.whose in (Whose.PARAMETERS, Whose.PROVIDER) and account.dialect.finds:
             try:
                 ticket = await account.converse(account.dialect.find(task.id, task.call))
             except KlingError:
@@ -178,7 +178,7 @@ class Buyer:
         That it is absent proves nothing while a process sleeps that was about to send it, and nothing where it was not
         submitted.
         """
-        absent, untold = 0, ""
+        absent, is_untold = 0, False
         for look in range(LOOKS_MOST):
             await self._clock.sleep(LOOKS_S[min(absent, len(LOOKS_S) - 1)] + (backoff_s(look) if look > absent else 0))
             task = self._book.tasks[task.id]
@@ -187,8 +187,8 @@ class Buyer:
             asleep = self._t.turn.sleeper(task.id)
             try:
                 ticket = await account.converse(account.dialect.find(task.id, task.call))
-            except KlingError as error:
-                untold = str(error)
+            except KlingError:
+                is_untold = asleep is None
                 continue
             if ticket is not None:
                 return await self._book.record(task.id, "accepted", id=ticket.id, data=dict(ticket.data))
@@ -197,13 +197,12 @@ class Buyer:
                 break
         if not account.is_of(self._book.submitted_with(task.id), str(task.call.get("url"))):
             return await self._book.record(task.id, "doubted", reason=told_of_elsewhere(task), cause="doubt")
-        return await (self._never_arrived(task) if absent == len(LOOKS_S) else self._untold(task, untold))
+        if absent == len(LOOKS_S):
+            return await self._never_arrived(task)
+        return await self._untold(task) if is_untold else task
 
-    async def _untold(self, task: Task, why: str) -> Task:
-        """Leave a submit to a person where looks were not answered; while a process sleeps nothing is known yet."""
-        if not why:
-            return task
-        return await self._book.record(task.id, "doubted", reason=told_of_vain_looks(why), cause="doubt")
+    async def _untold(self, task: Task) -> Task:
+        return await self._book.record(task.id, "doubted", reason=told_of_vain_looks(task.reason), cause="doubt")
 
     async def _never_arrived(self, task: Task) -> Task:
         reason = f"it never arrived: looked up {len(LOOKS_S)} times over {sum(LOOKS_S):.0f} s; nothing was bought"

@@ -21,6 +21,8 @@ DO: dict[Whose, str] = {
     Whose.PROVIDER: "run.retry() tries again",
     Whose.MISSING: "look it up in the provider's console",
 }
+LOOKED_UP, DECIDE = "it is looked up by itself", "lab.uncertain() shows what can be done"
+VAIN = f"; looked up by our own id, which told nothing; {DECIDE}"
 COST = {
     True: "it was charged",
     False: "nothing was charged",
@@ -46,13 +48,13 @@ def told_of_task(provider: Provider, whose: Whose, reason: str, *, charged: bool
 
 def told_of_doubt(why: str, *, finds: bool) -> str:
     """Say that a submit may have been carried out; ``finds`` is whether it can be looked up by our own id."""
-    then = "it is looked up by itself" if finds else "lab.uncertain() shows what can be done"
+    then = LOOKED_UP if finds else DECIDE
     return f"the answer to the submit was lost, it may have been bought: {why}; {then}"
 
 
-def told_of_vain_looks(why: str) -> str:
-    """Say that a submit may have been carried out, and that no look-up by our own id told whether it was."""
-    return told_of_doubt(f"looked up by our own id, {why}", finds=False)
+def told_of_vain_looks(reason: str) -> str:
+    """Say of a submit in doubt, with the reason it had, that no look-up by our own id told whether it arrived."""
+    return f"{reason.removesuffix(VAIN).removesuffix(f'; {LOOKED_UP}')}{VAIN}"
 
 
 def told_of_elsewhere(task: Task) -> str:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from labs import PRICE, agrees, live_lab, start, sweep
 
+from kling_nb.dialect import Call, Op, Reply
 from kling_nb.simulator import Fault
+from kling_nb.wire import Wire
 
 AT = ("kling", "fal", "quickrouter", "openroute", "chanjing")
 
@@ -38,6 +41,22 @@ def test_what_a_lost_log_bought_is_found_by_its_id(tmp_path: Path) -> None:
         live.lab = live.open()
         run = start(live.lab, sweep("owl"), name="b").wait(20)
         assert ({"saved": 1}, PRICE["kling"]) == (run.snapshot().counts, run.snapshot().spent)
+        agrees(live)
+
+
+@pytest.mark.parametrize("status", [302, 307])
+def test_what_a_redirect_hides_is_found_by_its_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    """A submit that is redirected after it was carried out is looked up, although a redirect says that it was not."""
+    send = Wire.send
+
+    async def moved(self: Wire, call: Call, **options: Any) -> Reply:
+        reply = await send(self, call, **options)
+        return Reply(status=status) if call.op is Op.SUBMIT else reply
+
+    monkeypatch.setattr(Wire, "send", moved)
+    with live_lab(tmp_path / "lab") as live:
+        run = start(live.lab, sweep("fox"), name="a").wait(20)
+        assert {"saved": 1} == run.snapshot().counts
         agrees(live)
 
 
