@@ -32,7 +32,8 @@ class Ordering:
         self._catalog = catalog
         self._bindings = bindings
         self._opened = opened
-        self._planner = Planner(catalog, bindings.bound, bindings.parts, simulated=simulated)
+        misfits = cache(partial(media.misfits, inputs=opened.folder / "inputs"))  # a reference names its content
+        self._planner = Planner(catalog, bindings.bound, bindings.parts, simulated=simulated, misfits=misfits)
 
     def plan(self, points: Sequence[Point], settings: Settings) -> Plan:
         """Return what points would do and cost, beside what was bought before; their images are kept in the folder."""

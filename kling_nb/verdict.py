@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from .errors import nearest
 from .fields import IMAGE_FIELDS, CameraControl, is_url
@@ -140,6 +141,21 @@ def _otherwise_given(image: Any, ways: Sequence[str]) -> str:
     return "" if {"base64", "data_uri"} & {*ways} else "takes an image by its http(s) URL only"
 
 
+def _addresses(terms: Terms) -> Iterator[Problem]:
+    """Refuse an address that leads nowhere: a provider would say so late, or after it was paid."""
+    for name in (*IMAGE_FIELDS, "callback_url"):
+        value = getattr(terms.request, name)
+        if isinstance(value, str) and (is_url(value) or name == "callback_url") and not _leads_somewhere(value):
+            yield Problem(name, value, "expected an http(s) URL with a host")
+
+
+def _leads_somewhere(address: str) -> bool:
+    try:
+        return is_url(address) and bool(urlsplit(address).hostname)
+    except ValueError:
+        return False
+
+
 def _exclusive(terms: Terms) -> Iterator[Problem]:
     asked = {**_own(terms), **terms.request.given()}
     for groups in terms.menu.exclusive:
@@ -219,7 +235,7 @@ def _costly(terms: Terms) -> Iterator[Problem]:
 
 _SENT = (Support.TAKEN, Support.INERT)
 _RULES: Sequence[Callable[[Terms], Iterator[Problem]]] = (
-    _sold, _prompt, _supported, _allowed, _camera, _images, _exclusive, _shots, _extra, _costly,
+    _sold, _prompt, _supported, _allowed, _camera, _images, _addresses, _exclusive, _shots, _extra, _costly,
 )  # fmt: skip
 
 

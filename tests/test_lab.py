@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL.Image
 import pytest
 from labs import CHEAP, Open, ledger, start, sweep
 
@@ -237,3 +238,14 @@ def test_a_folder_whose_name_is_too_long_is_told(tmp_path: Path) -> None:
     """A folder that no system can make is `LabError`, in words."""
     with pytest.raises(kn.LabError, match="cannot be made or used: File name too long"):
         kn.Lab(tmp_path / ("x" * 300), simulate=True)
+
+
+def test_a_plan_warns_of_an_image_that_kling_would_not_take(lab: kn.Lab, tmp_path: Path) -> None:
+    """An image that is too small is told in the plan, before it is paid for; one that is large enough is not."""
+    for side in (100, 400):
+        PIL.Image.new("RGB", (side, side)).save(tmp_path / f"{side}.png")
+    small, large = lab.plan(sweep("fox", image=[tmp_path / "100.png", tmp_path / "400.png"], model="kling-v2-6"))
+    told = "its shorter side is 100 pixels, and Kling asks for at least 300"
+    assert [told] == [problem.allowed for problem in small.warnings if problem.field == "image"]
+    assert not [problem for problem in large.warnings if problem.field == "image"]
+    assert small.buys

@@ -301,6 +301,28 @@ def test_storing_a_clip_again_replaces_it(films: Path, tmp_path: Path) -> None:
     assert (["t1.mp4"], "clips/t1.mp4") == ([p.name for p in (tmp_path / "clips").iterdir()], facts["path"])
 
 
+MISFITS: dict[str, tuple[str, tuple[int, int], str]] = {
+    "small": ("PNG", (400, 299), "its shorter side is 299 pixels, and Kling asks for at least 300"),
+    "long": ("JPEG", (300, 751), "its sides are 2.5 to 1, and Kling takes at most 2.5 to 1"),
+    "of another kind": ("WEBP", (300, 300), "it is WEBP, and Kling's own pages name JPEG and PNG only"),
+}
+
+
+@pytest.mark.parametrize("what", MISFITS)
+def test_an_image_that_kling_asks_otherwise_says_so(what: str, tmp_path: Path) -> None:
+    """Which of Kling's rules an image breaks is said in words; one at the limits breaks none, nor does an address."""
+    kind, size, words = MISFITS[what]
+    assert (words,) == media.misfits(media.take_in(_image(kind, size), tmp_path), tmp_path)
+    assert () == media.misfits(media.take_in(_image("PNG", (300, 750)), tmp_path), tmp_path)
+    assert () == media.misfits("https://x.test/a.png", tmp_path)
+
+
+def test_an_image_of_many_bytes_says_so(tmp_path: Path) -> None:
+    """More than 10 MB are told, with how many there are."""
+    ref = media.take_in(_image("PNG", (300, 300)) + bytes(11 * 1024 * 1024), tmp_path)
+    assert ("it has 11.0 MB, and Kling takes up to 10 MB (its path API 50 MB)",) == media.misfits(ref, tmp_path)
+
+
 @given(
     st.text() | st.sampled_from(["../../etc/passwd", "a/b\\c.mp4", "con.mp4", ".hidden", "x" * 999 + ".mp4", "a.", ""])
 )

@@ -130,7 +130,7 @@ def test_an_unknown_model_passes_with_a_warning() -> None:
     """Vendors add models monthly: an unknown one is sent, with a warning; its price has to be assumed."""
     new = plan(model="kling-v9")
     assert (True, 1) == (new.points[0].buys, len(new.points[0].warnings))
-    with pytest.raises(PriceUnknown, match=r"kling-v9 at kling \(1 points\); nothing was bought; pass assume_price="):
+    with pytest.raises(PriceUnknown, match=r"kling-v9 at kling \(1 point\); nothing was bought; pass assume_price="):
         new.check(None)
     assumed = plan(model="kling-v9", settings=Settings(assume_price=Decimal(2)))
     assumed.check(Decimal(2))
@@ -328,3 +328,19 @@ def test_the_report_in_a_notebook_shows_the_exact_calls() -> None:
     assert "<b>fox" not in html
     one = plan(provider="openroute", mode="pro")[0]._repr_html_()
     assert "&quot;model_name&quot;: &quot;kling-v2-5-turbo&quot;" in one
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("image", "http://"), ("image", "https://[x"), ("callback_url", "nonsense"), ("callback_url", "")],
+)
+def test_an_address_that_leads_nowhere_is_refused(field: str, value: str) -> None:
+    """An address without a host, or what is none, is refused before anything is sent."""
+    planned = plan(model="kling-v2-6", **{field: value})[0]
+    assert f"{field}={value!r}: expected an http(s) URL with a host" in map(str, planned.refusals)
+
+
+def test_a_model_without_a_price_is_answered_with_the_likeliest() -> None:
+    """Where no price is known since the model's name is not, the error says what it may have been meant to be."""
+    with pytest.raises(PriceUnknown, match=r"\(1 point\).*; the model is not in the catalogue.*did you mean 'kling-"):
+        plan(model="kling-v2.6").check(None)

@@ -6,7 +6,7 @@ end. Images are kept once under ``inputs/``, named by the sha256 of their conten
 
 from .clips import flags, is_there, store_clip
 from .disk import safe_name
-from .images import data_uri, image_bytes, image_size, take_in
+from .images import data_uri, image_bytes, image_size, misfits, take_in
 from .video import Probe, poster, probe
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "image_bytes",
     "image_size",
     "is_there",
+    "misfits",
     "poster",
     "probe",
     "safe_name",

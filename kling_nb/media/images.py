@@ -7,6 +7,7 @@ import hashlib
 import io
 import re
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import InputError, MediaError
@@ -18,6 +19,13 @@ MIMES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
 
 ENDINGS = {"PNG": "png", "JPEG": "jpg", "MPO": "jpg", "WEBP": "webp"}
 """The endings by Pillow's names. An MPO is a JPEG with further pictures behind it, as many phones write them."""
+
+
+LEAST_SIDE = 300  # pixels
+WIDEST = 2.5  # of the longer side to the shorter one
+MOST_BYTES = 10 * 1024 * 1024
+"""Kling's limits for an input image (document-api image-to-video, read 2026-09-20). The path API takes 50 MB; fal's
+pages give none."""
 
 
 def take_in(image: Image, inputs: Path) -> str:
@@ -54,6 +62,35 @@ def image_bytes(ref: str, inputs: Path) -> tuple[bytes, str]:
 def image_size(ref: str, inputs: Path) -> tuple[int, int]:
     """Return width and height of a stored image in pixels; raises as `image_bytes` does."""
     return _verified(image_bytes(ref, inputs)[0], ref)[1]
+
+
+def misfits(ref: str, inputs: Path) -> tuple[str, ...]:
+    """Return which of Kling's rules a stored image breaks, in words; nothing of an address, which is not fetched.
+
+    Raises `InputError` for a reference that the lab does not hold.
+    """
+    import PIL.Image
+
+    if is_url(ref):
+        return ()
+    path = _stored(ref, inputs)
+    try:
+        with PIL.Image.open(path) as picture:
+            return tuple(_broken(str(picture.format), picture.size, path.stat().st_size))
+    except (OSError, PIL.Image.DecompressionBombError):  # changed since: whoever sends it says so
+        return ()
+
+
+def _broken(kind: str, size: tuple[int, int], size_bytes: int) -> Iterator[str]:
+    small, large = sorted(size)
+    if ENDINGS.get(kind) not in ("png", "jpg"):
+        yield f"it is {kind}, and Kling's own pages name JPEG and PNG only"
+    if small < LEAST_SIDE:
+        yield f"its shorter side is {small} pixels, and Kling asks for at least {LEAST_SIDE}"
+    if large > WIDEST * small:
+        yield f"its sides are {large / small:.1f} to 1, and Kling takes at most {WIDEST} to 1"
+    if size_bytes > MOST_BYTES:
+        yield f"it has {size_bytes / 1024**2:.1f} MB, and Kling takes up to 10 MB (its path API 50 MB)"
 
 
 def data_uri(content: bytes, mime: str = "image/jpeg") -> str:

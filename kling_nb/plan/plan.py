@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -75,7 +75,7 @@ class Plan:
         if budget is not None and self.buys and self.high + committed > budget:
             before = f", and {dollars(committed)} of it is spent or may still be charged" if committed else ""
             message = (
-                f"the plan buys {len(self.buys)} clips for up to {dollars(self.high)}, over the budget of "
+                f"the plan buys {_counted(self.buys, 'clip')} for up to {dollars(self.high)}, over the budget of "
                 f"{dollars(budget)}{before}; nothing was bought; raise budget= or plan fewer points"
             )
             raise OverBudget(message)
@@ -91,7 +91,8 @@ class Plan:
         if one.official.high is not None:
             own = dollars(one.official.high)
             asked += f", or assume_price={OFFICIAL!r} for what Kling itself asks ({own} for the first of them)"
-        what = f"{one.request.model} at {one.provider} ({len(self.unpriced)} points)"
+        what = f"{one.request.model} at {one.provider} ({_counted(self.unpriced, 'point')})"
+        asked += "".join(f"; the model {problem.allowed}" for problem in one.warnings if problem.field == "model")
         return f"no price is known for {what}; nothing was bought; {asked}"
 
     def summary(self) -> str:
@@ -155,3 +156,7 @@ def _group(point: PlannedPoint) -> str:
     if point.is_served:
         return "reused"
     return "shared" if point.shares is not None else "buy"
+
+
+def _counted(what: Sized, word: str) -> str:
+    return f"{len(what)} {word}{'s' * (len(what) != 1)}"

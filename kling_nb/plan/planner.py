@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from ..catalog import Catalog
 from ..dialect import Dialect
+from ..fields import IMAGE_FIELDS
 from ..keys import base_url_variable, key_variable
 from ..offer import Estimate, Offer, Problem, Provider
-from ..request import digest, identity
+from ..request import VideoRequest, digest, identity
 from ..sweep import Point
 from ..task import Task, TaskState
 from .amounts import Money
@@ -17,13 +18,15 @@ from .plan import Plan
 from .points import OWN_ID, REUSED, PlannedPoint, Settings
 
 PARTS = {"token": "an API key", "access": "an access:secret pair"}
+IMAGES_SOURCE = "kling.ai document-api image-to-video, read 2026-09-20"
 
 
 class Planner:
     """Makes plans from the catalogue and the dialects.
 
     ``bound`` returns a provider as it is reached and its dialect, ``key_parts`` what the key at hand consists of
-    (`None`: there is none yet, which is told when something is bought).
+    (`None`: there is none yet, which is told when something is bought). ``misfits`` says which of Kling's rules an image
+    breaks: warnings, since what a relay allows is for it to say.
     """
 
     def __init__(
@@ -33,11 +36,13 @@ class Planner:
         key_parts: Callable[[Provider], frozenset[str] | None],
         *,
         simulated: bool,
+        misfits: Callable[[str], Sequence[str]] = lambda _: (),
     ) -> None:
         self._catalog = catalog
         self._bound = bound
         self._key_parts = key_parts
         self._simulated = simulated
+        self._misfits = misfits
 
     def identities(self, points: Iterable[Point]) -> list[str]:
         """Return the identity of each point; its provider must be settled."""
@@ -55,7 +60,7 @@ class Planner:
     def _one(self, point: Point, name: str, known: Mapping[str, Task], settings: Settings) -> PlannedPoint:
         provider, dialect = self._bound(point.provider or "")
         request = point.request
-        problems = [*self._catalog.problems(request, provider.id), *_no_host(provider)]
+        problems = [*self._catalog.problems(request, provider.id), *_no_host(provider), *self._of_images(request)]
         planned = PlannedPoint(
             point=point, provider=provider.id, identity=name, request=request, problems=tuple(problems)
         )
@@ -78,6 +83,12 @@ class Planner:
             reuse=reuse,
         )
         return _strict(planned) if settings.strict else planned
+
+    def _of_images(self, request: VideoRequest) -> Iterator[Problem]:
+        for name in IMAGE_FIELDS:
+            image = getattr(request, name)
+            for misfit in self._misfits(image) if isinstance(image, str) else ():
+                yield Problem(name, image, misfit, IMAGES_SOURCE, warning=True)
 
 
 def _reserved(reuse: Task | None) -> Estimate | None:
