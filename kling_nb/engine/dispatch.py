@@ -12,7 +12,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from ..costs import date_of
-from ..errors import Doubt, KlingError, LabBusy
+from ..errors import Doubt, KlingError, LabBusy, LabError
 from ..plan import Money
 from ..task import Event, Task, TaskState
 from .account import Accounts
@@ -127,7 +127,9 @@ class Dispatcher:
                 await self._drive_once(task_id)
         except LabBusy:
             pass  # another process drives by now, which whoever waits is told once
-        except Exception as error:  # noqa: BLE001 - one task's failure must not end the others
+        except LabError as error:
+            self._break(error, task_id)  # of the folder: whoever waits is told once, and a trace would tell no more
+        except Exception as error:  # one task's failure must not end the others
             _logger.exception("driving task %s failed; it stands in the log as it was", task_id)
             self._break(error, task_id)
         finally:
@@ -156,8 +158,9 @@ class Dispatcher:
             await work()
         except LabBusy:
             pass  # as above
-        except Exception as error:  # noqa: BLE001 - it would end every task of the lab
-            _logger.exception("the engine failed beside its tasks")
+        except Exception as error:  # it would end every task of the lab
+            if not isinstance(error, LabError):
+                _logger.exception("the engine failed beside its tasks")
             self._break(error)
             self.settle()
 

@@ -128,9 +128,12 @@ class Watch:
         if len(told) == 1:
             await self._tell(*told[0])
         elif told:
-            async with anyio.create_task_group() as group:  # all at once, so that what they note shares a commit
-                for each in told:
-                    group.start_soon(self._tell, *each)
+            try:
+                async with anyio.create_task_group() as group:  # all at once, so that what they note shares a commit
+                    for each in told:
+                        group.start_soon(self._tell, *each)
+            except ExceptionGroup as failed:  # of a log that takes nothing more: all of them say the same
+                raise failed.exceptions[0] from None
 
     async def _tell(self, member: Member, task_id: str, status: Status | None, trouble: str) -> None:
         if not await self._learner.learn(member, task_id, status, trouble):

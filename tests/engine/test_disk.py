@@ -77,7 +77,7 @@ def test_no_room_for_a_clip(tmp_path: Path, mounted: Mount, provider: str) -> No
 
 
 @pytest.mark.parametrize("moment", ["planned", "intent", "accepted", "ready"])
-def test_no_room_for_the_log(tmp_path: Path, mounted: Mount, moment: str) -> None:
+def test_no_room_for_the_log(tmp_path: Path, mounted: Mount, moment: str, caplog: pytest.LogCaptureFixture) -> None:
     """A log that has no room stops the lab in one sentence; with room, what was bought is saved and bought once."""
     disk = mounted(tmp_path / "disk", "size=6m")
     points = sweep(*(f"fox {n} {'long ' * 400}" for n in range(3)))
@@ -89,6 +89,7 @@ def test_no_room_for_the_log(tmp_path: Path, mounted: Mount, moment: str) -> Non
         ):
             start(live.lab, points, name="a").wait(30)
         live.lab.close()
+        assert "Traceback" not in caplog.text
         with live.open() as lab:
             assert "read only: " in repr(lab)
             assert len(lab.df()) <= 3
