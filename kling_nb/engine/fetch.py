@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -15,7 +14,7 @@ from .. import media
 from ..dialect import Call, Op, origin
 from ..errors import KlingError, LabBusy, LabUnwritable, LinkExpired, MediaError
 from ..request import VideoRequest
-from ..task import Task, TaskState
+from ..task import Task, TaskState, clip_data
 from .account import Account, backoff_s
 from .follow import asset_data
 from .tools import Tools
@@ -41,7 +40,7 @@ class Fetcher:
     async def fetch(self, task: Task, account: Account) -> None:
         """Fetch the clip until it is saved, its link is dead, or it is no video; one whose file is back is there."""
         if task.clip is not None and media.is_there(task.clip, self._t.folder):
-            await self._book.record(task.id, "saved", clip=asdict(task.clip))
+            await self._book.record(task.id, "saved", clip=clip_data(task.clip))
             return
         trouble: Exception
         asked = False
