@@ -14,9 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from kling_nb.errors import KlingError, MediaError
-from kling_nb.request import digest
-
+from ..errors import KlingError, MediaError
+from ..request import digest
 from .grid import Axis, Frame, Grid, Tile, grid_of
 from .output import display_both, reply_on_the_askers_subshell
 from .page import clip_file, poster_of, script, static_html, text_of, write_page

@@ -13,10 +13,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from kling_nb.errors import KlingError
-from kling_nb.request import VideoRequest
-from kling_nb.sweep import Sweep
-
+from ..errors import KlingError
+from ..request import VideoRequest
+from ..sweep import Sweep
 from .form_board import Board
 from .form_draft import Draft, draft
 from .form_face import Face, head_html, in_one_sentence, static_html

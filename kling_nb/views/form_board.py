@@ -8,9 +8,8 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from kling_nb.errors import InputError, nearest
-from kling_nb.menu import NONE
-
+from ..errors import InputError, nearest
+from ..menu import NONE
 from .form_camera import Camera
 from .form_draft import Draft, draft
 from .form_fields import FIELDS, GATES, IMAGES, Field

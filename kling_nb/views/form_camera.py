@@ -5,9 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from kling_nb.errors import InputError
-from kling_nb.fields import CAMERA_AXES, CameraControl, read_field
-
+from ..errors import InputError
+from ..fields import CAMERA_AXES, CameraControl, read_field
 from .form_fields import FINE_STEP, MOVES, REACH, Field
 from .form_parts import Changed, Choices, group, show_if
 from .form_shelf import Offered

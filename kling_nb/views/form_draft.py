@@ -12,9 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kling_nb.errors import SweepError
-from kling_nb.sweep import Sweep
-
+from ..errors import SweepError
+from ..sweep import Sweep
 from .form_fields import FIELDS, IMAGES
 from .form_reading import Entries, Reading, Said, values_of
 

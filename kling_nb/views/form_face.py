@@ -9,8 +9,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from kling_nb.errors import KlingError
-
+from ..errors import KlingError
 from .form_draft import Draft
 from .form_outlook import Outlook
 from .form_parts import group, paragraphs, words

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from kling_nb.catalog import SAMPLE_IMAGE
-from kling_nb.fields import CameraControl, Shot
-from kling_nb.verdict import CAMERA_TYPES
+from ..catalog import SAMPLE_IMAGE
+from ..fields import CameraControl, Shot
+from ..verdict import CAMERA_TYPES
 
 ON_OFF = MappingProxyType({True: "on", False: "off"})
 

@@ -8,9 +8,8 @@ from dataclasses import asdict
 from functools import cache
 from typing import Any
 
-from kling_nb.errors import KlingError
-from kling_nb.fields import is_url
-
+from ..errors import KlingError
+from ..fields import is_url
 from .form_fields import Field
 from .form_parts import Changed, Text, group, paragraphs, words
 from .form_pictures import Picture, Pictures

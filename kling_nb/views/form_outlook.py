@@ -7,11 +7,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from kling_nb.errors import KlingError, OverBudget, PriceUnknown, RefusedError
-from kling_nb.offer import Change, Loss, Problem
-from kling_nb.plan import Plan, PlannedPoint
-from kling_nb.plan.amounts import dollars
-
+from ..errors import KlingError, OverBudget, PriceUnknown, RefusedError
+from ..offer import Change, Loss, Problem
+from ..plan import Plan, PlannedPoint
+from ..plan.amounts import dollars
 from .form_draft import Draft, listed
 from .form_fields import FIELDS
 from .form_reading import Said, short

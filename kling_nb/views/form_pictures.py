@@ -8,10 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from kling_nb import media
-from kling_nb.errors import KlingError
-from kling_nb.fields import is_stored, is_url
-
+from .. import media
+from ..errors import KlingError
+from ..fields import is_stored, is_url
 from .form_draft import shown_reference
 
 LEAST_SIDE = 300  # pixels

@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from kling_nb.errors import InputError, SweepError
-from kling_nb.fields import CameraControl, Shot
-from kling_nb.plan import OFFICIAL
-from kling_nb.sweep.checks import conditions
-from kling_nb.sweep.prompts import names as variables_in
-from kling_nb.sweep.values import OWN, SETTINGS
-
+from ..errors import InputError, SweepError
+from ..fields import CameraControl, Shot
+from ..plan import OFFICIAL
+from ..sweep.checks import conditions
+from ..sweep.prompts import names as variables_in
+from ..sweep.values import OWN, SETTINGS
 from .form_fields import CUTS, IMAGES, Field
 
 Entries = Mapping[str, Any]

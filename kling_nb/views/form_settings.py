@@ -7,9 +7,8 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from kling_nb.errors import InputError, nearest
-from kling_nb.plan import OFFICIAL
-
+from ..errors import InputError, nearest
+from ..plan import OFFICIAL
 from .form_draft import DESIGNS
 from .form_fields import Field
 from .form_parts import Changed, Choices, button, classed, group, paragraphs, show_if, words

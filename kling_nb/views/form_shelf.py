@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from kling_nb.catalog import SAMPLE_IMAGE, Catalog
-from kling_nb.menu import HARMLESS
-from kling_nb.offer import Support
-from kling_nb.request import VideoRequest
-
+from ..catalog import SAMPLE_IMAGE, Catalog
+from ..menu import HARMLESS
+from ..offer import Support
+from ..request import VideoRequest
 from .form_fields import Field
 from .form_words import Taker, condition_note, default_note, names_in_words, partial_notes
 

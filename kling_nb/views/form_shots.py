@@ -7,9 +7,8 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from kling_nb.errors import InputError
-from kling_nb.fields import Shot, read_field
-
+from ..errors import InputError
+from ..fields import Shot, read_field
 from .form_fields import MOST_SHOTS, Field
 from .form_parts import Changed, Choices, button, classed, group, paragraphs, show_if, words
 from .form_shelf import Offered

@@ -8,8 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from kling_nb.errors import InputError, nearest
-
+from ..errors import InputError, nearest
 from .facts import Row, cut, facts_of, flags_of, reason_of, spent, summary_of, word
 
 Frame = Any

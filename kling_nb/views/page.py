@@ -10,9 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kling_nb.errors import MediaError
-from kling_nb.space import writing
-
+from ..errors import MediaError
+from ..space import writing
 from .grid import Grid, Tile
 
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ def write_page(grid: Grid, lab_folder: Path, out: Path) -> Path:
     already with the same size are not copied again; nothing is deleted. A clip whose file is missing becomes a tile
     that says so. Raises `LabUnwritable` where the folder is full or may only be read; no file in it is half one.
     """
-    from kling_nb.media.disk import write_whole
+    from ..media.disk import write_whole
 
     names, page = _names(grid), out / "index.html"
     with writing(out, "mend that, and export again"):
@@ -123,7 +122,7 @@ def _template() -> jinja2.Template:
 
 def poster_of(path: Path, width: int) -> bytes:
     """Return the first frame of a clip as a JPEG, ``width`` pixels wide; raises `MediaError` if it cannot be read."""
-    from kling_nb.media import poster
+    from ..media import poster
 
     return poster(path, width=width)
 
@@ -178,7 +177,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _write_poster(source: Path, target: Path) -> str | None:
-    from kling_nb.media.disk import write_whole
+    from ..media.disk import write_whole
 
     try:
         jpeg = poster_of(source, PAGE_POSTER_WIDTH)

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from kling_nb.plan import dollars
-from kling_nb.task import RESTING, TaskState
+from ..plan import dollars
+from ..task import RESTING, TaskState
 
 if TYPE_CHECKING:
-    from kling_nb.engine.snapshot import Snapshot
+    from ..engine.snapshot import Snapshot
 
 S = TaskState
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from kling_nb.engine.run import Run
-    from kling_nb.plan import Plan, PlannedPoint
+    from ..engine.run import Run
+    from ..plan import Plan, PlannedPoint
 
 LOOK_S = 0.25  # real seconds between two looks
 LINE_S = 5.0  # real seconds between two lines where the output is no terminal
