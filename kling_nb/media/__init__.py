@@ -5,7 +5,7 @@ end. Images are kept once under ``inputs/``, named by the sha256 of their conten
 """
 
 from .clips import flags, is_there, store_clip
-from .disk import safe_name
+from .disk import safe_name, write_whole
 from .images import data_uri, image_bytes, image_size, misfits, take_in
 from .video import Probe, poster, probe
 
@@ -22,4 +22,5 @@ __all__ = [
     "safe_name",
     "store_clip",
     "take_in",
+    "write_whole",
 ]

@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 
 from ..errors import KlingError, OverBudget, PriceUnknown, RefusedError
 from ..offer import Change, Loss, Problem
-from ..plan import Plan, PlannedPoint
-from ..plan.amounts import dollars
+from ..plan import Plan, PlannedPoint, dollars
 from .form_draft import Draft, listed
 from .form_fields import FIELDS
 from .form_reading import Said, short

@@ -9,9 +9,7 @@ from typing import Any
 from ..errors import InputError, SweepError
 from ..fields import CameraControl, Shot
 from ..plan import OFFICIAL
-from ..sweep.checks import conditions
-from ..sweep.prompts import names as variables_in
-from ..sweep.values import OWN, SETTINGS
+from ..sweep import OWN, SETTINGS, conditions, variables_in
 from .form_fields import CUTS, IMAGES, Field
 
 Entries = Mapping[str, Any]

@@ -87,7 +87,7 @@ def write_page(grid: Grid, lab_folder: Path, out: Path) -> Path:
     already with the same size are not copied again; nothing is deleted. A clip whose file is missing becomes a tile
     that says so. Raises `LabUnwritable` where the folder is full or may only be read; no file in it is half one.
     """
-    from ..media.disk import write_whole
+    from ..media import write_whole
 
     names, page = _names(grid), out / "index.html"
     with writing(out, "mend that, and export again"):
@@ -177,7 +177,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _write_poster(source: Path, target: Path) -> str | None:
-    from ..media.disk import write_whole
+    from ..media import write_whole
 
     try:
         jpeg = poster_of(source, PAGE_POSTER_WIDTH)
