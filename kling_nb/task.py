@@ -48,6 +48,8 @@ class TaskState(StrEnum):
 
 FINAL = frozenset({TaskState.SAVED, TaskState.REFUSED, TaskState.FAILED, TaskState.CANCELLED})
 RESTING = FINAL | {TaskState.UNCERTAIN, TaskState.STALLED, TaskState.EXPIRED}
+MOVING = frozenset(TaskState) - RESTING - {TaskState.PLANNED}
+"""States of a task that is under way: it will change soon by itself."""
 FOLLOWED = frozenset({TaskState.QUEUED, TaskState.RUNNING, TaskState.READY, TaskState.STALLED, TaskState.EXPIRED})
 """States in which the provider has the task and its clip is still to come."""
 UNPROVEN = frozenset({"given up", "never bought", "lost"})

@@ -7,12 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 from ..log import PointRow, RunRow
-from ..task import RESTING, Task, TaskState
+from ..task import MOVING, Task, TaskState
 from .opening import Opened
 from .run import Run
 from .snapshot import Moment, Snapshot, snapshot_of
-
-MOVING = frozenset(TaskState) - RESTING - {TaskState.PLANNED}
 
 
 class SeenRun(Run):

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..plan import dollars
-from ..task import RESTING, TaskState
+from ..task import MOVING, TaskState
 
 if TYPE_CHECKING:
     from ..engine.snapshot import Snapshot
@@ -19,8 +19,6 @@ ORDER = (
     *(S.STALLED, S.UNCERTAIN, S.EXPIRED, S.FAILED, S.REFUSED, S.CANCELLED, S.PLANNED),
 )
 """The states as they stand in a bar: what is done first, what is not begun last."""
-
-MOVING = frozenset(S) - RESTING - {S.PLANNED}
 
 MEANINGS: Mapping[str, str] = {
     S.PLANNED: "not sent yet",
