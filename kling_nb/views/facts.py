@@ -7,6 +7,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from ..plan import dollars
+
 Row = Mapping[str, Any]
 """A point: some of the columns of ``lab.df()``, by name."""
 
@@ -75,7 +77,7 @@ def price(row: Row) -> str:
     money, exact = _money(row), row.get("cost_usd") is not None
     if money is None or (row.get("state") in UNBOUGHT and not exact and not spent(row)):
         return ""
-    return f"{'' if exact else '≈ '}${money:.2f}"
+    return f"{'' if exact else '≈ '}{dollars(money)}"
 
 
 def summary_of(row: Row, told: Iterable[str]) -> str:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from ..errors import InputError, nearest
+from ..plan import dollars
 from .facts import Row, cut, facts_of, flags_of, reason_of, spent, summary_of, word
 
 Frame = Any
@@ -133,7 +134,7 @@ def totals(rows: Sequence[Row]) -> str:
     counts = Counter(str(row.get("state") or "planned") for row in rows)
     money = sum((spent(row) for row in rows), Decimal(0))
     words = [f"{number} {state}" for state, number in counts.most_common()]
-    return " · ".join([*words, *([f"${money:.2f}"] if money else [])])
+    return " · ".join([*words, *([dollars(money)] if money else [])])
 
 
 def _check(x: str | None, y: str | None, columns: Sequence[str]) -> None:
