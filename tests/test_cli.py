@@ -282,11 +282,14 @@ def test_a_terminal_without_a_letter_shows_the_rest(tmp_path: Path) -> None:
 
 
 def test_a_folder_named_in_letters_that_the_system_lacks(sweep: Path, tmp_path: Path) -> None:
-    """Where the system's encoding lacks letters of a path, Python holds them as half characters; the lab opens there."""
+    """Where the system's encoding lacks letters of a path, Python holds them as half characters; all works there."""
     plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     done = kling_nb("run", sweep, "--simulate", "--lab", tmp_path / "läb", **plain)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "läb" / "log.sqlite").is_file()
+    page = kling_nb("export", tmp_path / "läb", tmp_path / "pägé", **plain)
+    assert page.returncode == 0, page.stderr
+    assert "<h1>läb</h1>" in (tmp_path / "pägé" / "index.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a file that is always full")

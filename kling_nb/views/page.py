@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,7 @@ POSTERS = 48  # with a poster in a notebook; 48 × POSTER_BYTES × 4/3 keeps the
 POSTER_BYTES = 9_000
 POSTER_WIDTHS = (200, 120)  # pixels; the second where the first is too large
 PAGE_POSTER_WIDTH = 480
+OTHER_HALVES = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # the lone surrogates that stand for no byte of a path
 
 SCRIPTS: Mapping[str, tuple[str, ...]] = {
     "compare": ("widget.js", "grid.js", "clip.js", "player.js", "transport.js", "compare.js"),
@@ -92,7 +94,7 @@ def write_page(grid: Grid, lab_folder: Path, out: Path) -> Path:
     names, page = _names(grid), out / "index.html"
     with writing(out, "mend that, and export again"):
         tiles = tuple(_exported(tile, lab_folder, out, names) for tile in grid.tiles)
-        write_whole(page, page_html(replace(grid, tiles=tiles)).encode())
+        write_whole(page, page_html(replace(grid, title=_whole(grid.title), tiles=tiles)).encode())
     return page
 
 
@@ -140,6 +142,16 @@ def _small_poster(lab_folder: Path, clip: str) -> bytes | None:
         return next((jpeg for jpeg in jpegs if len(jpeg) <= POSTER_BYTES), None)
     except MediaError:
         return None
+
+
+def _whole(text: str) -> str:
+    """Return text with the letters that half characters stand for.
+
+    Python holds the bytes of a path that the system's encoding lacks as lone surrogates. What is no letter becomes
+    U+FFFD.
+    """
+    letters = OTHER_HALVES.sub("\N{REPLACEMENT CHARACTER}", text)
+    return letters.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _names(grid: Grid) -> dict[str, str]:

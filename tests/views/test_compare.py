@@ -307,6 +307,23 @@ def test_a_page_tells_of_a_clip_that_is_gone(lab_folder: LabFolder, tmp_path: Pa
     assert "is not in the lab folder" in index.read_text()
 
 
+def test_a_page_is_text_whatever_it_tells(lab_folder: LabFolder, tmp_path: Path) -> None:
+    """Half characters, as of a folder whose name the system cannot spell, become their letters, or a sign."""
+    grid = grid_of(lab_folder.frame(), title="l\udcc3\udca4b \udcff \ud83d")
+
+    page = write_page(grid, lab_folder.path, tmp_path / "page").read_text(encoding="utf-8")
+
+    assert "<h1>läb \N{REPLACEMENT CHARACTER} \N{REPLACEMENT CHARACTER}</h1>" in page
+
+
+def test_money_is_written_as_everywhere(lab_folder: LabFolder) -> None:
+    """A price of less than ten cents keeps its digits on a tile and in the total, as in a plan."""
+    grid = grid_of(lab_folder.frame(cost_usd=[0.035, 0.0]))
+
+    assert [tile.summary.rpartition(" ")[2] for tile in grid.tiles] == ["$0.035", "$0.00"]
+    assert grid.totals == "2 saved · $0.035"
+
+
 def test_clips_of_one_name_do_not_meet(lab_folder: LabFolder, tmp_path: Path) -> None:
     """Two clips that share a file name in different folders stay two clips in the page."""
     other = lab_folder.path / "more"
