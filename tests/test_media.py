@@ -304,7 +304,7 @@ def test_storing_a_clip_again_replaces_it(films: Path, tmp_path: Path) -> None:
 MISFITS: dict[str, tuple[str, tuple[int, int], str]] = {
     "small": ("PNG", (400, 299), "its shorter side is 299 pixels, and Kling asks for at least 300"),
     "long": ("JPEG", (300, 751), "its sides are 2.5 to 1, and Kling takes at most 2.5 to 1"),
-    "of another kind": ("WEBP", (300, 300), "it is WEBP, and Kling's own pages name JPEG and PNG only"),
+    "of another kind": ("WEBP", (300, 300), "it is WebP, and Kling's own pages name JPEG and PNG only"),
 }
 
 

@@ -19,7 +19,8 @@ MIMES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
 
 ENDINGS = {"PNG": "png", "JPEG": "jpg", "MPO": "jpg", "WEBP": "webp"}
 """The endings by Pillow's names. An MPO is a JPEG with further pictures behind it, as many phones write them."""
-
+WRITTEN = {"WEBP": "WebP"}
+"""How kinds of images are written for reading, where that is otherwise than Pillow's name."""
 
 LEAST_SIDE = 300  # pixels
 WIDEST = 2.5  # of the longer side to the shorter one
@@ -84,7 +85,7 @@ def misfits(ref: str, inputs: Path) -> tuple[str, ...]:
 def _broken(kind: str, size: tuple[int, int], size_bytes: int) -> Iterator[str]:
     small, large = sorted(size)
     if ENDINGS.get(kind) not in ("png", "jpg"):
-        yield f"it is {kind}, and Kling's own pages name JPEG and PNG only"
+        yield f"it is {WRITTEN.get(kind, kind)}, and Kling's own pages name JPEG and PNG only"
     if small < LEAST_SIDE:
         yield f"its shorter side is {small} pixels, and Kling asks for at least {LEAST_SIDE}"
     if large > WIDEST * small:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,21 +12,15 @@ from ..errors import KlingError
 from ..fields import is_stored, is_url
 from .form_draft import shown_reference
 
-LEAST_SIDE = 300  # pixels
-WIDEST = 2.5  # of the longer side to the shorter one
-MOST_BYTES = 10 * 1024 * 1024
-"""Kling's limits for an input image (document-api image-to-video, read 2026-09-20); fal's pages give none. The path
-API takes 50 MB. They are warnings: what a relay allows is for it to say."""
-
 THUMB = (240, 160)  # pixels
-KINDS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WebP"}
 
 
 @dataclass(frozen=True)
 class Picture:
     """One image: the line it was entered as, its name and facts, why it cannot be used, and what to be warned of.
 
-    ``ref`` is what it is called in the lab's inputs; an address stays itself.
+    ``ref`` is what it is called in the lab's inputs; an address stays itself. ``warned`` are Kling's rules that it
+    breaks: warnings only, since what a relay allows is for it to say.
     """
 
     line: str
@@ -81,30 +74,18 @@ class Pictures:
             return Picture(line, name, line, "an address, which the provider fetches")
         try:
             ref = media.take_in(line, self._inputs)
-            content, mime = media.image_bytes(ref, self._inputs)
+            content, _ = media.image_bytes(ref, self._inputs)
             width, height = media.image_size(ref, self._inputs)
+            misfits = media.misfits(ref, self._inputs)
         except (KlingError, OSError) as error:
             return Picture(line, name, wrong=str(error))
         facts = f"{width} × {height}, {_size(len(content))}"
-        return Picture(line, name, ref, facts, warned=tuple(_warnings(KINDS[mime], (width, height), len(content))))
+        return Picture(line, name, ref, facts, warned=misfits)
 
     def _name(self, line: str) -> str:
         if is_url(line):
             return line
         return self.names.get(line) or (shown_reference(line) if is_stored(line) else Path(line).name)
-
-
-def _warnings(kind: str, size: tuple[int, int], size_bytes: int) -> Iterator[str]:
-    """Say which of Kling's rules an image breaks."""
-    small, large = sorted(size)
-    if kind not in ("JPEG", "PNG"):
-        yield f"it is {kind}, and Kling's own pages name JPEG and PNG only"
-    if small < LEAST_SIDE:
-        yield f"its shorter side is {small} pixels, and Kling asks for at least {LEAST_SIDE}"
-    if large > WIDEST * small:
-        yield f"its sides are {large / small:.1f} to 1, and Kling takes at most {WIDEST} to 1"
-    if size_bytes > MOST_BYTES:
-        yield f"it has {_size(size_bytes)}, and Kling takes up to 10 MB (its path API 50 MB)"
 
 
 def _size(size_bytes: int) -> str:
