@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import KlingError
 from ..request import VideoRequest
@@ -26,12 +26,17 @@ from .form_reading import Entries, referred
 from .form_shelf import Shelf
 from .output import has_kernel, view_of
 
+if TYPE_CHECKING:
+    from ..engine.run import Run
+    from ..lab import Lab
+    from ..plan import Plan
+
 DEFAULT_MODEL = VideoRequest().model
 
 Later = Callable[[Callable[[], None]], None]
 
 
-def form(lab: Any) -> SweepForm:
+def form(lab: Lab) -> SweepForm:
     """Return the sweep form of a lab; a notebook shows it."""
     return SweepForm(lab)
 
@@ -46,7 +51,7 @@ class SweepForm:
     ``later`` runs a function soon, and only the last one of several in quick succession.
     """
 
-    def __init__(self, lab: Any, *, later: Later | None = None) -> None:
+    def __init__(self, lab: Lab, *, later: Later | None = None) -> None:
         self._lab = lab
         self._later = later or Quiet().ask
         self._lock = threading.RLock()
@@ -54,7 +59,7 @@ class SweepForm:
         self._silent = False
         self._turn = 0
         self._draft, self._outlook = draft({}), Outlook(line="")
-        self._started: tuple[str, Any] | None = None
+        self._started: tuple[str, Run] | None = None
         self._shown: list[Any] = []
         self._kept = ""
         self._board = Board(Shelf(lab.catalog), Pictures(lab.folder / "inputs"), self._changed)
@@ -82,7 +87,7 @@ class SweepForm:
         """Return the sweep; raises `SweepError` with what is missing or wrong."""
         return self._read().needed()
 
-    def plan(self) -> Any:
+    def plan(self) -> Plan:
         """Return the plan of the sweep, and show it below the form. Nothing is sent."""
         entries = self._read_entries()
         held = draft(entries)
@@ -93,7 +98,7 @@ class SweepForm:
         self._face.show_plan(plan)
         return plan
 
-    def start(self) -> Any:
+    def start(self) -> Run:
         """Start the sweep, show the live panel of its run below the form, and return the run.
 
         The same form started again returns the same run. Raises what ``lab.start`` raises.
@@ -126,7 +131,7 @@ class SweepForm:
         return self._outlook.line
 
     @property
-    def run(self) -> Any:
+    def run(self) -> Run | None:
         """The run that was started last, or `None`."""
         return None if self._started is None else self._started[1]
 
@@ -147,10 +152,9 @@ class SweepForm:
 
     def _settled_provider(self) -> str | None:
         try:
-            provider: str = self._lab.plan(Sweep(prompt="…", model=DEFAULT_MODEL)).points[0].provider
+            return self._lab.plan(Sweep(prompt="…", model=DEFAULT_MODEL)).points[0].provider
         except KlingError:
             return None
-        return provider
 
     @contextmanager
     def _quietly(self) -> Iterator[None]:
@@ -216,8 +220,8 @@ class SweepForm:
             self._face.show(held, found, self._started_name())
 
     def _started_name(self) -> str | None:
-        is_this = self._started is not None and self._started[0] == self._draft.code
-        return self.run.name if is_this else None
+        code, run = self._started or ("", None)
+        return run.name if run is not None and code == self._draft.code else None
 
     def _official_price(self) -> str:
         point = self._outlook.unpriced

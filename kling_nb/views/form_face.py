@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
@@ -14,6 +14,9 @@ from .form_draft import Draft
 from .form_outlook import Outlook
 from .form_parts import group, paragraphs, words
 from .page import HIDING, text_of
+
+if TYPE_CHECKING:
+    from ..plan import Plan
 
 NO_MATH = "tex2jax_ignore mathjax_ignore"  # a pair of dollar signs would be set as mathematics by a notebook
 
@@ -49,10 +52,9 @@ class Face:
         self._buttons["Start"].disabled = bool(stops)
         self._code.value = code_html(held.code)
 
-    def show_plan(self, plan: Any) -> None:
+    def show_plan(self, plan: Plan) -> None:
         """Show the table of a plan."""
-        html: str = plan._repr_html_()  # which escapes
-        self._table.value = f'<p class="knb-legend">Plan</p>{html}'
+        self._table.value = f'<p class="knb-legend">Plan</p>{plan._repr_html_()}'  # which escapes
         self._table.remove_class("knb-stale")
 
     def age(self) -> None:
