@@ -122,16 +122,21 @@ class Reply:
         try:
             return json.loads(_without_halves(self.content.decode(json.detect_encoding(self.content))))
         except (ValueError, RecursionError) as error:
-            message = f"expected JSON, got HTTP {self.status} with {self.excerpt()!r}"
+            message = f"expected JSON, got {self.told()}"
             raise Unreadable(message) from error
 
     def object(self) -> dict[str, Any]:
         """Return the body as a JSON object; raises `Unreadable` if it is none."""
         value = self.json()
         if not isinstance(value, dict):
-            message = f"expected a JSON object, got HTTP {self.status} with {self.excerpt()!r}"
+            message = f"expected a JSON object, got {self.told()}"
             raise Unreadable(message)
         return value
+
+    def told(self, limit: int = 120) -> str:
+        """Say what came: the HTTP status and the beginning of the body."""
+        words = self.excerpt(limit)
+        return f"HTTP {self.status} with {repr(words) if words else 'an empty body'}"
 
     def excerpt(self, limit: int = 120) -> str:
         """Return the beginning of the body as text on one line."""

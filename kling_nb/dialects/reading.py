@@ -47,8 +47,11 @@ def fault_by_status(reply: Reply, message: str, code: str = "") -> Fault | None:
 
 
 def unreadable(reply: Reply) -> Fault:
-    """Return the fault of an answer in a form that is not documented, such as a proxy's HTML page."""
-    message = f"expected JSON, got HTTP {reply.status} with {reply.excerpt(80)!r}"
+    """Return the fault of an answer in a form that is not documented, such as a proxy's HTML page.
+
+    Of a server in trouble JSON is not expected: its status and words are the message.
+    """
+    message = f"{'' if reply.status >= 500 else 'expected JSON, got '}{reply.told(80)}"
     if reply.status in ELSEWHERE:
         message += "; is the base URL right?"
     return fault_by_status(reply, message) or Fault(whose=Whose.PROVIDER, message=message, again=True, rejected=False)

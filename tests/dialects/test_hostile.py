@@ -12,7 +12,16 @@ from driving import GUISES, bound, hold, provider_of
 
 from kling_nb import dialects
 from kling_nb.dialect import Call, Op, Reply, Unreadable, origin
-from kling_nb.dialects.reading import ID_MOST, LINK_MOST, WORDS_MOST, amount_from, id_from, link_from, words_from
+from kling_nb.dialects.reading import (
+    ID_MOST,
+    LINK_MOST,
+    WORDS_MOST,
+    amount_from,
+    id_from,
+    link_from,
+    unreadable,
+    words_from,
+)
 
 IDS = {
     "a way up": "../../etc/passwd",
@@ -75,6 +84,20 @@ def test_json_that_is_too_much_is_unreadable(bomb: int) -> None:
     """Depth and digits without end are told with the first words of what came."""
     with pytest.raises(Unreadable, match="expected JSON, got HTTP 200 with"):
         Reply(status=200, content=BOMBS[bomb]).json()
+
+
+UNREADABLE = {
+    (500, b""): "HTTP 500 with an empty body",
+    (502, b"<h1>Bad Gateway</h1>\n"): "HTTP 502 with '<h1>Bad Gateway</h1>'",
+    (200, b" \n"): "expected JSON, got HTTP 200 with an empty body",
+    (404, b"Not Found"): "expected JSON, got HTTP 404 with 'Not Found'; is the base URL right?",
+}
+
+
+@pytest.mark.parametrize(("status", "content"), UNREADABLE)
+def test_an_answer_without_json_says_what_came(status: int, content: bytes) -> None:
+    """The status and the first words are told, or that there are none; nobody expects JSON of a server in trouble."""
+    assert unreadable(Reply(status=status, content=content)).message == UNREADABLE[status, content]
 
 
 def test_what_is_too_long_is_cut_or_refused() -> None:
