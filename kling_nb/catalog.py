@@ -107,6 +107,13 @@ class Catalog:
         """
         return [self._table_row(*sold) for sold in self._everything()]
 
+    def __repr__(self) -> str:
+        """Say in one line what it holds, when it was last read, and where the table is."""
+        rows: tuple[Model | Provider, ...] = (*self.models.values(), *self.providers.values())
+        read = max(str(row.read) for row in rows)
+        held = f"{len(self.models)} models, {len(self.providers)} providers, last read {read}"
+        return f"<Catalog: {held}; lab.models() and lab.providers() show them>"
+
     def _menu(self, provider: Provider) -> Menu:
         named = provider.options.get("menu")
         for menu in self.menus.values():

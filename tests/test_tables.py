@@ -44,6 +44,14 @@ def _no_keys_at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+def test_the_catalogue_says_in_one_line_what_it_holds(own: Path) -> None:
+    """Its models and providers are counted, and the tables named, where its data would fill a screen."""
+    said = repr(catalog.load(own))
+    assert f"<Catalog: {len(catalog.load().models) + 1} models, {len(catalog.load().providers) + 2} providers, " in said
+    assert said.endswith("; lab.models() and lab.providers() show them>")
+    assert len(said) < 120
+
+
 @pytest.fixture
 def own(tmp_path: Path) -> Path:
     """Write a file of one's own models, providers and prices."""
