@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
+from typing import Any, Protocol, TypeGuard
 
 import pandas as pd
 
 from .costs import cost_data
 from .spending import SUMS, spending
-
-if TYPE_CHECKING:
-    from .task import Task
+from .stage import AT_REST, stage
+from .task import MOVING, Task, TaskState
 
 TIMES = ("planned_at", "submitted_at", "accepted_at", "done_at", "saved_at")
 
@@ -128,7 +127,10 @@ def events_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def runs_frame(rows: Sequence[tuple[_Run, Sequence[Task], Sequence[Task]]]) -> pd.DataFrame:
-    """Return one row a run from its row, the tasks that serve its points, and all that it bought or means to."""
+    """Return one row a run from its row, the tasks that serve its points, and all that it bought or means to.
+
+    ``state`` is what `stage` says: ``running, waiting, needs a look, finished, paused`` or ``cancelled``.
+    """
     return table([_run_record(run, served, own) for run, served, own in rows], RUN_COLUMNS)
 
 
@@ -150,7 +152,7 @@ def _run_record(run: _Run, tasks: Sequence[Task], own: Sequence[Task]) -> dict[s
     return {
         "run": run.name,
         "started_at": when(run.started_at),
-        "state": run.state,
+        "state": _stage(run, {task.state for task in tasks}),
         "points": len(tasks),
         "saved": sum(task.state.value == "saved" for task in tasks),
         "failed": sum(task.state.value == "failed" for task in tasks),
@@ -159,6 +161,10 @@ def _run_record(run: _Run, tasks: Sequence[Task], own: Sequence[Task]) -> dict[s
         "reserved_usd": float(sum(task.reserved for task in own)),
         "budget_usd": _float(run.budget),
     }
+
+
+def _stage(run: _Run, held: set[TaskState]) -> str:
+    return stage(AT_REST if run.state == "running" and MOVING.isdisjoint(held) else run.state, held)
 
 
 def spending_frame(tasks: Iterable[Task], by: Sequence[str]) -> pd.DataFrame:

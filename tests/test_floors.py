@@ -25,6 +25,7 @@ FLOORS = {
         "spending",
         "space",
         "secret",
+        "stage",
     ],
     2: ["frames", "wire", "clients", "links", "bodies", "keys", "dialects"],
     3: ["log", "media", "tables"],

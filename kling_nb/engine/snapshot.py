@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from ..log import RunRow
 from ..plan import dollars
+from ..stage import AT_REST
 from ..task import Task, TaskState
 
 TILES_MOST = 48
@@ -97,7 +98,7 @@ def snapshot_of(row: RunRow, tasks: Sequence[Task], now: Moment, *, simulated: b
 def _state(row: RunRow, *, moving: bool) -> str:
     if row.state != "running":
         return row.state
-    return "running" if moving else "at rest"
+    return "running" if moving else AT_REST
 
 
 def _shown(tasks: Sequence[Task]) -> Sequence[Task]:

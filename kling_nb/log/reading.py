@@ -186,7 +186,11 @@ class Reading:
         return {state.value: found[state.value] for state in TaskState if state.value in found}
 
     def runs(self) -> pd.DataFrame:
-        """Return one row a run: name, when it was started, its state and budget, its points by state, its money."""
+        """Return one row a run: name, when it was started, its state and budget, its points by state, its money.
+
+        ``state`` is ``running``, ``waiting`` (nothing is under way, and points are still to be sent), ``needs a look``
+        (the same, and a task is uncertain, stalled or expired), ``finished``, ``paused`` or ``cancelled``.
+        """
         from .. import frames
 
         rows = self.read_runs()

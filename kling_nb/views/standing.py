@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..plan import dollars
+from ..stage import stage as stage_of
 from ..task import MOVING, TaskState
 
 if TYPE_CHECKING:
@@ -108,13 +109,8 @@ def is_moving(snapshot: Snapshot) -> bool:
 
 def stage(snapshot: Snapshot) -> str:
     """Say in a word or two where a run stands."""
-    if snapshot.state in ("paused", "cancelled"):
-        return f"{snapshot.state}, still fetching" if is_moving(snapshot) else snapshot.state
-    if snapshot.state == "running":
-        return "running"
-    if any(snapshot.counts.get(state) for state in (S.UNCERTAIN, S.STALLED, S.EXPIRED)):
-        return "needs a look"
-    return "waiting" if snapshot.counts.get(S.PLANNED) else "finished"
+    word = stage_of(snapshot.state, [state for state, count in snapshot.counts.items() if count])
+    return f"{word}, still fetching" if word in ("paused", "cancelled") and is_moving(snapshot) else word
 
 
 def counts_line(snapshot: Snapshot) -> str:

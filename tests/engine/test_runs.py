@@ -13,6 +13,23 @@ from labs import CHEAP, Open, ledger, listen, start, sweep, until
 import kling_nb as kn
 from kling_nb.errors import InputError, OverBudget, ProviderError
 from kling_nb.task import FOLLOWED, Event, Task, TaskState
+from kling_nb.views.standing import standing
+
+
+def test_the_table_of_runs_says_what_their_panels_say(simulated: Open) -> None:
+    """A run's state is a word that a person can act on, the same in the table as in its panel."""
+    lab = simulated()
+    runs = [
+        start(lab, sweep("fox"), name="finished").wait(),
+        start(lab, sweep("boat", "owl #sim:reset", provider="fal"), name="needs a look").wait(),
+        start(lab, sweep("bear"), name="cancelled"),
+    ]
+    runs[2].cancel()
+    runs[2].wait()
+    said = dict(zip(lab.runs()["run"], lab.runs()["state"], strict=True))
+    assert {run.name: standing(run.snapshot()).stage for run in runs} == said
+    assert all(name == state for name, state in said.items())
+
 
 # -- Run All is free ------------------------------------------------------------------------------------------------
 
