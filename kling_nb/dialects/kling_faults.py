@@ -19,7 +19,7 @@ FAULTS: Mapping[int, tuple[Whose, bool, bool]] = {
     1100: (Whose.BALANCE, False, True),
     1101: (Whose.BALANCE, False, True),
     1102: (Whose.BALANCE, False, True),
-    1103: (Whose.KEY, False, True),
+    1103: (Whose.PARAMETERS, False, True),  # of one model: the key does for others
     1200: (Whose.PARAMETERS, False, True),
     1201: (Whose.PARAMETERS, False, True),
     1202: (Whose.PARAMETERS, False, True),
@@ -38,6 +38,11 @@ FAULTS: Mapping[int, tuple[Whose, bool, bool]] = {
 
 RENEWABLE = frozenset({1003, 1004})
 """Not yet valid, and expired: a token signed anew may do."""
+HINTS: Mapping[int, str] = {
+    # A token says from when until when it holds, by the clock of whoever signed it.
+    **dict.fromkeys(RENEWABLE, "; is this machine's clock right?"),
+    1103: "; does this account have this model?",
+}
 
 
 def judge_code(call: Call, reply: Reply) -> Fault | None:
@@ -60,11 +65,9 @@ def judge_code(call: Call, reply: Reply) -> Fault | None:
 def kling_fault(code: int, message: str, reply: Reply) -> Fault:
     """Return the fault that one of `FAULTS` means, with the provider's words."""
     whose, again, rejected = FAULTS[code]
-    # A token says from when until when it holds, by the clock of whoever signed it.
-    hint = "; is this machine's clock right?" if code in RENEWABLE else ""
     return Fault(
         whose=whose,
-        message=message + hint,
+        message=message + HINTS.get(code, ""),
         code=str(code),
         again=again,
         after=reply.retry_after,
