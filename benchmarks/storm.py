@@ -45,7 +45,7 @@ class End(Enum):
     WOKEN = "stalled, then saved"
     POLICY = ("failed", "content policy")
     PROVIDER = ("failed", "provider")
-    MEDIA = ("failed", "media")
+    MEDIA = ("stalled", "media")
     EXPIRED = ("expired", "expired")
     SILENT = ("stalled", "stalled")
     TORN = ("stalled", "network")

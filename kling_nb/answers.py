@@ -67,7 +67,7 @@ def refuse_status(call: str, status: int) -> None:
         message = f"{said}; asking again later may help"
         raise Doubt(message)
     if status >= 400:
-        message = f"{said}; the link is no longer served, ask the provider for a new one"
+        message = f"{said}; the link is no longer served"
         raise LinkExpired(message)
     if status != 200:
         raise MediaError(said)

@@ -26,6 +26,7 @@ from .control import Control, Controls
 from .decide import Decisions
 from .dispatch import Dispatcher
 from .drive import Driver
+from .fetch import fetch_again
 from .loop import Clock, Loop
 from .order import Order
 from .poll import Learnt
@@ -248,6 +249,7 @@ class Engine:
         self.book.take(self._log.open_tasks())
         await self._driver.doubt([task for task in self.book.tasks.values() if task.state is TaskState.SUBMITTING])
         await self._attempts.take_up_lost()
+        await fetch_again(self.book, tuple(self.book.tasks.values()))
         self._dispatch.spawn(task.id for task in self.book.tasks.values() if task.state.is_sent)
 
     async def _detach(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +16,7 @@ from ..errors import KlingError, LabBusy, LabUnwritable, LinkExpired, MediaError
 from ..request import VideoRequest
 from ..task import Task, TaskState, clip_data
 from .account import Account, backoff_s
+from .book import Book
 from .follow import asset_data
 from .tools import Tools
 
@@ -25,6 +26,9 @@ GONE: Mapping[str, Any] = MappingProxyType(
     {"reason": "its file is gone from the lab folder; it is fetched again, which costs nothing", "cause": "gone"}
 )
 """What an event says of a saved task whose file was deleted or moved away."""
+UNFETCHED = (TaskState.STALLED, TaskState.EXPIRED)
+"""States of a task whose clip could not be fetched, if the provider has named one."""
+AGAIN = "run.resume(), or opening the lab again, tries again"
 
 
 class Fetcher:
@@ -49,7 +53,8 @@ class Fetcher:
                 clip = await self._download(task, account)
             except LinkExpired as error:
                 if asked or not await self._renewed(task, account):
-                    await self._book.record(task.id, "expired", reason=str(error), cause="expired")
+                    reason = f"{error} and there is no new one; {AGAIN}, run.retry(expired=True) buys it anew"
+                    await self._book.record(task.id, "expired", reason=reason, cause="expired")
                     return
                 asked, task, trouble = True, self._book.tasks[task.id], error
             except LabBusy:
@@ -65,13 +70,15 @@ class Fetcher:
     async def _unfetched(self, task: Task, trouble: Exception) -> None:
         tried = f"tried {FETCHES} times"
         if isinstance(trouble, MediaError):
-            reason = f"the provider's file is no usable video: {trouble}; {tried}"
-            await self._book.record(task.id, "failed", reason=reason, cause="media", charged=True)
+            # Not at its end: the page of a hotel's network, or of a host under repair, comes in the place of a clip too.
+            anew = "run.retry(stalled=True) buys it anew"
+            reason = f"the provider's file is no usable video: {trouble}; {tried}; {AGAIN}, {anew}"
+            await self._book.record(task.id, "stalled", reason=reason, cause="media")
         elif isinstance(trouble, LabUnwritable):
             reason = f"the clip is paid for and not fetched yet: {trouble}"
             await self._book.record(task.id, "stalled", reason=reason, cause="disk")
         else:
-            reason = f"the clip cannot be fetched: {trouble}; {tried}; opening the lab again tries again"
+            reason = f"the clip cannot be fetched: {trouble}; {tried}; {AGAIN}"
             await self._book.record(task.id, "stalled", reason=reason, cause="network")
 
     async def _renewed(self, task: Task, account: Account) -> bool:
@@ -111,6 +118,13 @@ class Fetcher:
         request, name = VideoRequest.from_fields(task.request), _clip_name(task)
         ready = self._t.turn.check
         return media.store_clip(part, self._t.folder, name, measured, request, sha256=sha256, ready=ready)
+
+
+async def fetch_again(book: Book, tasks: Iterable[Task]) -> None:
+    """Have clips that could not be fetched tried again: they are to be fetched as any other, and so waited for."""
+    unfetched = [task.id for task in tasks if task.asset is not None and task.state in UNFETCHED]
+    if unfetched:
+        await book.record_all("refetch", {task_id: {"reason": ""} for task_id in unfetched})
 
 
 def is_gone(task: Task, folder: Path) -> bool:

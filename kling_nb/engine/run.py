@@ -169,9 +169,11 @@ class Run:
         kept = f", {sent} already paid for, still fetched unless the provider cancels" if sent else ""
         return f"{cancelled} cancelled{kept}"
 
-    def retry(self, *, uncertain: bool = False, expired: bool = False) -> Run:
-        """Buy again the points that failed; with ``uncertain`` or ``expired`` those too. This costs money."""
-        extra = [TaskState.UNCERTAIN] * uncertain + [TaskState.EXPIRED] * expired
+    def retry(self, *, uncertain: bool = False, stalled: bool = False, expired: bool = False) -> Run:
+        """Buy again the points that failed; with ``uncertain``, ``stalled`` or ``expired`` those too. This costs money,
+        also for those of the three whose clip may come yet.
+        """
+        extra = [TaskState.UNCERTAIN] * uncertain + [TaskState.STALLED] * stalled + [TaskState.EXPIRED] * expired
         self._engine.retry(self.name, [*RETRIED, *extra])
         return self
 

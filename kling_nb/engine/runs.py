@@ -16,7 +16,7 @@ from .attempts import Attempts, goes_on
 from .book import Book
 from .control import Control, Controls
 from .dispatch import Dispatcher
-from .fetch import GONE, is_gone
+from .fetch import GONE, fetch_again, is_gone
 from .loop import Clock
 from .order import Order
 
@@ -98,6 +98,7 @@ class Runs:
             self._accounts[provider].release()
         await self._adopt(control, chosen)
         await self._miss(name, chosen)
+        await fetch_again(self._book, (self._book.tasks[task_id] for task_id in chosen))
         control.wake()
         self._dispatch.spawn(task_id for task_id in chosen if self._needs_driving(task_id))
         self._wake_others(control)

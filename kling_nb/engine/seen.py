@@ -106,6 +106,6 @@ class SeenRun(Run):
         """Cancel as a driver; see `Run.cancel`."""
         return self._driven().cancel()
 
-    def retry(self, *, uncertain: bool = False, expired: bool = False) -> Run:
+    def retry(self, *, uncertain: bool = False, stalled: bool = False, expired: bool = False) -> Run:
         """Buy again as a driver; see `Run.retry`."""
-        return self._driven().retry(uncertain=uncertain, expired=expired)
+        return self._driven().retry(uncertain=uncertain, stalled=stalled, expired=expired)

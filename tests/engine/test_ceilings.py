@@ -168,7 +168,7 @@ class World:
                 "resume": kn.Run.resume,
                 "cancel": kn.Run.cancel,
                 "retry": kn.Run.retry,
-                "retry all": lambda one: one.retry(uncertain=True, expired=True),
+                "retry all": lambda one: one.retry(uncertain=True, stalled=True, expired=True),
             }
             steers[how](self.lab.run(run))
 
