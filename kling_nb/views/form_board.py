@@ -42,7 +42,7 @@ class Board:
         self.sections = {f.name: Section(f, own.get(f.name) or _plain_control(f, changed)) for f in FIELDS}
         self.variables, self.settings = Variables(changed), Settings(changed)
         self._elsewhere = words("knb-elsewhere")
-        self._toggle = widgets.ToggleButton(description="More", tooltip="Callback address, combinations to leave out")
+        self._toggle = widgets.ToggleButton(description="More: callback address, combinations to leave out", tooltip="")
         self.widget = self._columns()
 
     def _columns(self) -> Any:
