@@ -228,6 +228,13 @@ def test_the_table_keeps_short_words_whole_and_gives_units() -> None:
     assert '<div style="overflow-x:auto"><table>' in html
 
 
+def test_the_table_gives_long_words_room() -> None:
+    """A prompt is not squeezed into a word a line, however narrow the page: the table scrolls."""
+    html = plan(prompt="a red fox runs through snow", mode="pro")._repr_html_()
+
+    assert ';min-width:14em">a red fox runs through snow</td>' in html
+
+
 def test_the_frame_has_one_row_a_point() -> None:
     """A plan as a frame has the parameters, the fate, the price and the exact call of every point."""
     frame = plan(prompt=["a {x}", "b"], x=["1", "2"], duration=[5, 7]).df().sort_values("duration")

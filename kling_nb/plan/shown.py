@@ -15,6 +15,9 @@ VALUE_LONGEST = 60
 CELL = "text-align:left;vertical-align:top"
 WHOLE = frozenset({"provider", "model", "mode", "duration", "aspect_ratio", "what", "price", "field"})
 """The columns of short words, which are not broken at their hyphens: a table wider than its place scrolls."""
+ROOMY = frozenset({"prompt", "notes", "why"})
+"""The columns of sentences, which get room for a few words a line where they hold more than `LONG_WORDS` characters."""
+LONG_WORDS = 24
 ORDER = ("refused", "dropped", "coerced", "inert", "warned", "filled", "defaulted")
 """The changes in the order in which a person wants to hear of them: what is lost first, what was settled last."""
 MEANS = {
@@ -149,5 +152,6 @@ def _row(number: int | None, cells: Mapping[str, str]) -> str:
 
 
 def _cell(name: str, words: str) -> str:
-    whole = ";white-space:nowrap" if name in WHOLE else ""
-    return f'<td style="{CELL}{whole}">{escape(words)}</td>'
+    whole = ";white-space:nowrap" * (name in WHOLE)
+    roomy = ";min-width:14em" * (name in ROOMY and len(words) > LONG_WORDS)
+    return f'<td style="{CELL}{whole}{roomy}">{escape(words)}</td>'
