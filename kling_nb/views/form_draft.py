@@ -9,16 +9,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import SweepError
 from ..sweep import Sweep
 from .form_fields import FIELDS, IMAGES
-from .form_reading import Entries, Reading, Said, values_of
+from .form_reading import MONEY, Entries, Reading, Said, values_of
 
 DESIGNS = ("grid", "zip", "pairwise", "sample")
 NEEDED = {"provider": "a provider", "model": "a model", "prompt": "a prompt"}
+WHOLE = ("negative_prompt", "callback_url")
+ALONE = frozenset({*WHOLE, *MONEY, "cfg_scale", "camera_control"})
+"""The fields that decide nothing of others: a mistake in one leaves the rest to be looked at. The wrong values are left
+out of it, of those in `WHOLE` all."""
 NO_CODE = "# the Python of this form appears here as soon as it holds a sweep"
 DIGITS = 12  # of an image's hash that are shown where it is named
 
@@ -27,7 +31,8 @@ DIGITS = 12  # of an image's hash that are shown where it is named
 class Draft:
     """A form as it is filled in.
 
-    ``sweep`` is `None` where something is ``missing`` or ``wrong``. ``settings`` are the arguments of ``lab.start``
+    ``sweep`` is `None` where something is ``missing`` or ``wrong``; ``right`` is then the sweep of what is right, if that
+    can be looked at by itself: it is never started. ``settings`` are the arguments of ``lab.start``
     that are given: ``name``, ``budget`` and ``assume_price`` in USD (or ``official``). ``size`` is the number of
     points; ``named`` says what the uploaded images in it are called, by their references.
     """
@@ -38,6 +43,7 @@ class Draft:
     missing: tuple[str, ...] = ()
     wrong: Said = field(default_factory=dict)
     size: int = 0
+    right: Sweep | None = None
     named: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -75,13 +81,13 @@ def draft(entries: Entries) -> Draft:
     values |= {name: values_of(str(entries.get("variables", {}).get(name, ""))) for name in names}
     settings, shape = reading.settings(entries), reading.shape(entries, names)
     missing = [*_lacking(values), *reading.missing, *(f"values for {{{name}}}" for name in names if not values[name])]
-    arguments = {name: held[0] if len(held) == 1 else held for name, held in values.items() if held}
-    sweep, size = (None, 0) if missing or reading.wrong else _sweep(reading, arguments, shape)
+    values = {name: held for name, held in values.items() if held and not (name in WHOLE and name in reading.wrong)}
+    arguments = {name: held[0] if len(held) == 1 else held for name, held in values.items()}
+    made, size = (None, 0) if missing or reading.wrong.keys() - ALONE else _sweep(reading, arguments, shape)
     wrong = {name: tuple(sentences) for name, sentences in reading.wrong.items()}
     named = {ref: name for ref, name in entries.get("named", {}).items() if _holds(values, ref)}
-    return Draft(
-        sweep=sweep, settings=settings, variables=names, missing=tuple(missing), wrong=wrong, size=size, named=named
-    )
+    held = Draft(sweep=None if reading.wrong else made, right=made, settings=settings, variables=names, size=size)
+    return replace(held, missing=tuple(missing), wrong=wrong, named=named)
 
 
 def _texts(values: Iterable[Any]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from ..errors import KlingError, OverBudget, PriceUnknown, RefusedError
@@ -46,7 +46,9 @@ def outlook(held: Draft, plan: Callable[..., Plan], *, at_once: int = AT_ONCE) -
     if held.sweep is None:
         lacking = f"Still needed: {listed(held.missing)}" if held.missing else ""
         line = "First mend what is said in red" if held.wrong else lacking
-        return Outlook(line=line, stops=line, wrong=held.wrong)
+        rest = replace(held, sweep=held.right)
+        found = Outlook(line="") if held.right is None else outlook(rest, plan, at_once=at_once)
+        return Outlook(line=line, stops=line, wrong={**found.wrong, **held.wrong}, warned=found.warned)
     if held.size > held.sweep.max_points:
         most = f"{held.size:,} points are more than the {held.sweep.max_points:,} that can be planned"
         line = f"{most}: take values out, or choose the design sample or pairwise"

@@ -44,6 +44,7 @@ from tests.views.forms import (
 
 SHELF = Shelf(catalog.load())
 SOLD = sorted({(row["provider"], row["model"], row["task_type"]) for row in SHELF.rows})
+MORE = "More: callback address, combinations to leave out"
 FEATURES = ("negative_prompt", "sound", "camera_control", "multi_prompt")
 
 
@@ -391,6 +392,28 @@ def test_refused_points_are_counted_under_their_field(form: SweepForm) -> None:
     assert not button(form, "Start").disabled
 
 
+def test_all_mistakes_are_said_at_once(form: SweepForm) -> None:
+    """What cannot be read in one field does not hide what a plan says of the others; nothing can be started."""
+    form.set(
+        prompts=["a fox", "a boat"], modes=["std", "pro"], sound="on", cfg_scale=["0.3", "much"], negative_prompt="{"
+    )
+    form.set(callback_url="nowhere", budget="a lot")
+
+    assert {*form.problems} == {"sound", "cfg_scale", "negative_prompt", "callback_url", "budget"}
+    assert form.problems["sound"][0].endswith("only with mode=pro, and it is mode=std (2 points)")
+    assert form.problems["cfg_scale"] == ("“much” is no number",)
+    assert form.line == "First mend what is said in red"
+    assert button(form, "Start").disabled
+    assert form.code.startswith("# the Python of this form")
+
+
+def test_a_mistake_that_decides_of_others_is_said_alone(form: SweepForm) -> None:
+    """Without an image that cannot be read it would be another sweep, of which nothing is said."""
+    form.set(prompt="x" * 3000, image="/nowhere/fox.png")
+
+    assert list(form.problems) == ["image"]
+
+
 def test_nothing_but_refusals_cannot_be_started(form: SweepForm) -> None:
     """Start is disabled where every point is refused, and the form says why."""
     form.set(prompt="a fox", modes=["std"], providers=["fal"], models=["kling-v3"])
@@ -525,7 +548,7 @@ def test_a_rule_that_would_be_read_otherwise_cannot_be_entered(form: SweepForm, 
 
 def test_more_is_behind_a_button(form: SweepForm) -> None:
     """The callback address and the rules are out of the way until More is pressed."""
-    more, address = control(form, "More"), control(form, "Callback address")
+    more, address = control(form, MORE), control(form, "Callback address")
     before = address in visible(form.widget())
 
     more.value = True
@@ -540,7 +563,7 @@ def test_more_opens_where_something_in_it_is_wrong(form: SweepForm) -> None:
     """What has to be mended is never out of sight."""
     form.set(prompt="a fox", callback_url="x.example")
 
-    assert control(form, "More").value
+    assert control(form, MORE).value
     assert "is no address that begins with https://" in html_of(form)
 
 
@@ -704,7 +727,7 @@ def test_every_control_is_labelled(form: SweepForm) -> None:
     assert {"Provider", "Model", "Mode", "Duration", "Ratio", "Sound"} <= {*html_of(form).splitlines()}
     named = [check(form, name).description for name in ("provider kling", "model kling-v2-6", "mode std")]
     named[2:2] = ["Prompts, one a line", "Start image"]
-    order = [labels.index(name) for name in (*named, check(form, "design grid").description, "More", "Plan")]
+    order = [labels.index(name) for name in (*named, check(form, "design grid").description, MORE, "Plan")]
     assert sorted(order) == order
 
 
