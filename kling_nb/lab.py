@@ -276,12 +276,13 @@ class Lab:
     def uncertain(self) -> Uncertain:
         """Return the tasks that may or may not have been bought, with the price at stake and what can be done.
 
-        Where another process drives they are shown, and what is done raises `LabBusy`.
+        A notebook has buttons for that. Where another process drives they are shown, and what is done raises `LabBusy`.
         """
         engine = self._opened.tried()
         book = {} if engine is None else engine.book.tasks
-        tasks = [book.get(task.id, task) for task in self._opened.log.open_tasks()]
-        return Uncertain(self._opened.driving, tasks)
+        log = self._opened.log
+        tasks = [book.get(task.id, task) for task in log.open_tasks()]
+        return Uncertain(self._opened.driving, tasks, log.tasks_by_id, simulated=self.simulated)
 
     def rate(self, task: str, rating: float | None = None, note: str | None = None) -> None:
         """Note a judgement of a clip by its task id (column ``task``): a number, words, or both.

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
-from html import escape
 from typing import TYPE_CHECKING
 
 from .. import frames
-from ..plan import dollars
 from ..task import ZERO, Task, TaskState
 from .engine import Engine
+from .told import DECIDE, LOOKED_UP
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,6 +17,9 @@ if TYPE_CHECKING:
 
 Driving = Callable[[], Engine]
 """Returns the engine that drives the lab by then; raises `LabBusy` where that is another process."""
+
+Looking = Callable[[Sequence[str]], Sequence[Task]]
+"""Returns tasks by their ids as they stand by then."""
 
 
 class Doubtful:
@@ -34,6 +36,23 @@ class Doubtful:
     def at_stake(self) -> Decimal:
         """What it may have cost, in USD: the upper estimate."""
         return self.task.price
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is in doubt; a task that was found or decided meanwhile is not."""
+        return self.task.state is TaskState.UNCERTAIN
+
+    @property
+    def stands(self) -> str:
+        """How it stands, in a few words."""
+        if self.is_open:
+            return "looked up by itself" if self.task.reason.endswith(LOOKED_UP) else "waits for you"
+        return self.task.cause if self.task.is_mendable else self.task.state.value
+
+    @property
+    def why(self) -> str:
+        """What is known of it, in words; nothing is said twice of what can be done."""
+        return self.task.reason.removesuffix(f"; {DECIDE}").removesuffix(f"; {LOOKED_UP}")
 
     def look_again(self) -> None:
         """Look it up again by our own id, where the provider can; it changes by itself when it is found."""
@@ -69,15 +88,20 @@ class Doubtful:
 
     def __repr__(self) -> str:
         """Say what is at stake."""
-        own = f"{self.task.provider} {self.task.model}, own id {self.task.id}"
-        return f"<Doubtful {own}, {dollars(self.at_stake)} at stake: {self.task.reason}>"
+        from ..views import uncertain
+
+        return f"<Doubtful {uncertain.line(self)}>"
 
 
 class Uncertain(Sequence[Doubtful]):
     """All uncertain tasks of a lab. Index or iterate to decide one by one."""
 
-    def __init__(self, driving: Driving, tasks: Sequence[Task]) -> None:
+    def __init__(
+        self, driving: Driving, tasks: Sequence[Task], looking: Looking | None = None, *, simulated: bool = False
+    ) -> None:
         self._driving = driving
+        self._looking = looking
+        self.simulated = simulated
         self._doubtful = [Doubtful(driving, task) for task in tasks if task.state is TaskState.UNCERTAIN]
 
     def accepted_as(self, task: str, remote_id: str) -> None:
@@ -108,23 +132,28 @@ class Uncertain(Sequence[Doubtful]):
         """One row a task: who, what, when, the price at stake, what is known."""
         return frames.table([_row(one) for one in self], list(_row_columns()))
 
+    def as_they_stand(self) -> list[Doubtful]:
+        """Return the same tasks as they stand now: what was found or decided meanwhile is in doubt no longer."""
+        if self._looking is None:
+            return list(self)
+        now = {task.id: task for task in self._looking([one.task.id for one in self])}
+        return [Doubtful(self._driving, now.get(one.task.id, one.task)) for one in self]
+
     def __repr__(self) -> str:
-        """Say how many, how much, and what can be done."""
-        if not self:
-            return "<Uncertain: none>"
-        return f"<Uncertain: {len(self)} tasks, {dollars(self.at_stake)} at stake; {CHOICES}>"
+        """Say how many, how much, what each is about, and what can be done."""
+        from ..views import uncertain
+
+        return uncertain.words(self)
 
     def _repr_html_(self) -> str:
-        table = self._table().to_html(index=True, escape=True, border=0) if self else ""
-        # A pair of dollar signs would be set as mathematics by a notebook: these classes forbid it.
-        return f'<div class="tex2jax_ignore mathjax_ignore"><p>{escape(repr(self)[1:-1])}</p>{table}</div>'
+        from ..views import uncertain
 
-    def _table(self) -> pd.DataFrame:
-        frame = self.df
-        return frame.assign(submitted_at=frame["submitted_at"].dt.floor("s"))
+        return uncertain.static_html(self)
 
+    def _ipython_display_(self) -> None:
+        from ..views import uncertain
 
-CHOICES = "for each: .look_again(), .accepted_as(id), .never_bought(), .give_up() or .buy_again()"
+        uncertain.display(self)
 
 
 def _row_columns() -> tuple[str, ...]:

@@ -33,7 +33,7 @@ def test_a_lost_answer_is_put_before_a_person_with_its_price(simulated: Open) ->
     listed = lab.uncertain()
     assert (1, ONE, ONE, ONE) == (len(listed), listed.at_stake, listed[0].at_stake, run.snapshot().reserved)
     assert [float(ONE)] == list(listed.df["at_stake_usd"])
-    assert "1 tasks, $0.35 at stake" in repr(listed)
+    assert "1 uncertain task, $0.35 at stake" in repr(listed)
     assert "$0.35 at stake" in listed._repr_html_()
     assert 1 == len(ledger(lab))
 

@@ -19,6 +19,7 @@ from kling_nb.views.compare import Comparison, grid_of, write_page
 from kling_nb.views.form import SweepForm
 from kling_nb.views.page import script
 from kling_nb.views.standing import MEANINGS, cards, standing
+from kling_nb.views.uncertain import Panel
 from tests.browser import CONNECT, RUN_ALL, SAVE
 from tests.views import hostile
 from tests.views.clips import LabFolder
@@ -150,6 +151,25 @@ def test_the_widgets_are_text(quiet: Callable[[], Page], lab_folder: LabFolder, 
     check(page, ".knb-live")
 
 
+def test_the_buttons_of_the_uncertain_are_text(quiet: Callable[[], Page]) -> None:
+    """The panel of uncertain tasks makes text of every word in a row, a question and an answer."""
+    panel = Panel(hostile.uncertain())
+    names = ("ways", "head", "left", "rows")
+    answers = {word: {"acted": 1, "said": WORDS[2], "error": WORDS[3]} for word in WORDS}
+    traits = {**{name: getattr(panel.widget, name) for name in names}, "mark": "m", "answers": json.dumps(answers)}
+    script_of_it = str(panel.widget._esm)
+    panel.widget.close()
+    page = quiet()
+    page.goto("about:blank")
+    page.evaluate(RENDER, [script_of_it, {**traits, "simulated": True, "trouble": WORDS[1]}])
+
+    page.evaluate("() => window.answer({ got: 'hello', id: '' })")
+    for button in page.get_by_role("button", name="accepted as…").all():
+        button.click()
+
+    check(page, ".knb-live")
+
+
 def html_of(form: SweepForm) -> list[str]:
     """Return every piece of HTML that a form hands to the browser."""
     held = list(inside(form.widget()))
@@ -219,7 +239,7 @@ def test_a_notebook_is_text(jupyterlab: JupyterLab, quiet: Callable[[], Page]) -
     jupyterlab.open(page, "hostile.ipynb")
     page.evaluate(CONNECT)
     page.evaluate(RUN_ALL)
-    page.wait_for_function("() => document.querySelectorAll('.knb-live').length >= 5")  # two of the run, and one each
+    page.wait_for_function("() => document.querySelectorAll('.knb-live').length >= 6")  # two of the run, and one each
     assert page.locator("[data-mime-type='application/vnd.jupyter.error']").count() == 0
     typed = page.locator(".knb-form textarea").first
     typed.fill(f"{WORDS[3]}\n{WORDS[0]}")
