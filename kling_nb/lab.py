@@ -258,7 +258,11 @@ class Lab:
         return self._handle(engine, engine.control(name))
 
     def runs(self) -> pd.DataFrame:
-        """Return one row a run: when it was started, its points by state, what it spent in USD."""
+        """Return one row a run: when it was started, its state, its points by state, what it spent in USD.
+
+        ``state`` is what its panel says: ``running``, ``waiting`` (nothing is under way, and points are still to be
+        sent), ``needs a look`` (a task is uncertain, stalled or expired), ``finished``, ``paused`` or ``cancelled``.
+        """
         return self._opened.log.runs()
 
     def df(self) -> pd.DataFrame:
