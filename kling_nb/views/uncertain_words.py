@@ -175,16 +175,23 @@ def left(tasks: Sequence[Doubtful]) -> str:
 
 def line(one: Doubtful) -> str:
     """Say one task in one line."""
+    return ": ".join(_lines(one))
+
+
+def _lines(one: Doubtful) -> tuple[str, str]:
+    """Say what a task is and how it stands, and why."""
     row = _row(one, "")
     asked = DOT.join(filter(None, (row.provider, row.model, row.settings)))
     since = f" since {row.since}" if row.since else ""
-    return plain(f'{asked}, "{row.prompt}": {row.price} at stake{since}, {row.stands}: {row.why} (own id {row.id})')
+    stands = f'{asked}, "{row.prompt}": {row.price} at stake{since}, {row.stands}'
+    return plain(stands), plain(f"{row.why} (own id {row.id})")
 
 
 def words(tasks: Uncertain) -> str:
     """Say the tasks in lines, for a terminal: what is at stake, and what can be done about it."""
     if not tasks:
         return f"<Uncertain: {NOBODY}>"
-    lines = [f"lab.uncertain()[{number}]: {line(one)}" for number, one in enumerate(list(tasks)[:SHOWN])]
+    told = [_lines(one) for one in list(tasks)[:SHOWN]]
+    lines = [f"lab.uncertain()[{number}]: {stands}\n    {why}" for number, (stands, why) in enumerate(told)]
     ways = [f"  {way.python:<18} {way.means}" for way in WAYS.values()]
     return "\n".join(filter(None, [head(tasks), *lines, left(tasks), "what can be done about each:", *ways]))

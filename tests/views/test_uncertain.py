@@ -77,14 +77,15 @@ def test_one_is_a_task_and_two_are_tasks(doubtful: Open) -> None:
 
 
 def test_the_text_says_what_can_be_done(doubtful: Open) -> None:
-    """In a terminal each task is one line with its Python, and every way stands below with what it means."""
+    """In a terminal each task has its Python, its facts and the reason, and every way stands below with what it means."""
     told = repr(doubtful().uncertain()).splitlines()
 
     assert told[1].startswith(
         f'lab.uncertain()[0]: fal · kling-v2-5-turbo · pro · 5 s, "{LOST}": $0.35 at stake since 20'
     )
-    assert "waits for you: the answer to the submit was lost" in told[1]
-    assert [line.split("(")[0].strip(" .") for line in told[3:]] == list(WAYS)
+    assert told[1].endswith("UTC, waits for you")
+    assert told[2].startswith("    the answer to the submit was lost")
+    assert [line.split("(")[0].strip(" .") for line in told[4:]] == list(WAYS)
 
 
 def test_control_characters_do_not_reach_a_terminal(doubtful: Open) -> None:
@@ -92,7 +93,7 @@ def test_control_characters_do_not_reach_a_terminal(doubtful: Open) -> None:
     (one,) = doubtful().uncertain()
     evil = replace(one.task, reason="\x1b[2Jgone\nand on")
 
-    assert len(repr(Uncertain(None, [evil])).splitlines()) == 8  # type: ignore[arg-type]  # only shown
+    assert len(repr(Uncertain(None, [evil])).splitlines()) == 9  # type: ignore[arg-type]  # only shown
     assert "\x1b" not in repr(Uncertain(None, [evil]))  # type: ignore[arg-type]
 
 
