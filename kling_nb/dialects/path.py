@@ -94,11 +94,12 @@ class Path:
     def find(self, own_id: str, call: Mapping[str, Any]) -> Generator[Call, Reply, Ticket | None]:
         """Look up by ``external_task_id``: a task listed under it is found, an empty list says that there is none.
 
-        Any other answer raises `Unreadable`: a list of other tasks says nothing about this one.
+        So it says only where the provider's page has this query (``lookup`` in its options), as for `Native`. Any other
+        answer raises `Unreadable`: a list of other tasks says nothing about this one.
         """
         reply = yield self._listing(Op.FIND, "external_task_ids", [own_id])
         items = _items(reply)
-        if items == [] and code_of(reply.object()) == 0:
+        if items == [] and code_of(reply.object()) == 0 and self._provider.options.get("lookup") is True:
             return None
         item = next((item for item in items or () if dig(item, "external_id") == own_id), None)
         return self.ticket(id_from(dig(item, "id"), reply, f"a list with the task {own_id}"), call)

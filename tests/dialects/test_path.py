@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from driving import CATALOG, OWN_ID, hold
 
-from kling_nb.dialect import Call, Encoded, Inline, Phase, Reply
+from kling_nb.dialect import Call, Encoded, Inline, Phase, Reply, Unreadable
 from kling_nb.dialects.path import IDS_MOST, Path
 from kling_nb.errors import InputError
 from kling_nb.fields import Shot
-from kling_nb.offer import Change, Support
+from kling_nb.offer import Change, Provider, Support
 from kling_nb.request import VideoRequest
 from kling_nb.task import Ticket
 
@@ -231,3 +231,17 @@ def test_a_lost_submit_is_looked_up_by_our_own_id() -> None:
     assert calls[0].url == f"https://api-singapore.klingai.com/tasks?external_task_ids={OWN_ID}"
     assert ticket == Ticket("893605946402811985", {"path": "/text-to-video/kling-3.0"})
     assert ticket == dialect.ticket("893605946402811985", call.shown())
+
+
+def test_an_empty_list_proves_something_only_where_the_look_up_is_documented() -> None:
+    """A relay of the path API may have dropped our id: that it lists nothing under it leaves the submit in doubt."""
+    relay = replace(ROW, id="my-relay", base_url="https://relay.example", options={})
+    call = replace(encoded().call, url="https://relay.example/text-to-video/kling-3.0")
+
+    def looked_up(row: Provider) -> Any:
+        return hold(Path(row), Path(row).find(OWN_ID, call.shown()), [reply()], [])
+
+    assert looked_up(ROW) is None
+    with pytest.raises(Unreadable, match=OWN_ID):
+        looked_up(relay)
+    assert looked_up(replace(relay, options={"lookup": True})) is None
