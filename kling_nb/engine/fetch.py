@@ -29,6 +29,7 @@ GONE: Mapping[str, Any] = MappingProxyType(
 UNFETCHED = (TaskState.STALLED, TaskState.EXPIRED)
 """States of a task whose clip could not be fetched, if the provider has named one."""
 AGAIN = "run.resume(), or opening the lab again, tries again"
+NO_OTHER = "there is no new one"
 
 
 class Fetcher:
@@ -52,8 +53,9 @@ class Fetcher:
             try:
                 clip = await self._download(task, account)
             except LinkExpired as error:
-                if asked or not await self._renewed(task, account):
-                    reason = f"{error} and there is no new one; {AGAIN}, run.retry(expired=True) buys it anew"
+                lacking = "the new one is dead too" if asked else await self._renewed(task, account)
+                if lacking:
+                    reason = f"{error}; {lacking}; {AGAIN}, run.retry(expired=True) buys it anew"
                     await self._book.record(task.id, "expired", reason=reason, cause="expired")
                     return
                 asked, task, trouble = True, self._book.tasks[task.id], error
@@ -81,19 +83,19 @@ class Fetcher:
             reason = f"the clip cannot be fetched: {trouble}; {tried}; {AGAIN}"
             await self._book.record(task.id, "stalled", reason=reason, cause="network")
 
-    async def _renewed(self, task: Task, account: Account) -> bool:
-        """Ask for the link again; answers whether there is another."""
+    async def _renewed(self, task: Task, account: Account) -> str:
+        """Ask for the link again; returns why there is no other, in words, or nothing where there is one."""
         if task.ticket is None:
-            return False
+            return NO_OTHER
         try:
             learnt = await account.converse(account.dialect.check([task.ticket]))
-        except KlingError:
-            return False
+        except KlingError as error:
+            return f"whether there is a new one cannot be asked: {error}"
         status = learnt.get(task.ticket.id)
         if status is None or status.asset is None:
-            return False
+            return NO_OTHER
         await self._book.record(task.id, "renewed", asset=asset_data(status.asset))
-        return True
+        return ""
 
     async def _download(self, task: Task, account: Account) -> dict[str, Any]:
         asset = dict(task.asset or {})

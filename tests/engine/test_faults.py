@@ -154,8 +154,26 @@ def test_a_link_that_ran_out_is_asked_for_again(storm: Storm) -> None:
         assert "renewed" in set(storm.live.lab.log.events(row["task"])["kind"])
     row = storm.row("clip-expired")
     assert ("expired", "expired") == (row["state"], row["cause"])
-    assert "the link is no longer served and there is no new one; run.resume()" in row["reason"]
+    assert "the link is no longer served; the new one is dead too; run.resume()" in row["reason"]
     assert storm.live.lab.run("kling").snapshot().reserved == 2 * PRICE["kling"]  # and what is far too big
+
+
+def test_a_link_that_cannot_be_asked_for_is_not_called_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dead link whose provider cannot be asked, as without its key, says so: whoever reads it need not buy anew."""
+    with live_lab(tmp_path / "live") as live:
+        start(live.lab, sweep("fox #sim:clip-expired:3"), name="a").wait(30)
+        key = live.simulator.key("kling")
+        monkeypatch.delenv("KLING_NB_KLING_KEY")
+        run = live.reopen().run("a").wait(30)
+        task = run.tasks[0]
+        assert "expired" == task.state
+        assert "; whether there is a new one cannot be asked: there is no key for 'kling'" in task.reason
+        monkeypatch.setenv("KLING_NB_KLING_KEY", key)
+        assert {"saved": 1} == run.resume().wait(30).snapshot().counts
+        assert 1 == len(live.simulator.ledger())
+        live.lab.close()
 
 
 @pytest.mark.parametrize("directive", ["lost", "reset", "502", "malformed"])
