@@ -125,13 +125,14 @@ class Runs:
 
     async def retry(self, name: str, states: frozenset[TaskState]) -> int:
         """Buy again the points whose task is in one of the states; returns how many."""
-        control = await self.find(name)
-        chosen = [task_id for task_id in control.task_ids if self._book.tasks[task_id].state in states]
-        for task_id in chosen:
-            if task_id in control.task_ids:
+        control, count = await self.find(name), 0
+        for task_id in [task_id for task_id in control.task_ids if self._book.tasks[task_id].state in states]:
+            # Looked at once more when its turn comes: what was stalled or in doubt may have gone on meanwhile.
+            if task_id in control.task_ids and self._book.tasks[task_id].state in states:
                 await self._attempts.another(self._book.tasks[task_id])
+                count += 1
         await self.resume(name)
-        return len(chosen)
+        return count
 
     async def _set_state(self, control: Control, state: str) -> None:
         self._controls.set_state(control, state)

@@ -6,6 +6,7 @@ import _thread
 import asyncio
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 
 import pytest
 from labs import CHEAP, Open, ledger, listen, start, sweep, until
@@ -226,6 +227,19 @@ def test_cancel_in_a_queue_that_cancels(simulated: Open) -> None:
     again = start(lab, sweep("fox", provider="fal"))
     until(again, sent(1))
     assert [1, 2] == list(lab.log.tasks()["attempt"])
+
+
+def test_what_goes_on_meanwhile_is_not_bought_again(simulated: Open) -> None:
+    """Retrying what has stalled leaves out a task that the provider reports on before its turn has come."""
+    lab = simulated()
+    run = start(lab, sweep(*(f"fox {n} #sim:clip-html:99" for n in range(4)))).wait()
+    assert {"stalled": 4} == run.snapshot().counts
+    engine, woken = lab._opened.driving(), run.tasks[-1].id
+    goes_on = partial(engine.book.record, woken, "status", state="running", reason="")
+    listen(lab, lambda event, _: engine._dispatch.spawn_beside(goes_on) if event.kind == "planned" else None)
+    run.retry(stalled=True)
+    assert woken in [task.id for task in run.tasks]
+    assert 7 == len(lab.log.tasks())
 
 
 def test_pause_and_resume(simulated: Open) -> None:
