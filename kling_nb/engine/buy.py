@@ -6,7 +6,7 @@ import logging
 from functools import partial
 
 from ..dialect import Call, Dialect, Fault, Reply, Whose
-from ..errors import Doubt, InputError, KlingError, MediaError, NotSent, ProviderError, WireError
+from ..errors import Doubt, InputError, KlingError, MediaError, NotSent
 from ..task import Task, TaskState, Ticket
 from .account import UNSENT_MOST, Account, backoff_s
 from .told import told, told_of_doubt, told_of_elsewhere, told_of_submit, told_of_vain_looks
@@ -120,15 +120,18 @@ class Buyer:
     async def cancel(self, task_id: str) -> None:
         """Ask the provider to cancel, where it can; else the task is followed to its end, and its clip saved."""
         task = self._book.tasks[task_id]
-        account = self._t.account(task.provider)
-        if task.ticket is None or not account.dialect.cancels:
-            return
+        if task.ticket is not None and await self._is_cancelled(task, task.ticket):
+            reason = "cancelled at the provider"
+            await self._book.record(task_id, "cancelled", reason=reason, cause="cancelled", charged=False)
+
+    async def _is_cancelled(self, task: Task, ticket: Ticket) -> bool:
+        """Ask the provider to cancel; answers whether it did. One that cannot be asked, as without its key, did not."""
         try:
-            if await account.converse(account.dialect.cancel(task.ticket)):
-                reason = "cancelled at the provider"
-                await self._book.record(task_id, "cancelled", reason=reason, cause="cancelled", charged=False)
-        except (WireError, ProviderError) as error:
-            _logger.info("cancelling %s was not possible: %s", task_id, error)
+            account = self._t.account(task.provider)
+            return account.dialect.cancels and await account.converse(account.dialect.cancel(ticket))
+        except KlingError as error:
+            _logger.info("cancelling %s was not possible: %s", task.id, error)
+            return False
 
     async def _faulted(self, task: Task, account: Account, fault: Fault, *, renew: bool, renewed: bool) -> Task:
         """Sort a provider's no: in doubt, worth another try, holding the whole account, or final."""

@@ -7,9 +7,10 @@ import asyncio
 from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
+from pathlib import Path
 
 import pytest
-from labs import CHEAP, Open, ledger, listen, start, sweep, until
+from labs import CHEAP, Open, ledger, listen, live_lab, start, sweep, until
 
 import kling_nb as kn
 from kling_nb.errors import InputError, OverBudget, ProviderError
@@ -227,6 +228,22 @@ def test_cancel_in_a_queue_that_cancels(simulated: Open) -> None:
     again = start(lab, sweep("fox", provider="fal"))
     until(again, sent(1))
     assert [1, 2] == list(lab.log.tasks()["attempt"])
+
+
+def test_cancelling_without_the_key_stops_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A provider that cancels and cannot be asked, since its key is gone, leaves the rest of the lab going on."""
+    with live_lab(tmp_path / "live", speed=60) as live:
+        run = start(live.lab, sweep("boat", provider="fal"), name="fal")
+        until(run, lambda tasks: tasks[0].ticket is not None)
+        live.lab.close()
+        monkeypatch.delenv("KLING_NB_FAL_KEY")
+        lab = live.lab = live.open()
+        assert lab.run("fal").cancel().startswith("0 cancelled, 1 already paid for")
+        monkeypatch.setenv("KLING_NB_SPEED", "300")
+        live.simulator._world.now.speed = 300
+        assert {"saved": 1} == start(lab, sweep("fox"), name="kling").wait(30).snapshot().counts
+        assert lab.run("fal").tasks[0].unwanted
+        lab.close()
 
 
 def test_what_goes_on_meanwhile_is_not_bought_again(simulated: Open) -> None:
