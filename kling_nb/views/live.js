@@ -1,7 +1,7 @@
 /* The live panel of a run. Python writes traits (`standing`, `tiles`, `answer`: small JSON), the panel sends messages.
  *
  *   standing ─▶ head, bar, counts, money, causes          buttons ─▶ { do, n } ─▶ `answer` says that n is done
- *   tiles    ─▶ cards by id ─▶ { want: "poster", id } ─▶ a message with the bytes
+ *   tiles    ─▶ cards by id ─▶ { want: "poster" | "clip", id } ─▶ messages with the bytes
  */
 
 const PATIENCE_MS = 1500; // after which a button says that the kernel is busy
@@ -146,7 +146,9 @@ function makeTools(model) {
 
 // ── tiles ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-function makeTile() {
+/** A tile; once it is pictured, a click or Enter on it plays its clip, which `fetch` brings, and another one stops it. */
+function makeTile(fetch) {
+  let wanted = false;
   const pic = h("span", { class: "knb-run-pic" });
   const chip = h("span", { class: "knb-run-chip" });
   const label = h("span", { class: "knb-run-label" });
@@ -158,16 +160,32 @@ function makeTile() {
     node.title = [tile.label, tile.reason].filter(Boolean).join(": ");
     if (!pic.querySelector("img")) pic.replaceChildren(...(tile.reason ? [h("span", { class: "knb-run-why" }, tile.reason)] : []));
   };
-  const picture = (url) => pic.replaceChildren(h("img", { src: url, alt: "first frame" }));
+  const play = h("button", { type: "button", class: "knb-run-play", "aria-pressed": "false", onclick: () => turn(!wanted) });
+  const picture = (url) => {
+    play.setAttribute("aria-label", `Play ${label.textContent}`);
+    pic.replaceChildren(h("img", { src: url, alt: "first frame" }), play);
+  };
+  function turn(on, why = "") {
+    wanted = on;
+    play.setAttribute("aria-pressed", String(on));
+    play.title = why;
+    pic.querySelector("video")?.remove();
+    if (on) fetch().then((url) => wanted && start(url), (error) => turn(false, error.message));
+  }
+  function start(url) {
+    const video = h("video", { src: url, loop: true, playsinline: true });
+    play.before(video);
+    video.play().catch(() => ((video.muted = true), video.play().catch(() => {})));
+  }
   return { node, show, picture };
 }
 
 /** A poster is asked for once; one that cannot be had leaves its tile as it is. */
-function makeTiles(poster) {
+function makeTiles({ poster, clip }) {
   const node = h("div", { class: "knb-run-tiles", role: "list", "aria-label": "Clips" });
   const known = new Map();
   const pictured = new Set();
-  const make = (id) => known.set(id, makeTile()).get(id);
+  const make = (id) => known.set(id, makeTile(() => clip(id))).get(id);
   const picture = (id, take) => {
     if (pictured.has(id)) return;
     pictured.add(id);
@@ -195,7 +213,7 @@ function mount(el, model) {
   const head = makeHead();
   const facts = makeFacts(read("meanings", "{}"));
   const tools = makeTools(model);
-  const tiles = makeTiles(media.poster);
+  const tiles = makeTiles(media);
   const note = h("p", { class: "knb-run-note", hidden: true });
   const aloud = h("p", { class: "knb-run-aside", role: "status", "aria-live": "polite" });
   head.node.append(tools.node);

@@ -3,7 +3,7 @@
 ::
 
     run.snapshot() ─▶ Ticker (one thread a panel) ─▶ small JSON traits ─▶ live.js
-    run.pause() …  ◂─ a worker thread ◂─ buttons, by message        posters, by message, when a tile asks
+    run.pause() …  ◂─ a worker thread ◂─ buttons, by message        posters and clips, by message, when a tile asks
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from kling_nb.errors import InputError, KlingError, MediaError, nearest
 from kling_nb.request import digest
 
+from .compare import PART_BYTES
 from .output import display_both, has_kernel, reply_on_the_askers_subshell
 from .page import HERE, HIDING, POSTER_BYTES, clip_file, poster_of, script, text_of
 from .standing import MEANINGS, cards, short, standing
@@ -181,26 +182,30 @@ class Panel:
         return stands.moving
 
     def _heard(self, _widget: Any, wish: Any, _buffers: Any) -> None:
-        """Take a message: ``{"do": "pause", "n": 1}``, ``{"want": "poster", "id": …}`` or ``{"want": "hello"}``."""
+        """Take a message: ``{"do": "pause", "n": 1}``, ``{"want": "poster" | "clip", "id": …}``, ``{"want": "hello"}``."""
         if not isinstance(wish, dict):
             return
         if "do" in wish:
             begin(self._act, str(wish["do"]), int(wish.get("n", 0)))
             return
-        if wish.get("want") == "poster":
-            self._send_poster(str(wish.get("id")))
+        if wish.get("want") in ("poster", "clip"):
+            self._send(wish["want"], str(wish.get("id")))
             return
         self.widget.send({"got": "hello"})
         self._ticker.nudge()
 
-    def _send_poster(self, id_: str) -> None:
-        answer: dict[str, Any] = {"got": "poster", "id": id_}
+    def _send(self, want: str, id_: str) -> None:
+        """Send a poster in one message, a clip in as many as it takes, or the error in words."""
+        answer: dict[str, Any] = {"got": want, "id": id_}
         try:
-            jpeg = poster_of(clip_file(self._folder, self._clips.get(id_, "")), POSTER_WIDTH)
+            file = clip_file(self._folder, self._clips.get(id_, ""))
+            data = file.read_bytes() if want == "clip" else poster_of(file, POSTER_WIDTH)
         except (KlingError, OSError) as error:
             self.widget.send({**answer, "error": str(error)}, [])
             return
-        self.widget.send(answer, [jpeg])
+        starts = range(0, max(1, len(data)), PART_BYTES)
+        for start in starts:
+            self.widget.send({**answer, "parts": len(starts)}, [data[start : start + PART_BYTES]])
 
     def _act(self, name: str, number: int) -> None:
         """Do what a button says; what comes of it, an error included, is told under the panel."""

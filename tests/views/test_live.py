@@ -270,18 +270,33 @@ def test_an_unknown_action_is_answered_with_the_known_ones(lab_folder: LabFolder
     until(lambda: "known: cancel, pause, resume" in widget.answer, widget=widget, trait="answer")
 
 
-@pytest.mark.parametrize("wish", [{"want": "poster", "id": "b"}, {"want": "poster", "id": "../x"}, {"want": "poster"}])
-def test_only_posters_of_the_panel_are_given(lab_folder: LabFolder, panels: Callable[..., Panel], wish: Any) -> None:
+@pytest.mark.parametrize("want", ["poster", "clip"])
+@pytest.mark.parametrize("wish", [{"id": "b"}, {"id": "../x"}, {}])
+def test_only_media_of_the_panel_are_given(
+    lab_folder: LabFolder, panels: Callable[..., Panel], wish: dict[str, str], want: str
+) -> None:
     """A wish for anything that is no saved tile of this run is answered in words, without bytes."""
     one = panels(Staged([snapshot()]), lab_folder.path)
     sent: list[tuple[Any, Any]] = []
     one.widget.send = lambda content, buffers=None: sent.append((content, buffers))
 
-    one.widget._handle_custom_msg(wish, [])
+    one.widget._handle_custom_msg({"want": want, **wish}, [])
 
     [(message, buffers)] = sent
-    assert (message["got"], buffers) == ("poster", [])
+    assert (message["got"], buffers) == (want, [])
     assert "is not" in message["error"]
+
+
+def test_a_clip_comes_when_a_tile_asks_for_it(lab_folder: LabFolder, panels: Callable[..., Panel]) -> None:
+    """The bytes of a saved tile's clip are sent by message, in parts that are counted."""
+    one = panels(Staged([snapshot()]), lab_folder.path)
+    sent: list[tuple[Any, Any]] = []
+    one.widget.send = lambda content, buffers=None: sent.append((content, buffers))
+
+    one.widget._handle_custom_msg({"want": "clip", "id": "a"}, [])
+
+    assert b"".join(buffers[0] for _, buffers in sent) == (lab_folder.path / "clips/a.mp4").read_bytes()
+    assert {message["parts"] for message, _ in sent} == {len(sent)}
 
 
 def test_closing_the_widget_ends_its_thread(lab_folder: LabFolder) -> None:

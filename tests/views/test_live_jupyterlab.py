@@ -68,6 +68,24 @@ def test_the_panel_takes_the_place_of_the_static_output(shown: Callable[..., Pag
     assert "4 saved" in page.locator(".knb-live .knb-run-counts").inner_text()
 
 
+def test_a_saved_tile_plays_its_clip_and_stops(shown: Callable[..., Page]) -> None:
+    """Enter on a tile plays its clip where the poster was, a click stops it, and nothing moves meanwhile."""
+    page = shown()
+    page.get_by_text("finished", exact=True).wait_for()
+    page.wait_for_function(POSTERS, arg=4)
+    play = page.get_by_role("button", name="Play ").first
+    tiles = page.locator(".knb-live .knb-run-tiles")
+    before = tiles.bounding_box()
+
+    play.press("Enter")
+    page.wait_for_function("() => document.querySelector('.knb-live video')?.currentTime > 0.1")
+
+    assert page.locator(".knb-live video").count() == 1
+    assert (tiles.bounding_box(), play.get_attribute("aria-pressed")) == (before, "true")
+    play.click()
+    assert page.locator(".knb-live video").count() == 0
+
+
 def test_cancel_asks_and_works_while_a_cell_is_busy(shown: Callable[..., Page]) -> None:
     """Cancel says what it would do, and takes effect although another cell keeps the kernel busy."""
     page = shown(BUSY, speed="1", repeats=5)
