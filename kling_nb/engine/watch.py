@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -40,6 +39,8 @@ class Member:
 
 Told = tuple[Member, str, Status | None, str]
 """What a `Learner` is told."""
+Answers = dict[str, Status | str]
+"""How each task is, by its ticket's id; in words, why it could not be asked about."""
 
 
 class Learner(Protocol):
@@ -114,13 +115,13 @@ class Watch:
 
     async def _check(self, failures: int) -> int:
         trouble = ""
-        learnt: dict[str, Status] = {}
+        learnt: Answers = {}
         members = dict(self._members)
         try:
             learnt = await self._ask([member.ticket for member in members.values()])
         except KlingError as error:
             trouble = str(error)
-        told = [(member, task_id, learnt.get(member.ticket.id), trouble) for task_id, member in members.items()]
+        told = [(member, task_id, *_told(learnt.get(member.ticket.id, trouble))) for task_id, member in members.items()]
         await self._tell_all([each for each in told if not self._learner.knows(*each)])
         return failures + 1 if trouble else 0
 
@@ -140,25 +141,32 @@ class Watch:
             self._members.pop(task_id, None)
             member.done.set()
 
-    async def _ask(self, tickets: list[Ticket]) -> dict[str, Status]:
-        learnt: dict[str, Status] = {}
+    async def _ask(self, tickets: list[Ticket]) -> Answers:
+        learnt: Answers = {}
         most = max(1, self._account.provider.per_check)
         for start in range(0, len(tickets), most):
             learnt |= await self._ask_some(tickets[start : start + most])
         return learnt
 
-    async def _ask_some(self, tickets: list[Ticket]) -> dict[str, Status]:
+    async def _ask_some(self, tickets: list[Ticket]) -> Answers:
         """Ask about some at once; where one of them is what the provider does not like, about each alone."""
         try:
-            return await self._account.converse(self._account.dialect.check(tickets))
+            return {**await self._account.converse(self._account.dialect.check(tickets))}
         except (ProviderError, InputError) as error:
             if len(tickets) == 1 or not _is_of_one(error):
                 raise
-        learnt: dict[str, Status] = {}
+        learnt: Answers = {}
         for ticket in tickets:
-            with suppress(ProviderError, InputError):
+            try:
                 learnt |= await self._account.converse(self._account.dialect.check([ticket]))
+            except (ProviderError, InputError) as error:
+                learnt[ticket.id] = str(error)
         return learnt
+
+
+def _told(answer: Status | str) -> tuple[Status | None, str]:
+    """Return what was learnt of a task, and what went wrong."""
+    return (None, answer) if isinstance(answer, str) else (answer, "")
 
 
 def _is_of_one(error: KlingError) -> bool:

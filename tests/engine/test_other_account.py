@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -78,6 +79,17 @@ def test_what_a_provider_does_not_know_is_not_called_under_way(tmp_path: Path) -
         (task,) = run.tasks
         assert "stalled" == task.state
         assert "is this the key that it was bought with?" in task.reason
+
+
+def test_a_provider_that_says_no_about_every_task_is_quoted(tmp_path: Path) -> None:
+    """Where none of several tasks may be asked about, each says the provider's words, and not that it said nothing."""
+    body = json.dumps({"code": 1103, "message": "No permission for the resource"})
+    refuse = (Fault(action="http", operation=name, status=403, body=body, times=None) for name in ("list", "status"))
+    with played(2000, *refuse), kn.Lab(tmp_path / "live") as lab:
+        run = start(lab, sweep("fox", "owl"), name="a").wait(60)
+        assert {"stalled": 2} == run.snapshot().counts
+        for task in run.tasks:
+            assert "(kling (parameters): No permission for the resource" in task.reason
 
 
 def test_a_key_leaves_a_mark_that_gives_nothing_away() -> None:
