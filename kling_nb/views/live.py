@@ -17,9 +17,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kling_nb.errors import InputError, KlingError, MediaError, nearest
-from kling_nb.request import digest
-
+from ..errors import InputError, KlingError, MediaError, nearest
+from ..request import digest
 from .compare import PART_BYTES
 from .output import display_both, has_kernel, reply_on_the_askers_subshell
 from .page import HERE, HIDING, POSTER_BYTES, clip_file, poster_of, script, text_of
@@ -29,8 +28,8 @@ from .ticker import Ticker, begin
 if TYPE_CHECKING:
     import jinja2
 
-    from kling_nb.engine.run import Run
-    from kling_nb.engine.snapshot import Snapshot
+    from ..engine.run import Run
+    from ..engine.snapshot import Snapshot
 
 POSTER_WIDTH = 240  # pixels; a tile is about half as wide
 

@@ -14,9 +14,8 @@ from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from kling_nb.errors import InputError, KlingError, nearest
-from kling_nb.request import digest
-
+from ..errors import InputError, KlingError, nearest
+from ..request import digest
 from .output import display_both, reply_on_the_askers_subshell
 from .page import HERE, HIDING, text_of
 from .standing import short
@@ -26,7 +25,7 @@ from .uncertain_words import SHOWN, WAYS, head, left, line, rows, words
 if TYPE_CHECKING:
     import jinja2
 
-    from kling_nb.engine.doubt import Doubtful, Uncertain
+    from ..engine.doubt import Doubtful, Uncertain
 
 __all__ = ["display", "line", "mark_of", "static_html", "words"]
 

@@ -8,14 +8,13 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from kling_nb.plan import dollars
-from kling_nb.task import ZERO
-
+from ..plan import dollars
+from ..task import ZERO
 from .standing import DOT, short
 from .terminal import plain
 
 if TYPE_CHECKING:
-    from kling_nb.engine.doubt import Doubtful, Uncertain
+    from ..engine.doubt import Doubtful, Uncertain
 
 SHOWN = 48  # rows; the others wait until these are decided
 NOBODY = "no uncertain tasks: nothing is in doubt"
