@@ -198,6 +198,12 @@ class Buyer:
             absent += asleep is None
             if absent == len(LOOKS_S):
                 break
+        return await self._not_found(task, account, absent=absent, is_untold=is_untold)
+
+    async def _not_found(self, task: Task, account: Account, *, absent: int, is_untold: bool) -> Task:
+        task = self._book.tasks[task.id]
+        if task.state is not TaskState.UNCERTAIN:  # decided by a person while the last look was under way
+            return task
         if not account.is_of(self._book.submitted_with(task.id), str(task.call.get("url"))):
             return await self._book.record(task.id, "doubted", reason=told_of_elsewhere(task), cause="doubt")
         if absent == len(LOOKS_S):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from labs import ledger, start, sweep
 
 import kling_nb as kn
 from kling_nb.dialect import Call, Phase, Reply, Status
 from kling_nb.dialects.kling import Kling
+from kling_nb.engine.buy import LOOKS_S
 from kling_nb.task import Ticket
 
 
@@ -35,3 +37,35 @@ def test_a_task_that_is_done_without_a_link_is_asked_about_again(tmp_path: Path)
         run = start(lab, sweep("fox", "boat")).wait(timeout=20)
         assert ["saved", "saved"] == [task.state for task in run.tasks]
         assert 2 == len(ledger(lab))
+
+
+class Slow(Kling):
+    """Takes its time over the last look-up of a lost submit; ``meanwhile`` is done while it is asked."""
+
+    meanwhile: Callable[[str], object]
+    looks = 0
+
+    def find(self, own_id: str, call: Mapping[str, Any]) -> Generator[Call, Reply, Ticket | None]:
+        """Look up once, the last time more often."""
+        self.looks += 1
+        if self.looks == len(LOOKS_S):
+            self.meanwhile(own_id)
+            for _ in range(3):
+                yield from super().find(own_id, call)
+        return (yield from super().find(own_id, call))
+
+
+def test_what_a_person_found_is_not_lost_to_a_look_up_that_ends_later(tmp_path: Path) -> None:
+    """A submit that is named by its id during the last look for it is followed, and not bought again."""
+    with kn.Lab(tmp_path / "lab", simulate=kn.Simulation(speed=math.inf)) as lab:
+        provider, _ = lab._bindings.bound("kling")
+        slow, engine = Slow(provider), lab._opened.driving()
+        lab._bindings._bound["kling"] = provider, slow
+        named = {"id": "852148838292578187", "data": {"path": "/v1/videos/text2video"}}
+        slow.meanwhile = lambda own_id: engine._dispatch.spawn_beside(
+            lambda: engine._decisions.record(own_id, "accepted", named)
+        )
+        run = start(lab, sweep("fox #sim:reset")).wait(timeout=20)
+        assert [1] == [task.attempt for task in run.tasks]
+        assert "lost" not in set(lab.log.tasks()["cause"])
+        assert not ledger(lab)
