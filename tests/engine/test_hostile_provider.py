@@ -83,21 +83,21 @@ IDS = ["../../etc/passwd", "/abs", "..\\..", "a\x00b\r\nc", "con", "%2e%2e%2f", 
 NO_IDS: list[object] = ["", " ", None, "x" * 10_000, 10**600, {"id": 1}, ["871"], True]
 
 CLIPS: dict[str, tuple[Script, str, str]] = {
-    "without end": (FOREVER, "failed", "expected a clip of at most 300,000 bytes"),
-    "a bomb": ([packed(BOMB, "gzip")], "failed", "expected a clip of at most 300,000 bytes"),
+    "without end": (FOREVER, "stalled", "expected a clip of at most 300,000 bytes"),
+    "a bomb": ([packed(BOMB, "gzip")], "stalled", "expected a clip of at most 300,000 bytes"),
     "shorter than announced": ([answer(CLIP)[:-900], Act.CLOSE], "stalled", "the clip cannot be fetched"),
-    "a GIF": ([answer(GIF)], "failed", "is a GIF image"),
-    "a WebP": ([answer(WEBP)], "failed", "is a WebP image"),
-    "JSON": ([answer(b'{"error": "gone"}')], "failed", "is JSON"),
-    "a playlist": ([answer(b"#EXTM3U\n/etc/passwd\n")], "failed", "is a playlist"),
+    "a GIF": ([answer(GIF)], "stalled", "is a GIF image"),
+    "a WebP": ([answer(WEBP)], "stalled", "is a WebP image"),
+    "JSON": ([answer(b'{"error": "gone"}')], "stalled", "is JSON"),
+    "a playlist": ([answer(b"#EXTM3U\n/etc/passwd\n")], "stalled", "is a playlist"),
     "an MP4 that claims": (
         [answer(CLIP.replace(CLIP[CLIP.index(b"stsz") :][:16], b"stsz" + bytes(7) + b"\x01" + b"\x7f" * 4))],
-        "failed",
+        "stalled",
         "announces 2,139,062,143 samples",
     ),
-    "a circle": ([moved("/clip/a circle")], "failed", "more than 5 redirects"),
-    "to the machine": ([moved("http://127.0.0.1/")], "failed", "leads to this machine"),
-    "to a file": ([moved("file:///etc/passwd")], "failed", "should be http(s)"),
+    "a circle": ([moved("/clip/a circle")], "stalled", "more than 5 redirects"),
+    "to the machine": ([moved("http://127.0.0.1/")], "stalled", "leads to this machine"),
+    "to a file": ([moved("file:///etc/passwd")], "stalled", "should be http(s)"),
     "named from above": (
         [answer(CLIP, "200 OK", 'content-disposition: attachment; filename="../../../named.mp4"')],
         "saved",
@@ -253,7 +253,7 @@ def test_what_is_no_clip_is_told(ended: Ended, name: str) -> None:
 def test_a_link_leads_to_the_open_net(ended: Ended, link: str) -> None:
     """A link to this machine or a net behind it, however it is spelled, is not followed."""
     task = ended.tasks[f"link {[*LINKS].index(link)}"]
-    assert ("failed", True) == (task.state, LINKS[link] in task.reason), task
+    assert ("stalled", True) == (task.state, LINKS[link] in task.reason), task
 
 
 @pytest.mark.parametrize("number", range(len(NO_LINKS)))
@@ -305,8 +305,9 @@ def test_a_clip_that_is_longer_than_announced(tmp_path: Path) -> None:
     ended = end(played, tmp_path / "lab", LIMITS)
     assert "saved" == ended.tasks["good"].state
     # Its own next try may be the one that finds the rest of the one before.
-    assert ended.tasks["longer"].state in ("failed", "stalled")
-    assert ("is cut short" in ended.tasks["longer"].reason) == (ended.tasks["longer"].state == "failed")
+    longer = ended.tasks["longer"]
+    assert ("stalled", True) == (longer.state, longer.cause in ("media", "network")), longer
+    assert ("is cut short" in longer.reason) == (longer.cause == "media")
 
 
 def test_clips_that_drip_hold_up_no_other_provider(tmp_path: Path) -> None:
