@@ -18,13 +18,14 @@ from ..request import VideoRequest
 from ..sweep import Sweep
 from .form_board import Board
 from .form_draft import Draft, draft
-from .form_face import Face, head_html, in_one_sentence, static_html
+from .form_face import Face, head_html, static_html
 from .form_outlook import Outlook, outlook
 from .form_pictures import Pictures
 from .form_quiet import Quiet
 from .form_reading import Entries, referred
 from .form_shelf import Shelf
 from .output import has_kernel, view_of
+from .standing import in_one_sentence
 
 if TYPE_CHECKING:
     from ..engine.run import Run

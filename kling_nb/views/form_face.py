@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
-from ..errors import KlingError
 from .form_draft import Draft
 from .form_outlook import Outlook
 from .form_parts import group, paragraphs, words
 from .page import HIDING, text_of
+from .standing import in_one_sentence
 
 if TYPE_CHECKING:
     from ..plan import Plan
@@ -104,8 +104,3 @@ def head_html(folder: Path, *, simulated: bool) -> str:
 def code_html(code: str) -> str:
     """Return Python to be copied: a click selects all of it."""
     return f'<pre class="knb-code" tabindex="0" aria-label="The Python of this form">{escape(code)}</pre>'
-
-
-def in_one_sentence(error: Exception) -> str:
-    """Return an error as a person should read it: ours by its sentence, any other by its name and text."""
-    return str(error) if isinstance(error, KlingError) else f"{type(error).__name__}: {error}"

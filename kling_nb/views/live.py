@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError, KlingError, MediaError, nearest
 from ..request import digest
 from .compare import PART_BYTES
-from .output import display_both, has_kernel, reply_on_the_askers_subshell
+from .output import display_both, has_kernel
 from .page import HERE, HIDING, POSTER_BYTES, clip_file, poster_of, script, text_of
-from .standing import MEANINGS, cards, short, standing
+from .standing import MEANINGS, cards, in_one_sentence, short, standing
 from .ticker import Ticker, begin
 
 if TYPE_CHECKING:
@@ -159,18 +159,16 @@ class Panel:
         self._answer: dict[str, Any] = {"acted": 0, "said": "", "error": ""}
         self._ticker = Ticker(self._look)
         self.widget = _panel_class()(mark=mark_of(run), meanings=json.dumps(dict(MEANINGS)))
-        reply_on_the_askers_subshell(self.widget.comm)
-        self.widget.on_msg(self._heard)
-        self.widget.observe(self._ticker.follow, "comm")
-        self._look()
-        self._ticker.nudge()
+        self._ticker.attend(self.widget, self._heard)
 
     def _look(self) -> bool:
         """Put how the run stands into the traits, which send only what changed; returns whether something moves."""
         try:
             snapshot = self._run.snapshot()
         except Exception as trouble:  # noqa: BLE001 - as for a button
-            self.widget.answer = _json({**self._answer, "error": f"the run cannot be seen any more: {_told(trouble)}"})
+            self.widget.answer = _json(
+                {**self._answer, "error": f"the run cannot be seen any more: {short(in_one_sentence(trouble))}"}
+            )
             return False
         stands = standing(snapshot)
         self._clips = {tile.id: tile.clip for tile in snapshot.tiles if tile.clip}
@@ -213,7 +211,7 @@ class Panel:
             result = _action(name)(self._run)
             said = result if isinstance(result, str) else ""
         except Exception as trouble:  # noqa: BLE001 - whatever it is, it belongs where the person looks
-            error = _told(trouble)
+            error = short(in_one_sentence(trouble))
         self._answer = {"acted": max(number, self._answer["acted"]), "said": short(said), "error": error}
         self._ticker.nudge()
 
@@ -223,10 +221,6 @@ def _action(name: str) -> Callable[[Run], object]:
         message = f"there is no action {name!r}; {nearest(name, ACTIONS)}"
         raise InputError(message)
     return ACTIONS[name]
-
-
-def _told(trouble: Exception) -> str:
-    return short(str(trouble) if isinstance(trouble, KlingError) else f"{type(trouble).__name__}: {trouble}")
 
 
 def _json(value: Any) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..errors import KlingError
 from ..plan import dollars
 from ..stage import stage as stage_of
 from ..task import MOVING, TaskState
@@ -169,3 +170,8 @@ def telling(labels: Sequence[str]) -> list[str]:
 def short(text: str) -> str:
     """Return a foreign sentence, cut where it is too long to show."""
     return text if len(text) <= REASON_LONGEST else text[: REASON_LONGEST - 1] + "…"
+
+
+def in_one_sentence(error: Exception) -> str:
+    """Return an error as a person should read it: ours by its sentence, any other by its name and text."""
+    return str(error) if isinstance(error, KlingError) else f"{type(error).__name__}: {error}"

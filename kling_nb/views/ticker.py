@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from typing import Any
 
+from .output import reply_on_the_askers_subshell
+
 STEP_S = 0.2  # real seconds between two looks while something moves
 REST_STEP_S = 1.0
 GIVE_UP_S = 600.0  # at rest for so long, the thread ends; `Ticker.nudge` starts it again
@@ -30,6 +32,14 @@ class Ticker:
         self._closed = False
         self.thread: threading.Thread | None = None
 
+    def attend(self, widget: Any, heard: Callable[..., None]) -> None:
+        """Look, and go on looking until the widget's comm goes; ``heard`` is given what its front end says."""
+        reply_on_the_askers_subshell(widget.comm)
+        widget.on_msg(heard)
+        widget.observe(self._follow, "comm")
+        self._look()
+        self.nudge()
+
     def nudge(self) -> None:
         """Look now."""
         with self._lock:
@@ -37,8 +47,7 @@ class Ticker:
             if self.thread is None and not self._closed:
                 self.thread = begin(self._run)
 
-    def follow(self, change: Mapping[str, Any]) -> None:
-        """Stop when the widget's comm goes."""
+    def _follow(self, change: Mapping[str, Any]) -> None:
         if change["new"] is None:
             self.close()
 

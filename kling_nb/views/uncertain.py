@@ -14,11 +14,11 @@ from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError, KlingError, nearest
+from ..errors import InputError, nearest
 from ..request import digest
-from .output import display_both, reply_on_the_askers_subshell
+from .output import display_both
 from .page import HERE, HIDING, text_of
-from .standing import short
+from .standing import in_one_sentence, short
 from .ticker import Ticker, begin
 from .uncertain_words import SHOWN, WAYS, head, left, line, rows, words
 
@@ -89,11 +89,7 @@ class Panel:
         self._ticker = Ticker(self._look)
         ways = json.dumps([asdict(way) for way in WAYS.values()])
         self.widget = _panel_class()(mark=mark_of(tasks), ways=ways, simulated=tasks.simulated)
-        reply_on_the_askers_subshell(self.widget.comm)
-        self.widget.on_msg(self._heard)
-        self.widget.observe(self._ticker.follow, "comm")
-        self._look()
-        self._ticker.nudge()
+        self._ticker.attend(self.widget, self._heard)
 
     def _look(self) -> bool:
         """Put how the tasks stand into the traits; returns whether one of them moves."""
@@ -102,7 +98,7 @@ class Panel:
             tasks = self._tasks.as_they_stand()
         except Exception as trouble:  # noqa: BLE001 - as for a button
             self.widget.answers = answers
-            self.widget.trouble = f"how the tasks stand cannot be seen any more: {_told(trouble)}"
+            self.widget.trouble = f"how the tasks stand cannot be seen any more: {short(in_one_sentence(trouble))}"
             return False
         with self.widget.hold_sync():
             self.widget.head, self.widget.left, self.widget.trouble = head(tasks), left(tasks), ""
@@ -131,7 +127,7 @@ class Panel:
             _named("action", name, ACTIONS)(one, remote_id)
             said = _said(name, one)
         except Exception as trouble:  # noqa: BLE001 - whatever it is, it belongs where the person looks
-            error = _told(trouble)
+            error = short(in_one_sentence(trouble))
         self._answers[task] = {"acted": number, "said": said, "error": error}
         self._ticker.nudge()
 
@@ -146,10 +142,6 @@ def _named(what: str, name: str, known: Mapping[str, Any]) -> Any:
 def _said(name: str, one: Doubtful) -> str:
     (row,) = rows([one])
     return WAYS[name].done.format(**asdict(row))
-
-
-def _told(trouble: Exception) -> str:
-    return short(str(trouble) if isinstance(trouble, KlingError) else f"{type(trouble).__name__}: {trouble}")
 
 
 @cache
