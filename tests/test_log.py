@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -218,7 +219,7 @@ def test_a_later_version_is_refused_and_not_touched(simulated: Open) -> None:
     start(lab, sweep("fox")).wait()
     lab.close()
     path = lab.folder / "log.sqlite"
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         db.execute("UPDATE meta SET value = '99' WHERE key = 'schema_version'")
         db.execute("CREATE TABLE novelty (x)")
     before = dump(path)
@@ -354,7 +355,7 @@ NO_LOGS: dict[str, tuple[str, str]] = {
 def test_a_database_of_another_program_is_left_alone(tmp_path: Path, what: str) -> None:
     """A database that is no log is `LabError`, and nothing is written to it."""
     made, words = NO_LOGS[what]
-    with sqlite3.connect(tmp_path / "log.sqlite") as database:
+    with closing(sqlite3.connect(tmp_path / "log.sqlite")) as database, database:
         database.executescript(made)
     before = tables_of(tmp_path / "log.sqlite")
     with pytest.raises(LabError, match=words):
@@ -364,7 +365,7 @@ def test_a_database_of_another_program_is_left_alone(tmp_path: Path, what: str) 
 
 def tables_of(path: Path) -> list[str]:
     """Return the names of the tables in a database."""
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database:
         return [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
 
 

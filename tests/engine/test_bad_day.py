@@ -105,6 +105,7 @@ def test_a_day_is_no_length_of_a_task() -> None:
 
 BEGIN = """
 import gc, os, signal, sys, kling_nb as kn
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has it ignored in what it starts in the background
 lab = kn.Lab(sys.argv[1])
 run = lab.start(kn.Sweep(prompt=["fox", "owl"], model="kling-v2-5-turbo", mode="std", duration=5, provider="kling"),
                 name="a", show=False)
@@ -144,7 +145,10 @@ def test_the_interpreter_ends_in_the_middle(tmp_path: Path, end: str) -> None:
                 assert one.stdout is not None
                 assert "ready\n" == one.stdout.readline()
                 one.send_signal(SIGNALS[end])
-            out, err = one.communicate(timeout=30)
+            try:
+                out, err = one.communicate(timeout=30)
+            finally:
+                one.kill()
         assert CODES.get(end, 0) == one.returncode, err
         assert ("went on" in out, "goes on: lab.run('a')" in err) == (end == "SIGINT",) * 2
         assert ("Traceback" in err) == (end == "an exception"), err
