@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import replace
 from typing import TypeVar
@@ -65,8 +66,16 @@ class Account:
 
     def gate(self, model: str) -> Gate:
         """Return the gate that a model's tasks go through: the account's, or the model's own."""
-        name = model if self.provider.slots_per == "model" else ""
-        return self._gates.setdefault(name, Gate(self.provider.slots))
+        return self._gates.setdefault(self._gate_name(model), Gate(self.provider.slots))
+
+    def slots(self, model: str) -> tuple[str, int]:
+        """Return what a model's gate is called, and how many it lets in as far as is known now; from any thread."""
+        name = self._gate_name(model)
+        gate = self._gates.get(name)
+        return name, self.provider.slots if gate is None else gate.slots
+
+    def _gate_name(self, model: str) -> str:
+        return model if self.provider.slots_per == "model" else ""
 
     def release(self) -> None:
         """Submit again, with the key looked up anew."""
@@ -214,3 +223,9 @@ class Accounts(dict[str, Account]):
         """Return why nothing more is submitted at a provider, if so."""
         account = self.get(name)
         return None if account is None else account.held
+
+    def slots(self, name: str, model: str) -> tuple[tuple[str, str], float]:
+        """Return where a model's tasks share slots, and how many there are as far as is known; from any thread."""
+        account = self.get(name)
+        gate, slots = ("", math.inf) if account is None else account.slots(model)
+        return (name, gate), slots

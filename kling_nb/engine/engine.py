@@ -29,6 +29,7 @@ from .drive import Driver
 from .fetch import fetch_again
 from .loop import Clock, Loop
 from .order import Order
+from .pace import Pace
 from .poll import Learnt
 from .runs import Runs
 from .spelling import Spelling, kind
@@ -209,7 +210,9 @@ class Engine:
         self._learnt = Learnt()
         controls = Controls(log, book)
         self._dispatch = Dispatcher(book, controls, self._accounts)
-        self._driver = Driver(self._tools())
+        tools = self._tools()
+        self._driver = Driver(tools)
+        self.pace = Pace(self._clock, self._learnt, self._accounts.slots, tools.kind, tools.typical_s)
         self._attempts = Attempts(setup.lab_key, self._clock, log, book, controls)
         self._runs = Runs(
             self._clock, log, book, controls, self._accounts, self._attempts, self._dispatch, folder=setup.folder

@@ -45,9 +45,17 @@ class Clock:
         """Return seconds that only ever pass, counted from any moment; they may stand still while a machine sleeps."""
         return (time.monotonic() - self._began) * self.speed
 
+    def passing(self) -> float:
+        """Return `steady` seconds as a person sees them pass."""
+        return self.steady()
+
     def steadied(self, at: float) -> float:
         """Return in `steady` seconds when something was that is stamped with `now`; at the latest it is now."""
         return min(self.steady(), at - (self.now() - self.steady()))
+
+    def real_s(self, seconds: float) -> float:
+        """Return how long a person waits while so many of the engine's seconds pass."""
+        return seconds / self.speed
 
     def token_now(self) -> float:
         """Return the time that credentials are signed with, in Unix seconds."""
@@ -89,6 +97,7 @@ class VirtualClock(Clock):
         self.time = 0.0
         self._epoch = start
         self.held = 0
+        self.pausing: tuple[float, float] | None = None  # since which real moment, and for how many virtual seconds
         self._one = anyio.CapacityLimiter(1)
 
     def now(self) -> float:
@@ -98,6 +107,18 @@ class VirtualClock(Clock):
     def steady(self) -> float:
         """Return virtual time: nobody sets it."""
         return self.now()
+
+    def passing(self) -> float:
+        """Return virtual time, which stands still between two timers, as if it went on from one to the other."""
+        steady, pausing = self.steady(), self.pausing
+        if pausing is None:
+            return steady
+        since, seconds = pausing
+        return steady + min(seconds, (time.monotonic() - since) * self.pace)
+
+    def real_s(self, seconds: float) -> float:
+        """Return how long a person waits; what the machine itself needs comes on top."""
+        return seconds / self.pace
 
     def token_now(self) -> float:
         """Return virtual time: the embedded simulator reads the same clock."""
@@ -152,12 +173,19 @@ class _JumpingSelector(selectors.DefaultSelector):
 
     def _jump(self, timeout: float) -> Any:
         pace, begun = self._clock.pace, time.monotonic()
-        ready = [] if math.isinf(pace) else super().select(timeout / pace)
+        ready = [] if math.isinf(pace) else self._paused(begun, timeout)
         passed = (time.monotonic() - begun) * pace if ready else timeout
         # At least one step of the float: a timer a rounding error away would be waited for without end.
         reached = self._clock.time + min(timeout, passed)
         self._clock.time = max(reached, math.nextafter(self._clock.time, math.inf))
         return ready
+
+    def _paused(self, begun: float, timeout: float) -> Any:
+        self._clock.pausing = begun, timeout
+        try:
+            return super().select(timeout / self._clock.pace)
+        finally:
+            self._clock.pausing = None
 
 
 class Loop:

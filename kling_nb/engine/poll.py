@@ -8,11 +8,12 @@ about together, h is the sum of theirs.
 from __future__ import annotations
 
 import math
+import threading
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from statistics import median
+from statistics import NormalDist, median
 
 PRICE_OF_DELAY = 0.4  # requests a second: 2.5 s of delay weigh as much as one request
 SIGMA = 0.35  # spread of log durations, before anything was learnt
@@ -25,6 +26,7 @@ LONGEST_S = 86_400.0
 LATELY = 100  # tasks of a kind that the curve is made of
 STEPS = 16
 GRAINS = 64  # ages that are told apart, to a median
+NORMAL = NormalDist()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,16 @@ class Curve:
         if z < -6:
             return 0.0
         return _mills(z) / (self.sigma * age_s)
+
+    def remaining_s(self, age_s: float, share: float = 0.5) -> float:
+        """Return within how many more seconds so large a share of the tasks of an age have finished."""
+        if age_s <= 0:
+            return self.median_s * math.exp(self.sigma * NORMAL.inv_cdf(share))
+        if math.isinf(age_s):
+            return 0.0
+        z = min(6.0, math.log(age_s / self.median_s) / self.sigma)
+        later = -NORMAL.inv_cdf(NORMAL.cdf(-z) * (1 - share))
+        return age_s * (math.exp(self.sigma * (later - z)) - 1)
 
 
 def _mills(z: float) -> float:
@@ -96,24 +108,28 @@ def _rate(later: float, tasks: Mapping[tuple[float, Curve], int], price: float) 
 
 
 class Learnt:
-    """Durations seen lately by kind of task, blended with what the catalogue says."""
+    """Durations seen lately by kind of task, blended with what the catalogue says. May be asked from any thread."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._seen: dict[tuple[str, ...], deque[float]] = {}
         self._curves: dict[tuple[tuple[str, ...], float], Curve] = {}
 
     def saw(self, kind: tuple[str, ...], seconds: float) -> None:
         """Learn from one finished task; one that took a day is a clock that was set, or a machine that slept."""
-        if 0 < seconds < LONGEST_S:
+        if not 0 < seconds < LONGEST_S:
+            return
+        with self._lock:
             self._seen.setdefault(kind, deque(maxlen=LATELY)).append(math.log(seconds))
             self._curves = {key: curve for key, curve in self._curves.items() if key[0] != kind}
 
     def curve(self, kind: tuple[str, ...], typical_s: float) -> Curve:
         """Return the curve of a kind whose typical length, in seconds, the catalogue gives."""
         key = (kind, typical_s)
-        if key not in self._curves:
-            self._curves[key] = _blend(self._seen.get(kind, ()), typical_s)
-        return self._curves[key]
+        with self._lock:
+            if key not in self._curves:
+                self._curves[key] = _blend(self._seen.get(kind, ()), typical_s)
+            return self._curves[key]
 
 
 def _blend(logs: Sequence[float], typical_s: float) -> Curve:

@@ -6,6 +6,7 @@ import asyncio
 import queue
 import sys
 import time
+from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -188,17 +189,31 @@ class Run:
             spent=self._engine.book.spent(self.name),
             reserved=self._engine.book.reserved(self.name),
             left_s=self._left_s(tasks),
+            span=self._engine.pace.span,
         )
         return snapshot_of(self._control.row, tasks, now, simulated=self._simulated)
 
     def _left_s(self, tasks: Sequence[Task]) -> float | None:
-        """Estimate by the pace so far, in real seconds."""
+        """Estimate, in real seconds, by how long such tasks take and how many may run at once."""
         if not self.is_moving:
             return None
-        own = [task for task in tasks if task.state is TaskState.PLANNED or self._is_of_this_time(task)]
-        done = sum(task.state.is_resting for task in own)
-        passed = time.monotonic() - self._began
-        return passed / done * (len(own) - done) if done else None
+        sending = not self.held
+        coming = [task for task in tasks if sending or task.state is not TaskState.PLANNED]
+        return max(self._engine.pace.left_s(coming), self._at_this_pace_s(coming))
+
+    def _at_this_pace_s(self, tasks: Sequence[Task]) -> float:
+        """Estimate for what is not sent yet, by what came of it so far, once that is more than is under way.
+
+        A provider may be slower than it said to be at its limit, and a simulator than its own clock.
+        """
+        counted = Counter(
+            "planned" if task.state is TaskState.PLANNED else "done" if task.state.is_resting else "under way"
+            for task in tasks
+            if task.state is TaskState.PLANNED or self._is_of_this_time(task)
+        )
+        if counted["done"] <= counted["under way"]:
+            return 0.0
+        return (time.monotonic() - self._began) / counted["done"] * counted["planned"]
 
     def _is_of_this_time(self, task: Task) -> bool:
         """Tell whether a task was submitted since this handle was made: what was reused says nothing of the pace."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -11,6 +11,7 @@ from ..log import RunRow
 from ..plan import dollars
 from ..stage import AT_REST
 from ..task import Task, TaskState
+from .pace import Span
 
 TILES_MOST = 48
 PROMPT_SHOWN = 40
@@ -19,13 +20,14 @@ CAUSES_MOST = 8
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One task as a panel shows it. ``clip`` is relative to the lab folder."""
+    """One task as a panel shows it. ``clip`` is relative to the lab folder; ``span`` of one that a provider is at."""
 
     id: str
     label: str
     state: str
     reason: str
     clip: str | None
+    span: Span | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,13 +66,16 @@ class Snapshot:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Moment:
-    """What a snapshot is made of beside a run's row and tasks: whether it moves, what holds it, its money in USD."""
+    """What a snapshot is made of beside a run's row and tasks: whether it moves, what holds it, its money in USD, and
+    how far a task is, which nobody knows who only reads.
+    """
 
     moving: bool
     held: str | None
     spent: Decimal
     reserved: Decimal
     left_s: float | None = None
+    span: Callable[[Task], Span | None] = lambda _: None
 
 
 def snapshot_of(row: RunRow, tasks: Sequence[Task], now: Moment, *, simulated: bool) -> Snapshot:
@@ -90,7 +95,7 @@ def snapshot_of(row: RunRow, tasks: Sequence[Task], now: Moment, *, simulated: b
         reserved=now.reserved,
         budget=row.budget,
         left_s=now.left_s,
-        tiles=tuple(_tile(task) for task in _shown(tasks)),
+        tiles=tuple(_tile(task, now.span(task)) for task in _shown(tasks)),
         causes=tuple(causes.most_common(CAUSES_MOST)),
     )
 
@@ -112,9 +117,9 @@ def _shown(tasks: Sequence[Task]) -> Sequence[Task]:
 _QUIET = (TaskState.PLANNED, TaskState.REFUSED, TaskState.CANCELLED)
 
 
-def _tile(task: Task) -> Tile:
+def _tile(task: Task, span: Span | None) -> Tile:
     request = task.request
     facets = (task.provider, task.model, request.get("mode"), request.get("duration") and f"{request['duration']} s")
     prompt = str(request.get("prompt", ""))
     label = " · ".join(str(facet) for facet in (*facets, prompt[:PROMPT_SHOWN]) if facet)
-    return Tile(task.id, label, task.state.value, task.reason, task.clip.path if task.clip else None)
+    return Tile(task.id, label, task.state.value, task.reason, task.clip.path if task.clip else None, span)

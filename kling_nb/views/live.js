@@ -1,6 +1,7 @@
-/* The live panel of a run. Python writes traits (`standing`, `tiles`, `answer`: small JSON), the panel sends messages.
+/* The live panel of a run. Python writes traits (`standing`, `tiles`, `paces`, `answer`: small JSON), the panel sends messages.
  *
  *   standing ─▶ head, bar, counts, money, causes          buttons ─▶ { do, n } ─▶ `answer` says that n is done
+ *   paces    ─▶ how far a tile is that a provider is at
  *   tiles    ─▶ cards by id ─▶ { want: "poster" | "clip", id } ─▶ messages with the bytes
  */
 
@@ -151,14 +152,21 @@ function makeTile(fetch) {
   let wanted = false;
   const pic = h("span", { class: "knb-run-pic" });
   const chip = h("span", { class: "knb-run-chip" });
+  const far = h("span", { class: "knb-run-far", hidden: true });
   const label = h("span", { class: "knb-run-label" });
-  const node = h("span", { class: "knb-run-tile", role: "listitem" }, pic, chip, label);
+  const node = h("span", { class: "knb-run-tile", role: "listitem" }, pic, far, chip, label);
   const show = (tile) => {
     for (const one of [node, chip]) one.dataset.state = tile.state;
     say(chip, tile.state);
     say(label, tile.label);
     node.title = [tile.label, tile.reason].filter(Boolean).join(": ");
     if (!pic.querySelector("img")) pic.replaceChildren(...(tile.reason ? [h("span", { class: "knb-run-why" }, tile.reason)] : []));
+  };
+  const pace = (told) => {
+    say(far, told?.said ?? "");
+    far.title = told?.words ?? "";
+    node.classList.toggle("knb-run-paced", told?.share !== undefined);
+    node.style.setProperty("--knb-share", told?.share ?? 0);
   };
   const play = h("button", { type: "button", class: "knb-run-play", "aria-pressed": "false", onclick: () => turn(!wanted) });
   const picture = (url) => {
@@ -177,7 +185,7 @@ function makeTile(fetch) {
     play.before(video);
     video.play().catch(() => ((video.muted = true), video.play().catch(() => {})));
   }
-  return { node, show, picture };
+  return { node, show, pace, picture };
 }
 
 /** A poster is asked for once; one that cannot be had leaves its tile as it is. */
@@ -201,7 +209,8 @@ function makeTiles({ poster, clip }) {
     if (nodes.length !== node.children.length || nodes.some((one, n) => one !== node.children[n])) node.replaceChildren(...nodes);
     node.hidden = !nodes.length;
   };
-  return { node, show };
+  const pace = (paces) => known.forEach((view, id) => view.pace(paces[id]));
+  return { node, show, pace };
 }
 
 // ── the panel ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -227,9 +236,10 @@ function mount(el, model) {
     say(note, run.note);
     announce(run);
   };
-  const showTiles = () => tiles.show(read("tiles", "[]"));
+  const showPaces = () => tiles.pace(read("paces", "{}"));
+  const showTiles = () => (tiles.show(read("tiles", "[]")), showPaces());
   const settle = () => (tools.settle(read("answer", "{}")), showStanding());
-  const listeners = { "change:standing": showStanding, "change:tiles": showTiles, "change:answer": settle };
+  const listeners = { "change:standing": showStanding, "change:tiles": showTiles, "change:paces": showPaces, "change:answer": settle };
   for (const [event, act] of Object.entries(listeners)) model.on(event, act);
   el.append(root);
   [showStanding, showTiles, settle].forEach((act) => act());

@@ -22,7 +22,7 @@ from ..request import digest
 from .compare import PART_BYTES
 from .output import display_both, has_kernel
 from .page import HERE, HIDING, POSTER_BYTES, clip_file, poster_of, script, text_of
-from .standing import MEANINGS, cards, in_one_sentence, short, standing
+from .standing import MEANINGS, cards, in_one_sentence, paces, short, standing
 from .ticker import Ticker, begin
 
 if TYPE_CHECKING:
@@ -174,6 +174,7 @@ class Panel:
         self._clips = {tile.id: tile.clip for tile in snapshot.tiles if tile.clip}
         with self.widget.hold_sync():
             self.widget.tiles = _json(cards(snapshot))
+            self.widget.paces = _json(paces(snapshot))
             self.widget.standing = _json(stands.to_json())
             self.widget.answer = _json(self._answer)
         return stands.moving
@@ -239,6 +240,7 @@ def _panel_class() -> type[Any]:
         meanings = traitlets.Unicode().tag(sync=True)
         standing = traitlets.Unicode().tag(sync=True)
         tiles = traitlets.Unicode().tag(sync=True)
+        paces = traitlets.Unicode().tag(sync=True)
         answer = traitlets.Unicode().tag(sync=True)
 
     return RunPanel

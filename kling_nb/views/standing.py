@@ -12,6 +12,7 @@ from ..stage import stage as stage_of
 from ..task import MOVING, TaskState
 
 if TYPE_CHECKING:
+    from ..engine.pace import Span
     from ..engine.snapshot import Snapshot
 
 S = TaskState
@@ -39,6 +40,7 @@ MEANINGS: Mapping[str, str] = {
 """What each state means, in a few words."""
 
 DOT = " · "  # between the parts of a tile's label
+MINUTES_S = 100.0  # from here on a length is told in minutes
 REASON_LONGEST = 400  # characters of a foreign sentence that a view carries
 
 
@@ -156,6 +158,25 @@ def cards(snapshot: Snapshot) -> list[dict[str, Any]]:
         }
         for tile, label in zip(snapshot.tiles, labels, strict=True)
     ]
+
+
+def paces(snapshot: Snapshot) -> dict[str, dict[str, Any]]:
+    """Return how far the shown tasks are that a provider is at, as plain JSON values by id.
+
+    ``said`` is short, ``words`` are not, and ``share`` is of the usual time; it is left out of one that takes longer.
+    """
+    return {tile.id: _pace(tile.span) for tile in snapshot.tiles if tile.span is not None}
+
+
+def _pace(span: Span) -> dict[str, Any]:
+    age, usual, share = _length(span.age_s), _length(span.usual_s), span.age_s / span.usual_s
+    words = f"{age} since it was accepted; such a clip usually takes about {usual}"
+    said = f"{age.removesuffix(' s') if usual.endswith(' s') else age} of ~{usual}"
+    return {"said": said, "words": words, **({"share": round(share, 2)} if share < 1 else {})}
+
+
+def _length(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < MINUTES_S else f"{seconds / 60:.1f} min".replace(".0 ", " ")
 
 
 def telling(labels: Sequence[str]) -> list[str]:

@@ -30,9 +30,11 @@ def snapshot(**changes: Any) -> Snapshot:
     return replace(stands, **changes)
 
 
-def tile(id_: str, state: str, *, label: str = "kling · std", reason: str = "", clip: str | None = None) -> Tile:
+def tile(
+    id_: str, state: str, *, label: str = "kling · std", reason: str = "", clip: str | None = None, **more: Any
+) -> Tile:
     """Return one tile."""
-    return Tile(id_, label, state, reason, clip)
+    return Tile(id_, label, state, reason, clip, **more)
 
 
 @dataclass

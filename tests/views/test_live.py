@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kling_nb as kn
+from kling_nb.engine.pace import Span
 from kling_nb.errors import KlingError
 from kling_nb.task import TaskState
 from kling_nb.views.live import Panel, panel, show, start_html, summary_html
-from kling_nb.views.standing import MEANINGS, ORDER, standing, telling
+from kling_nb.views.standing import MEANINGS, ORDER, paces, standing, telling
 from kling_nb.views.ticker import Ticker, begin
 from tests.views.clips import LabFolder
 from tests.views.snapshots import EVIL, Staged, snapshot, tile
@@ -124,6 +125,25 @@ def test_a_hold_is_no_cause() -> None:
 def test_what_is_not_shown_is_told() -> None:
     """A run with more points than tiles says how many of them are shown."""
     assert (standing(snapshot(total=200)).note, standing(snapshot(total=3)).note) == ("3 of 200 shown", "")
+
+
+@pytest.mark.parametrize(
+    ("span", "said", "share"),
+    [
+        (Span(0.0, 60.0), "0 of ~60 s", 0.0),
+        (Span(41.6, 62.4), "42 of ~62 s", 0.67),
+        (Span(80.0, 60.0), "80 of ~60 s", None),
+        (Span(200.0, 60.0), "3.3 min of ~60 s", None),
+        (Span(9.2, 360.0), "9 s of ~6 min", 0.03),
+        (Span(120.0, 360.0), "2 min of ~6 min", 0.33),
+    ],
+)
+def test_how_far_a_tile_is(span: Span, said: str, share: float | None) -> None:
+    """Its age beside the usual time, in seconds or in minutes; a share of that only while it is less."""
+    told = paces(snapshot(tiles=(tile("a", "saved"), tile("b", "running", span=span))))
+
+    assert ["b"] == list(told)
+    assert (said, share) == (told["b"]["said"], told["b"].get("share"))
 
 
 def test_labels_leave_out_what_is_the_same_in_all() -> None:

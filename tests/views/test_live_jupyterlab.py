@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,10 @@ POSTERS = (
 OVERFLOW = (
     "() => { const box = document.querySelector('.knb-run').parentElement; return box.scrollWidth - box.clientWidth; }"
 )
+
+FAR = ".knb-live .knb-run-paced .knb-run-far"
+WENT_ON = f"first => document.querySelector('{FAR}').textContent !== first"
+LINE = "() => parseFloat(getComputedStyle(document.querySelector('.knb-run-paced .knb-run-pic'), '::after').width)"
 
 
 @pytest.fixture
@@ -99,6 +104,19 @@ def test_cancel_asks_and_works_while_a_cell_is_busy(shown: Callable[..., Page]) 
     told.wait_for(timeout=150_000)
     assert told.inner_text().strip() == "while busy: cancelled"
     page.locator(".knb-live .knb-run-said", has_text="cancelled").wait_for()
+
+
+def test_a_tile_says_how_far_it_is(shown: Callable[..., Page]) -> None:
+    """A clip that is being made says for how long, beside how long such ones take; time shows in text and in a line."""
+    page = shown(speed="1")
+    far = page.locator(FAR).first
+
+    first = far.inner_text()
+    page.wait_for_function(WENT_ON, arg=first)
+
+    assert re.fullmatch(r"\d+ s of ~[\d.]+ min", far.inner_text())
+    assert "since it was accepted; such a clip usually takes about" in str(far.get_attribute("title"))
+    assert page.evaluate(LINE) > 0
 
 
 def test_keeping_going_changes_nothing(shown: Callable[..., Page]) -> None:
