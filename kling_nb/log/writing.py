@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+import weakref
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -44,16 +45,12 @@ class Writer:
         self._wal, self._shared = (path.with_name(path.name + ending) for ending in ("-wal", "-shm"))
         self.engine = _engine(path, busy_s)
         self._held = self.engine.connect()  # checking one out costs as much as an event
+        self.close = weakref.finalize(self, _let_go, os.getpid(), self.engine, self._held)
         self._raw: Any = self._held.connection.driver_connection
         self._written: dict[str, Task] = {}  # the tasks that are not at their end, as they were last written
         self._guard: tuple[str, str, Refuse] | None = None
         self._file = which_file(path)
         self._beside: tuple[_File, _File] | None = None  # what SQLite keeps beside the log, from the first write on
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._held.close()
-        self.engine.dispose()
 
     def guard(self, key: str, value: str, refuse: Refuse) -> None:
         """Write nothing from now on unless a fact is this; ``refuse`` is told what it is, and makes the error."""
@@ -154,6 +151,16 @@ def which_file(path: Path | str) -> _File:
     except OSError:
         return None
     return found.st_dev, found.st_ino
+
+
+def _let_go(process: int, engine: sa.Engine, held: sa.Connection) -> None:
+    """Close a connection for good; done by itself at the latest when its writer goes, or the interpreter ends.
+
+    In a fork it is left alone: it is the other process's.
+    """
+    if os.getpid() == process:
+        held.close()
+        engine.dispose()
 
 
 def _unwritable(path: Path, error: sa.exc.DBAPIError) -> LabError:

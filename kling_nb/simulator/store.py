@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from decimal import Decimal
@@ -114,6 +115,7 @@ class Store:
         self._connection = sqlite3.connect(
             path or ":memory:", check_same_thread=False, timeout=10, isolation_level=None
         )
+        weakref.finalize(self, self._connection.close)  # of one that nobody closes: Python warns of it from 3.13 on
         # NORMAL is enough: losing the last rows needs a power cut, and these are play-money tasks.
         self._connection.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + _SCHEMA)
 
