@@ -90,7 +90,9 @@ def test_what_cannot_be_compared_is_told(lab: kn.Lab, tmp_path: Path, what: Any)
     assert not (tmp_path / "page").exists()
 
 
-@pytest.mark.parametrize("rating", ["five", [1], True, math.nan, math.inf, 10**400, {"stars": 4}])
+@pytest.mark.parametrize(
+    "rating", ["five", [1], True, math.nan, math.inf, pytest.param(10**400, id="beyond a float"), {"stars": 4}]
+)
 def test_a_rating_that_is_no_number_is_told(lab: kn.Lab, rating: Any) -> None:
     """What is no number is refused at the door: the log could not hold it, or the table not show it."""
     run = start(lab, sweep("fox")).wait()
