@@ -71,7 +71,8 @@ class Bindings:
             return having[0]
         known = ", ".join(having or self._catalog.providers)
         which = f"several providers have keys ({known})" if having else f"no provider has a key (known: {known})"
-        message = f"no provider was named and {which}: pass provider=, or set KLING_NB_<PROVIDER>_KEY of one"
+        unread = "" if having else keyring.unread_told(self._catalog.providers.values())
+        message = f"no provider was named and {which}: pass provider=, or set KLING_NB_<PROVIDER>_KEY of one{unread}"
         raise InputError(message)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,18 +23,19 @@ from .offer import Provider
 from .secret import Secret, form_of, hidden, parse
 
 SERVICE = "kling_nb"
+PREFIX = "KLING_NB_"
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 def key_variable(provider_id: str) -> str:
     """Return the name of the environment variable that holds a provider's key."""
-    return f"KLING_NB_{_upper(provider_id)}_KEY"
+    return f"{PREFIX}{_upper(provider_id)}_KEY"
 
 
 def base_url_variable(provider_id: str) -> str:
     """Return the name of the environment variable that holds a provider's base URL."""
-    return f"KLING_NB_{_upper(provider_id)}_BASE_URL"
+    return f"{PREFIX}{_upper(provider_id)}_BASE_URL"
 
 
 def find_key(provider: Provider, given: Mapping[str, str | Secret] = _NONE) -> Secret | None:
@@ -58,7 +59,8 @@ def need_key(provider: Provider, given: Mapping[str, str | Secret] = _NONE) -> S
         variable, form = key_variable(provider.id), form_of(provider.key)
         message = (
             f"there is no key for {provider.id!r}; looked in keys=, the variable {variable}{_like_told(provider)}, "
-            f"{_env_told()} and {_keyring_told(provider.id)}. Set {variable} to {form}; simulate=True needs none"
+            f"{_env_told()} and {_keyring_told(provider.id)}{unread_told([provider])}. Set {variable} to {form}; "
+            "simulate=True needs none"
         )
         raise KeyMissing(message)
     return secret
@@ -102,7 +104,7 @@ def access(provider: Provider, given: Mapping[str, str | Secret] = _NONE) -> Acc
         key = find_key(provider, given)
         if key is None:
             variable = f"{key_variable(provider.id)}{_like_told(provider)}"
-            lacks.append(f"no key: set {variable} to {form_of(provider.key)}")
+            lacks.append(f"no key: set {variable} to {form_of(provider.key)}{unread_told([provider])}")
     with _noting(lacks):
         base_url, source = located(provider)
         if base_url is None:
@@ -126,6 +128,17 @@ def _like_told(provider: Provider) -> str:
     return f" or {key_variable(provider.like)}" if provider.like else ""
 
 
+def unread_told(providers: Collection[Provider]) -> str:
+    """Say which variables look like keys of providers and are read by nobody here: misspelt, or another program's."""
+    starts = tuple(_upper(provider.id) for provider in providers)
+    ours = {key_variable(provider.id) for provider in providers}
+    names = {*os.environ, *(name for path in _env_files() for name in _in_env_file(path))} - ours
+    found = sorted(
+        n for n in names if n.removeprefix(PREFIX).startswith(starts) and n.endswith(("KEY", "KEYS", "TOKEN"))
+    )
+    return f"; {', '.join(found)} {'is' if len(found) == 1 else 'are'} set, but not read" if found else ""
+
+
 def _upper(provider_id: str) -> str:
     return re.sub(r"[^A-Z0-9]", "_", provider_id.upper())
 
@@ -141,17 +154,16 @@ def _places(variable: str) -> Iterator[tuple[str, str]]:
     """Yield what a variable is, and where: the environment, then each ``.env`` file, the nearest first."""
     yield os.environ.get(variable, ""), f"the variable {variable}"
     for path in _env_files():
-        yield _from_env_file(path, variable) or "", f"{variable} in {path}"
+        yield _in_env_file(path).get(variable) or "", f"{variable} in {path}"
 
 
-def _from_env_file(path: Path, variable: str) -> str | None:
+def _in_env_file(path: Path) -> Mapping[str, str | None]:
     from dotenv import dotenv_values
 
     try:
-        # A key may hold a dollar sign: nothing in the file is filled in.
-        return dotenv_values(path, interpolate=False, encoding="utf-8-sig").get(variable)
+        return dotenv_values(path, interpolate=False, encoding="utf-8-sig")  # a key may hold a dollar sign
     except UnicodeDecodeError:
-        message = f"{path} is not a text file in UTF-8; save it as one, or set the variable {variable} elsewhere"
+        message = f"{path} is not a text file in UTF-8; save it as one, or set the variables elsewhere"
     raise InputError(message)  # with no link to the other error, which holds all that is in the file
 
 

@@ -136,6 +136,20 @@ def test_a_missing_key_says_where_it_was_looked_for(home: Path) -> None:
     assert keys.need_key(KLING, {"kling": KEY}).reveal() == KEY
 
 
+def test_a_key_that_nobody_reads_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is misspelt, or what another program calls its key, is named and not shown; other providers' are not."""
+    monkeypatch.setenv("KLING_ACCESS_KEY", KEY)
+    monkeypatch.setenv("KLING_NB_FAL_KEY", "id:secret")
+    monkeypatch.setenv("MONKEY", "1")
+    (home / ".env").write_text(f"KLING_NB_KLING_KEYS={KEY}\n")
+    with pytest.raises(KeyMissing, match=r"; KLING_ACCESS_KEY, KLING_NB_KLING_KEYS are set, but not read\.") as caught:
+        keys.need_key(KLING)
+    assert KEY not in str(caught.value)
+    monkeypatch.setenv("FAL_KEY", "id:secret")
+    monkeypatch.delenv("KLING_NB_FAL_KEY")
+    assert keys.access(FAL).lacks[0].endswith("; FAL_KEY is set, but not read")
+
+
 @pytest.mark.parametrize(
     ("kind", "text", "parts"),
     [
