@@ -105,7 +105,6 @@ def test_a_day_is_no_length_of_a_task() -> None:
 
 BEGIN = """
 import gc, os, signal, sys, kling_nb as kn
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has it ignored in what it starts in the background
 lab = kn.Lab(sys.argv[1])
 run = lab.start(kn.Sweep(prompt=["fox", "owl"], model="kling-v2-5-turbo", mode="std", duration=5, provider="kling"),
                 name="a", show=False)
