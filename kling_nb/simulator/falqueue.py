@@ -22,7 +22,8 @@ from kling_nb.simulator.fal_complaints import Complaints
 from kling_nb.simulator.fal_door import KEY_ID, KEY_SECRET, FalDoor, Refused, refused
 from kling_nb.simulator.fal_input import failure, problem, read, scene, shown_prompt
 from kling_nb.simulator.fal_models import APP, Endpoint
-from kling_nb.simulator.faults import LOOKUP, SUBMIT, WIRE, Event, Fault, stall_s
+from kling_nb.simulator.fal_stream import PENDING, streamed
+from kling_nb.simulator.faults import BEFORE, LOOKUP, SUBMIT, WIRE, Event, Fault, stall_s
 from kling_nb.simulator.native_keys import json_object
 from kling_nb.simulator.pictures import slim
 from kling_nb.simulator.prices import fal_usd
@@ -39,6 +40,7 @@ def provider(world: World) -> Provider:
     one = "/{owner}/{app}/requests/{id}"
     routes = [
         Route(one + "/status", fal.status, methods=["GET"]),
+        Route(one + "/status/stream", fal.stream, methods=["GET"]),
         Route(one + "/cancel", fal.cancel, methods=["PUT"]),
         Route(one, fal.result, methods=["GET"]),
         Route("/{owner}/{app}/{path:path}", fal.submit, methods=["POST"]),
@@ -65,6 +67,11 @@ class Queue:
         """``GET …/requests/{id}/status``: 202 until completed, then 200, also for failures."""
         return await self._about(request, "status", self._status)
 
+    async def stream(self, request: Request) -> Response:
+        """``GET …/requests/{id}/status/stream``: the same, as server-sent events."""
+        # A stream has begun before its body is known, so that no fault can spoil it.
+        return await self._about(request, "status", self._stream, BEFORE)
+
     async def result(self, request: Request) -> Response:
         """``GET …/requests/{id}``: the model's own status and body."""
         return await self._about(request, "result", self._result)
@@ -90,7 +97,11 @@ class Queue:
         return response
 
     async def _about(
-        self, request: Request, operation: str, work: Callable[[Request, Task, Event], Response]
+        self,
+        request: Request,
+        operation: str,
+        work: Callable[[Request, Task, Event], Response],
+        faults: frozenset[str] = WIRE,
     ) -> Response:
         task = self.world.store.one("provider = ? AND id = ?", (self.door.name, request.path_params["id"]))
         event = Event(self.door.name, operation, task.model if task else "", task.prompt if task else "")
@@ -101,7 +112,7 @@ class Queue:
                 raise refused(404, {"status": "NOT_FOUND"} if operation == "cancel" else {"detail": "Not Found"})
             return work(request, task, event)
 
-        return await under(self.world.strike(event, WIRE), request, lambda: self._answer(request, answer))
+        return await under(self.world.strike(event, faults), request, lambda: self._answer(request, answer))
 
     def _queue(self, request: Request, body: dict[str, Any] | None, event: Event) -> Response:
         self.door.check_key(request)
@@ -144,6 +155,19 @@ class Queue:
         return self.world.accept(order, lambda number: self.world.uuid(self.door.name, number), _asset)
 
     def _status(self, request: Request, task: Task, event: Event) -> Response:
+        told = self._seen(request, task, event)
+        return JSONResponse(told, 202 if told["status"] in PENDING else 200)
+
+    def _stream(self, request: Request, task: Task, event: Event) -> Response:
+        def look() -> dict[str, Any]:
+            # It may have been cancelled since.
+            now = self.world.store.one("provider = ? AND id = ?", (task.provider, task.id))
+            return self._seen(request, now or task, event)
+
+        return streamed(look)
+
+    def _seen(self, request: Request, task: Task, event: Event) -> dict[str, Any]:
+        """The status object."""
         state, now = task.state(self.world.now()), self.world.now()
         fault = self.world.strike(event, LOOKUP)
         if fault and fault.action == "backwards":
@@ -151,8 +175,8 @@ class Queue:
         told = self._told(request, task, state)
         if state != "queued":
             told["logs"] = _logs(task, now) if request.query_params.get("logs", "").lower() in ("1", "true") else None
-        if told["status"] != "COMPLETED":
-            return JSONResponse(told, 202)
+        if told["status"] in PENDING:
+            return told
         if state == "failed" and fault and fault.action == "failed-word":
             told["status"] = "FAILED"
         ended = task.changed_at(now)
@@ -162,7 +186,7 @@ class Queue:
             told |= {"error": "Request was cancelled by the client", "error_type": "client_cancelled"}
         elif state == "failed" and task.failure_kind != "validation":
             told |= {"error": task.failure, "error_type": task.failure_kind}
-        return JSONResponse(told, 200)
+        return told
 
     def _result(self, request: Request, task: Task, event: Event) -> Response:
         now, fault = self.world.now(), self.world.strike(event, LOOKUP)

@@ -23,6 +23,12 @@ const scenarios = {
     const options = { input: { prompt: "a red fox" }, logs: true, pollInterval: 1, onQueueUpdate };
     return { ...(await fal.subscribe(APP, options)), seen };
   },
+  async streams() {
+    const seen = [];
+    const onQueueUpdate = (update) => seen.push(update);
+    const options = { input: { prompt: "a red fox" }, mode: "streaming", logs: true, onQueueUpdate };
+    return { ...(await fal.subscribe(APP, options)), seen };
+  },
   async handle() {
     const submitted = await fal.queue.submit(APP, { input: { prompt: "a red fox" } });
     const requestId = submitted.request_id;

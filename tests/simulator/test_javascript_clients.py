@@ -98,6 +98,17 @@ def test_fal_subscribes(fal: Play, simulator: Simulator) -> None:
     assert len(simulator.ledger()) == 1
 
 
+@pytest.mark.parametrize("simulator", [2.0], indirect=True)
+def test_fal_streams(fal: Play) -> None:
+    """In its streaming mode the client hears every state once and each log line once, and then gets the clip."""
+    told = fal("streams")
+    assert told["data"]["video"]["url"].endswith(".mp4")
+    words = [update["status"] for update in told["seen"]]
+    assert ["IN_PROGRESS", "COMPLETED"] == list(dict.fromkeys(words))[-2:]
+    # The client adds up the lines of all events.
+    assert ["Starting generation", "Generation finished"] == [line["message"] for line in told["seen"][-1]["logs"]]
+
+
 @pytest.mark.parametrize("simulator", [0.01], indirect=True)
 def test_fal_cancels(fal: Play) -> None:
     """A request has a place in the queue, no result yet, and is completed with an error once cancelled."""
