@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from kling_nb.simulator import native_task
 from kling_nb.simulator.faults import LOOKUP, SUBMIT, WIRE, Event
+from kling_nb.simulator.native_account import costs
 from kling_nb.simulator.native_fields import Body, Refused, bad
 from kling_nb.simulator.native_keys import ACCESS, API_KEY, SECRET, json_object, verify
 from kling_nb.simulator.native_order import order_of, own_id
@@ -33,7 +34,8 @@ METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 def provider(world: World) -> Provider:
     """The provider ``kling``."""
     kling = Native(Service(world))
-    routes = [*kling.routes("/v1/videos"), *path_routes(kling.service), kling.rest]
+    account = costs(kling.service, kling.authenticate)
+    routes = [*kling.routes("/v1/videos"), *path_routes(kling.service), account, kling.rest]
     return Provider("kling", f"{ACCESS}:{SECRET},{API_KEY}", routes)
 
 

@@ -328,3 +328,16 @@ def test_body_must_be_an_object(kling: Client, body: str) -> None:
     """A body that is no JSON object is 400/1200."""
     reply = kling.send("POST", T2V, content=body)
     assert (reply.status_code, reply.json()["code"]) == (400, 1200)
+
+
+COSTS = "/account/costs"
+
+
+def test_account_costs(kling: Client) -> None:
+    """The account has no resource packs; whoever asks needs a key and a span of time."""
+    reply = kling.get(f"{COSTS}?start_time=1726124664368&end_time=1727366400000")
+    assert {"code": 0, "msg": "success", "resource_pack_subscribe_infos": []} == reply.json()["data"]
+    for query in ("", "?start_time=1&end_time=x", "?end_time=1"):
+        assert (400, 1201) == (kling.get(COSTS + query).status_code, kling.get(COSTS + query).json()["code"]), query
+    stranger = Client(kling.simulator, "kling", "Bearer " + token("other:secret", 1_790_000_000))
+    assert (401, 1002) == (stranger.get(COSTS).status_code, stranger.get(COSTS).json()["code"])
