@@ -1,11 +1,11 @@
 """Other people's JavaScript clients against the simulator, over a real socket, by the scripts in ``tests/javascript``.
 
 * ``@fal-ai/client`` 1.10.1 speaks fal's queue.  It builds its URLs itself, so its ``requestMiddleware`` names the host.
+* ``@ai-sdk/fal`` 2.0.59 asks fal's queue for nothing but results.  It writes ``https://queue.fal.run`` into its URLs
+  whatever ``baseURL`` says, so its ``fetch`` leads elsewhere and back.
 * ``kling-api`` 1.0.0 speaks native Kling.  It insists on https, and node trusts the simulator's authority by
   ``NODE_EXTRA_CA_CERTS``.  Its ``saveVideoResult`` refuses loopback addresses, so it downloads no clip here.
-
-Left out is ``@ai-sdk/fal`` 3.0.41: its video model writes ``https://queue.fal.run`` into its URLs whatever
-``baseURL`` says, refuses a result URL on a loopback address, and wants node 22.
+* ``openai`` 6.49.0 speaks to ``openroute``; 7 wants node 22, as ``@ai-sdk/fal`` 3 does.
 """
 
 from __future__ import annotations
@@ -67,9 +67,29 @@ def fal(simulator: Simulator, tmp_path: Path) -> Iterator[Play]:
 
 
 @pytest.fixture
-def kling(simulator: Simulator, tmp_path: Path) -> Iterator[Play]:
-    made, picture = certificate(tmp_path), tmp_path / "fox.png"
-    picture.write_bytes(base64.b64decode(png()))
+def picture(tmp_path: Path) -> Path:
+    path = tmp_path / "fox.png"
+    path.write_bytes(base64.b64decode(png()))
+    return path
+
+
+@pytest.fixture
+def ai_sdk(simulator: Simulator, tmp_path: Path, picture: Path) -> Iterator[Play]:
+    with running(simulator) as base:
+        variables = {"SIMULATOR": base + simulator.path("fal"), "KEY": simulator.key("fal"), "PICTURE": str(picture)}
+        yield lambda scenario: play("ai-sdk-fal.mjs", scenario, tmp_path, **variables)
+
+
+@pytest.fixture
+def openai(simulator: Simulator, tmp_path: Path, picture: Path) -> Iterator[Play]:
+    with running(simulator) as base:
+        at, key = base + simulator.path("openroute"), simulator.key("openroute")
+        yield lambda scenario: play("openai.mjs", scenario, tmp_path, SIMULATOR=at, KEY=key, PICTURE=str(picture))
+
+
+@pytest.fixture
+def kling(simulator: Simulator, tmp_path: Path, picture: Path) -> Iterator[Play]:
+    made = certificate(tmp_path)
     with running(simulator, tls=made) as base:
         variables = {
             "SIMULATOR": base + simulator.path("kling"),
@@ -174,4 +194,90 @@ def test_kling_sees_refusals(kling: Play, simulator: Simulator) -> None:
     }
     assert "camera_control is only supported" in told["camera"]["message"]
     assert all(error["requestId"] for error in told.values())
+    assert simulator.ledger() == []
+
+
+# --- @ai-sdk/fal
+
+REQUESTS = "/fal-ai/kling-video/requests/"
+
+
+def test_ai_sdk_makes_a_clip_of_a_text(ai_sdk: Play, simulator: Simulator) -> None:
+    """The client asks for the result until it is no longer in progress, by the address of the submit's answer."""
+    told = ai_sdk("text")
+    (video,) = told["videos"]
+    assert (".mp4", "video/mp4") == (video["url"][-4:], video["mediaType"])
+    submit, *polls = told["asked"]
+    assert "POST /fal-ai/kling-video/v2.5-turbo/pro/text-to-video" == submit
+    assert {f"GET {REQUESTS}{simulator.ledger()[0].task_id}"} == set(polls)
+    assert len(polls) > 1
+    assert {"prompt": "a red fox", "aspect_ratio": "9:16"} == request_of(simulator)
+
+
+def test_ai_sdk_makes_a_clip_of_a_picture(ai_sdk: Play, simulator: Simulator) -> None:
+    """A picture from a file arrives as a data URI."""
+    assert ai_sdk("image")["videos"][0]["url"].endswith(".mp4")
+    assert "data:image/png;base64," + png() == request_of(simulator)["image_url"]
+
+
+def test_ai_sdk_sends_a_length_that_fal_does_not_take(ai_sdk: Play) -> None:
+    """The client writes five seconds as ``5s``, which fal's models of Kling refuse at the result."""
+    told = ai_sdk("seconds")
+    assert ("AI_APICallError", 422) == (told["name"], told["statusCode"])
+    assert [(["body", "duration"], "5s")] == [(error["loc"], error["input"]) for error in told["body"]["detail"]]
+
+
+def test_ai_sdk_sees_refusals(ai_sdk: Play, simulator: Simulator) -> None:
+    """An exhausted balance and a wrong key are the client's errors, and nothing is charged."""
+    broke, key = ai_sdk("broke"), ai_sdk("key")
+    assert (403, 401) == (broke["statusCode"], key["statusCode"])
+    assert "Exhausted balance" in broke["body"]["detail"]
+    assert simulator.ledger() == []
+
+
+# --- openai
+
+
+@pytest.mark.parametrize("simulator", [2.0], indirect=True)
+def test_openai_makes_a_clip_of_a_text(openai: Play, simulator: Simulator) -> None:
+    """The client posts a form, asks until the video has ended, and downloads the clip."""
+    told = openai("text")
+    assert ("queued", "kling-v1-6", 0) == tuple(told["submitted"][key] for key in ("status", "model", "progress"))
+    assert ("completed", 100, "10.041") == tuple(told["done"][key] for key in ("status", "progress", "seconds"))
+    assert ("video/mp4", True) == (told["type"], told["bytes"] > 1000)
+    made = request_of(simulator)
+    assert ("10", "9:16", "kling-v1-6") == (made["duration"], made["aspect_ratio"], made["model_name"])
+    assert len(simulator.ledger()) == 1
+
+
+def test_openai_makes_a_clip_of_a_picture(openai: Play, simulator: Simulator) -> None:
+    """A file is the start frame, and Kling's own keys go into ``metadata`` as JSON text."""
+    assert "queued" == openai("image")["status"]
+    made = request_of(simulator)
+    assert (png(), "fog", "pro") == (made["image"], made["negative_prompt"], made["mode"])
+    assert "image2video" == simulator._world.store.tasks()[0].endpoint
+
+
+def test_openai_loses_a_nested_object(openai: Play, simulator: Simulator) -> None:
+    """An object becomes fields named ``metadata[mode]`` in the client's form, of which new-api reads nothing."""
+    assert "queued" == openai("nested")["status"]
+    assert "std" == request_of(simulator)["mode"]
+
+
+def test_openai_tells_a_failure(openai: Play) -> None:
+    """A failed video has its reason in ``error``, and its content is an error of the client."""
+    told = openai("failure")
+    assert ("failed", "Failure to pass the risk control system") == (
+        told["failed"]["status"],
+        told["failed"]["error"]["message"],
+    )
+    assert ("BadRequestError", 400) == (told["content"]["name"], told["content"]["status"])
+    assert "Task is not completed yet, current status: FAILURE" in told["content"]["message"]
+
+
+def test_openai_sees_refusals(openai: Play, simulator: Simulator) -> None:
+    """A wrong key, a model without a channel and an unknown id are the client's own exceptions; nothing is charged."""
+    told = openai("refusals")
+    assert {"key": 401, "model": 503, "task": 400} == {what: error["status"] for what, error in told.items()}
+    assert "No available channel for model sora-2" in told["model"]["message"]
     assert simulator.ledger() == []
