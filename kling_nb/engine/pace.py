@@ -28,6 +28,19 @@ class Span:
     usual_s: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Sort:
+    """Tasks that are bought at one place and take about as long, ``typical_s`` seconds by the catalogue.
+
+    There is one for all of them, told apart from others by being another: thousands are counted at every look.
+    """
+
+    provider: str
+    model: str
+    kind: Kind
+    typical_s: float
+
+
 class Pace:
     """Estimates for views; its methods may be called from any thread."""
 
@@ -44,42 +57,52 @@ class Pace:
         self._slots = slots
         self._kind = kind
         self._typical_s = typical_s
-        self._kinds: dict[str, tuple[Kind, float]] = {}
+        self._sorts: dict[tuple[str, str, Kind, float], Sort] = {}
+        self._sort_of: dict[str, Sort] = {}  # by the task's id
 
     def span(self, task: Task) -> Span | None:
         """Return how far a task is that the provider is at; `None` for any other."""
         if task.state not in FOLLOWED or task.accepted_at is None:
             return None
-        return Span(self._age_s(task), self._curve(task).median_s)
+        return Span(self._age_s(task), self._curve(self._sort(task)).median_s)
 
     def left_s(self, tasks: Sequence[Task]) -> float:
         """Return after how many real seconds all of some tasks are done, as likely as not; a planned one is to be sent.
 
         Either the last of them takes so long, or a provider that takes only a few at once takes so long over all.
         """
-        open_tasks = Counter(self._standing(task) for task in tasks if task.state in MOVING | {TaskState.PLANNED})
-        if not open_tasks:
+        aged = self._aged(tasks)
+        if not aged:
             return 0.0
-        last = 0.5 ** (1 / open_tasks.total())
-        shared: defaultdict[Place, float] = defaultdict(float)
-        for (provider, model, curve, age), count in open_tasks.items():
-            place, slots = self._slots(provider, model)
+        last = 0.5 ** (1 / aged.total())
+        longest, shared = 0.0, defaultdict[Place, float](float)
+        for (sort, age), count in aged.items():
+            curve, (place, slots) = self._curve(sort), self._slots(sort.provider, sort.model)
             shared[place] += count * curve.remaining_s(age) / slots
-        longest = max(curve.remaining_s(age, last) for _, _, curve, age in open_tasks)
+            longest = max(longest, curve.remaining_s(age, last))
         return self._clock.real_s(max(longest, *shared.values()))
 
-    def _standing(self, task: Task) -> tuple[str, str, Curve, float]:
-        """Return where a task is bought, how long it takes, and its age; of one that is made, that it is at its end."""
-        curve = self._curve(task)
-        age = math.inf if task.state is TaskState.READY else curve.rounded(self._age_s(task))
-        return task.provider, task.model, curve, age
+    def _aged(self, tasks: Sequence[Task]) -> Counter[tuple[Sort, float]]:
+        """Count tasks that are still to come by sort and age; one that is generated is at the end of its time."""
+        planned = Counter(self._sort(task) for task in tasks if task.state is TaskState.PLANNED)
+        aged = Counter({(sort, 0.0): count for sort, count in planned.items()})
+        for task in tasks:
+            if task.state in MOVING:
+                sort = self._sort(task)
+                made = task.state is TaskState.READY
+                aged[sort, math.inf if made else self._curve(sort).rounded(self._age_s(task))] += 1
+        return aged
 
     def _age_s(self, task: Task) -> float:
         if task.accepted_at is None:
             return 0.0
         return self._clock.passing() - self._clock.steadied(task.accepted_at)
 
-    def _curve(self, task: Task) -> Curve:
-        if task.id not in self._kinds:
-            self._kinds[task.id] = self._kind(task), self._typical_s(task)
-        return self._learnt.curve(*self._kinds[task.id])
+    def _curve(self, sort: Sort) -> Curve:
+        return self._learnt.curve(sort.kind, sort.typical_s)
+
+    def _sort(self, task: Task) -> Sort:
+        if task.id not in self._sort_of:
+            key = task.provider, task.model, self._kind(task), self._typical_s(task)
+            self._sort_of[task.id] = self._sorts.setdefault(key, Sort(*key))
+        return self._sort_of[task.id]

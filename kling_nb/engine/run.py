@@ -6,7 +6,6 @@ import asyncio
 import queue
 import sys
 import time
-from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -206,14 +205,12 @@ class Run:
 
         A provider may be slower than it said to be at its limit, and a simulator than its own clock.
         """
-        counted = Counter(
-            "planned" if task.state is TaskState.PLANNED else "done" if task.state.is_resting else "under way"
-            for task in tasks
-            if task.state is TaskState.PLANNED or self._is_of_this_time(task)
-        )
-        if counted["done"] <= counted["under way"]:
+        sent = [task.state.is_resting for task in tasks if self._is_of_this_time(task)]
+        done = sum(sent)
+        if done <= len(sent) - done:
             return 0.0
-        return (time.monotonic() - self._began) / counted["done"] * counted["planned"]
+        planned = sum(task.state is TaskState.PLANNED for task in tasks)
+        return (time.monotonic() - self._began) / done * planned
 
     def _is_of_this_time(self, task: Task) -> bool:
         """Tell whether a task was submitted since this handle was made: what was reused says nothing of the pace."""
