@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import platform
 import shutil
@@ -34,6 +35,9 @@ LIBRARIES: Mapping[str, tuple[str, str]] = {
 }
 """What each library does here, and what to do or know without it."""
 
+VARIABLES = ("KLING_NB_HTTP", "KLING_NB_SPEED", "KLING_NB_REQUIRE")
+"""The variables that are of no provider; the last is of the tests."""
+
 WIDTH = 18
 
 
@@ -53,6 +57,7 @@ def report(catalog: Catalog) -> Iterator[str]:
     yield from ("", "Providers")
     for provider in catalog.providers.values():
         yield from _provider(provider)
+    yield from _unread(catalog)
     yield from ("", "Here")
     yield from _here()
 
@@ -107,6 +112,19 @@ def _provider(provider: Provider) -> Iterator[str]:
     if access.key is not None:
         yield _line("", f"{'':<9}key {access.key.masked} from {access.key.source}")
     yield from (_line("", f"{'':<9}{plain(why)}") for why in lacks)
+
+
+def _unread(catalog: Catalog) -> Iterator[str]:
+    """Yield a line for each variable that is named like ours and read by nobody."""
+    ids = catalog.providers
+    known = {*VARIABLES, *map(keys.key_variable, ids), *map(keys.base_url_variable, ids)}
+    known = {name.removeprefix(keys.PREFIX) for name in known}
+    ours = sorted(name for name in os.environ if name.startswith(keys.PREFIX))
+    names = [name for name in ours if name.removeprefix(keys.PREFIX) not in known]
+    yield from ("", "Variables that nothing reads") if names else ()
+    for name in names:
+        close = difflib.get_close_matches(name.removeprefix(keys.PREFIX), sorted(known), n=1)
+        yield _line("", f"{plain(name)}{f': did you mean {keys.PREFIX}{close[0]}?' if close else ''}")
 
 
 def _here() -> Iterator[str]:

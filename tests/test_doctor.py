@@ -125,6 +125,15 @@ def test_keys_are_named_by_their_source_alone(doctor: Doctor, tmp_path: Path) ->
     assert "secret-0123456789" not in done.stdout + done.stderr
 
 
+def test_a_misspelt_variable_is_named(doctor: Doctor) -> None:
+    """What is named like a variable of ours and read by nobody is told, with the likeliest one; its value is not."""
+    said = doctor(KLING_NB_KLIN_KEY=KEY, KLING_NB_XYZ="1", KLING_NB_FAL_KEY=KEY, KLING_NB_HTTP="httpx").stdout
+    told = said.partition("Variables that nothing reads\n")[2].partition("\n\n")[0].split("\n")
+    assert ["KLING_NB_KLIN_KEY: did you mean KLING_NB_KLING_KEY?", "KLING_NB_XYZ"] == [line.strip() for line in told]
+    assert KEY not in said
+    assert "nothing reads" not in doctor(KLING_NB_FAL_KEY=KEY).stdout
+
+
 def test_it_asks_only_when_told_to(doctor: Doctor) -> None:
     """Without ``--reach`` nobody hears of it; with it, each that has key and host gets one call."""
     with StrictSocket.running(lambda _: [answer(b'{"detail": "Not Found"}', "404 Not Found")]) as server:
