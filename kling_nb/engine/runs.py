@@ -146,9 +146,7 @@ class Runs:
         """Note which saved clips are not in the folder any more."""
         gone = [task_id for task_id in task_ids if is_gone(self._book.tasks[task_id], self._folder)]
         if gone:
-            _logger.warning(
-                "%d clips of run %r are gone from clips/: fetched again, which costs nothing", len(gone), name
-            )
+            _logger.warning("of run %r, %d gone from clips/: fetched again, which costs nothing", name, len(gone))
             await self._book.record_all("gone", dict.fromkeys(gone, GONE))
 
     def _needs_driving(self, task_id: str) -> bool:

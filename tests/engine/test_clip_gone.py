@@ -45,7 +45,7 @@ def test_starting_again_fetches_it_for_nothing(simulated: Open, caplog: pytest.L
     assert (TaskState.SAVED, content) == (task.state, (lab.folder / task.clip.path).read_bytes())
     assert ["gone", "saved"] == list(lab.log.events(task.id)["kind"])[-2:]
     assert (1, task.price) == (len(ledger(lab)), task.spent)
-    assert "1 clips of run 'a' are gone from clips/: fetched again, which costs nothing" in caplog.text
+    assert "of run 'a', 1 gone from clips/: fetched again, which costs nothing" in caplog.text
 
 
 def test_a_clip_that_no_link_leads_to_any_more_is_expired(simulated: Open) -> None:
