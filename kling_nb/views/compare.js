@@ -9,7 +9,8 @@
 export function mount(el, grid, source, options = {}) {
   const tiles = grid.tiles.map((tile) => makeTile(tile, grid));
   const clips = tiles.filter((view) => view.video);
-  const stage = h("div", { class: "knb-stage", tabindex: grid.bare ? null : "0" }, layout(grid, tiles));
+  const scrolls = grid.bare ? {} : { tabindex: "0", role: "group", "aria-label": "Clips" };
+  const stage = h("div", { class: "knb-stage", ...scrolls }, layout(grid, tiles));
   // JupyterLab keeps its own shortcuts (m, arrows, space) out of an element with this attribute.
   const props = { class: "knb", role: "group", "aria-label": grid.title || "Comparison", "data-lm-suppress-shortcuts": "true" };
   const root = h("div", props, options.header === false ? null : header(grid), stage);

@@ -12,7 +12,8 @@ function makeTile(tile, grid) {
 }
 
 function addVideo(view, grid) {
-  const video = h("video", { playsinline: true, preload: "auto", tabindex: "-1", controls: grid.bare, loop: grid.bare });
+  const bare = { controls: true, loop: true, "aria-label": view.node.getAttribute("aria-label") || "Clip" };
+  const video = h("video", { playsinline: true, preload: "auto", ...(grid.bare ? bare : { tabindex: "-1" }) });
   video.muted = !grid.bare;
   view.video = video;
   view.poster = h("img", { class: "knb-poster", alt: "", decoding: "async" });

@@ -43,7 +43,7 @@ function transport(player, clips) {
   const loop = button("loop", "Loop (l)", player.loop, { "aria-pressed": "true" });
   const mute = button("muted", "Sound (m)", player.mute, { disabled: quiet, hidden: quiet });
   const scrub = h("input", { type: "range", class: "knb-scrub", min: 0, step: "any", value: 0, "aria-label": "Time" });
-  const clock = h("output", { class: "knb-clock" });
+  const clock = h("span", { class: "knb-clock" }); // an output would be read aloud at every frame
   const speed = h("select", { class: "knb-speed", "aria-label": "Speed", title: "Speed (+ and −)" });
   speed.append(...SPEEDS.map((rate) => h("option", { value: rate }, `${rate}×`)));
   scrub.addEventListener("input", () => player.seek(Number(scrub.value)));
@@ -91,7 +91,7 @@ function addTools(clip, player) {
     const speaker = button("muted", "Hear this clip", () => player.listen(clip.id), { class: "knb-speaker" });
     player.watch((state) => {
       const heard = !state.muted && state.audible === clip.id;
-      face(speaker, heard ? "sound" : "muted", heard ? "Mute this clip" : "Hear this clip", heard);
+      face(speaker, heard ? "sound" : "muted", "Hear this clip", heard);
     });
     clip.tools.append(speaker);
   }
