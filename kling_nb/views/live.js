@@ -14,6 +14,14 @@ function say(node, text) {
   node.hidden = !text;
 }
 
+/** Change a text that is read aloud: its place stays shown, since a screen reader misses what appears with its words. */
+function tell(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+/** Take or give a button without taking the focus from it. */
+const allow = (node, yes) => node.setAttribute("aria-disabled", String(!yes));
+
 /** Make as many children as there are items, keeping those that are there, so that bars glide and nothing flickers. */
 function fill(node, items, make, update) {
   while (node.children.length > items.length) node.lastElementChild.remove();
@@ -92,44 +100,47 @@ function makeTools(model) {
   let asking = false;
   let timer = null;
   const button = (words, act, tone) => h("button", { type: "button", class: "knb-run-button", "data-tone": tone, onclick: act }, words);
-  const pause = button("Pause", () => act(run.resumes ? "resume" : "pause"));
+  const pause = button("Pause", () => (run.resumes ? act("resume") : run.pauses && act("pause")));
   const cancel = button("Cancel…", () => question(!asking));
   const words = h("p");
-  const sure = button("Cancel the run", () => (question(false), act("cancel")), "bad");
+  const sure = button("Cancel the run", () => (act("cancel"), question(false), tell(said, "On its way…"), said.focus()), "bad");
   const keep = button("Keep going", () => (question(false), cancel.focus()));
   const ask = h("div", { class: "knb-run-ask", role: "group", "aria-label": "Cancel the run?", hidden: true }, words, h("span", {}, sure, keep));
-  const said = h("p", { class: "knb-run-said", role: "status", hidden: true });
+  const said = h("p", { class: "knb-run-said", role: "status", tabindex: "-1" });
   const error = h("p", { class: "knb-run-error", role: "alert", hidden: true });
   ask.addEventListener("keydown", (event) => event.key === "Escape" && (event.stopPropagation(), question(false), cancel.focus()));
 
+  const waiting = () => asked > (JSON.parse(model.get("answer") || "{}").acted ?? 0);
+
   function act(name) {
+    if (waiting()) return;
     asked += 1;
     model.send({ do: name, n: asked });
     clearTimeout(timer);
-    timer = setTimeout(() => say(said, "The kernel is busy: this takes effect when its cell has ended."), PATIENCE_MS);
+    timer = setTimeout(() => tell(said, "The kernel is busy: this takes effect when its cell has ended."), PATIENCE_MS);
     say(error, "");
     show(run);
   }
 
   function question(open) {
-    asking = open;
+    asking = open && !waiting();
     show(run);
-    if (open) sure.focus();
+    if (asking) sure.focus();
   }
 
   function show(now) {
     run = now;
-    const answered = JSON.parse(model.get("answer") || "{}").acted ?? 0;
-    const waiting = asked > answered;
     asking &&= run.cancels;
     say(pause, run.resumes ? "Resume" : "Pause");
-    pause.disabled = waiting || !(run.resumes || run.pauses);
+    allow(pause, !waiting() && (run.resumes || run.pauses));
     pause.title = run.resumes ? "Go on sending" : run.pauses ? "Send nothing more; what was sent is followed and fetched" : "Everything is sent";
-    cancel.disabled = waiting || !run.cancels;
+    allow(cancel, !waiting() && run.cancels);
     cancel.setAttribute("aria-expanded", String(asking));
     ask.hidden = !asking;
     say(words, cost(run));
-    node.hidden = !(run.pauses || run.resumes || run.cancels);
+    const over = !(run.pauses || run.resumes || run.cancels);
+    if (over && (node.contains(document.activeElement) || ask.contains(document.activeElement))) said.focus();
+    node.hidden = over;
   }
 
   /** Take what came of an action of this panel, or of another view of it. */
@@ -137,7 +148,7 @@ function makeTools(model) {
     if (!answer.acted || asked > answer.acted) return;
     asked = answer.acted;
     clearTimeout(timer);
-    say(said, answer.said);
+    tell(said, answer.said);
     say(error, answer.error);
   }
 
