@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,7 +40,7 @@ class Face:
     def around(self, fields: Any) -> Any:
         """Return the whole form: the fields, and everything around them."""
         bar = group([*self._buttons.values(), self._line], "knb-bar")
-        parts = [self._head, fields, bar, self._error, self._panels, self._code, self._table]
+        parts = [self._head, fields, bar, self._error, self._panels, self._code, self._table, _access_class()()]
         return group(parts, "knb-form", "knb-live", *NO_MATH.split())
 
     def show(self, held: Draft, found: Outlook, started: str | None) -> None:
@@ -47,7 +48,7 @@ class Face:
         stops = f"started as {started!r}, see below" if started is not None else found.stops
         told = stops if stops != found.line else ""
         kind = "soft" if started is not None or found.plan is None else "bad"
-        self._line.value = f'<div role="status">{escape(found.line)}{paragraphs(kind, [told])}</div>'
+        self._line.value = f"<div>{escape(found.line)}{paragraphs(kind, [told])}</div>"
         self._buttons["Plan"].disabled = held.sweep is None
         self._buttons["Start"].disabled = bool(stops)
         self._code.value = code_html(held.code)
@@ -103,4 +104,14 @@ def head_html(folder: Path, *, simulated: bool) -> str:
 
 def code_html(code: str) -> str:
     """Return Python to be copied: a click selects all of it."""
-    return f'<pre class="knb-code" tabindex="0" aria-label="The Python of this form">{escape(code)}</pre>'
+    return f'<pre class="knb-code" tabindex="0" role="group" aria-label="The Python of this form">{escape(code)}</pre>'
+
+
+@cache
+def _access_class() -> type[Any]:
+    import anywidget
+
+    class FormAccess(anywidget.AnyWidget):
+        _esm = text_of("form_access.js")
+
+    return FormAccess

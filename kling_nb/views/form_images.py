@@ -75,7 +75,7 @@ class Images:
         try:
             ref = self._pictures.keep(name, content)
         except (KlingError, OSError) as error:
-            self._trouble.value = paragraphs("bad", [f"{name}: {error}"])
+            self._trouble.value = f'<div role="alert">{paragraphs("bad", [f"{name}: {error}"])}</div>'
             return
         self._trouble.value = ""
         self._text.set(list(dict.fromkeys([*lines_of(self.get()), ref])))

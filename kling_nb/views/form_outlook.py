@@ -45,7 +45,7 @@ def outlook(held: Draft, plan: Callable[..., Plan], *, at_once: int = AT_ONCE) -
     """Plan a draft and say what would become of it; above ``at_once`` points nothing is planned."""
     if held.sweep is None:
         lacking = f"Still needed: {listed(held.missing)}" if held.missing else ""
-        line = "First mend what is said in red" if held.wrong else lacking
+        line = "First mend what is marked as wrong" if held.wrong else lacking
         rest = replace(held, sweep=held.right)
         found = Outlook(line="") if held.right is None else outlook(rest, plan, at_once=at_once)
         return Outlook(line=line, stops=line, wrong={**found.wrong, **held.wrong}, warned=found.warned)

@@ -19,7 +19,10 @@ VARIABLE_HINT = "values, separated by commas or lines"
 
 
 def paragraphs(kind: str, sentences: Iterable[str]) -> str:
-    """Return sentences as paragraphs of one kind: ``bad``, ``warn`` or ``soft``. Everything is escaped."""
+    """Return sentences as paragraphs of one kind: ``bad``, ``warn`` or ``soft``. Everything is escaped.
+
+    Where several controls share them, ``bad knb-of-budget`` are those of one.
+    """
     return "".join(f'<p class="knb-{kind}">{escape(sentence)}</p>' for sentence in sentences if sentence)
 
 

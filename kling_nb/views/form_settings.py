@@ -100,16 +100,18 @@ class Settings:
 
     def say(self, wrong: Mapping[str, Sequence[str]]) -> None:
         """Show what is wrong with the settings."""
-        own = [
-            self._named(name, said) for name in ("", *self.names) if name != "exclude" for said in wrong.get(name, ())
-        ]
-        self._said.value = paragraphs("bad", own)
+        self._said.value = "".join(
+            self._own(name, wrong.get(name, ())) for name in ("", *self.names) if name != "exclude"
+        )
         self._said_more.value = paragraphs("bad", wrong.get("exclude", ()))
 
-    def _named(self, name: str, sentence: str) -> str:
-        """Return a sentence with the setting that it is about, since the settings stand in one row."""
+    def _own(self, name: str, wrong: Sequence[str]) -> str:
+        """Return sentences with the setting that they are about, since the settings stand in one row."""
         control = self._controls.get(name)
-        return sentence if control is None else f"{control.description.partition(',')[0]}: {sentence}"
+        if control is None:
+            return paragraphs("bad", wrong)
+        title = control.description.partition(",")[0]
+        return paragraphs(f"bad knb-of-{name}", [f"{title}: {sentence}" for sentence in wrong])
 
     def _take_official(self) -> None:
         self._controls["assume_price"].value = OFFICIAL

@@ -402,7 +402,7 @@ def test_all_mistakes_are_said_at_once(form: SweepForm) -> None:
     assert {*form.problems} == {"sound", "cfg_scale", "negative_prompt", "callback_url", "budget"}
     assert form.problems["sound"][0].endswith("only with mode=pro, and it is mode=std (2 points)")
     assert form.problems["cfg_scale"] == ("“much” is no number",)
-    assert form.line == "First mend what is said in red"
+    assert form.line == "First mend what is marked as wrong"
     assert button(form, "Start").disabled
     assert form.code.startswith("# the Python of this form")
 
@@ -619,7 +619,7 @@ def test_an_older_look_does_not_overwrite_a_newer(lab: kn.Lab) -> None:
     waiting[-1]()
 
     assert stale == "Still needed: a prompt"
-    assert form.line == "First mend what is said in red"
+    assert form.line == "First mend what is marked as wrong"
 
 
 # -- starting ----------------------------------------------------------------------------------------------------

@@ -127,7 +127,7 @@ def test_a_path_to_nothing_is_said_under_its_field(form: SweepForm, tmp_path: Pa
 
     assert list(form.problems) == ["image"]
     assert "fox.png' cannot be read (No such file or directory)" in form.problems["image"][0]
-    assert form.line == "First mend what is said in red"
+    assert form.line == "First mend what is marked as wrong"
     assert [tile["line"] for tile in shown(form)] == [URL]
 
 

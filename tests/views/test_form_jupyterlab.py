@@ -21,6 +21,10 @@ lab = kn.Lab("study", simulate=kn.Simulation(speed=float("inf")))
 form = lab.form()
 form
 """
+SHOTS = """
+shots = [kn.Shot(prompt=words, duration=3) for words in ("one", "two")]
+form.set(provider="kling", model="kling-v3", prompt="a fox", shots=shots)
+"""
 EVIL = "a fox <img src=x onerror='window.hit=1'> in {weather}"
 OVERFLOW = "() => { const form = document.querySelector('.knb-live'); return form.scrollWidth - form.clientWidth; }"
 
@@ -99,6 +103,30 @@ def test_it_fits_a_narrow_window(page: Page) -> None:
     page.set_viewport_size({"width": 520, "height": 900})
 
     page.wait_for_function(f"() => ({OVERFLOW})() <= 0")
+
+
+def test_it_says_what_belongs_together(jupyterlab: JupyterLab, new_page: Callable[..., Page]) -> None:
+    """To a screen reader: choices are groups, a sentence is tied to its control, and the focus outlives what had it."""
+    jupyterlab.write("reached.ipynb", SHOW.removesuffix("form\n") + SHOTS)
+    page = new_page()
+    jupyterlab.run(page, "reached.ipynb")
+    budget = page.get_by_label("Budget, USD")
+
+    budget.fill("abc")
+    page.wait_for_selector(".knb-budget [aria-invalid=true]")
+    said = page.locator(f"#{budget.get_attribute('aria-describedby')}")
+    assert "is no amount of USD" in said.inner_text()
+    assert page.get_by_label("Run name").get_attribute("aria-invalid") is None
+    budget.fill("")
+    page.wait_for_function("() => !document.querySelector('.knb-budget [aria-invalid]')")
+    page.get_by_role("button", name="Remove shot 1").press("Enter")
+    page.wait_for_function("() => document.activeElement.textContent === 'Add a shot'")
+    more = page.get_by_role("button", name="More: ")
+    assert more.get_attribute("aria-expanded") == "false"
+    more.press("Enter")
+    page.wait_for_selector(".knb-form [aria-expanded=true]")
+    assert page.get_by_role("group", name="Model").get_by_role("checkbox", checked=True).count() == 1
+    assert page.locator(".knb-line").get_by_role("status").count() == 1
 
 
 def test_a_saved_notebook_keeps_the_python_as_typed(

@@ -1,0 +1,97 @@
+/* What the widgets of the form cannot say of themselves to a screen reader: which words are about which control, what is
+ * wrong, what is open. And where the keyboard goes on when the control that has the focus is taken away.
+ *
+ *   control, or a box of some ◂─ aria-describedby ── .knb-said behind it          .knb-bad in it ─▶ aria-invalid
+ *
+ * It shows nothing. Elements come and go with the form, so everything is set anew after each change.
+ */
+
+const GROUPS = ".knb-choices, .knb-sliders"; // these are described as a whole, not box by box
+const TEXTS = ".knb-text :is(input, textarea, select)";
+
+let named = 0;
+const idOf = (node) => (node.id ||= `knb-words-${(named += 1)}`);
+
+/** Set an attribute, or take it away where there is nothing to say. */
+function put(node, name, value) {
+  if (value) node.setAttribute(name, value);
+  else node.removeAttribute(name);
+}
+
+const all = (node, selector) => [...(node.matches(selector) ? [node] : []), ...node.querySelectorAll(selector)];
+
+/** Tell whether a paragraph is about a control: about all before it, unless it names one. */
+function isAbout(words, control) {
+  const [of] = [...words.classList].filter((name) => name.startsWith("knb-of-"));
+  return !of || Boolean(control.closest(`.${of.replace("-of-", "-")}`));
+}
+
+function describe(said) {
+  const before = said.previousElementSibling;
+  const paragraphs = [...said.querySelectorAll("p")];
+  const groups = all(before, ".knb-choices");
+  for (const node of groups.length ? groups : all(before, TEXTS)) {
+    const words = paragraphs.filter((one) => isAbout(one, node));
+    put(node, "aria-describedby", words.map(idOf).join(" "));
+    const wrong = words.some((one) => one.matches(".knb-bad"));
+    for (const control of groups.length ? node.querySelectorAll("input") : [node]) {
+      put(control, "aria-invalid", wrong && (!groups.length || control.checked) && "true");
+    }
+  }
+}
+
+function name(form) {
+  for (const node of form.querySelectorAll(GROUPS)) {
+    const legend = node.closest(".knb-field").querySelector(".knb-legend .widget-html-content");
+    node.setAttribute("role", "group");
+    if (legend) node.setAttribute("aria-labelledby", idOf(legend));
+  }
+  form.querySelector(".knb-line .widget-html-content")?.setAttribute("role", "status");
+  for (const node of form.querySelectorAll(".widget-toggle-button")) {
+    node.setAttribute("aria-expanded", String(node.classList.contains("mod-active")));
+  }
+}
+
+/** Keep the focus in its field when what had it is gone: on the last control that is left there. */
+function hold(form) {
+  let [last, field] = [null, null];
+  form.addEventListener("focusin", ({ target }) => ([last, field] = [target, target.closest(".knb-field")]));
+  return () => {
+    if (!last || last.isConnected || document.activeElement !== document.body) return;
+    const left = [...(field?.querySelectorAll("button, input, textarea") ?? [])].filter((one) => one.checkVisibility());
+    left.filter((one) => !one.disabled).pop()?.focus();
+  };
+}
+
+function attend(form) {
+  const held = hold(form);
+  const look = () => {
+    name(form);
+    form.querySelectorAll(".knb-said").forEach(describe);
+    held();
+  };
+  const observer = new MutationObserver(look);
+  observer.observe(form, { childList: true, subtree: true, attributes: true, attributeFilter: ["class"] });
+  form.addEventListener("change", look);
+  look();
+  return () => {
+    observer.disconnect();
+    form.removeEventListener("change", look);
+  };
+}
+
+function render({ el }) {
+  let stop = () => {};
+  const wait = () => {
+    const form = el.closest(".knb-form");
+    if (form) stop = attend(form);
+    else frame = requestAnimationFrame(wait);
+  };
+  let frame = requestAnimationFrame(wait);
+  return () => {
+    cancelAnimationFrame(frame);
+    stop();
+  };
+}
+
+export default { render };
