@@ -1,0 +1,213 @@
+"""Every view for a person with a keyboard, a screen reader, a low window, or colours of their own.
+
+axe-core judges names, roles and contrast, in front of JupyterLab's own colours; what it does not look at is tried by
+hand. axe-core is a package of ``tests/javascript``; without it only the tests by hand run.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import PIL.Image
+import pytest
+
+import kling_nb as kn
+from kling_nb.engine.pace import Span
+from kling_nb.views import form_face, live, uncertain
+from kling_nb.views.clip import clip_view
+from kling_nb.views.compare import Comparison, grid_of, write_page
+from kling_nb.views.page import script, text_of
+from kling_nb.views.standing import MEANINGS, cards, paces, standing
+from tests.labs import start, sweep
+from tests.views.clips import LabFolder
+from tests.views.snapshots import snapshot, tile
+from tests.views.test_scripts_browser import RENDER
+from tests.views.test_uncertain_jupyterlab import TRAITS
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+AXE = Path(__file__).parents[1] / "javascript/node_modules/axe-core/axe.min.js"
+THEMES = Path(sys.prefix) / "share/jupyter/lab/themes/@jupyterlab"
+JUDGE = """async (where) => {
+    const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+    const only = where === "html" ? tags : tags.slice(0, -1);
+    const { violations, incomplete } = await axe.run(where, { runOnly: { type: "tag", values: only } });
+    const doubts = incomplete.filter(({ id }) => id.startsWith("aria"));
+    return [...violations, ...doubts].flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.target}`)); }"""
+FOCUS = "() => document.activeElement.textContent || document.activeElement.tagName"
+STANDS = snapshot(
+    tiles=(tile("b", "running", span=Span(10, 200)), tile("c", "failed", reason="no"), tile("d", "planned"))
+)
+Judge = Callable[..., list[str]]
+
+
+@pytest.fixture
+def judge() -> Judge:
+    """Return what axe-core has to say against a part of a page."""
+    if not AXE.exists():
+        pytest.skip("needs a package: npm ci --prefix tests/javascript")
+
+    def violations(page: Page, where: str = "html") -> list[str]:
+        page.add_script_tag(path=AXE)
+        found: list[str] = page.evaluate(JUDGE, where)
+        return found
+
+    return violations
+
+
+@pytest.fixture
+def sheet(request: pytest.FixtureRequest, new_page: Callable[..., Page]) -> Page:
+    """Open an empty page in the colours of JupyterLab."""
+    scheme = getattr(request, "param", "light")
+    colours = THEMES / f"theme-{scheme}-extension/index.css"
+    if not colours.exists():
+        pytest.skip("needs JupyterLab's themes: pip install jupyterlab")
+    page: Page = new_page(color_scheme=scheme)
+    page.set_content("<!doctype html><html lang=en><body style='background: var(--jp-layout-color0)'></body></html>")
+    page.add_style_tag(path=colours)
+    return page
+
+
+@pytest.fixture
+def doubtful(simulated: Callable[..., kn.Lab]) -> kn.Lab:
+    """Open a lab with a task whose answer was lost."""
+    lab = simulated()
+    start(lab, sweep("boat #sim:lost", provider="fal"), name="a").wait()
+    return lab
+
+
+@pytest.fixture
+def page_folder(lab_folder: LabFolder, tmp_path: Path) -> Path:
+    """Write a page of a clip and a failed point."""
+    frame = lab_folder.frame(state=["saved", "failed"], clip=["clips/a.mp4", None], reason=["", "no"], sound=True)
+    return write_page(grid_of(frame, title="two", simulated=True), lab_folder.path, tmp_path / "page")
+
+
+def render(page: Page, module: str, traits: dict[str, Any], *sheets: str) -> Page:
+    """Render a widget in front of a kernel that has said hello."""
+    page.add_style_tag(content="\n".join(map(text_of, ("style.css", *sheets))))
+    page.evaluate(RENDER, [module, traits])
+    page.evaluate("() => window.answer({ got: 'hello', id: '' })")
+    return page
+
+
+def show_run(page: Page) -> Page:
+    """Render the panel of a run."""
+    told = {"meanings": dict(MEANINGS), "standing": standing(STANDS).to_json(), "tiles": cards(STANDS)}
+    traits = {name: json.dumps(value) for name, value in {**told, "paces": paces(STANDS), "answer": {}}.items()}
+    return render(page, script("live"), {**traits, "mark": ""}, "live.css")
+
+
+@pytest.mark.parametrize(("scheme", "scripts"), [("light", True), ("dark", True), ("dark", False)])
+def test_nothing_is_said_against_the_page(
+    page_folder: Path, new_page: Callable[..., Page], judge: Judge, scheme: str, *, scripts: bool
+) -> None:
+    """The static page, with its player, and as the table that stands there where no script runs."""
+    if not scripts:
+        text = page_folder.read_text().replace('type="module"', 'type="text/plain"')
+        page_folder.write_text(text.replace('.classList.add("knb-scripted")', ""))
+    page = new_page(color_scheme=scheme)
+    page.goto(page_folder.as_uri())
+
+    assert page.locator(".knb-transport").count() == scripts
+    assert judge(page) == []
+
+
+@pytest.mark.parametrize("sheet", ["light", "dark"], indirect=True)
+def test_nothing_is_said_against_saved_outputs(
+    sheet: Page, doubtful: kn.Lab, lab_folder: LabFolder, judge: Judge
+) -> None:
+    """What a notebook keeps of a comparison, a run, uncertain tasks and a form."""
+    frame = lab_folder.frame(state=["saved", "failed"], clip=["clips/a.mp4", None], reason=["", "no"], model=["a", "b"])
+    tables = Comparison(grid_of(frame, x="mode", y="model", title="two", simulated=True), lab_folder.path)._repr_html_()
+    runs = live.start_html(snapshot()) + live.summary_html(snapshot(), lab_folder.path, mark="m")
+    form = form_face.static_html(form_face.head_html(doubtful.folder, simulated=True), "lab.start(sweep)")
+    views = [tables, runs, uncertain.static_html(doubtful.uncertain(), mark="n"), form]
+    sheet.evaluate("html => { document.body.innerHTML = html; }", "".join(views))
+
+    assert sheet.locator(".knb-static").count() == 5
+    assert judge(sheet, ".knb-static") == []
+
+
+@pytest.mark.parametrize("sheet", ["light", "dark"], indirect=True)
+def test_nothing_is_said_against_the_panels(sheet: Page, doubtful: kn.Lab, judge: Judge) -> None:
+    """A run's live panel with its question open, and that of uncertain tasks with an id asked for."""
+    show_run(sheet).get_by_role("button", name="Cancel…").click()
+    panel = uncertain.Panel(doubtful.uncertain())
+    traits = {name: getattr(panel.widget, name) for name in TRAITS}
+    render(sheet, str(panel.widget._esm), traits, "live.css", "uncertain.css")
+    panel.widget.close()
+    sheet.get_by_role("button", name="It was accepted as…").click()
+
+    assert judge(sheet, ".knb") == []
+
+
+def test_the_focus_stays_in_the_panel(sheet: Page) -> None:
+    """Pause keeps the focus while the kernel thinks, and heeds no second press; a cancellation hands it to its answer."""
+    page = show_run(sheet)
+
+    page.get_by_role("button", name="Pause").press("Enter")
+    page.keyboard.press("Enter")
+    assert page.evaluate(FOCUS) == "Pause"
+    assert page.evaluate("() => window.sent.filter((message) => message.do).length") == 1
+    page.get_by_role("button", name="Cancel…").press("Enter")
+    assert page.get_by_role("group", name="Cancel the run?").is_hidden()
+
+
+def test_a_cancellation_is_told_where_the_focus_goes(sheet: Page) -> None:
+    """Whoever agrees to cancel by keyboard lands on the line that says what comes of it, which was there before."""
+    page = show_run(sheet)
+    said = page.locator(".knb-run-said")
+    assert said.evaluate("node => node.checkVisibility() && node.role === 'status'")
+
+    page.get_by_role("button", name="Cancel…").press("Enter")
+    page.keyboard.press("Enter")
+
+    assert page.evaluate(FOCUS) == said.text_content() == "On its way…"
+
+
+def test_a_single_clip_is_reached_by_tab(sheet: Page, lab_folder: LabFolder) -> None:
+    """The browser's own controls of one clip have a name and are in the order of Tab."""
+    grid = clip_view(lab_folder.frame(), lab_folder.path).grid
+    render(sheet, script("compare"), {"grid": json.dumps(grid.to_json()), "mark": ""}, "compare.css")
+
+    sheet.keyboard.press("Tab")
+
+    assert sheet.evaluate(FOCUS) == "VIDEO"
+    assert sheet.locator("video").get_attribute("aria-label") == "kling-v2-6 · std · 2\xa0s"
+
+
+def test_the_clock_is_not_read_aloud(page_folder: Path, new_page: Callable[..., Page]) -> None:
+    """What changes at every frame is no live region, and what says that a clip has ended is only there when it has."""
+    page = new_page()
+    page.goto(page_folder.as_uri())
+
+    assert page.locator(".knb-clock").inner_text().endswith(" s")
+    assert page.get_by_role("status").filter(has_text=" s").count() == 0
+    assert page.locator(".knb-ended").evaluate("node => getComputedStyle(node).visibility") == "hidden"
+
+
+def test_a_low_window_scrolls_as_a_whole(page_folder: Path, new_page: Callable[..., Page]) -> None:
+    """At 400 % of a usual window the clips keep their room, and the page scrolls in one direction."""
+    page = new_page(viewport={"width": 320, "height": 256})
+    page.goto(page_folder.as_uri())
+
+    hidden = "node => node.scrollHeight - node.clientHeight"
+    assert page.locator(".knb-stage").evaluate(hidden) <= 1
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 320
+
+
+def test_forced_colours_leave_the_scrubber(page_folder: Path, new_page: Callable[..., Page]) -> None:
+    """Where a person's own colours rule, the scrubber is still seen."""
+    page = new_page(forced_colors="active", reduced_motion="reduce")
+    page.goto(page_folder.as_uri())
+
+    picture = PIL.Image.open(io.BytesIO(page.locator(".knb-scrub").screenshot())).convert("RGB")
+
+    assert len(picture.crop((40, 0, picture.width, picture.height)).getcolors() or ()) > 1
