@@ -225,7 +225,8 @@ def test_the_table_keeps_short_words_whole_and_gives_units() -> None:
     assert ';white-space:nowrap">kling-v2-5-turbo</td>' in html
     assert ';white-space:nowrap">5 s</td>' in html
     assert ';vertical-align:top">a fox</td>' in html
-    assert '<div style="overflow-x:auto"><table>' in html
+    assert '<div role="group" tabindex="0" aria-label="Points" style="overflow-x:auto"><table>' in html
+    assert html.index("<thead><tr><td></td><th") < html.index('<th scope="col"') < html.index('<th scope="row"')
 
 
 def test_the_table_gives_long_words_room() -> None:

@@ -18,6 +18,7 @@ WHOLE = frozenset({"provider", "model", "mode", "duration", "aspect_ratio", "wha
 ROOMY = frozenset({"prompt", "notes", "why"})
 """The columns of sentences, which get room for a few words a line where they hold more than `LONG_WORDS` characters."""
 LONG_WORDS = 24
+REPORT = "What becomes of what you asked for"
 ORDER = ("refused", "dropped", "coerced", "inert", "warned", "filled", "defaulted")
 """The changes in the order in which a person wants to hear of them: what is lost first, what was settled last."""
 MEANS = {
@@ -45,7 +46,7 @@ def point_html(point: PlannedPoint) -> str:
     """Return one point: the exact call, and every difference between what was asked and what arrives."""
     rows = [_change_cells(row) for row in _sorted(point.changes())]
     head = f"<p><b>{escape(title(point))}</b></p>"
-    return f'<div class="{IGNORED}">{head}{_call(point, headed=False)}{_table(rows)}</div>'
+    return f'<div class="{IGNORED}">{head}{_call(point, headed=False)}{_table(REPORT, rows)}</div>'
 
 
 def title(point: PlannedPoint) -> str:
@@ -59,7 +60,7 @@ def title(point: PlannedPoint) -> str:
 def _points(points: Sequence[PlannedPoint]) -> str:
     left = len(points) - ROWS_SHOWN
     more = f"<p>and {left} more points: <code>plan.df()</code> has them all</p>" if left > 0 else ""
-    return _table([_cells(point) for point in points[:ROWS_SHOWN]], numbered=True) + more
+    return _table("Points", [_cells(point) for point in points[:ROWS_SHOWN]], numbered=True) + more
 
 
 def _cells(planned: PlannedPoint) -> dict[str, str]:
@@ -92,7 +93,7 @@ def _report(points: Sequence[PlannedPoint]) -> str:
     shown = [{"provider": row["provider"], **row} for row in listed[:ROWS_SHOWN]]
     left = len(listed) - len(shown)
     more = f"<p>and {left} more: <code>plan.losses()</code> has them all</p>" if left > 0 else ""
-    return f"<p><b>What becomes of what you asked for</b></p>{_table(shown)}{more}" if shown else ""
+    return f"<p><b>{REPORT}</b></p>{_table(REPORT, shown)}{more}" if shown else ""
 
 
 def _keyed(rows: dict[tuple[Any, ...], dict[str, Any]]) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
@@ -135,19 +136,20 @@ def _call(point: PlannedPoint, *, headed: bool) -> str:
     return f"{head}<pre>{escape(line)}\n{escape(body)}</pre>"
 
 
-def _table(rows: Sequence[dict[str, str]], *, numbered: bool = False) -> str:
-    """Return rows as a table, without columns in which nothing stands."""
+def _table(title: str, rows: Sequence[dict[str, str]], *, numbered: bool = False) -> str:
+    """Return rows as a table that scrolls, without columns in which nothing stands; ``title`` is only spoken."""
     names = [name for name in dict.fromkeys(name for row in rows for name in row) if any(row.get(name) for row in rows)]
-    first = [""] if numbered else []
-    head = "".join(f'<th style="{CELL}">{escape(name)}</th>' for name in (*first, *names))
+    first = "<td></td>" if numbered else ""
+    head = first + "".join(f'<th scope="col" style="{CELL}">{escape(name)}</th>' for name in names)
     cells = ({name: row.get(name, "") for name in names} for row in rows)
     body = "".join(_row(n if numbered else None, each) for n, each in enumerate(cells))
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    return f'<div style="overflow-x:auto">{table}</div>' if rows else ""
+    scroller = f'<div role="group" tabindex="0" aria-label="{title}" style="overflow-x:auto">'
+    return f"{scroller}{table}</div>" if rows else ""
 
 
 def _row(number: int | None, cells: Mapping[str, str]) -> str:
-    head = "" if number is None else f'<th style="{CELL}">{number}</th>'
+    head = "" if number is None else f'<th scope="row" style="{CELL}">{number}</th>'
     return f"<tr>{head}{''.join(_cell(name, words) for name, words in cells.items())}</tr>"
 
 

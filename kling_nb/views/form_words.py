@@ -87,7 +87,7 @@ def _of_model(model: str, takers: Sequence[Taker], everyone: Sequence[Taker]) ->
         return [f"{model} in {in_words(modes)}"]
     if own == [t for t in possible if t.provider in providers]:
         return [f"{model} at {in_words(providers)}".strip() if model else f"at {in_words(providers)}"]
-    return [f"{model} in {t.mode} at {t.provider}" for t in own]
+    return [f"{model}{f' in {t.mode}' if t.mode else ''} at {t.provider}" for t in own]
 
 
 def values_in_words(field: Field, values: Iterable[Any]) -> str:
