@@ -15,6 +15,7 @@ from kling_nb.engine import opening
 from kling_nb.engine.loop import Clock
 from kling_nb.engine.poll import Learnt
 from kling_nb.simulator import Fault
+from kling_nb.task import Event, Task
 
 DAY, MONTH = 86_400.0, 30 * 86_400.0
 
@@ -47,11 +48,17 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> type[Set]:
 def test_a_clock_that_is_set_while_tasks_run(tmp_path: Path, clock: type[Set], jump: float) -> None:
     """Set by a day or a month, the machine's clock stalls nothing, and nobody waits for it to come round again."""
     long = Fault(action="stall", prompt="owl", seconds=400, times=None)
+    accepted: list[str] = []
+
+    def heard(event: Event, _: Task) -> None:
+        accepted.extend([event.task] * (event.kind == "accepted"))
+        if len(accepted) == 4:
+            clock.off = jump
+
     with live_lab(tmp_path / "live", long, speed=100) as live:
+        listen(live.lab, heard)
         runs = [start(live.lab, sweep("fox", "owl")), start(live.lab, sweep("fox", "owl", provider="fal"))]
-        for run in runs:
-            until(run, in_state("running", 2))
-        clock.off = jump
+        until(runs[0], lambda _: clock.off == jump)
         runs.append(start(live.lab, sweep("late")))
         assert [2, 2, 1] == [run.wait(20).snapshot().counts.get("saved") for run in runs]
         events = live.lab.log.events()

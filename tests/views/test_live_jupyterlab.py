@@ -39,7 +39,7 @@ OVERFLOW = (
 
 FAR = ".knb-live .knb-run-paced .knb-run-far"
 WENT_ON = f"first => document.querySelector('{FAR}').textContent !== first"
-LINE = "() => parseFloat(getComputedStyle(document.querySelector('.knb-run-paced .knb-run-pic'), '::after').width)"
+LINE = "() => parseFloat(getComputedStyle(document.querySelector('.knb-run-paced .knb-run-pic'), '::after').width) > 0"
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_a_tile_says_how_far_it_is(shown: Callable[..., Page]) -> None:
 
     assert re.fullmatch(r"\d+ s of ~[\d.]+ min", far.inner_text())
     assert "since it was accepted; such a clip usually takes about" in str(far.get_attribute("title"))
-    assert page.evaluate(LINE) > 0
+    page.wait_for_function(LINE)
 
 
 def test_keeping_going_changes_nothing(shown: Callable[..., Page]) -> None:
