@@ -9,8 +9,9 @@
 const GROUPS = ".knb-choices, .knb-sliders"; // these are described as a whole, not box by box
 const TEXTS = ".knb-text :is(input, textarea, select)";
 
+const own = `knb-words-${Math.random().toString(36).slice(2)}`; // every form of a page runs a module of its own
 let named = 0;
-const idOf = (node) => (node.id ||= `knb-words-${(named += 1)}`);
+const idOf = (node) => (node.id ||= `${own}-${(named += 1)}`);
 
 /** Set an attribute, or take it away where there is nothing to say. */
 function put(node, name, value) {
@@ -28,6 +29,7 @@ function isAbout(words, control) {
 
 function describe(said) {
   const before = said.previousElementSibling;
+  if (!before) return;
   const paragraphs = [...said.querySelectorAll("p")];
   const groups = all(before, ".knb-choices");
   for (const node of groups.length ? groups : all(before, TEXTS)) {
