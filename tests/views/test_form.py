@@ -194,6 +194,14 @@ def test_what_providers_decide_is_said_by_provider(form: SweepForm) -> None:
     assert "none chosen: 16:9 at kling, fal, 1:1 at openroute" in html_of(form)
 
 
+def test_a_mode_is_named_where_there_is_one(form: SweepForm) -> None:
+    """What some of the providers take by default, whatever the mode, is told without a mode."""
+    form.set(providers=[], models=["kling-v2-6"])
+
+    assert "none chosen: off by kling-v2-6 at kling, kling-v2-6 at fal" in html_of(form)
+    assert " in at " not in html_of(form)
+
+
 def test_ranges_are_listed_short() -> None:
     """Three whole numbers or more that follow each other are one range."""
     assert in_words([1, 2, 3, 5, 6, "a"]) == "1–3, 5, 6, a"
