@@ -11,7 +11,7 @@ from ..task import MOVING, Task, TaskState
 from .loop import Clock
 from .poll import Curve, Learnt
 
-FOLLOWED = (TaskState.QUEUED, TaskState.RUNNING)
+AT_PROVIDER = (TaskState.QUEUED, TaskState.RUNNING)
 
 Kind = tuple[str, ...]
 Place = tuple[str, str]
@@ -62,7 +62,7 @@ class Pace:
 
     def span(self, task: Task) -> Span | None:
         """Return how far a task is that the provider is at; `None` for any other."""
-        if task.state not in FOLLOWED or task.accepted_at is None:
+        if task.state not in AT_PROVIDER or task.accepted_at is None:
             return None
         return Span(self._age_s(task), self._curve(self._sort(task)).median_s)
 

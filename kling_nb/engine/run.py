@@ -181,22 +181,21 @@ class Run:
 
     def snapshot(self) -> Snapshot:
         """Return how it stands, frozen."""
-        tasks = self.tasks
+        tasks, held = self.tasks, self.held
         now = Moment(
             moving=self.is_moving,
-            held=self.held,
+            held=held,
             spent=self._engine.book.spent(self.name),
             reserved=self._engine.book.reserved(self.name),
-            left_s=self._left_s(tasks),
+            left_s=self._left_s(tasks, sending=not held),
             span=self._engine.pace.span,
         )
         return snapshot_of(self._control.row, tasks, now, simulated=self._simulated)
 
-    def _left_s(self, tasks: Sequence[Task]) -> float | None:
+    def _left_s(self, tasks: Sequence[Task], *, sending: bool) -> float | None:
         """Estimate, in real seconds, by how long such tasks take and how many may run at once."""
         if not self.is_moving:
             return None
-        sending = not self.held
         coming = [task for task in tasks if sending or task.state is not TaskState.PLANNED]
         return max(self._engine.pace.left_s(coming), self._at_this_pace_s(coming))
 

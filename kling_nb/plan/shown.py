@@ -136,15 +136,15 @@ def _call(point: PlannedPoint, *, headed: bool) -> str:
     return f"{head}<pre>{escape(line)}\n{escape(body)}</pre>"
 
 
-def _table(title: str, rows: Sequence[dict[str, str]], *, numbered: bool = False) -> str:
-    """Return rows as a table that scrolls, without columns in which nothing stands; ``title`` is only spoken."""
+def _table(spoken: str, rows: Sequence[dict[str, str]], *, numbered: bool = False) -> str:
+    """Return rows as a table that scrolls, without columns in which nothing stands; ``spoken`` is its name for who hears it."""
     names = [name for name in dict.fromkeys(name for row in rows for name in row) if any(row.get(name) for row in rows)]
     first = "<td></td>" if numbered else ""
     head = first + "".join(f'<th scope="col" style="{CELL}">{escape(name)}</th>' for name in names)
     cells = ({name: row.get(name, "") for name in names} for row in rows)
     body = "".join(_row(n if numbered else None, each) for n, each in enumerate(cells))
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    scroller = f'<div role="group" tabindex="0" aria-label="{title}" style="overflow-x:auto">'
+    scroller = f'<div role="group" tabindex="0" aria-label="{spoken}" style="overflow-x:auto">'
     return f"{scroller}{table}</div>" if rows else ""
 
 
