@@ -28,6 +28,8 @@ from .sweep import Sweep
 from .task import TaskState
 
 if TYPE_CHECKING:
+    from types import EllipsisType
+
     import pandas as pd
 
     from .views.clip import ClipView
@@ -239,7 +241,7 @@ class Lab:
         if task.state is not TaskState.SAVED:
             raise not_saved(task, run.held)
         frame = run.df
-        return clip_view(frame[frame["task"] == task.id], self.folder, simulated=self.simulated)
+        return clip_view(frame[frame["task"] == task.id], self.folder, simulated=self.simulated, judge=self.rate)
 
     # -- what was done -----------------------------------------------------------------------------------------
 
@@ -288,9 +290,10 @@ class Lab:
         tasks = [book.get(task.id, task) for task in log.open_tasks()]
         return Uncertain(self._opened.driving, tasks, log.tasks_by_id, simulated=self.simulated)
 
-    def rate(self, task: str, rating: float | None = None, note: str | None = None) -> None:
-        """Note a judgement of a clip by its task id (column ``task``): a number, words, or both.
+    def rate(self, task: str, rating: float | EllipsisType | None = ..., note: str | None = None) -> None:
+        """Keep what you think of a clip, by its task id (column ``task``): a number, words, or both.
 
+        The stars in a comparison are the same. `None` takes a rating back, ``""`` a note; what is left out stays.
         Raises `InputError` for a rating that is no number, and for a task that is not there.
         """
         self._opened.driving().record(task, "noted", **judgement(rating, note))
@@ -307,7 +310,7 @@ class Lab:
         from .views.grid import grid_of
 
         frame, title = self._frame(what)
-        return Comparison(grid_of(frame, x=x, y=y, title=title, simulated=self.simulated), self.folder)
+        return Comparison(grid_of(frame, x=x, y=y, title=title, simulated=self.simulated), self.folder, self.rate)
 
     def _frame(self, what: Shown) -> tuple[pd.DataFrame, str]:
         from . import frames

@@ -35,10 +35,15 @@ NEVER_BOUGHT: Mapping[str, Any] = MappingProxyType(
 
 
 def judgement(rating: object, note: str | None) -> dict[str, Any]:
-    """Return what a person says of a clip as its event keeps it; raises `InputError` for a rating that is no number."""
+    """Return what a person says of a clip as its event keeps it; raises `InputError` for a rating that is no number.
+
+    `None` takes a rating back, an ellipsis leaves it as it is.
+    """
     given: dict[str, Any] = {} if note is None else {"note": str(note)}
-    if rating is None:
+    if rating is ...:
         return given
+    if rating is None:
+        return {"rating": None, **given}
     try:
         number = float(rating) if isinstance(rating, Real) and not isinstance(rating, bool) else math.nan
     except OverflowError:

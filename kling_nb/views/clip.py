@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .compare import Comparison
+from .compare import Comparison, Judge
 from .grid import Frame, Grid, Tile, grid_of
+
+if TYPE_CHECKING:
+    from types import EllipsisType
 
 
 class ClipView(Comparison):
@@ -33,6 +36,13 @@ class ClipView(Comparison):
         """The facts as words, by name."""
         return dict(self.tile.facts)
 
+    def rate(self, rating: float | EllipsisType | None = ..., note: str | None = None) -> None:
+        """Keep what you think of it in the log, as `kling_nb.Lab.rate` does; `None` takes a rating back.
+
+        Raises `InputError` for a rating that is no number, `MediaError` where this is no clip of a lab.
+        """
+        self._keep(self.tile.id, rating, note)
+
     def __fspath__(self) -> str:
         """Let ``open(clip)`` and ``shutil.copy(clip, …)`` work; raises `FileNotFoundError` where no clip is saved."""
         if self.path is None:
@@ -47,12 +57,14 @@ class ClipView(Comparison):
         return f"<ClipView {' · '.join(filter(None, words))}>"
 
 
-def clip_view(frame: Frame, lab_folder: str | Path, *, simulated: bool = False, **options: Any) -> ClipView:
+def clip_view(
+    frame: Frame, lab_folder: str | Path, *, simulated: bool = False, judge: Judge | None = None, **options: Any
+) -> ClipView:
     """Return the view of the first row of a frame with columns of ``lab.df()``; ``options`` as for `grid_of`.
 
     The frame must have a row.
     """
-    return ClipView(_single(grid_of(frame.head(1), simulated=simulated, **options)), lab_folder)
+    return ClipView(_single(grid_of(frame.head(1), simulated=simulated, **options)), lab_folder, judge)
 
 
 def _single(grid: Grid) -> Grid:

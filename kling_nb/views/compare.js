@@ -3,6 +3,7 @@
  *   grid (JSON, from Python) ─▶ layout ─▶ tiles ─▶ player (one clock, which every clip follows) ◂─ transport
  *
  * `source` is where media comes from: `poster(id)` and `clip(id)` promise a URL or null; `close()` frees them.
+ * One that can keep ratings has `rate(id, stars)`, which promises what was kept.
  */
 
 /** Show a grid in `el`; returns what takes it away again. `header: false` leaves out the title line. */
@@ -27,7 +28,10 @@ export function mount(el, grid, source, options = {}) {
 
 /** A single clip plays by the browser's own controls. */
 function showPlain(clips, source) {
-  clips.forEach((clip) => prepare(clip, () => {}));
+  clips.forEach((clip) => {
+    prepare(clip, () => {});
+    addStars(clip, source.rate);
+  });
   return watch(clips, source, () => {});
 }
 
@@ -35,13 +39,18 @@ function showTogether(root, clips, source) {
   const player = makePlayer(clips);
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   let fresh = !still;
+  const { least, update } = leastStars(clips);
+  const rate = forTwins(clips, source.rate);
   clips.forEach((clip) => {
     prepare(clip, () => (fresh ? ((fresh = false), player.play()) : player.sync()));
     addTools(clip, player);
+    addStars(clip, rate, update);
     clip.video.addEventListener("click", player.toggle);
   });
-  root.append(transport(player, clips));
-  root.addEventListener("keydown", (event) => onKey(event, player));
+  update();
+  root.append(transport(player, clips, least));
+  const at = whichClip(root, clips);
+  root.addEventListener("keydown", (event) => (rateByKey(event, at()) ? taken(event) : onKey(event, player)));
   const hidden = () => (document.hidden ? clips.forEach((clip) => clip.video.pause()) : player.sync());
   document.addEventListener("visibilitychange", hidden);
   const blind = watch(clips, source, player.sync);
@@ -70,13 +79,23 @@ function posters(before, source) {
   return async (id) => known.get(id) ?? source.poster(id);
 }
 
+/** All that a kernel gives and keeps. */
+function kernelSource(model, before) {
+  const media = kernelMedia(model);
+  const ratings = model.get("rates") ? kernelRatings(model) : null;
+  const close = () => {
+    media.close();
+    ratings?.close();
+  };
+  return { ...media, poster: posters(before, media), rate: ratings?.rate, close };
+}
+
 /** anywidget's entry. The player shows once the kernel has answered; until then the static output stays. */
 function render({ model, el }) {
   let close = null;
   const stop = whenAlive(model, ["msg:custom"], () => {
     close = takePlace(el, model.get("mark"), (before) => {
-      const source = kernelMedia(model);
-      return mount(el, JSON.parse(model.get("grid")), { ...source, poster: posters(before, source) });
+      return mount(el, JSON.parse(model.get("grid")), kernelSource(model, before));
     });
   });
   return () => {

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,9 @@ LIVE_POSTER_WIDTH = 400
 
 Send = Callable[[dict[str, Any], list[bytes]], None]
 
+Judge = Callable[..., None]
+"""Keeps what a person thinks of a clip, called as `kling_nb.Lab.rate` is: task id, rating, note."""
+
 
 class Comparison:
     """A grid of clips, to be displayed. Displaying never changes anything and needs neither key nor network.
@@ -34,11 +38,15 @@ class Comparison:
     ``grid`` is what is shown, ``lab_folder`` is where its clips lie. In a notebook two outputs appear: a static
     table of posters, which is what a saved notebook, GitHub or nbconvert shows, and a player, which takes the
     table's place as soon as a kernel answers. Only the clips of this grid inside the lab folder are ever served.
+
+    With ``judge`` the player has stars under each clip, which it keeps: a click, or 1 to 5 on the clip that the
+    pointer or the focus is on; 0, or the same again, takes them back.
     """
 
-    def __init__(self, grid: Grid, lab_folder: str | Path) -> None:
+    def __init__(self, grid: Grid, lab_folder: str | Path, judge: Judge | None = None) -> None:
         self.grid = grid
         self.lab_folder = Path(lab_folder)
+        self._judge = judge
 
     @property
     def mark(self) -> str:
@@ -48,18 +56,23 @@ class Comparison:
     def widget(self) -> Any:
         """Return a new live player, an `anywidget.AnyWidget`."""
         grid = json.dumps(self.grid.to_json(), ensure_ascii=False)
-        player = _player_class()(grid=grid, mark=self.mark)
+        player = _player_class()(grid=grid, mark=self.mark, rates=self._judge is not None)
         reply_on_the_askers_subshell(player.comm)
         player.on_msg(lambda _player, wish, _buffers: self.answer(wish, player.send))
         return player
 
     def answer(self, wish: Any, send: Send) -> None:
-        """Answer one message of the player: ``{"want": "clip" | "poster" | "hello", "id": …}``.
+        """Answer one message of the player: ``{"want": "clip" | "poster" | "rating" | "hello", "id": …}``.
 
-        The answer is one or more messages with a part of the bytes each, or one with the error in words.
+        The answer is one or more messages with a part of the bytes each, or with the rating that was kept, or one
+        with the error in words.
         """
-        want, id_ = (wish.get("want"), wish.get("id")) if isinstance(wish, dict) else (None, None)
+        told = wish if isinstance(wish, dict) else {}
+        want, id_ = told.get("want"), told.get("id")
         try:
+            if want == "rating":
+                send({"got": want, "id": id_, "rating": self._keep(id_, told.get("rating"))}, [])
+                return
             parts = list(_parts(self._media(want, id_)))
         except (KlingError, OSError) as error:
             send({"got": want, "id": id_, "error": str(error)}, [])
@@ -74,12 +87,27 @@ class Comparison:
     def _media(self, want: Any, id_: Any) -> bytes:
         if want == "hello":
             return b""
-        tile = next((tile for tile in self.grid.tiles if tile.id == id_), None)
+        tile = self._tile(id_)
         if want not in {"clip", "poster"} or tile is None or tile.clip is None:
             message = f"there is no {want} {id_!r} in this comparison"
             raise MediaError(message)
         path = clip_file(self.lab_folder, tile.clip)
         return path.read_bytes() if want == "clip" else poster_of(path, LIVE_POSTER_WIDTH)
+
+    def _tile(self, id_: Any) -> Tile | None:
+        return next((tile for tile in self.grid.tiles if tile.id == id_), None)
+
+    def _keep(self, id_: Any, rating: Any, note: str | None = None) -> Any:
+        """Keep a judgement in the log, and the rating in what is shown from now on; several tiles may show one clip."""
+        tile = self._tile(id_)
+        if self._judge is None or tile is None or not tile.task:
+            message = f"the rating was not kept: there is no clip {id_!r} of a lab here; lab.compare(run) shows such"
+            raise MediaError(message)
+        self._judge(tile.task, rating, note)
+        if rating is not ...:
+            rated = (replace(one, rating=rating) if one.task == tile.task else one for one in self.grid.tiles)
+            self.grid = replace(self.grid, tiles=tuple(rated))
+        return rating
 
     def _ipython_display_(self) -> None:
         display_both(self._repr_html_(), repr(self), self.widget, f"{self!r}: live player, needs a kernel")
@@ -108,5 +136,6 @@ def _player_class() -> type[Any]:
         _css = text_of("style.css") + text_of("compare.css")
         grid = traitlets.Unicode().tag(sync=True)
         mark = traitlets.Unicode().tag(sync=True)
+        rates = traitlets.Bool(default_value=False).tag(sync=True)
 
     return Player

@@ -22,7 +22,7 @@ UNBOUGHT = frozenset({"refused", "failed", "cancelled"})
 FACTS = (
     *("model", "mode", "provider", "duration", "aspect_ratio", "cfg_scale", "negative_prompt", "price", "length"),
     *("size", "sound", "losses", "sample", "run", "point", "took", "submitted_at", "remote_id", "sha256"),
-    *("rating", "note"),
+    "note",
 )
 
 

@@ -40,7 +40,8 @@ function stateCard(tile) {
 function caption(tile) {
   const flags = tile.flags.map((flag) => h("li", {}, flag));
   const label = tile.label ? h("p", { class: "knb-label", title: tile.label }, tile.label) : null;
-  return h("figcaption", {}, label, details(tile), flags.length ? h("ul", { class: "knb-flags" }, ...flags) : null);
+  const line = h("div", { class: "knb-line" }, details(tile));
+  return h("figcaption", {}, label, line, flags.length ? h("ul", { class: "knb-flags" }, ...flags) : null);
 }
 
 function details(tile) {

@@ -52,6 +52,8 @@ class Tile:
     flags: tuple[str, ...] = ()
     clip: str | None = None
     poster: str | None = None
+    task: str = ""
+    rating: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -244,6 +246,8 @@ def _tile(point: Row, id_: str, told: Iterable[str], **place: Any) -> Tile:
         sound=bool(point.get("sound") is True or point.get("sound") == "on"),
         flags=flags_of(point.get("flags")),
         clip=point.get("clip"),
+        task=str(point.get("task") or ""),
+        rating=point.get("rating"),
     )
 
 

@@ -26,7 +26,7 @@ PAGE_POSTER_WIDTH = 480
 OTHER_HALVES = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # the lone surrogates that stand for no byte of a path
 
 SCRIPTS: Mapping[str, tuple[str, ...]] = {
-    "compare": ("widget.js", "grid.js", "clip.js", "player.js", "transport.js", "compare.js"),
+    "compare": ("widget.js", "grid.js", "clip.js", "stars.js", "player.js", "transport.js", "compare.js"),
     "live": ("widget.js", "live.js"),
 }
 """What each ES module is put together from, in order."""

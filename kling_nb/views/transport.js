@@ -37,7 +37,7 @@ function face(node, name, label, pressed) {
   node.replaceChildren(icon(name));
 }
 
-function transport(player, clips) {
+function transport(player, clips, least) {
   const quiet = !clips.some((clip) => clip.tile.sound);
   const play = button("play", "Play (space)", player.toggle, { class: "knb-play" });
   const loop = button("loop", "Loop (l)", player.loop, { "aria-pressed": "true" });
@@ -63,7 +63,7 @@ function transport(player, clips) {
     face(mute, state.muted ? "muted" : "sound", state.muted ? "Sound (m)" : "Mute (m)");
   });
   const buttons = h("div", { class: "knb-buttons" }, back, play, next);
-  const options = h("div", { class: "knb-options" }, clock, speed, loop, mute);
+  const options = h("div", { class: "knb-options" }, least, clock, speed, loop, mute);
   return h("div", { class: "knb-transport", role: "group", "aria-label": "Playback of all clips" }, buttons, scrub, options);
 }
 
@@ -81,6 +81,11 @@ function onKey(event, player) {
   };
   if (!acts[event.key]) return;
   acts[event.key]();
+  taken(event);
+}
+
+/** Keep a key that did something here from the page and from JupyterLab. */
+function taken(event) {
   event.preventDefault();
   event.stopPropagation();
 }

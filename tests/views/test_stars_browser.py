@@ -1,0 +1,144 @@
+"""Stars in a real Chromium: clicked, pressed and taken back in JupyterLab, and only shown on a page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from kling_nb.views.compare import grid_of, write_page
+from tests.views.clips import LabFolder
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page
+
+    from tests.browser import JupyterLab
+
+LAB = """
+import kling_nb as kn
+lab = kn.Lab("rated", simulate=kn.Simulation(speed=float("inf")), provider="kling")
+sweep = kn.Sweep(prompt=["a fox", "a boat", "an owl"], model="kling-v2-5-turbo", mode="std", duration=5)
+run = lab.start(sweep, show=False).wait()
+lab.compare(run)
+"""
+ONE = """lab.generate("a fox", model="kling-v2-5-turbo", mode="std", duration=5)"""
+RATINGS = """print("kept:", *lab.df().sort_values("prompt")["rating"])"""
+BUSY = """
+import kling_nb as kn
+from kling_nb.views.compare import Comparison
+def judge(task, rating, note):
+    raise kn.KlingError("not kept: <b>another kernel</b> drives")
+Comparison(lab.compare(run).grid, lab.folder, judge)
+"""
+READY = "n => document.querySelectorAll('.knb-live .knb-ready').length === n"
+FULL = "tile => tile.querySelectorAll('.knb-full').length"
+
+
+@pytest.fixture
+def opened(jupyterlab: JupyterLab, new_page: Callable[..., Page]) -> Callable[..., Page]:
+    """Return what opens a notebook with these cells, runs it, and waits for so many clips."""
+
+    def show(*cells: str, clips: int) -> Page:
+        jupyterlab.write("stars.ipynb", *cells)
+        page = new_page(viewport={"width": 1280, "height": 1400})
+        jupyterlab.run(page, "stars.ipynb")
+        page.wait_for_function(READY, arg=clips, timeout=60_000)
+        return page
+
+    return show
+
+
+def stars(page: Page) -> Locator:
+    """Return the stars of all clips that can be rated."""
+    return page.get_by_role("slider", name="Stars")
+
+
+def wait_for(page: Page, *words: str) -> None:
+    """Wait until the clips are rated like this, as a screen reader would say it."""
+    said = "() => [...document.querySelectorAll('.knb-stars')].map(one => one.ariaValueText ?? one.ariaLabel)"
+    page.wait_for_function(f"words => JSON.stringify(({said})()) === JSON.stringify(words)", arg=list(words))
+
+
+def test_stars_are_clicked_and_pressed(opened: Callable[..., Page]) -> None:
+    """A click, a number over the clip and an arrow on the stars rate it; the log has it, and 0 takes it back."""
+    page = opened(LAB, RATINGS, clips=3)
+    assert not page.get_by_label("Clips to look at").is_visible()
+
+    stars(page).nth(0).locator("[data-star='4']").click()
+    wait_for(page, "4 of 5 stars", "not rated", "not rated")
+    page.locator(".knb-tile").nth(1).hover()
+    page.keyboard.press("2")
+    wait_for(page, "4 of 5 stars", "2 of 5 stars", "not rated")
+    for _ in range(2):
+        page.keyboard.press("Tab")
+    stars(page).nth(2).focus()
+    page.keyboard.press("ArrowRight")
+    wait_for(page, "4 of 5 stars", "2 of 5 stars", "1 of 5 stars")
+    page.keyboard.press("5")
+    wait_for(page, "4 of 5 stars", "2 of 5 stars", "5 of 5 stars")
+    assert [4, 2, 5] == [tile.evaluate(FULL) for tile in page.locator(".knb-tile").all()]
+    stars(page).nth(0).locator("[data-star='4']").click()
+    wait_for(page, "not rated", "2 of 5 stars", "5 of 5 stars")
+
+    page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-below')")
+    page.get_by_text("kept: 2.0 <NA> 5.0").or_(page.get_by_text("kept: 2.0 nan 5.0")).wait_for()
+    assert ["code", "code"] == page.evaluate(
+        "() => window.jupyterapp.shell.currentWidget.content.widgets.map(cell => cell.model.type)"
+    )
+
+
+def test_one_clip_is_rated_too(opened: Callable[..., Page]) -> None:
+    """A clip by itself has stars, and what it was rated is there when it is shown again."""
+    page = opened(LAB.replace("lab.compare(run)", "").replace("rated", "single"), ONE, clips=1)
+    stars(page).locator("[data-star='3']").click()
+    wait_for(page, "3 of 5 stars")
+    page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
+    page.wait_for_function(READY, arg=1)
+    wait_for(page, "3 of 5 stars")
+
+
+def test_one_clip_on_two_tiles_is_rated_once(opened: Callable[..., Page]) -> None:
+    """Where a clip is shown twice, as by two runs that share it, both tiles have its stars."""
+    twice = LAB.replace("lab.compare(run)", "lab.compare([run, lab.start(sweep, name='again', show=False).wait()])")
+    page = opened(twice.replace("rated", "twice").replace(', "a boat", "an owl"', ""), clips=2)
+    stars(page).nth(1).locator("[data-star='4']").click()
+    wait_for(page, "4 of 5 stars", "4 of 5 stars")
+
+
+def test_what_could_not_be_kept_is_taken_back(opened: Callable[..., Page]) -> None:
+    """A rating that the kernel refuses is gone again, and the clip says why, in words and not as markup."""
+    page = opened(LAB.replace("lab.compare(run)", "").replace("rated", "refused"), BUSY, clips=3)
+    stars(page).nth(1).locator("[data-star='4']").click()
+    page.get_by_text("not kept: <b>another kernel</b> drives", exact=True).wait_for()
+    wait_for(page, "not rated", "not rated", "not rated")
+
+
+def test_a_page_shows_stars_and_the_best(lab_folder: LabFolder, tmp_path: Path, new_page: Callable[..., Page]) -> None:
+    """Without a kernel ratings are only shown; a choice lets the clips with fewer stars step back."""
+    grid = grid_of(lab_folder.frame(rating=[2.0, 4.5], task=["t", "u"]), title="rated")
+    page = new_page(reduced_motion="reduce")
+    page.goto(write_page(grid, lab_folder.path, tmp_path / "page").as_uri())
+    page.wait_for_function("() => document.querySelectorAll('.knb-ready').length === 2")
+    wait_for(page, "2 of 5 stars", "4.5 of 5 stars")
+    assert 0 == stars(page).count()
+
+    page.get_by_label("Clips to look at").select_option("4")
+
+    shown: Any = page.evaluate(
+        "() => [...document.querySelectorAll('.knb-tile')].map(t => getComputedStyle(t).opacity)"
+    )
+    assert float(shown[0]) < 0.5
+    assert float(shown[1]) == 1
+
+
+def test_a_page_without_ratings_has_no_stars(
+    lab_folder: LabFolder, tmp_path: Path, new_page: Callable[..., Page]
+) -> None:
+    """Where nothing was rated nothing of it is shown."""
+    page = new_page()
+    page.goto(write_page(grid_of(lab_folder.frame()), lab_folder.path, tmp_path / "page").as_uri())
+    page.wait_for_function("() => document.querySelectorAll('.knb-ready').length === 2")
+    assert 0 == page.locator(".knb-stars").count()
+    assert not page.get_by_label("Clips to look at").is_visible()
