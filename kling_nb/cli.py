@@ -71,14 +71,18 @@ def _parser() -> argparse.ArgumentParser:
     plan.add_argument("--lab", type=Path, help="lab folder to look for what was bought before")
     plan.add_argument("--calls", action="store_true", help="show the exact call of each point too")
     run = _command(commands, "run", _run, "run a sweep, or go on with it")
+    run.epilog = (
+        "Exit status: 0 where every point that can be sent is saved, 1 where one is not, 2 for bad input, a missing key "
+        "or a folder that cannot be used, 3 over budget."
+    )
     _sweep_options(run)
-    run.add_argument("--lab", type=Path, required=True, help="lab folder")
-    run.add_argument("--budget", help="ceiling in USD")
+    run.add_argument("--lab", type=Path, required=True, help="lab folder, simulated or live for life")
+    run.add_argument("--budget", metavar="USD", help="ceiling for what this run spends or may still be charged, kept")
     run.add_argument("--daily-budget", metavar="USD", help="ceiling for all that the lab submits in a day (UTC), kept")
     run.add_argument("--name", help="what the run is stored under (default: the file's name)")
     run.add_argument("--take-over", action="store_true", help="drive in the place of a process that only sleeps")
     export = _command(commands, "export", _export, "write a lab's clips as a static page")
-    export.add_argument("lab", type=Path)
+    export.add_argument("lab", type=Path, help="lab folder")
     export.add_argument("page", type=Path, help="folder for the page")
     export.add_argument("--run", help="only this run")
     export.add_argument("--x", help="column of the table that makes the page's columns")
@@ -122,7 +126,7 @@ def _sweep_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--simulate", action="store_true", help="no account, no money")
     parser.add_argument("--strict", action="store_true", help="refuse points that would lose something")
     parser.add_argument(
-        "--assume-price", help="USD a clip where no price is known, or official: what Kling itself asks"
+        "--assume-price", metavar="USD", help="price of a clip where none is known, or official: what Kling itself asks"
     )
     _own_files(parser)
 
