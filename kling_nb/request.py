@@ -17,14 +17,16 @@ from .fields import IMAGE_FIELDS, MODEL, CameraControl, Image, Shot, is_stored, 
 class VideoRequest:
     """What one video should be. ``None`` means *left to the provider*.
 
+    What a model takes of it at a provider is listed by `kling_nb.models` and said by a plan.
+
     Attributes
     ----------
     prompt, negative_prompt
-        What to show and what to avoid; up to 2,500 characters each.
+        What to show and what to avoid; up to 2,500 characters each (3,072 for the path API's 3.0 models).
     model
-        Kling's ``model_name``, such as ``kling-v2-6``.
+        Kling's ``model_name``; ``kling-v2-6`` by default.
     mode
-        ``std`` (720p), ``pro`` (1080p) or ``4k``.
+        ``std`` (720p), ``pro`` (1080p, of 1.0 720p) or ``4k`` (3.0 only).
     duration
         Length in whole seconds.
     aspect_ratio

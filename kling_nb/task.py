@@ -15,7 +15,7 @@ ZERO = Decimal(0)
 
 
 class TaskState(StrEnum):
-    """Where a task stands. The picture is in ``docs/states.md``."""
+    """Where a task stands, a string such as ``"saved"``. The picture is in ``docs/states.md``."""
 
     PLANNED = "planned"  # intended, nothing sent
     SUBMITTING = "submitting"  # the intent is on disk, the POST may be on its way

@@ -121,7 +121,11 @@ class Plan:
         return f"but {dollars(left)} is left today of the daily budget of {dollars(budget)}: the rest would be held"
 
     def df(self) -> pd.DataFrame:
-        """Return one row a point: its parameters, fate, price interval in USD, losses, problems, and exact call."""
+        """Return one row a point: its parameters, fate, price interval in USD, and exact call.
+
+        ``fate`` is ``buy``, ``refused``, ``saved before`` (or ``running before`` …), or ``same as`` another point;
+        ``changes`` says every loss and problem in words.
+        """
         return frames.table([point.row() for point in self.points])
 
     def losses(self) -> pd.DataFrame:
