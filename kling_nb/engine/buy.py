@@ -11,6 +11,7 @@ from ..task import Task, TaskState, Ticket
 from .account import UNSENT_MOST, Account, backoff_s
 from .told import told, told_of_doubt, told_of_elsewhere, told_of_submit, told_of_vain_looks
 from .tools import Tools
+from .witness import Witnesses
 
 _logger = logging.getLogger("kling_nb")
 
@@ -28,6 +29,7 @@ class Buyer:
         self._t = tools
         self._book = tools.book
         self._clock = tools.clock
+        self._witnesses = Witnesses(tools)
 
     async def submit(self, task: Task, account: Account) -> Task:
         """Send the paid call until it is accepted, rejected for good, in doubt, or held back."""
@@ -178,10 +180,10 @@ class Buyer:
     async def look_up(self, task: Task, account: Account) -> Task:
         """Look a submit up by our own id, until it is found or was absent often enough.
 
-        That it is absent proves nothing while a process sleeps that was about to send it, and nothing where it was not
-        submitted.
+        That it is absent proves nothing while a process sleeps that was about to send it, nothing where it was not
+        submitted, and nothing where a task that is known to be there is absent too (`Witnesses`).
         """
-        absent, is_untold = 0, False
+        absent, is_untold, against = 0, False, ""
         for look in range(LOOKS_MOST):
             await self._clock.sleep(LOOKS_S[min(absent, len(LOOKS_S) - 1)] + (backoff_s(look) if look > absent else 0))
             task = self._book.tasks[task.id]
@@ -190,22 +192,30 @@ class Buyer:
             asleep = self._t.turn.sleeper(task.id)
             try:
                 ticket = await account.converse(account.dialect.find(task.id, task.call))
+                if ticket is None and absent == len(LOOKS_S) - 1:
+                    against = await self._witnesses.against(task, account)
             except KlingError:
                 is_untold = asleep is None
                 continue
             if ticket is not None:
-                return await self._book.record(task.id, "accepted", id=ticket.id, data=dict(ticket.data))
+                return await self._found(task, ticket)
             absent += asleep is None
             if absent == len(LOOKS_S):
                 break
-        return await self._not_found(task, account, absent=absent, is_untold=is_untold)
+        return await self._not_found(task, account, absent=absent, is_untold=is_untold, against=against)
 
-    async def _not_found(self, task: Task, account: Account, *, absent: int, is_untold: bool) -> Task:
+    async def _found(self, task: Task, ticket: Ticket) -> Task:
+        """Follow what was found by our own id, which its event says: it shows that the place keeps it."""
+        return await self._book.record(task.id, "accepted", id=ticket.id, data=dict(ticket.data), found=True)
+
+    async def _not_found(self, task: Task, account: Account, *, absent: int, is_untold: bool, against: str) -> Task:
         task = self._book.tasks[task.id]
         if task.state is not TaskState.UNCERTAIN:  # decided by a person while the last look was under way
             return task
         if not account.is_of(self._book.submitted_with(task.id), str(task.call.get("url"))):
             return await self._book.record(task.id, "doubted", reason=told_of_elsewhere(task), cause="doubt")
+        if absent == len(LOOKS_S) and against:
+            return await self._book.record(task.id, "doubted", reason=against, cause="doubt")
         if absent == len(LOOKS_S):
             return await self._never_arrived(task)
         return await self._untold(task) if is_untold else task

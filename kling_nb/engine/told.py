@@ -9,7 +9,7 @@ from ..errors import KlingError, LabError, ProviderError
 from ..keys import key_variable
 from ..offer import Provider
 from ..plan import SINGLES, dollars
-from ..task import Event, Task, TaskState
+from ..task import Event, Task, TaskState, Ticket
 
 DO: dict[Whose, str] = {
     Whose.KEY: "check the key: {variable}",
@@ -54,17 +54,35 @@ def told_of_doubt(why: str, *, finds: bool) -> str:
 
 def told_of_vain_looks(reason: str) -> str:
     """Say of a submit in doubt, with the reason it had, that no look-up by our own id told whether it arrived."""
-    return f"{reason.removesuffix(VAIN).removesuffix(f'; {LOOKED_UP}')}{VAIN}"
+    for said in (VAIN, f"; {LOOKED_UP}", f"; {DECIDE}"):
+        reason = reason.removesuffix(said)
+    return f"{reason}{VAIN}"
 
 
 def told_of_elsewhere(task: Task) -> str:
     """Say that a submit in doubt was looked for with another key than it was sent with, or at another address."""
-    scheme, _, rest = str(task.call.get("url", "")).partition("://")
     return (
         f"it may have been bought: it was submitted with another key than {task.provider} has now, or at another "
-        f"address ({scheme}://{rest.partition('/')[0]}), so that not to find it proves nothing; set that key and "
+        f"address ({_host_of(task)}), so that not to find it proves nothing; set that key and "
         "address again, then .look_again(), as lab.uncertain() shows"
     )
+
+
+def told_of_unkept_ids(witness: Task, found: Ticket | None) -> str:
+    """Say of a submit in doubt that it was looked for where our own ids are not kept, as a task that is there shows."""
+    bought = "" if witness.ticket is None else witness.ticket.id
+    came = "it told of none" if found is None else f"it told of {found.id}"
+    return (
+        f"it may have been bought: {witness.provider} at {_host_of(witness)} does not keep our own ids, so that not to "
+        f"find it proves nothing: asked by our own id for {witness.id}, which it accepted as {bought}, {came}; "
+        f"look for it in the console there; {DECIDE}"
+    )
+
+
+def _host_of(task: Task) -> str:
+    """Return scheme and host of where a task was submitted."""
+    scheme, _, rest = str(task.call.get("url", "")).partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}"
 
 
 def unkept(error: Exception, changes: Iterable[tuple[Event, Task]]) -> Exception:

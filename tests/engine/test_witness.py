@@ -1,0 +1,317 @@
+"""What a place does not find by our own id was never bought only where the place keeps our own ids."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from labs import ScaledClock, ledger, start, sweep, until, until_later
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+import kling_nb as kn
+import kling_nb.simulator
+from kling_nb.keys import base_url_variable, key_variable
+from kling_nb.simulator import API_KEY, Fault, Simulator, running
+from kling_nb.task import Task
+
+MODELS = {
+    "legacy": {"model": "kling-v2-5-turbo", "mode": "std"},
+    "path": {"model": "kling-3.0-turbo", "mode": None},
+}
+OWN_ID = re.compile(r"kn-[0-9a-f]{24}")
+LOST, NEVER_SENT = Fault(action="lost", prompt="boat"), Fault(action="reset", prompt="boat")
+DAY_S = 86_400
+PAGE = HTMLResponse("<!doctype html><title>Please sign in</title>")
+BUSY = JSONResponse({"code": 5000, "message": "Internal error"}, 500)
+OTHER = JSONResponse({"code": 0, "message": "SUCCEED", "data": {"task_id": "999", "task_status": "succeed"}})
+
+
+@dataclass
+class Relay:
+    """Speaks Kling's protocol before the simulator, which is made anew for each session.
+
+    ``answers`` is what a look for the task of a prompt is answered with, in turn; then it is passed on.
+    """
+
+    drops: bool = False
+    faults: tuple[Fault, ...] = ()
+    answers: dict[str, list[Response]] = field(default_factory=dict)
+    looks: list[str] = field(default_factory=list)  # prompts, as often as a task of theirs was looked for
+    prompts: dict[str, str] = field(default_factory=dict)  # by our own id
+
+    def simulator(self, *arguments: Any, **options: Any) -> Simulator:
+        """Make the simulator, behind this."""
+        simulator = Simulator(*arguments, faults=self.faults, **options)
+        simulator.app = self._before(simulator.app)
+        return simulator
+
+    def _before(self, app: ASGIApp) -> ASGIApp:
+        async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+            asked = OWN_ID.search(f"{scope.get('path')}?{scope.get('query_string', b'').decode()}")
+            if asked and scope["method"] == "GET":
+                await (self._look(asked[0]) or app)(scope, receive, send)
+            elif scope["type"] == "http" and scope["method"] == "POST":
+                body = self._submitted(json.loads((await receive())["body"]))
+                headers = [(name, value) for name, value in scope["headers"] if name != b"content-length"]
+                length = (b"content-length", str(len(body)).encode())
+                await app({**scope, "headers": [*headers, length]}, _saying(body, receive), send)
+            else:
+                await app(scope, receive, send)
+
+        return serve
+
+    def _look(self, own_id: str) -> Response | None:
+        prompt = self.prompts[own_id]
+        self.looks.append(prompt)
+        return self.answers[prompt].pop(0) if self.answers.get(prompt) else None
+
+    def _submitted(self, body: dict[str, Any]) -> bytes:
+        holder = body if "external_task_id" in body else body["options"]
+        self.prompts[holder["external_task_id"]] = body["prompt"]
+        if self.drops:
+            del holder["external_task_id"]
+        return json.dumps(body).encode()
+
+
+def _saying(body: bytes, receive: Receive) -> Receive:
+    """Say a body, and then what else comes."""
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def say() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return say
+
+
+Place = Callable[[Relay], kn.Lab]
+
+
+@pytest.fixture
+def at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    """Open a simulated lab whose Kling is a relay; opened again, it is the same folder."""
+    labs: list[kn.Lab] = []
+
+    def opened(relay: Relay) -> kn.Lab:
+        monkeypatch.setattr(kling_nb.simulator, "Simulator", relay.simulator)
+        labs.append(kn.Lab(tmp_path / "lab", simulate=kn.Simulation(speed=math.inf)))
+        return labs[-1]
+
+    yield opened
+    for lab in labs:
+        lab.close()
+
+
+def ended(lab: kn.Lab, *prompts: str, **axes: Any) -> list[Task]:
+    """Run prompts to their end."""
+    return list(start(lab, sweep(*prompts, **axes), name=prompts[0]).wait(30).tasks)
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_a_place_that_drops_our_ids_proves_nothing(at: Place, kind: str) -> None:
+    """Where a task that was accepted is not found either, one in doubt is left to a person, and not bought again."""
+    lab = at(Relay(drops=True, faults=(LOST,)))
+    (fox,) = ended(lab, "fox", **MODELS[kind])
+    (boat,) = ended(lab, "boat", **MODELS[kind])
+    assert (["saved", "uncertain"], 2) == ([fox.state, boat.state], len(ledger(lab)))
+    assert fox.ticket is not None
+    assert boat.reason.startswith("it may have been bought: kling at http")
+    assert "does not keep our own ids, so that not to find it proves nothing" in boat.reason
+    assert f"asked by our own id for {fox.id}, which it accepted as {fox.ticket.id}, it told of none" in boat.reason
+    assert boat.reason.endswith("look for it in the console there; lab.uncertain() shows what can be done")
+    assert "waits for you" == lab.uncertain()[0].stands
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_a_place_that_keeps_our_ids_proves_it(at: Place, kind: str) -> None:
+    """Where a task that was accepted is found, one that is absent is bought by a new attempt."""
+    relay = Relay(faults=(NEVER_SENT,))
+    lab = at(relay)
+    ended(lab, "fox", **MODELS[kind])
+    (boat,) = ended(lab, "boat", **MODELS[kind])
+    assert ("saved", 2, 2) == (boat.state, boat.attempt, len(ledger(lab)))
+    assert ["boat"] * 4 + ["fox"] == relay.looks
+
+
+@pytest.mark.parametrize("drops", [True, False])
+def test_a_place_is_asked_once(at: Place, drops: bool) -> None:
+    """What a place said of its witness holds for whatever is absent there: at once, and later."""
+    faults = [Fault(action=LOST.action if drops else NEVER_SENT.action, prompt=f"boat {n}") for n in range(3)]
+    relay = Relay(drops=drops, faults=tuple(faults))
+    lab = at(relay)
+    ended(lab, "fox")
+    found = [*ended(lab, "boat 0", "boat 1"), *ended(lab, "boat 2")]
+    assert ["uncertain" if drops else "saved"] * 3 == [task.state for task in found]
+    assert (4, 1) == (len(ledger(lab)), relay.looks.count("fox"))
+    for doubtful in lab.uncertain():
+        doubtful.look_again()
+    lab.run("boat 0").wait(30)
+    assert (drops * 3, 4, 1) == (len(lab.uncertain()), len(ledger(lab)), relay.looks.count("fox"))
+
+
+def test_a_session_before_has_witnesses(at: Place) -> None:
+    """A task that only the log knows is a witness, and a lab that was opened again asks anew."""
+    relay = Relay(drops=True, faults=(LOST, Fault(action="lost", prompt="owl")))
+    with at(relay) as lab:
+        ended(lab, "fox")
+    for prompt in ("boat", "owl"):
+        with at(relay) as lab:
+            assert ["uncertain"] == [task.state for task in ended(lab, prompt)]
+    assert (3, 2) == (len(ledger(lab)), relay.looks.count("fox"))
+
+
+def test_another_id_is_no_witness_found(at: Place) -> None:
+    """A place that gives another task for our own id does not keep it."""
+    lab = at(Relay(faults=(NEVER_SENT,), answers={"fox": [OTHER]}))
+    ended(lab, "fox")
+    (boat,) = ended(lab, "boat")
+    assert ("uncertain", 1) == (boat.state, len(ledger(lab)))
+    assert "it told of 999; look for it" in boat.reason
+
+
+@pytest.mark.parametrize("answer", [PAGE, BUSY], ids=["page", "500"])
+def test_a_witness_that_cannot_be_looked_for_proves_nothing(at: Place, answer: Response) -> None:
+    """Where every look for it brings a page or an error, the task stays in doubt, as if it was not answered itself."""
+    lab = at(Relay(drops=True, faults=(LOST,), answers={"fox": [answer] * 99}))
+    ended(lab, "fox")
+    (boat,) = ended(lab, "boat")
+    assert ("uncertain", 2) == (boat.state, len(ledger(lab)))
+    assert boat.reason.endswith("looked up by our own id, which told nothing; lab.uncertain() shows what can be done")
+
+
+@pytest.mark.parametrize("answer", [PAGE, BUSY], ids=["page", "500"])
+@pytest.mark.parametrize("drops", [True, False])
+def test_a_witness_is_looked_for_again(at: Place, answer: Response, drops: bool) -> None:
+    """A page or an error says nothing about the place, and is not remembered."""
+    fault = LOST if drops else NEVER_SENT
+    lab = at(Relay(drops=drops, faults=(fault,), answers={"fox": [answer] * 5}))
+    ended(lab, "fox")
+    (boat,) = ended(lab, "boat")
+    assert ("uncertain" if drops else "saved", 2) == (boat.state, len(ledger(lab)))
+    assert drops == ("does not keep our own ids" in boat.reason)
+
+
+def test_a_place_that_tells_nothing_later_is_told_of_so(at: Place) -> None:
+    """Looked for again in vain, a task keeps the reason that it had, and what can be done is said once."""
+    relay = Relay(drops=True, faults=(LOST,))
+    with at(relay) as lab:
+        ended(lab, "fox")
+        ended(lab, "boat")
+    relay.answers = {"fox": [PAGE] * 99}
+    lab = at(relay)
+    lab.uncertain()[0].look_again()
+    (boat,) = lab.run("boat").wait(30).tasks
+    assert "does not keep our own ids" in boat.reason
+    assert boat.reason.endswith("; looked up by our own id, which told nothing; lab.uncertain() shows what can be done")
+    assert 1 == boat.reason.count("lab.uncertain()")
+
+
+def test_without_a_witness_absence_counts(at: Place) -> None:
+    """The first task ever at a place is bought by a new attempt when it is absent: nothing is known against that."""
+    relay = Relay(faults=(NEVER_SENT,))
+    lab = at(relay)
+    (boat,) = ended(lab, "boat")
+    assert ("saved", 2, 1) == (boat.state, boat.attempt, len(ledger(lab)))
+    assert ["boat"] * 4 == relay.looks
+
+
+def test_what_was_found_by_our_id_is_a_witness(at: Place) -> None:
+    """A task whose own answer was lost and that was found by our own id is looked for again."""
+    relay = Relay(faults=(Fault(action="lost", prompt="fox"), NEVER_SENT))
+    lab = at(relay)
+    assert ["saved"] == [task.state for task in ended(lab, "fox")]
+    assert [("saved", 2)] == [(task.state, task.attempt) for task in ended(lab, "boat")]
+    assert ["fox"] + ["boat"] * 4 + ["fox"] == relay.looks
+
+
+def test_what_a_person_named_is_no_witness(at: Place) -> None:
+    """A task that a person gave an id to says nothing of the place: the id may be that of another one."""
+    relay = Relay(faults=(Fault(action="lost", prompt="fox"), NEVER_SENT), answers={"fox": [PAGE] * 99})
+    lab = at(relay)
+    assert ["uncertain"] == [task.state for task in ended(lab, "fox")]
+    lab.uncertain()[0].accepted_as(ledger(lab)[0].task_id)
+    assert ["saved"] == [task.state for task in lab.run("fox").wait(30).tasks]
+    relay.looks.clear()
+    assert [("saved", 2)] == [(task.state, task.attempt) for task in ended(lab, "boat")]
+    assert ["boat"] * 4 == relay.looks
+
+
+def test_what_is_older_than_a_day_is_no_witness(at: Place) -> None:
+    """A task is looked for within a day of its acceptance: no page says for how long a place keeps one."""
+    relay = Relay(faults=(NEVER_SENT,))
+    lab = at(relay)
+    ended(lab, "fox")
+    until_later(lab, DAY_S)
+    assert [("saved", 2)] == [(task.state, task.attempt) for task in ended(lab, "boat")]
+    assert ["boat"] * 4 == relay.looks
+
+
+@pytest.mark.parametrize(
+    ("other", "is_one"),
+    [({"mode": "pro"}, True), ({"model": "kling-3.0-turbo", "mode": None}, False), ({"provider": "relay"}, False)],
+    ids=["mode", "address", "provider"],
+)
+def test_a_witness_is_of_the_same_call(at: Place, other: dict[str, Any], is_one: bool) -> None:
+    """What was accepted at another address, or by another provider, is not looked for; another mode is all the same."""
+    relay = Relay(faults=(NEVER_SENT,))
+    lab = at(relay)
+    start(lab, sweep("fox", **other), name="a", assume_price="official").wait(30)
+    assert [("saved", 2)] == [(task.state, task.attempt) for task in ended(lab, "boat")]
+    assert ["boat"] * 4 + ["fox"] * is_one == relay.looks
+
+
+def test_the_newest_witness_is_asked(at: Place) -> None:
+    """Of several, the one that was accepted last is looked for."""
+    relay = Relay(faults=(NEVER_SENT,))
+    lab = at(relay)
+    for prompt in ("fox", "owl", "boat"):
+        ended(lab, prompt)
+        until_later(lab, 600)
+    assert ["boat"] * 4 + ["owl"] == relay.looks
+
+
+@contextmanager
+def played(relay: Relay, speed: float) -> Iterator[Simulator]:
+    """Play Kling behind a relay over a socket, with its address and key in the environment."""
+    simulator = relay.simulator(None, now=ScaledClock(speed), token_now=time.time)
+    try:
+        with running(simulator) as base, pytest.MonkeyPatch.context() as environment:
+            environment.setenv(base_url_variable("kling"), base + simulator.path("kling"))
+            environment.setenv(key_variable("kling"), simulator.key("kling"))
+            environment.setenv("KLING_NB_SPEED", str(speed))
+            yield simulator
+    finally:
+        simulator.close()
+
+
+def test_a_witness_is_of_the_same_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was accepted with another key is not looked for: another account may not see it."""
+    relay = Relay(faults=(NEVER_SENT,))
+    with played(relay, 1000) as simulator:
+        with kn.Lab(tmp_path / "lab") as lab:
+            ended(lab, "fox")
+        monkeypatch.setenv(key_variable("kling"), API_KEY)
+        with kn.Lab(tmp_path / "lab") as lab:
+            (boat,) = ended(lab, "boat")
+        assert ("saved", 2, 2) == (boat.state, boat.attempt, len(simulator.ledger()))
+    assert ["boat"] * 4 == relay.looks
+
+
+def test_a_witness_has_settled(tmp_path: Path) -> None:
+    """One that was accepted a moment ago may not be listed yet: an older one is looked for, if there is one."""
+    relay = Relay(faults=(NEVER_SENT,))
+    with played(relay, 60), kn.Lab(tmp_path / "lab") as lab:
+        start(lab, sweep("fox"), name="a")
+        run = start(lab, sweep("boat"), name="b")
+        until(run, lambda _: relay.looks.count("boat") == 3)
+        start(lab, sweep("owl"), name="c")
+        run.wait(30)
+    assert ["boat"] * 4 + ["fox"] == relay.looks
