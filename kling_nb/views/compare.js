@@ -11,12 +11,13 @@ export function mount(el, grid, source, options = {}) {
   const tiles = grid.tiles.map((tile) => makeTile(tile, grid));
   const clips = tiles.filter((view) => view.video);
   const scrolls = grid.bare ? {} : { tabindex: "0", role: "group", "aria-label": "Clips" };
-  const stage = h("div", { class: "knb-stage", ...scrolls }, layout(grid, tiles));
+  const { node, fit } = layout(grid, tiles);
+  const stage = h("div", { class: "knb-stage", ...scrolls }, node);
   // JupyterLab keeps its own shortcuts (m, arrows, space) out of an element with this attribute.
   const props = { class: "knb", role: "group", "aria-label": grid.title || "Comparison", "data-lm-suppress-shortcuts": "true" };
   const root = h("div", props, options.header === false ? null : header(grid), stage);
   root.classList.toggle("knb-bare", Boolean(grid.bare));
-  const close = grid.bare || !clips.length ? showPlain(clips, source) : showTogether(root, clips, source);
+  const close = grid.bare || !clips.length ? showPlain(clips, source) : showTogether(root, tiles, source, fit);
   el.append(root);
   return () => {
     close();
@@ -35,11 +36,15 @@ function showPlain(clips, source) {
   return watch(clips, source, () => {});
 }
 
-function showTogether(root, clips, source) {
+function showTogether(root, tiles, source, fit) {
+  const clips = tiles.filter((view) => view.video);
   const player = makePlayer(clips);
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   let fresh = !still;
-  const { least, update } = leastStars(clips);
+  const { least, update } = leastStars(tiles, (few) => {
+    root.classList.toggle("knb-few", few);
+    fit();
+  });
   const rate = forTwins(clips, source.rate);
   clips.forEach((clip) => {
     prepare(clip, () => (fresh ? ((fresh = false), player.play()) : player.sync()));

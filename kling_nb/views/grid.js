@@ -58,29 +58,52 @@ function heading(role, kind, axis, value) {
   return h("div", { role, class: `knb-${kind}` }, h("div", {}, h("span", { class: "knb-axis" }, axis.name.replace(/^var_/, "")), text));
 }
 
-/** Return the grid: sticky headings on both axes, and in each cell its samples. */
+/** Return the grid: sticky headings on both axes, and in each cell its samples; and `fit`, which lays out those not hidden. */
 function layout(grid, tiles) {
-  const columns = grid.x ? grid.x.values : [null];
-  const rows = grid.y ? grid.y.values : [null];
-  const at = (row, col) => tiles.filter(({ tile }) => tile.row === row && tile.col === col);
+  const columns = (grid.x ? grid.x.values : [null]).map((value) => ({ value, cells: [] }));
+  const rows = (grid.y ? grid.y.values : [null]).map((value) => ({ value, cells: columns.map(() => h("div", { role: "cell" })) }));
+  tiles.forEach((view) => rows[view.tile.row].cells[view.tile.col].append(view.node));
+  columns.forEach((column, at) => (column.cells = rows.map((row) => row.cells[at])));
   const node = h("div", { class: "knb-grid", role: "table", "aria-label": grid.title || "Clips" });
-  if (grid.x) node.append(headRow(grid));
-  const widest = columns.map((_, col) => Math.max(1, ...rows.map((_row, row) => at(row, col).length)));
-  rows.forEach((value, row) => {
-    const kind = (col) => (widest[col] > 1 ? "knb-cell knb-many" : "knb-cell");
-    const cells = columns.map((_, col) => h("div", { role: "cell", class: kind(col) }, ...at(row, col).map((t) => t.node)));
-    const head = grid.y ? heading("rowheader", "rowhead", grid.y, value) : null;
-    node.append(h("div", { role: "row", class: "knb-row" }, head, ...cells));
-  });
-  node.style.setProperty("--knb-columns", widest.map((n) => `minmax(var(--knb-min), calc(${n} * var(--knb-max)))`).join(" "));
+  if (grid.x) node.append(headRow(grid, columns));
+  for (const row of rows) {
+    row.head = grid.y ? heading("rowheader", "rowhead", grid.y, row.value) : null;
+    row.node = h("div", { role: "row", class: "knb-row" }, row.head, ...row.cells);
+    node.append(row.node);
+  }
   node.classList.toggle("knb-has-rows", Boolean(grid.y));
-  return node;
+  const fit = () => fitted(node, rows, columns);
+  fit();
+  return { node, fit };
 }
 
-function headRow(grid) {
+const MOST_BESIDE = 4; // clips of one cell beside each other, where some clips are hidden
+
+/** Give each column the width of its fullest cell; where clips are hidden, so are rows and columns without any, and those
+ * that are left are of one size. */
+function fitted(node, rows, columns) {
+  const seen = (cell) => cell.querySelectorAll(":scope > .knb-tile:not([hidden])").length;
+  const all = !node.querySelector(".knb-tile[hidden]");
+  for (const column of columns) {
+    const most = Math.max(...column.cells.map(seen));
+    column.widest = all ? Math.max(1, most) : most;
+    if (column.head) column.head.hidden = !column.widest;
+    for (const cell of column.cells) {
+      cell.className = column.widest > 1 ? "knb-cell knb-many" : "knb-cell";
+      cell.hidden = !column.widest;
+      cell.style.setProperty("--knb-beside", Math.min(column.widest, MOST_BESIDE));
+    }
+  }
+  rows.forEach((row) => (row.node.hidden = !all && !row.cells.some(seen)));
+  const most = (n) => (all ? `calc(${n} * var(--knb-max))` : `${Math.min(n, MOST_BESIDE)}fr`);
+  const widths = columns.filter(({ widest }) => widest).map(({ widest }) => `minmax(var(--knb-min), ${most(widest)})`);
+  node.style.setProperty("--knb-columns", widths.join(" "));
+}
+
+function headRow(grid, columns) {
   const corner = grid.y ? h("div", { class: "knb-corner", role: "cell" }) : null;
-  const heads = grid.x.values.map((value) => heading("columnheader", "colhead", grid.x, value));
-  return h("div", { role: "row", class: "knb-row" }, corner, ...heads);
+  for (const column of columns) column.head = heading("columnheader", "colhead", grid.x, column.value);
+  return h("div", { role: "row", class: "knb-row" }, corner, ...columns.map(({ head }) => head));
 }
 
 function header(grid) {

@@ -102,15 +102,20 @@ function rateByKey(event, clip) {
   return true;
 }
 
-/** A choice of how many stars a clip must have to be seen well; it is there once a clip has any. */
-function leastStars(clips) {
+/** A choice of how many stars a clip must have to be seen; it is there once a clip has any. `fit` lays out those that are. */
+function leastStars(tiles, fit) {
   const least = h("select", { class: "knb-least", "aria-label": "Clips to look at", title: "Which clips to look at" });
   const words = ["all clips", ...Array.from({ length: STARS }, (_, n) => `${"★".repeat(n + 1)}${n + 1 < STARS ? " and more" : ""}`)];
   least.append(...words.map((text, n) => h("option", { value: n }, text)));
   const update = () => {
-    least.hidden = clips.every((clip) => clip.rating === null || clip.rating === undefined);
-    const wanted = least.hidden ? 0 : Number(least.value);
-    clips.forEach((clip) => clip.node.classList.toggle("knb-dim", (clip.rating ?? 0) < wanted));
+    const best = Math.max(0, ...tiles.map(({ rating }) => rating ?? 0));
+    least.hidden = !best;
+    [...least.options].forEach((option, stars) => (option.disabled = stars > best));
+    if (Number(least.value) > best) least.value = "0"; // where the last of them lost its stars
+    const wanted = Number(least.value);
+    const before = tiles.map(({ node }) => node.hidden);
+    tiles.forEach(({ node, rating }) => (node.hidden = (rating ?? 0) < wanted));
+    if (tiles.some(({ node }, n) => node.hidden !== before[n])) fit(wanted > 0);
   };
   least.addEventListener("change", update);
   return { least, update };

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from kling_nb.views.compare import grid_of, write_page
-from tests.views.clips import LabFolder
+from tests.views.clips import LabFolder, make_lab
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -116,21 +116,29 @@ def test_what_could_not_be_kept_is_taken_back(opened: Callable[..., Page]) -> No
 
 
 def test_a_page_shows_stars_and_the_best(lab_folder: LabFolder, tmp_path: Path, new_page: Callable[..., Page]) -> None:
-    """Without a kernel ratings are only shown; a choice lets the clips with fewer stars step back."""
-    grid = grid_of(lab_folder.frame(rating=[2.0, 4.5], task=["t", "u"]), title="rated")
-    page = new_page(reduced_motion="reduce")
-    page.goto(write_page(grid, lab_folder.path, tmp_path / "page").as_uri())
-    page.wait_for_function("() => document.querySelectorAll('.knb-ready').length === 2")
-    wait_for(page, "2 of 5 stars", "4.5 of 5 stars")
+    """Without a kernel ratings are only shown; a choice leaves the clips with so many stars, larger, and their headings."""
+    models = ["kling-v1-6", "kling-v1-6", "kling-v2-6", "kling-v2-6"]
+    lab = make_lab(lab_folder.path, a=2, b=2, c=2, d=2)
+    page = new_page(reduced_motion="reduce", viewport={"width": 1100, "height": 900})
+    frame = lab.frame(model=models, rating=[2.0, None, 1.0, 4.5])
+    page.goto(write_page(grid_of(frame, x="mode", y="model"), lab.path, tmp_path / "page").as_uri())
+    wait_for(page, "2 of 5 stars", "1 of 5 stars", "4.5 of 5 stars")
     assert 0 == stars(page).count()
+    seen = page.locator(".knb-tile:visible")
+    width = seen.first.bounding_box()["width"]  # type: ignore[index]
 
+    page.get_by_label("Clips to look at").select_option("2")
+    assert 2 == seen.count()
+    assert ["std", "pro"] == page.locator(".knb-colhead:visible .knb-value").all_inner_texts()
     page.get_by_label("Clips to look at").select_option("4")
+    assert 1 == seen.count()
+    assert ["pro", "kling-v2-6"] == page.locator(".knb-value:visible").all_inner_texts()
+    assert seen.bounding_box()["width"] > 1.3 * width  # type: ignore[index]
+    assert page.get_by_role("option", name="★★★★★").is_disabled()
 
-    shown: Any = page.evaluate(
-        "() => [...document.querySelectorAll('.knb-tile')].map(t => getComputedStyle(t).opacity)"
-    )
-    assert float(shown[0]) < 0.5
-    assert float(shown[1]) == 1
+    page.get_by_label("Clips to look at").select_option("0")
+    assert 4 == seen.count()
+    assert width == seen.first.bounding_box()["width"]  # type: ignore[index]
 
 
 def test_a_page_without_ratings_has_no_stars(
