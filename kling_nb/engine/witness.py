@@ -6,14 +6,11 @@ and drops the rest: it answers every look as if nothing had been bought.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 
 import anyio
 
-from ..costs import DAY_S, day_of
-from ..log import FILE
-from ..log.reading import Reading
+from ..costs import DAY_S
 from ..task import Task
 from .account import Account
 from .told import told_of_unkept_ids
@@ -32,7 +29,6 @@ class Witnesses:
     def __init__(self, tools: Tools) -> None:
         self._book = tools.book
         self._clock = tools.clock
-        self._log = Reading(tools.folder / FILE)
         self._heard: dict[Place, str] = {}
         self._asking: defaultdict[Place, anyio.Lock] = defaultdict(anyio.Lock)
 
@@ -54,26 +50,11 @@ class Witnesses:
     def _witness(self, account: Account, url: str) -> Task | None:
         """Return the newest task that was accepted with this key at this address, within a day."""
         now = self._clock.now()
-        aged = [
-            (now - task.accepted_at, task)
-            for task in self._submitted_since(now - DAY_S)
-            if task.provider == account.provider.id and task.call.get("url") == url and task.accepted_at is not None
+        tasks = [
+            task for task in self._book.accepted_since(now - DAY_S, account.provider.id) if task.call.get("url") == url
         ]
-        aged.sort(key=lambda one: (one[0] < SETTLED_S, one[0]))
-        return next((task for age, task in aged if age < DAY_S and self._vouches(task, account, url)), None)
-
-    def _submitted_since(self, at: float) -> list[Task]:
-        """Return what is at hand, and what the log alone holds of the days since then."""
-        kept = {task.id: task for day in range(day_of(at), self._book.day + 1) for task in self._log.submitted_on(day)}
-        return [*(kept | self._book.tasks).values()]
-
-    def _vouches(self, task: Task, account: Account, url: str) -> bool:
-        """Tell whether a task's id came from this account for a submit with our own id: not from a person."""
-        if not account.is_of(self._book.submitted_with(task.id), url):
-            return False
-        events = self._log.events(task.id)
-        told = [json.loads(data) for data in events["data"][events["kind"] == "accepted"]]
-        return "doubted" not in set(events["kind"]) or any(data.get("found") for data in told)
+        tasks.sort(key=lambda task: (task.accepted_at or now) > now - SETTLED_S)
+        return next((task for task in tasks if account.is_of(self._book.submitted_with(task.id), url)), None)
 
 
 async def _look_for(witness: Task, account: Account) -> str:

@@ -168,6 +168,18 @@ class Reading:
         query = sa.select(EVENTS.c.data).where(*mine).order_by(EVENTS.c.seq.desc()).limit(1)
         return next((json.loads(row.data).get("account") for row in self._rows(query)), None)
 
+    def accepted_since(self, at: float, provider: str) -> list[Task]:
+        """Return a provider's tasks that were accepted since then, newest first; not those whose id a person gave.
+
+        An id came with the answer to the submit, or was found by our own id.
+        """
+        c, events = TASKS.c, sa.select(EVENTS.c.task)
+        doubted = events.where(EVENTS.c.kind == "doubted")
+        found = events.where(EVENTS.c.kind == "accepted", sa.func.json_extract(EVENTS.c.data, "$.found"))
+        recent = (c.provider == provider, c.accepted_at >= at)
+        tasks = self.read_tasks(sa.and_(*recent, sa.or_(c.id.not_in(doubted), c.id.in_(found))))
+        return sorted(tasks, key=lambda task: task.accepted_at or 0, reverse=True)
+
     def last_at(self) -> float | None:
         """Return the time of the last event, in Unix seconds."""
         return self._rows(sa.select(sa.func.max(EVENTS.c.at)))[0][0]  # type: ignore[no-any-return]
