@@ -200,7 +200,7 @@ class Lab:
 
         Raises
         ------
-        RefusedError, PriceUnknown, OverBudget, LabBusy, SweepError
+        InputError, SweepError, RefusedError, KeyMissing, PriceUnknown, OverBudget, LabBusy
             Before anything is bought.
 
         """
@@ -221,8 +221,8 @@ class Lab:
         the prompt is substituted. The same call again returns the same clip and buys nothing. ``budget`` is a ceiling
         in USD for everything that all single clips together spend or may still be charged, kept until another is given.
 
-        Raises `RefusedError` or `OverBudget` before anything is sent; `ProviderError` when the provider said no; `KlingError` when
-        the task rests in a state that a person has to look at.
+        Before anything is sent it raises what `start` does; then `ProviderError` when the provider said no, and
+        `KlingError` when the task rests in a state that a person has to look at.
         """
         engine = self._opened.driving()
         order = self._ordering.of_one(engine, prompt, fields, budget)

@@ -94,7 +94,10 @@ class Doubtful:
 
 
 class Uncertain(Sequence[Doubtful]):
-    """All uncertain tasks of a lab. Index or iterate to decide one by one."""
+    """All uncertain tasks of a lab. Index or iterate to decide one by one.
+
+    Each is a `Doubtful`: ``look_again()``, ``accepted_as(id)``, ``never_bought()``, ``give_up()``, ``buy_again()``.
+    """
 
     def __init__(
         self, driving: Driving, tasks: Sequence[Task], looking: Looking | None = None, *, simulated: bool = False
@@ -105,8 +108,10 @@ class Uncertain(Sequence[Doubtful]):
         self._doubtful = [Doubtful(driving, task) for task in tasks if task.state is TaskState.UNCERTAIN]
 
     def accepted_as(self, task: str, remote_id: str) -> None:
-        """Say the same of a task by its own id: also one that is in doubt no longer, since it was given up, said never
-        to be bought, or looked up in vain (cause ``lost``), and that the provider's console shows after all.
+        """Say that a task was accepted under an id of the provider's, as `Doubtful.accepted_as` does.
+
+        ``task`` is its id here (column ``task``). It may be in doubt no longer: given up, said never to be bought, or
+        looked up in vain (cause ``lost``), while the provider's console shows it after all.
         """
         self._driving().accepted_as(task, remote_id)
 
