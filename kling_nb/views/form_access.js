@@ -3,7 +3,7 @@
  *
  *   control, or a box of some ◂─ aria-describedby ── .knb-said behind it          .knb-bad in it ─▶ aria-invalid
  *
- * It shows nothing. Elements come and go with the form, so everything is set anew after each change.
+ * And it keeps JupyterLab from hearing keys that are pressed here: X would cut the cell. It shows nothing. Elements come and go with the form, so everything is set anew after each change.
  */
 
 const GROUPS = ".knb-choices, .knb-sliders"; // these are described as a whole, not box by box
@@ -54,30 +54,50 @@ function name(form) {
   }
 }
 
-/** Keep the focus in its field when what had it is gone: on the last control that is left there. */
+/** Keep the focus in its field when what had it is gone or disabled: on the last control that is left there. */
 function hold(form) {
   let [last, field] = [null, null];
-  form.addEventListener("focusin", ({ target }) => ([last, field] = [target, target.closest(".knb-field")]));
+  form.addEventListener("focusin", ({ target }) => ([last, field] = [target, target.closest(".knb-field, .knb-bar")]));
   return () => {
-    if (!last || last.isConnected || document.activeElement !== document.body) return;
+    if (!last || (last.isConnected && !last.disabled) || ![document.body, last].includes(document.activeElement)) return;
     const left = [...(field?.querySelectorAll("button, input, textarea") ?? [])].filter((one) => one.checkVisibility());
     left.filter((one) => !one.disabled).pop()?.focus();
   };
 }
 
+/**
+ * Keep plain keys from JupyterLab, whose commands of one key would cut the cell or move on; Ctrl+S still saves. It hears
+ * keys before what is inside it, and leaves them alone only where the element that has the focus says so.
+ */
+function keepKeys(form) {
+  const hear = ({ target, ctrlKey, metaKey, altKey }) => {
+    if (form.contains(target)) target.toggleAttribute("data-lm-suppress-shortcuts", !(ctrlKey || metaKey || altKey));
+  };
+  window.addEventListener("keydown", hear, true);
+  return () => window.removeEventListener("keydown", hear, true);
+}
+
+/** Select the Python when it is reached by Tab, as a click does, so that Ctrl+C copies it. */
+function selectCode(form) {
+  form.addEventListener("focusin", ({ target }) => target.matches("pre:focus-visible") && getSelection().selectAllChildren(target));
+  form.addEventListener("focusout", ({ target }) => target.matches("pre") && getSelection().removeAllRanges());
+}
+
 function attend(form) {
-  const held = hold(form);
+  const [held, heard] = [hold(form), keepKeys(form)];
+  selectCode(form);
   const look = () => {
     name(form);
     form.querySelectorAll(".knb-said").forEach(describe);
     held();
   };
   const observer = new MutationObserver(look);
-  observer.observe(form, { childList: true, subtree: true, attributes: true, attributeFilter: ["class"] });
+  observer.observe(form, { childList: true, subtree: true, attributes: true, attributeFilter: ["class", "disabled"] });
   form.addEventListener("change", look);
   look();
   return () => {
     observer.disconnect();
+    heard();
     form.removeEventListener("change", look);
   };
 }

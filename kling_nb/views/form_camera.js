@@ -17,8 +17,7 @@ function signed(value) {
 
 /** One slider. The label holds what the axis does, so that it is read with its name. */
 function makeSlider([name, does], reach, move) {
-  // JupyterLab would hear its own arrow keys before a slider's; only the element in focus itself can ask it not to.
-  const input = h("input", { type: "range", min: -reach, max: reach, "data-lm-suppress-shortcuts": "true" });
+  const input = h("input", { type: "range", min: -reach, max: reach });
   const unseen = h("span", { class: "knb-unseen" }, "camera ");
   const words = h("span", { class: "knb-axis" }, unseen, h("b", {}, name), " ", h("span", { class: "knb-does" }, does));
   const output = h("output", { class: "knb-value", "aria-hidden": "true" });
@@ -26,6 +25,7 @@ function makeSlider([name, does], reach, move) {
   const show = (value, step) => {
     input.step = step;
     input.value = value;
+    input.style.setProperty("--knb-share", (value + reach) / (2 * reach));
     input.setAttribute("aria-valuetext", signed(value));
     output.textContent = signed(value);
     output.dataset.moved = value !== 0;

@@ -24,8 +24,7 @@ function draw(frame, source, words) {
 }
 
 function makeUpload(field, accepted, send) {
-  const quiet = { "data-lm-suppress-shortcuts": "true" }; // JupyterLab leaves the keys to the element in focus
-  const input = h("input", { type: "file", multiple: "", accept: accepted, class: "knb-unseen", ...quiet });
+  const input = h("input", { type: "file", multiple: "", accept: accepted, class: "knb-unseen" });
   const said = h("p", { class: "knb-bad", role: "alert" });
   input.addEventListener("change", async () => {
     const files = [...input.files];

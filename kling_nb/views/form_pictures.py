@@ -90,6 +90,8 @@ class Pictures:
 
 def _size(size_bytes: int) -> str:
     kilo = size_bytes / 1024
+    if kilo < 1:
+        return f"{size_bytes} bytes"
     return f"{kilo:.0f} kB" if kilo < 1024 else f"{kilo / 1024:.1f} MB"
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,12 +25,15 @@ from kling_nb.views.page import script, text_of
 from kling_nb.views.standing import MEANINGS, cards, paces, standing
 from tests.labs import start, sweep
 from tests.views.clips import LabFolder
+from tests.views.forms import picture
 from tests.views.snapshots import snapshot, tile
 from tests.views.test_scripts_browser import RENDER
 from tests.views.test_uncertain_jupyterlab import TRAITS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
+
+    from tests.browser import JupyterLab
 
 AXE = Path(__file__).parents[1] / "javascript/node_modules/axe-core/axe.min.js"
 THEMES = Path(sys.prefix) / "share/jupyter/lab/themes/@jupyterlab"
@@ -45,6 +48,23 @@ STANDS = snapshot(
     tiles=(tile("b", "running", span=Span(10, 200)), tile("c", "failed", reason="no"), tile("d", "planned"))
 )
 Judge = Callable[..., list[str]]
+OPEN = """
+import kling_nb as kn
+lab = kn.Lab("forms", simulate=kn.Simulation(speed=float("inf")))
+"""
+FORMS = {
+    "as it opens": "",
+    "wrong": "form.set(prompt='a {fox}', image='gone.png', modes=['std', 'pro'], budget='abc', exclude={'mode': 'x'})",
+    "camera": "form.set(prompt='a fox', models=['kling-v1'], camera_control=kn.CameraControl(pan=-4)).plan()",
+    "shots": "form.set(model='kling-v3', duration=[5, 10], shots=[kn.Shot(prompt=p, duration=3) for p in 'ab'])",
+    "images": "form.set(prompt='a fox', mode='pro', image=['fox.png', 'https://example.org/x.png'], image_tail='fox.png')",
+    "started": "form.set(prompt='a fox', modes=['std', 'pro']).start().wait()",
+}
+"""What is done to a form, by the name of the state that it is in then."""
+LOOK = "async (theme) => { await jupyterapp.commands.execute('apputils:change-theme', { theme }); }"
+SETTLED = """(count) => {
+    const shown = (what) => document.querySelectorAll(`.knb-form ${what}`).length;
+    return shown(".knb-line [role=status]") === count && shown(".knb-frame img") + shown(".knb-run-pic img") === 4; }"""
 
 
 @pytest.fixture
@@ -146,6 +166,33 @@ def test_nothing_is_said_against_the_panels(sheet: Page, doubtful: kn.Lab, judge
     sheet.get_by_role("button", name="It was accepted as…").click()
 
     assert judge(sheet, ".knb") == []
+
+
+@pytest.fixture
+def forms(jupyterlab: JupyterLab, new_page: Callable[..., Page]) -> Iterator[Page]:
+    """Open a notebook with a form in each of its states; JupyterLab is light again in the end."""
+    (jupyterlab.folder / "fox.png").write_bytes(picture(320, 100))
+    cells = [f"form = lab.form()\n{work};\nform" for work in FORMS.values()]
+    jupyterlab.write("forms.ipynb", OPEN, *cells)
+    page = new_page(viewport={"width": 1280, "height": 9000})  # what is scrolled away is not looked at
+    page.route("https://example.org/**", lambda route: route.abort())
+    jupyterlab.run(page, "forms.ipynb")
+    page.wait_for_function(SETTLED, arg=len(FORMS))
+    page.add_style_tag(content="body { height: 100vh }")  # JupyterLab's has no height, so that all seems hidden
+    yield page
+    page.evaluate(LOOK, "JupyterLab Light")
+
+
+def test_nothing_is_said_against_the_form(forms: Page, judge: Judge) -> None:
+    """The form in JupyterLab as it opens, with mistakes, a camera, shots, images, a plan and a run; dark, and narrow."""
+    said = {"light": judge(forms, ".knb-form")}
+    forms.evaluate(LOOK, "JupyterLab Dark")
+    forms.wait_for_selector("[data-jp-theme-light=false]", state="attached")
+    said["dark"] = judge(forms, ".knb-form")
+    forms.set_viewport_size({"width": 400, "height": 16000})
+    said["narrow"] = judge(forms, ".knb-form")
+
+    assert said == {"light": [], "dark": [], "narrow": []}
 
 
 def test_the_focus_stays_in_the_panel(sheet: Page) -> None:

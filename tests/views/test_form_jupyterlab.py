@@ -26,6 +26,13 @@ shots = [kn.Shot(prompt=words, duration=3) for words in ("one", "two")]
 form.set(provider="kling", model="kling-v3", prompt="a fox", shots=shots)
 """
 EVIL = "a fox <img src=x onerror='window.hit=1'> in {weather}"
+FOCUS = "() => document.activeElement.textContent || document.activeElement.labels?.[0]?.textContent || ''"
+SELECTED = "() => getSelection().toString()"
+STOP = """() => {
+    const node = document.activeElement;
+    const around = [node, node.closest("label")].filter(Boolean).map((one) => getComputedStyle(one));
+    const ringed = around.some((style) => style.outlineStyle === "solid" && parseFloat(style.outlineWidth) >= 2);
+    return [node.closest(".knb-form") ? [...document.querySelectorAll(".knb-form *")].indexOf(node) : -1, ringed]; }"""
 OVERFLOW = "() => { const form = document.querySelector('.knb-live'); return form.scrollWidth - form.clientWidth; }"
 
 
@@ -100,9 +107,61 @@ def test_no_tooltip_is_markup(page: Page) -> None:
 
 def test_it_fits_a_narrow_window(page: Page) -> None:
     """In a narrow notebook the form wraps; nothing of it has to be scrolled sideways."""
-    page.set_viewport_size({"width": 520, "height": 900})
+    page.set_viewport_size({"width": 400, "height": 900})
 
     page.wait_for_function(f"() => ({OVERFLOW})() <= 0")
+
+
+def test_the_keyboard_goes_through(page: Page) -> None:
+    """Tab stops once at every control, in the order of reading, with a ring round it, and leads out at the end."""
+    page.get_by_role("button", name="More: ").press("Enter")
+    page.get_by_label("Callback address").wait_for()
+    page.get_by_role("checkbox", name="provider kling", exact=True).focus()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")
+
+    stops = list(iter(lambda: stop_and_go_on(page), None))
+
+    assert stops == sorted(set(stops))
+    assert len(stops) == page.locator(".knb-form :is(input, textarea, button, pre):visible").count()
+
+
+def stop_and_go_on(page: Page) -> int | None:
+    """Return the place in the form of what has the focus, and press Tab; nothing once the focus has left the form."""
+    place, is_ringed = page.evaluate(STOP)
+    page.keyboard.press("Tab")
+    assert is_ringed or place < 0
+    return None if place < 0 else int(place)
+
+
+def test_keys_are_the_forms_own(page: Page) -> None:
+    """Keys that are commands of JupyterLab do nothing to the notebook; the Python is selected where Tab reaches it."""
+    box = page.get_by_role("checkbox", name="mode std", exact=True)
+    for key in ("ArrowDown", "b", "x", "Space"):
+        box.press(key)
+    assert not box.is_checked()
+    assert (page.evaluate(FOCUS), page.locator(".jp-Notebook .jp-Cell").count()) == ("mode std", 1)
+
+    page.get_by_role("button", name="Start", exact=True).focus()
+    page.keyboard.press("Tab")
+    assert 'prompt="a fox <img' in page.evaluate(SELECTED)
+    page.keyboard.press("Control+s")
+    page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
+    page.keyboard.press("Shift+Tab")
+    assert page.evaluate(SELECTED) == ""
+
+
+def test_a_button_that_is_done_hands_the_focus_on(page: Page) -> None:
+    """Start and *Add a shot* are disabled when they have done their last; the button before them gets the focus."""
+    page.get_by_role("button", name="Start", exact=True).press("Enter")
+    page.get_by_text("started as ").wait_for()
+    page.wait_for_function(f"() => ({FOCUS})() === 'Plan'")
+
+    choose(page, "model kling-v3", "shots several, written here")
+    for number in range(3, 7):
+        page.get_by_role("button", name="Add a shot").press("Enter")
+        page.get_by_label(f"Shot {number}", exact=True).wait_for()
+    page.wait_for_function(f"() => ({FOCUS})() === 'Remove shot 6'")
 
 
 def test_it_says_what_belongs_together(jupyterlab: JupyterLab, new_page: Callable[..., Page]) -> None:
