@@ -7,6 +7,8 @@
 
 const PATIENCE_MS = 1500; // after which a button says that the kernel is busy
 const SAY_EVERY_MS = 15000; // how often a screen reader hears the counts
+const NOT_BOUGHT = "Nothing here is bought";
+const PAUSES = "Send nothing more; what was sent is followed and fetched";
 
 /** Change a node's text only when it changes, and show it only when there is some. */
 function say(node, text) {
@@ -35,7 +37,7 @@ function fill(node, items, make, update) {
 
 function makeHead() {
   const name = h("b", { class: "knb-run-name" });
-  const badge = h("span", { class: "knb-badge", title: "Nothing here is bought", hidden: true }, "SIMULATED");
+  const badge = h("span", { class: "knb-badge", title: NOT_BOUGHT, hidden: true }, "SIMULATED");
   const stage = h("span", { class: "knb-run-stage" });
   const node = h("div", { class: "knb-run-top" }, name, badge, stage);
   const show = (run) => {
@@ -82,6 +84,19 @@ function count(node, [state, number], meanings) {
 function cause(node, [text, number]) {
   say(node.firstChild, `${number} × `);
   say(node.lastChild, text);
+}
+
+/** What titles say under a pointer, for whoever has none; while it is open, the tiles show all their words, too. */
+function makeLong(meanings) {
+  const words = h("ul");
+  const node = h("details", { class: "knb-run-long" }, h("summary", {}, "In full"), words);
+  const item = () => h("li", {}, h("b"), ": ", h("span"));
+  const explain = (node, [word, meaning]) => (say(node.firstChild, word), say(node.lastChild, meaning ?? ""));
+  const show = (run) => {
+    const told = [run.simulated && ["SIMULATED", NOT_BOUGHT], run.pauses && ["Pause", PAUSES]].filter(Boolean);
+    fill(words, [...told, ...run.parts.map(([state]) => [state, meanings[state]])], item, explain);
+  };
+  return { node, show };
 }
 
 // ── buttons ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -133,7 +148,7 @@ function makeTools(model) {
     asking &&= run.cancels;
     say(pause, run.resumes ? "Resume" : "Pause");
     allow(pause, !waiting() && (run.resumes || run.pauses));
-    pause.title = run.resumes ? "Go on sending" : run.pauses ? "Send nothing more; what was sent is followed and fetched" : "Everything is sent";
+    pause.title = run.resumes ? "Go on sending" : run.pauses ? PAUSES : "Everything is sent";
     allow(cancel, !waiting() && run.cancels);
     cancel.setAttribute("aria-expanded", String(asking));
     ask.hidden = !asking;
@@ -165,7 +180,9 @@ function makeTile(fetch) {
   const chip = h("span", { class: "knb-run-chip" });
   const far = h("span", { class: "knb-run-far", hidden: true });
   const label = h("span", { class: "knb-run-label" });
-  const node = h("span", { class: "knb-run-tile", role: "listitem" }, pic, far, chip, label);
+  const words = h("span", { class: "knb-run-words", hidden: true });
+  const failed = h("span", { class: "knb-run-error", role: "alert", hidden: true });
+  const node = h("span", { class: "knb-run-tile", role: "listitem" }, pic, far, chip, label, words, failed);
   const show = (tile) => {
     for (const one of [node, chip]) one.dataset.state = tile.state;
     say(chip, tile.state);
@@ -175,7 +192,7 @@ function makeTile(fetch) {
   };
   const pace = (told) => {
     say(far, told?.said ?? "");
-    far.title = told?.words ?? "";
+    say(words, (far.title = told?.words ?? ""));
     node.classList.toggle("knb-run-paced", told?.share !== undefined);
     node.style.setProperty("--knb-share", told?.share ?? 0);
   };
@@ -187,7 +204,7 @@ function makeTile(fetch) {
   function turn(on, why = "") {
     wanted = on;
     play.setAttribute("aria-pressed", String(on));
-    play.title = why;
+    say(failed, why);
     pic.querySelector("video")?.remove();
     if (on) fetch().then((url) => wanted && start(url), (error) => turn(false, error.message));
   }
@@ -231,19 +248,19 @@ function mount(el, model) {
   const read = (name, otherwise) => JSON.parse(model.get(name) || otherwise);
   const media = kernelMedia(model);
   const head = makeHead();
-  const facts = makeFacts(read("meanings", "{}"));
+  const [facts, long] = [makeFacts, makeLong].map((make) => make(read("meanings", "{}")));
   const tools = makeTools(model);
   const tiles = makeTiles(media);
   const note = h("p", { class: "knb-run-note", hidden: true });
   const aloud = h("p", { class: "knb-run-aside", role: "status", "aria-live": "polite" });
   head.node.append(tools.node);
-  const root = h("section", { class: "knb knb-run" }, head.node, tools.ask, ...facts.nodes, tools.said, tools.error, tiles.node, note, aloud);
+  const root = h("section", { class: "knb knb-run" }, head.node, tools.ask, ...facts.nodes, tools.said, tools.error, long.node, tiles.node, note, aloud);
   const announce = announcer(aloud);
   const showStanding = () => {
     const run = read("standing", "null");
     if (!run) return;
     root.setAttribute("aria-label", `Run ${run.name}`);
-    for (const view of [head, facts, tools]) view.show(run);
+    for (const view of [head, facts, long, tools]) view.show(run);
     say(note, run.note);
     announce(run);
   };
@@ -252,13 +269,24 @@ function mount(el, model) {
   const settle = () => (tools.settle(read("answer", "{}")), showStanding());
   const listeners = { "change:standing": showStanding, "change:tiles": showTiles, "change:paces": showPaces, "change:answer": settle };
   for (const [event, act] of Object.entries(listeners)) model.on(event, act);
+  const heard = keepKeys(root);
   el.append(root);
   [showStanding, showTiles, settle].forEach((act) => act());
   return () => {
     for (const [event, act] of Object.entries(listeners)) model.off(event, act);
     [tools, media].forEach((view) => view.close());
+    heard();
     root.remove();
   };
+}
+
+/** Keep plain keys from JupyterLab, where X would cut the cell: it hears them first, and asks only what has the focus. */
+function keepKeys(root) {
+  const hear = ({ target, ctrlKey, metaKey, altKey }) => {
+    if (root.contains(target)) target.toggleAttribute("data-lm-suppress-shortcuts", !(ctrlKey || metaKey || altKey));
+  };
+  window.addEventListener("keydown", hear, true);
+  return () => window.removeEventListener("keydown", hear, true);
 }
 
 /** Tell a screen reader the counts, sparingly: when the stage changes, and now and then. */

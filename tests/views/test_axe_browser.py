@@ -44,8 +44,14 @@ JUDGE = """async (where) => {
     const doubts = incomplete.filter(({ id }) => id.startsWith("aria"));
     return [...violations, ...doubts].flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.target}`)); }"""
 FOCUS = "() => document.activeElement.textContent || document.activeElement.tagName"
+CUT = "nodes => nodes.map(node => node.scrollHeight > node.clientHeight)"
 STANDS = snapshot(
-    tiles=(tile("b", "running", span=Span(10, 200)), tile("c", "failed", reason="no"), tile("d", "planned"))
+    tiles=(
+        tile("a", "saved", clip="a.mp4", label="a fox and an owl and a hare " * 4),
+        tile("b", "running", span=Span(10, 200)),
+        tile("c", "failed", reason="no"),
+        tile("d", "planned"),
+    )
 )
 Judge = Callable[..., list[str]]
 OPEN = """
@@ -159,6 +165,7 @@ def test_nothing_is_said_against_saved_outputs(
 def test_nothing_is_said_against_the_panels(sheet: Page, doubtful: kn.Lab, judge: Judge) -> None:
     """A run's live panel with its question open, and that of uncertain tasks with an id asked for."""
     show_run(sheet).get_by_role("button", name="Cancel…").click()
+    sheet.get_by_text("In full").click()
     panel = uncertain.Panel(doubtful.uncertain())
     traits = {name: getattr(panel.widget, name) for name in TRAITS}
     render(sheet, str(panel.widget._esm), traits, "live.css", "uncertain.css")
@@ -193,6 +200,36 @@ def test_nothing_is_said_against_the_form(forms: Page, judge: Judge) -> None:
     said["narrow"] = judge(forms, ".knb-form")
 
     assert said == {"light": [], "dark": [], "narrow": []}
+
+
+def test_what_titles_say_is_reached_by_keyboard(sheet: Page) -> None:
+    """*In full* tells what the words mean and how far a tile is, cuts nothing off, and keeps JupyterLab's X from the cell."""
+    sheet.set_viewport_size({"width": 300, "height": 900})
+    page = show_run(sheet)
+    told = page.get_by_text("10 s since it was accepted; such a clip usually takes about 3.3 min")
+    cut = page.locator(".knb-run-label", has_text="fox").evaluate_all(CUT)
+    assert (told.is_visible(), page.get_by_text(MEANINGS["failed"]).is_visible(), cut) == (False, False, [True])
+
+    summary = page.locator("summary")
+    summary.press("x")
+    assert summary.get_attribute("data-lm-suppress-shortcuts") is not None
+    summary.press("Enter")
+
+    cut = page.locator(".knb-run-label", has_text="fox").evaluate_all(CUT)
+    assert (told.is_visible(), page.get_by_text(MEANINGS["failed"]).is_visible(), cut) == (True, True, [False])
+    summary.press("Control+s")
+    assert summary.get_attribute("data-lm-suppress-shortcuts") is None
+
+
+def test_a_clip_that_does_not_come_is_told(sheet: Page) -> None:
+    """Why a clip cannot be played stands under its tile, not in a tooltip only."""
+    page = show_run(sheet)
+    page.evaluate("() => window.answer({ got: 'poster', id: 'a', parts: 1 }, [new ArrayBuffer(4)])")
+
+    page.get_by_role("button", name="Play ").click()
+    page.evaluate("() => window.answer({ got: 'clip', id: 'a', error: 'the file is gone' }, [])")
+
+    assert page.get_by_role("alert").filter(has_text="the file is gone").is_visible()
 
 
 def test_the_focus_stays_in_the_panel(sheet: Page) -> None:
