@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
@@ -69,11 +69,16 @@ class Bindings:
         having = [p.id for p in self._catalog.providers.values() if keyring.find_key(p, self._keys)]
         if len(having) == 1:
             return having[0]
-        known = ", ".join(having or self._catalog.providers)
-        which = f"several providers have keys ({known})" if having else f"no provider has a key (known: {known})"
-        unread = "" if having else keyring.unread_told(self._catalog.providers.values())
-        message = f"no provider was named and {which}: pass provider=, or set KLING_NB_<PROVIDER>_KEY of one{unread}"
-        raise InputError(message)
+        raise InputError(self._which(having))
+
+    def _which(self, having: Sequence[str]) -> str:
+        """Say what to do where no provider was named, and several have keys or none has."""
+        if having:
+            several = f"no provider was named and several have keys ({', '.join(having)})"
+            return f"{several}: say which by provider= in the sweep, the request or kn.Lab(…), or by --provider"
+        known, unread = ", ".join(self._catalog.providers), keyring.unread_told(self._catalog.providers.values())
+        none = f"no provider was named and no provider has a key (known: {known})"
+        return f"{none}: set KLING_NB_<PROVIDER>_KEY of one; simulate=True needs none{unread}"
 
 
 class Played(Bindings):

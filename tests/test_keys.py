@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_nb import keys
+from kling_nb import catalog, keys
+from kling_nb.bindings import Bindings
 from kling_nb.errors import InputError, KeyMissing, KlingError
 from kling_nb.offer import Provider
 from kling_nb.secret import FORMS, Secret, split_key
@@ -134,6 +135,16 @@ def test_a_missing_key_says_where_it_was_looked_for(home: Path) -> None:
     assert all(word in said for word in ("keys=", "variable KLING_NB_KLING_KEY", str(home / ".env"), "keyring"))
     assert "Set KLING_NB_KLING_KEY to access:secret, an API key, or both" in said
     assert keys.need_key(KLING, {"kling": KEY}).reveal() == KEY
+
+
+def test_several_keys_and_no_provider_name_those_that_have_one() -> None:
+    """Who has several keys is told which, and where to say the one that is meant; not to set what is set."""
+    with pytest.raises(InputError) as caught:
+        Bindings(catalog.load(), {"kling": KEY, "fal": "id:secret"}, None).usual()
+    said = str(caught.value)
+    assert "several have keys (kling, fal): say which by provider= in the sweep" in said
+    assert "--provider" in said
+    assert "KLING_NB_" not in said
 
 
 def test_a_key_that_nobody_reads_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
