@@ -104,12 +104,19 @@ def _sentence(provider: Provider, whose: Whose, words: str, *more: str) -> str:
 
 
 def not_saved(task: Task, held: str | None) -> KlingError:
-    """Return the error of whoever waited for a clip that is not there."""
+    """Return the error of whoever waited for a clip that is not there, and holds no run."""
     if task.state is TaskState.FAILED:
-        return ProviderError(task.reason, whose=task.cause, charged=task.charged)
+        return ProviderError(_naming_the_run(task.reason), whose=task.cause, charged=task.charged)
     ways = {
         TaskState.UNCERTAIN: f"it is uncertain, {dollars(task.price)} at stake; lab.uncertain() shows what can be done",
-        TaskState.PLANNED: f"it was not sent: {held or task.reason}",
+        TaskState.PLANNED: f"it was not sent: {_naming_the_run(held or task.reason)}",
         TaskState.CANCELLED: "it was cancelled",
     }
     return KlingError(ways.get(task.state, f"it is {task.state}: {task.reason}; its run is lab.run({SINGLES!r})"))
+
+
+def _naming_the_run(words: str) -> str:
+    """Say, where words speak of ``run``, which one that is: it has all single clips, so that one alone is asked anew."""
+    named = f"{words}; run is lab.run({SINGLES!r}), which has all single clips"
+    alone = "; the same call with fresh=True buys this one alone again" if "run.retry()" in words else ""
+    return f"{named}{alone}" if "run.re" in words else words

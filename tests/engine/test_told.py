@@ -118,6 +118,32 @@ def test_generate_raises_what_the_provider_said(tmp_path: Path, monkeypatch: pyt
     assert (caught.value.whose, caught.value.charged) == ("content policy", False)
 
 
+def test_generate_names_the_run_that_it_speaks_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asked for one clip holds no run: the error names it, and the way to buy that clip alone again; both work."""
+    body = '{"code": 1301, "message": "the content is not allowed", "request_id": "r"}'
+    no = Fault(action="http", provider="kling", operation="submit", status=400, body=body, times=2)
+    with opened(tmp_path, monkeypatch, no) as lab:
+        for prompt in ("a fox", "a boat"):
+            with pytest.raises(ProviderError, match=r"run is lab\.run\('generate'\), which has all single") as caught:
+                lab.generate(prompt, model="kling-v2-6", mode="pro")
+        assert "the same call with fresh=True buys this one alone again" in str(caught.value)
+        lab.generate("a boat", model="kling-v2-6", mode="pro", fresh=True)
+        assert len(ledger(lab)) == 1
+        lab.run("generate").retry().wait()
+        assert len(ledger(lab)) == 2
+
+
+def test_a_clip_that_was_not_sent_names_its_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is held says ``run.resume()``; the run of single clips is named beside it, and resuming it goes on."""
+    body = '{"code": 1102, "message": "Account balance not enough", "request_id": "r"}'
+    no = Fault(action="http", provider="kling", operation="submit", status=429, body=body)
+    with opened(tmp_path, monkeypatch, no) as lab:
+        with pytest.raises(KlingError, match=r"run\.resume\(\).*; run is lab\.run\('generate'\)") as caught:
+            lab.generate("a fox", model="kling-v2-6", mode="pro")
+        assert "fresh=True" not in str(caught.value)
+        assert [task.state for task in lab.run("generate").resume().wait().tasks] == ["saved"]
+
+
 @pytest.mark.parametrize("provider", [*PLAYED_BY.values(), "quickrouter-fal"])
 def test_a_failure_that_comes_late_says_what_it_cost(provider: str, tmp_path: Path) -> None:
     """A task that fails after it was accepted says whose fault, and whether it was charged where that is known."""
