@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from .arguments import parser
 from .errors import InputError, KeyMissing, KlingError, LabError, MediaError, OverBudget, PriceUnknown
 
 if TYPE_CHECKING:
@@ -20,16 +22,14 @@ if TYPE_CHECKING:
     from .sweep import Sweep
 
 SAVED, UNSAVED, BAD_INPUT, OVER_BUDGET = 0, 1, 2, 3
-DEMO_SPEED = 240.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns 0 when all is well, 1 when points are not saved, 2 on bad input, 3 over budget."""
     _let_any_letter_through(sys.stdout)
-    arguments = _parser().parse_args(argv)
-    command: Callable[[argparse.Namespace], int] = arguments.command
+    arguments = parser().parse_args(argv)
     try:
-        return command(arguments)
+        return COMMANDS[arguments.command](arguments)
     except OverBudget as error:
         return _say(error, OVER_BUDGET)
     except (InputError, KeyMissing, LabError, MediaError, PriceUnknown) as error:
@@ -48,8 +48,10 @@ def _let_any_letter_through(stream: TextIO) -> None:
         stream.reconfigure(errors="replace")
 
 
-def _say(what: object, code: int) -> int:
-    sys.stderr.write(f"kling-nb: {what}\n")
+def _say(what: object, code: int, *beside: str) -> int:
+    from .views.terminal import here
+
+    sys.stderr.write(f"kling-nb: {here(str(what), *beside)}\n")
     return code
 
 
@@ -57,81 +59,6 @@ def _console() -> Console:
     from rich.console import Console
 
     return Console(highlight=False)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="kling-nb", description="Experiments with Kling video models.")
-    commands = parser.add_subparsers(required=True, metavar="command")
-    demo = _command(commands, "demo", _demo, "run a simulated sweep and write a page that compares its clips")
-    demo.add_argument("--lab", type=Path, default=Path("kling-demo"), help="lab folder (default: %(default)s)")
-    demo.add_argument("--speed", type=float, default=DEMO_SPEED, help="simulated seconds a second (default: 240)")
-    _simulate_command(commands)
-    plan = _command(commands, "plan", _plan, "show what a sweep would do and cost; spends nothing")
-    _sweep_options(plan)
-    plan.add_argument("--lab", type=Path, help="lab folder to look for what was bought before")
-    plan.add_argument("--calls", action="store_true", help="show the exact call of each point too")
-    run = _command(commands, "run", _run, "run a sweep, or go on with it")
-    run.epilog = (
-        "Exit status: 0 where every point that can be sent is saved, 1 where one is not, 2 for bad input, a missing key "
-        "or a folder that cannot be used, 3 over budget."
-    )
-    _sweep_options(run)
-    run.add_argument("--lab", type=Path, required=True, help="lab folder, simulated or live for life")
-    run.add_argument("--budget", metavar="USD", help="ceiling for what this run spends or may still be charged, kept")
-    run.add_argument("--daily-budget", metavar="USD", help="ceiling for all that the lab submits in a day (UTC), kept")
-    run.add_argument("--name", help="what the run is stored under (default: the file's name)")
-    run.add_argument("--take-over", action="store_true", help="drive in the place of a process that only sleeps")
-    export = _command(commands, "export", _export, "write a lab's clips as a static page")
-    export.add_argument("lab", type=Path, help="lab folder")
-    export.add_argument("page", type=Path, help="folder for the page")
-    export.add_argument("--run", help="only this run")
-    export.add_argument("--x", help="column of the table that makes the page's columns")
-    export.add_argument("--y", help="column of the table that makes the page's rows")
-    _doctor_command(commands)
-    return parser
-
-
-def _command(commands: Any, name: str, command: Callable[..., int], help_: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(name, help=help_, description=help_)
-    parser.set_defaults(command=command)
-    return parser
-
-
-def _simulate_command(commands: Any) -> None:
-    simulate = _command(commands, "simulate", _simulate, "serve the simulator on 127.0.0.1 for any client")
-    simulate.add_argument("--port", type=int, default=8760, help="port (default: %(default)s; 0 takes a free one)")
-    simulate.add_argument("--speed", type=float, default=1.0, help="simulated seconds a second (default: 1)")
-    simulate.add_argument("--provider", help="serve this provider at the root too, and say how to reach it there")
-    simulate.add_argument("--tls", action="store_true", help="serve https, with a certificate made on the spot")
-    simulate.add_argument("--seed", type=int, default=7, help="seed of ids, latencies and clips (default: 7)")
-    simulate.add_argument("--folder", type=Path, help="keep its state here (default: in memory)")
-    simulate.add_argument("--list", action="store_true", help="show the known pitfalls, and how to meet each")
-
-
-def _doctor_command(commands: Any) -> None:
-    doctor = _command(commands, "doctor", _doctor, "say which providers can be used and what can be shown here")
-    ask = "ask each provider that has key and host, or those that are named, one free call: is the key accepted?"
-    doctor.add_argument("--reach", nargs="*", metavar="provider", help=ask)
-    _own_files(doctor)
-
-
-def _own_files(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--providers", type=Path, metavar="file", help="a TOML file of your own providers")
-    parser.add_argument("--catalog", type=Path, metavar="file", help="a TOML file of your own models and prices")
-
-
-def _sweep_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("sweep", type=Path, help="a sweep as TOML")
-    parser.add_argument("--provider", action="append", help="provider, instead of the file's; may be repeated")
-    parser.add_argument("--simulate", action="store_true", help="no account, no money")
-    parser.add_argument("--strict", action="store_true", help="refuse points that would lose something")
-    parser.add_argument(
-        "--assume-price", metavar="USD", help="price of a clip where none is known, or official: what Kling itself asks"
-    )
-    _own_files(parser)
-
-
-# -- commands --------------------------------------------------------------------------------------------------
 
 
 def _demo(arguments: argparse.Namespace) -> int:
@@ -145,7 +72,10 @@ def _demo(arguments: argparse.Namespace) -> int:
         console.print(f"No account, no money. {plan.summary()}.", markup=False, soft_wrap=True)
         run = _watched(lab.start(sweep(), name="demo", show=False, assume_price="official"), console)
         page = lab.export(lab.folder / "page", run, x="provider", y="prompt")
-        console.print(f"\nLab folder  {lab.folder}\nPage        {page}", markup=False, soft_wrap=True)
+        python = f"run = kn.Lab({str(lab.folder)!r}, simulate=True).run('demo')"
+        console.print(
+            f"\nLab folder  {lab.folder}\nPage        {page}\nIn Python   {python}", markup=False, soft_wrap=True
+        )
     return SAVED
 
 
@@ -190,7 +120,7 @@ def _served(arguments: argparse.Namespace) -> Served:
 def _plan(arguments: argparse.Namespace) -> int:
     import tempfile
 
-    from .views.terminal import plan_calls, plan_table
+    from .views.terminal_plan import plan_calls, plan_table
 
     sweep = _sweep(arguments)
     with tempfile.TemporaryDirectory() as scratch, _lab(arguments, Path(arguments.lab or scratch)) as lab:
@@ -203,25 +133,58 @@ def _plan(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from .views.terminal import plan_table
+    from .views.terminal_plan import plan_table
 
-    sweep, console = _sweep(arguments), _console()
-    name = arguments.name or arguments.sweep.stem
+    sweep, console, settings = _sweep(arguments), _console(), _plan_settings(arguments)
+    name, is_new = arguments.name or arguments.sweep.stem, not _is_lab(arguments.lab)
+    if is_new:
+        _check_before(arguments, sweep, console)
     with _lab(arguments, arguments.lab, arguments.daily_budget) as lab:
         if arguments.take_over:
             _say(lab.take_over(), SAVED)
-        settings = _plan_settings(arguments)
-        console.print(plan_table(lab.plan(sweep, **settings)))
+        if not is_new:
+            console.print(plan_table(lab.plan(sweep, **settings)))
         run = lab.start(sweep, name=name, budget=arguments.budget, show=False, **settings)
-        return _outcome(_watched(run, console))
+        return _outcome(_watched(_retried(run, console) if arguments.retry else run, console))
+
+
+def _is_lab(folder: Path) -> bool:
+    from .log import FILE
+
+    return os.path.isfile(folder.expanduser() / FILE)  # noqa: PTH113 - a path's own raises for a name that is too long
+
+
+def _check_before(arguments: argparse.Namespace, sweep: Sweep, console: Console) -> None:
+    """Show the plan, and raise what stands in its way before a folder is made: that is simulated or live for life."""
+    import tempfile
+
+    from .bindings import Bindings, Played
+    from .ordering import check
+    from .plan import run_name, usd
+    from .views.terminal_plan import plan_table
+
+    with tempfile.TemporaryDirectory() as scratch, _lab(arguments, Path(scratch), arguments.daily_budget) as lab:
+        plan = lab.plan(sweep, **_plan_settings(arguments))
+        console.print(plan_table(plan))
+        run_name(arguments.name, plan)
+        check(plan, (Played if lab.simulated else Bindings)(lab.catalog, {}, None), usd("budget", arguments.budget))
+
+
+def _retried(run: Run, console: Console) -> Run:
+    from .ordering import check_retry
+
+    console.print(check_retry(run), markup=False, soft_wrap=True)
+    return run.retry()
 
 
 def _outcome(run: Run) -> int:
-    """Return 0 where every point that could be sent is saved."""
+    """Return 0 where every point that could be sent is saved; else say how to go on from here."""
     sendable = [task for task in run.tasks if task.state != "refused"]
-    if run.held:
-        _say(run.held, UNSAVED)
-    return SAVED if all(task.state == "saved" for task in sendable) else UNSAVED
+    unsaved = sum(task.state != "saved" for task in sendable)
+    if not unsaved:
+        return SAVED
+    causes = [text for text, _ in run.snapshot().causes]
+    return _say(run.held or f"{unsaved} of {len(sendable)} clips not saved", UNSAVED, *causes)
 
 
 def _sweep(arguments: argparse.Namespace) -> Sweep:
@@ -273,6 +236,16 @@ def _print_lines(lines: Iterable[str]) -> None:
     console = _console()
     for line in lines:
         console.print(line, markup=False, soft_wrap=True)
+
+
+COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
+    "demo": _demo,
+    "simulate": _simulate,
+    "plan": _plan,
+    "run": _run,
+    "export": _export,
+    "doctor": _doctor,
+}
 
 
 if __name__ == "__main__":

@@ -17,12 +17,13 @@ from .engine.engine import Engine
 from .engine.fetch import GONE, is_gone
 from .engine.opening import Opened
 from .engine.order import Order
-from .errors import InputError, nearest
+from .engine.run import Run
+from .errors import InputError, OverBudget, nearest
 from .fields import IMAGE_FIELDS
-from .plan import SINGLES, Money, Plan, Planner, Settings, confirm, run_name, stored_sweep, usd
+from .plan import SINGLES, Money, Plan, Planner, Settings, confirm, dollars, run_name, stored_sweep, usd
 from .request import FIELDS, VideoRequest
 from .sweep import Point, Sweep
-from .task import ZERO, Event, Task
+from .task import ZERO, Event, Task, TaskState
 
 
 class Ordering:
@@ -69,7 +70,7 @@ class Ordering:
             share=settings.share,
         )
         before = engine.money(order.name)
-        self._check(plan, before.budget if order.budget is None else order.budget, before.committed)
+        check(plan, self._bindings, before.budget if order.budget is None else order.budget, before.committed)
         confirm(plan, usd("confirm_above", confirm_above))
         return order
 
@@ -83,7 +84,7 @@ class Ordering:
         settings, ceiling = Settings.taken_from(fields), usd("budget", budget)
         plan = self.plan([self._point(prompt, fields)], settings)
         before = engine.money(SINGLES)
-        self._check(plan, before.budget if ceiling is None else ceiling, before.committed)
+        check(plan, self._bindings, before.budget if ceiling is None else ceiling, before.committed)
         return Order(
             name=SINGLES,
             points=plan.points,
@@ -118,11 +119,27 @@ class Ordering:
             return Money()
         return engine.today()
 
-    def _check(self, plan: Plan, budget: Decimal | None, committed: Decimal = ZERO) -> None:
-        """Raise what stands in the way of buying, a missing key included."""
-        plan.check(budget, committed)
-        for provider in dict.fromkeys(point.provider for point in plan.buys):
-            self._bindings.key(self._bindings.bound(provider)[0])
+
+def check(plan: Plan, bindings: Bindings, budget: Decimal | None, committed: Decimal = ZERO) -> None:
+    """Raise what stands in the way of buying, a missing key included."""
+    plan.check(budget, committed)
+    for provider in dict.fromkeys(point.provider for point in plan.buys):
+        bindings.key(bindings.bound(provider)[0])
+
+
+def check_retry(run: Run) -> str:
+    """Say what buying a run's failed points again may cost; raises `OverBudget` where that passes the run's budget."""
+    failed, stands = [task for task in run.tasks if task.state is TaskState.FAILED], run.snapshot()
+    high = sum((task.price for task in failed), ZERO)
+    said = f"{len(failed)} failed before"
+    if failed and Money(stands.budget, stands.spent + stands.reserved).refusal(high):
+        message = (
+            f"{said}; to buy that again may cost {dollars(high)}, over the budget of {dollars(stands.budget or ZERO)}, of "
+            f"which {dollars(stands.spent + stands.reserved)} is spent or may still be charged; nothing was bought again; "
+            "raise budget= or retry less"
+        )
+        raise OverBudget(message)
+    return f"{said}, bought again for up to {dollars(high)}" if failed else "nothing failed before: nothing to retry"
 
 
 def points_of(sweep: Any) -> Sequence[Point]:

@@ -27,7 +27,7 @@ import kling_nb as kn
 from kling_nb import doctor
 from kling_nb.keys import base_url_variable
 from kling_nb.simulator import Fault, Simulator, running
-from kling_nb.views import live, terminal
+from kling_nb.views import live, terminal, terminal_plan
 from tests.canaries import KEYS, MODES, WRONG, Gate, Search, as_shown, exported, parts, reprs
 from tests.labs import ScaledClock
 
@@ -177,7 +177,7 @@ def look(one: Session, lab: kn.Lab, run: kn.Run, panel: Any) -> None:
     """Look at a run in every view."""
     out = Console(file=io.StringIO(), width=400, force_terminal=True)
     terminal.watch(run, console=out)
-    out.print(terminal.plan_calls(lab.plan(kn.Sweep(prompt="a", provider="fal", **FIXED))))
+    out.print(terminal_plan.plan_calls(lab.plan(kn.Sweep(prompt="a", provider="fal", **FIXED))))
     one.keep("the terminal", out.file.getvalue())  # type: ignore[attr-defined]
     compared, form = lab.compare(run), lab.form()
     one.keep(

@@ -11,10 +11,12 @@ import ssl
 import subprocess
 import sys
 import urllib.request
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+from kling_nb import Lab, Simulation
 from kling_nb.demo import PROVIDERS
 from kling_nb.simulator.pitfalls import PITFALLS
 
@@ -96,16 +98,72 @@ def test_over_budget_is_exit_3_and_buys_nothing(sweep: Path, tmp_path: Path) -> 
     done = kling_nb("run", sweep, "--lab", tmp_path / "lab", "--simulate", "--budget", "1")
     assert done.returncode == 3
     assert "over the budget of $1.00" in done.stderr
-    assert not list((tmp_path / "lab" / "clips").iterdir())
+    assert "(here budget= is --budget)" in done.stderr
+    assert "4 points, 4 to buy" in done.stdout
+    assert not (tmp_path / "lab").exists()
 
 
-def test_points_that_fail_are_exit_1(tmp_path: Path) -> None:
-    """A point that the provider refused is not saved, and the exit code says so."""
+@pytest.fixture
+def failing(tmp_path: Path) -> tuple[str | Path, ...]:
+    """Return the command of a run all of whose points fail, each time."""
     path = tmp_path / "bad.toml"
     path.write_text(SMALL.replace("through snow", "through snow #sim:moderation"))
-    done = kling_nb("run", path, "--lab", tmp_path / "lab", "--simulate")
+    return ("run", path, "--lab", tmp_path / "lab", "--simulate")
+
+
+def test_points_that_fail_are_exit_1(failing: tuple[str | Path, ...]) -> None:
+    """A point that the provider refused is not saved; the exit code says so, and a line how it is retried from here."""
+    done = kling_nb(*failing)
     assert done.returncode == 1
     assert "content policy" in done.stdout
+    assert "kling-nb: 4 of 4 clips not saved (here run.retry() is the same command with --retry)\n" == done.stderr
+
+
+def test_what_failed_is_bought_again_by_retry_only(failing: tuple[str | Path, ...], tmp_path: Path) -> None:
+    """The same command leaves what failed as it is; ``--retry`` says the price and buys it again, within the budget."""
+    for options, code, attempts in (
+        ((), 1, 1),
+        ((), 1, 1),
+        (("--retry", "--budget", "0.30"), 3, 1),
+        (("--retry", "--budget", "5"), 1, 2),
+    ):
+        done = kling_nb(*failing, *options)
+        assert code == done.returncode, done.stdout + done.stderr
+        with Lab(tmp_path / "lab", simulate=Simulation(speed=float("inf"))) as lab:
+            assert 4 * attempts == len(lab.log.tasks())
+    assert "4 failed before, bought again for up to $1.12" in done.stdout
+
+
+def test_a_retry_over_the_budget_says_the_sum(failing: tuple[str | Path, ...]) -> None:
+    """Exit 3, with what it may cost and the ceiling, before anything is bought."""
+    kling_nb(*failing)
+    done = kling_nb(*failing, "--retry", "--budget", "0.30")
+    assert "4 failed before; to buy that again may cost $1.12, over the budget of $0.30" in done.stderr
+    assert "nothing was bought again; raise budget= or retry less (here budget= is --budget)" in done.stderr
+
+
+def test_a_retry_of_nothing_buys_nothing(sweep: Path, tmp_path: Path) -> None:
+    """Where nothing failed ``--retry`` says so, and the command goes on as without it."""
+    for _ in range(2):
+        done = kling_nb("run", sweep, "--lab", tmp_path / "lab", "--simulate", "--retry")
+        assert done.returncode == 0, done.stderr
+        assert "nothing failed before: nothing to retry" in done.stdout
+    assert len(list((tmp_path / "lab" / "clips").glob("*.mp4"))) == 4
+
+
+def test_what_a_day_does_not_take_says_how_to_go_on_from_here(sweep: Path, tmp_path: Path) -> None:
+    """A daily budget that holds points names the option and the command, not only what Python has."""
+    done = kling_nb("run", sweep, "--lab", tmp_path / "lab", "--simulate", "--daily-budget", "0.5")
+    assert done.returncode == 1
+    assert "(here run.resume() is the same command again, lab.daily_budget is --daily-budget)" in done.stderr
+    assert "is left today of the daily budget of $0.50" in " ".join(done.stdout.split())
+    assert done.stdout.count("4 points, 4 to buy") == 1
+
+
+def test_the_version_is_told() -> None:
+    """``--version`` says that of the installed package."""
+    done = kling_nb("--version")
+    assert (0, f"kling-nb {version('kling_nb')}\n") == (done.returncode, done.stdout)
 
 
 @pytest.mark.parametrize(
@@ -127,13 +185,30 @@ def test_bad_input_is_exit_2_and_one_sentence(tmp_path: Path, text: str, words: 
     assert done.returncode == 2, done.stdout + done.stderr
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+    assert not (tmp_path / "lab").exists()
 
 
-def test_a_missing_key_is_exit_2_and_names_the_variable(sweep: Path, tmp_path: Path) -> None:
-    """Live, without a key, nothing starts, and the one variable to set is named."""
-    done = kling_nb("run", sweep, "--lab", tmp_path / "lab", "--provider", "kling", KLING_NB_SPEED="")
-    assert done.returncode == 2
-    assert "KLING_NB_KLING_KEY" in done.stderr
+@pytest.mark.parametrize(
+    ("options", "keys", "words"),
+    [
+        (("--provider", "kling"), {}, "Set KLING_NB_KLING_KEY to"),
+        ((), {}, "no provider has a key"),
+        ((), {"KLING_NB_KLING_KEY": "a:b", "KLING_NB_FAL_KEY": "a:b"}, "several have keys (kling, fal): say which"),
+        (("--provider", "klin"), {}, "klin"),
+        (("--provider", "kling", "--name", "generate"), {"KLING_NB_KLING_KEY": "a:b"}, "name='generate'"),
+    ],
+    ids=["no key", "no key and no provider", "two keys and no provider", "no such provider", "a name that is taken"],
+)
+def test_what_stands_in_the_way_of_a_live_run_is_told_before_a_folder_is_made(
+    options: tuple[str, ...], keys: dict[str, str], words: str, sweep: Path, tmp_path: Path
+) -> None:
+    """Nothing starts, the way out is named, and there is no live lab in the way of ``--simulate``."""
+    done = kling_nb("run", sweep, "--lab", tmp_path / "lab", *options, KLING_NB_SPEED="", **keys)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert words in done.stderr
+    assert not (tmp_path / "lab").exists()
+    simulated = kling_nb("run", sweep, "--lab", tmp_path / "lab", "--simulate")
+    assert simulated.returncode == 0, simulated.stderr
 
 
 def test_a_missing_sweep_and_a_missing_lab_are_exit_2(tmp_path: Path) -> None:

@@ -1,32 +1,22 @@
-"""A run and a plan in a terminal, by rich. Nothing foreign is read as markup, and no control character gets through."""
+"""A run in a terminal, by rich. Nothing foreign is read as markup, and no control character gets through."""
 
 from __future__ import annotations
 
-import json
 import time
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .standing import Standing, standing
 
 if TYPE_CHECKING:
-    import pandas as pd
     from rich.console import Console, RenderableType
-    from rich.table import Table
     from rich.text import Text
 
     from ..engine.run import Run
-    from ..plan import Plan, PlannedPoint
 
 LOOK_S = 0.25  # real seconds between two looks
 LINE_S = 5.0  # real seconds between two lines where the output is no terminal
-ROWS_SHOWN = 60
-LINES_SHOWN = 12
-POINTS_NAMED = 6
-CELL_LONGEST = 70  # characters
-KEPT = ("fate", "price")  # columns that are shown even where they do not vary
 
 COLOURS = {
     **dict.fromkeys(("saved", "ready"), "green"),
@@ -37,8 +27,19 @@ COLOURS = {
 SIGNS = {"saved": "█", "ready": "▓", "running": "▒", "failed": "×"}
 """How a state looks in the bar, so that it can be told apart without colours too."""
 
-
-# -- a run -------------------------------------------------------------------------------------------------------
+HERE = {
+    "run.resume()": "the same command again",
+    "run.retry()": "the same command with --retry",
+    "run.retry(stalled=True)": "kn.Lab(folder).run(name).retry(stalled=True) in Python",
+    "run.retry(expired=True)": "kn.Lab(folder).run(name).retry(expired=True) in Python",
+    "lab.uncertain()": "kn.Lab(folder).uncertain() in Python",
+    "lab.take_over()": "kling-nb run --take-over",
+    "lab.daily_budget": "--daily-budget",
+    "assume_price=": "--assume-price",
+    "simulate=True": "--simulate",
+    " budget=": "--budget",
+}
+"""What the words that the rest says to whoever is in Python are at the terminal."""
 
 
 def watch(run: Run, *, console: Console | None = None) -> None:
@@ -55,6 +56,12 @@ def watch(run: Run, *, console: Console | None = None) -> None:
         _watch_redrawn(run, console)
     else:
         _watch_by_lines(run, console)
+
+
+def here(said: str, *beside: str) -> str:
+    """Return a sentence, and behind it what its words of Python, and of what was said ``beside``, are at the terminal."""
+    words = [f"{word.strip()} is {what}" for word, what in HERE.items() if any(word in one for one in (said, *beside))]
+    return f"{said} (here {', '.join(words)})" if words else said
 
 
 def _watch_redrawn(run: Run, console: Console) -> None:
@@ -129,115 +136,6 @@ def shares(counts: Sequence[int], width: int) -> list[int]:
     total = max(1, sum(counts))
     ends = [end * width // total for end in accumulate(counts, initial=0)]
     return [end - start for start, end in pairwise(ends)]
-
-
-# -- a plan ------------------------------------------------------------------------------------------------------
-
-
-def plan_table(plan: Plan) -> RenderableType:
-    """Return a plan as rich shows it: a row a point, the sum, and each change and refusal once with its points.
-
-    What is the same for every point is said once, above the rows.
-    """
-    from rich.console import Group
-    from rich.text import Text
-
-    frame = plan.df()
-    present = [name for name in _columns(list(frame.columns)) if frame[name].notna().any()]
-    same = [name for name in present if name not in KEPT and len(frame[name].unique()) == 1]
-    fixed = " · ".join(f"{_title(name)} {_words(frame[name].iloc[0])}" for name in same)
-    rows = _rows(frame.head(ROWS_SHOWN), [name for name in present if name not in same])
-    hidden = [Text(f"… and {len(plan) - ROWS_SHOWN} more points", "dim")] if len(plan) > ROWS_SHOWN else []
-    every = [Text(f"every point: {fixed}", "dim")] if fixed else []
-    return Group(*every, rows, *hidden, Text(plain(plan.summary()), "bold"), *_grouped(plan))
-
-
-def plan_calls(plan: Plan) -> RenderableType:
-    """Return the very request that each point would be sent as: method, address and body, without the credential."""
-    from rich.console import Group
-    from rich.text import Text
-
-    lines = [(n, point.call) for n, point in enumerate(plan) if point.call]
-    return Group(*(Text(plain(f"{n}  {call['method']} {call['url']} {_body(call)}")) for n, call in lines))
-
-
-def _body(call: Mapping[str, Any]) -> str:
-    return json.dumps(call.get("body"), ensure_ascii=False)
-
-
-def _columns(present: Sequence[str]) -> list[str]:
-    variables = [name for name in present if name.startswith("var_")]
-    return ["provider", "model", "mode", "duration", "aspect_ratio", *variables, "prompt", "sample", *KEPT]
-
-
-def _rows(frame: pd.DataFrame, names: Sequence[str]) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    table.add_column("#", justify="right", style="dim")
-    for name in names:
-        table.add_column(_title(name), justify=_side(name), no_wrap=name != "prompt" and not name.startswith("var_"))
-    for index, row in zip(frame.index, frame[list(names)].astype(object).to_numpy(), strict=True):
-        table.add_row(str(index), *(_cell(name, value) for name, value in zip(names, row, strict=True)))
-    return table
-
-
-def _title(name: str) -> str:
-    return plain(name.removeprefix("var_"))
-
-
-def _side(name: str) -> Any:
-    return "right" if name in ("duration", "sample", "price") else "left"
-
-
-def _cell(name: str, value: Any) -> Text:
-    from rich.text import Text
-
-    words = _words(value)
-    return Text(words, {"buy": "green", "refused": "red", "—": "dim"}.get(words, "") if name != "prompt" else "")
-
-
-def _words(value: Any) -> str:
-    if value is None or value != value:  # noqa: PLR0124 - how NaN is told
-        return "—"
-    words = f"{value:g}" if isinstance(value, float) else plain(str(value))
-    return words if len(words) <= CELL_LONGEST else words[: CELL_LONGEST - 1] + "…"
-
-
-def _grouped(plan: Plan) -> list[Text]:
-    losses = [(point, loss) for point in plan.points for loss in point.losses]
-    changed = {(point.point.index, loss.field) for point, loss in losses}
-    warnings = [(point, one) for point in plan.points for one in point.warnings]
-    found = (
-        ("Refused", "red", [(point, problem) for point in plan.points for problem in point.refusals]),
-        ("Changed", "yellow", [(point, loss) for point, loss in losses if loss.is_loss]),
-        ("Filled in, or left to the provider", "cyan", [(point, loss) for point, loss in losses if not loss.is_loss]),
-        ("Good to know", "cyan", [(at, one) for at, one in warnings if (at.point.index, one.field) not in changed]),
-    )
-    return [line for title, colour, said in found for line in _section(title, colour, _said(said))]
-
-
-def _said(found: Sequence[tuple[PlannedPoint, object]]) -> list[tuple[str, list[int]]]:
-    """Return each sentence with the points that it touches, the commonest first."""
-    touched: dict[str, dict[int, None]] = defaultdict(dict)
-    for point, words in found:
-        touched[f"{point.provider}: {words}"][point.point.index] = None
-    return sorted(((words, list(points)) for words, points in touched.items()), key=lambda one: -len(one[1]))
-
-
-def _section(title: str, colour: str, said: Sequence[tuple[str, list[int]]]) -> list[Text]:
-    from rich.text import Text
-
-    lines = [Text.assemble(f"  {plain(words)} ", (_named(points), "dim")) for words, points in said[:LINES_SHOWN]]
-    more = [Text(f"  … and {len(said) - LINES_SHOWN} more", "dim")] if len(said) > LINES_SHOWN else []
-    return [Text(title, f"bold {colour}"), *lines, *more] if lines else []
-
-
-def _named(points: Sequence[int]) -> str:
-    if len(points) > POINTS_NAMED:
-        return f"({len(points)} points)"
-    return f"({'point' if len(points) == 1 else 'points'} {', '.join(map(str, points))})"
 
 
 def plain(text: str) -> str:

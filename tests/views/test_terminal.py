@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 from rich.console import Console
 
 import kling_nb as kn
-from kling_nb.views.terminal import plain, plan_table, shares, watch
+from kling_nb.views.terminal import here, plain, shares, watch
+from kling_nb.views.terminal_plan import plan_table
 from tests.views.snapshots import EVIL, Staged, snapshot
 
 INSTANT = kn.Simulation(speed=float("inf"))
@@ -38,9 +40,9 @@ def watched(*scenes: Any, terminal: bool = False) -> str:
     return written(on)
 
 
-def planned(folder: Path, **axes: Any) -> str:
+def planned(folder: Path, width: int = 120, **axes: Any) -> str:
     """Return the plan of a sweep as it is printed."""
-    on = console()
+    on = console(width=width)
     with kn.Lab(folder, simulate=INSTANT) as lab:
         on.print(plan_table(lab.plan(kn.Sweep(**{"prompt": "a red fox", "model": "kling-v1-6", **axes}))))
     return written(on)
@@ -138,8 +140,76 @@ def test_a_long_plan_is_cut(tmp_path: Path) -> None:
     """A plan with more rows than fit says how many are left out, and still counts all."""
     said = planned(tmp_path, repeats=70)
 
-    assert "… and 10 more points" in said
+    assert "… and 46 more points" in said
     assert "70 points, 70 to buy" in said
+
+
+LONG = "a {who} runs through deep snow, tracking shot, golden hour, shallow depth of field, {light}"
+WIDE = {"prompt": LONG, "model": ["kling-v1-6", "kling-v2-5-turbo"], "mode": ["std", "pro"]}
+
+
+def rows_of(said: str) -> list[str]:
+    """Return the lines of a plan that are its points."""
+    table = said.partition("SIMULATED: ")[0]
+    return [line for line in table.splitlines() if line.strip()[:1].isdigit()]
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+@pytest.mark.parametrize("lights", [2, 12], ids=["few prompts", "many prompts"])
+def test_each_point_is_one_line_of_the_terminal(tmp_path: Path, width: int, lights: int) -> None:
+    """However wide it is: no line is broken, no word but a prompt's is cut, and the plan fits a page."""
+    light = [f"light {n}" for n in range(lights)]
+    said = planned(tmp_path, width, **WIDE, who=["fox", "red wolf"], light=light, provider=["kling", "fal"])
+
+    rows = rows_of(said)
+    assert [str(n) for n in range(len(rows))] == [row.split()[0] for row in rows]
+    assert 24 >= len(rows) == min(24, 16 * lights)
+    for row in rows:
+        assert len(row) <= width
+        assert any(model in row for model in ("kling-v1-6", "kling-v2-5-turbo"))
+        assert row.rstrip().endswith(("unknown", "0.28", "0.49", "0.21", "0.35"))
+
+
+def test_a_few_long_prompts_stand_above_the_rows(tmp_path: Path) -> None:
+    """Where they do not fit beside the rest, prompts are numbered; each is told whole where there is room."""
+    said = planned(tmp_path, 100, **WIDE, who=["fox", "wolf"], light=["at dawn"])
+
+    assert "prompt 1  a fox runs through deep snow, tracking shot, golden hour" in said
+    assert "prompt 2  a wolf runs through deep snow, tracking shot, golden hour" in said
+    assert "shallow depth of field, at dawn\n" in said
+    assert said.count("golden hour") == 2
+
+
+def test_many_long_prompts_are_cut_in_their_middle(tmp_path: Path) -> None:
+    """Both ends of a prompt tell it from others; wide letters count as two cells."""
+    light = [*(f"light {n:02}" for n in range(13)), "夜の街を走る"]
+    said = planned(tmp_path, 80, prompt=LONG.replace("{who}", "fox"), light=light, mode=["std", "pro"])
+
+    rows = rows_of(said)
+    assert "a fox runs" in rows[0]
+    assert "…" in rows[0]
+    assert "light 00  buy" in rows[0]
+    assert "light 11  buy" in rows[22]
+    assert all(cell_len(row) <= 80 for row in rows)
+
+
+def test_a_prompt_that_is_left_out_is_a_dash(tmp_path: Path) -> None:
+    """A request may have no prompt: it is a row as any, in a narrow terminal too."""
+    said = planned(tmp_path, 60, prompt=[LONG.format(who="fox", light="dawn"), ""], image="https://example.org/fox.png")
+
+    assert "prompt 2  —\n" in said
+    assert len(rows_of(said)) == 2
+
+
+def test_words_of_python_are_told_as_they_are_here() -> None:
+    """Behind a sentence stands once what each of its words is at the terminal; other sentences stay as they are."""
+    assert here("no: run.resume() goes on", "run.resume()") == (
+        "no: run.resume() goes on (here run.resume() is the same command again)"
+    )
+    assert here("no", "lab.uncertain() shows it").endswith(
+        "(here lab.uncertain() is kn.Lab(folder).uncertain() in Python)"
+    )
+    assert here("daily_budget=-1: no") == "daily_budget=-1: no"
 
 
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=12).filter(any), st.integers(1, 80))
