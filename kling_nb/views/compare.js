@@ -13,14 +13,15 @@ export function mount(el, grid, source, options = {}) {
   const scrolls = grid.bare ? {} : { tabindex: "0", role: "group", "aria-label": "Clips" };
   const { node, fit } = layout(grid, tiles);
   const stage = h("div", { class: "knb-stage", ...scrolls }, node);
-  // JupyterLab keeps its own shortcuts (m, arrows, space) out of an element with this attribute.
-  const props = { class: "knb", role: "group", "aria-label": grid.title || "Comparison", "data-lm-suppress-shortcuts": "true" };
+  const props = { class: "knb", role: "group", "aria-label": grid.title || "Comparison" };
   const root = h("div", props, options.header === false ? null : header(grid), stage);
   root.classList.toggle("knb-bare", Boolean(grid.bare));
   const close = grid.bare || !clips.length ? showPlain(clips, source) : showTogether(root, tiles, source, fit);
+  const kept = keepKeys(root);
   el.append(root);
   return () => {
     close();
+    kept();
     clips.forEach((clip) => (unload(clip), clip.whole && URL.revokeObjectURL(clip.whole)));
     source.close();
     root.remove();

@@ -65,18 +65,6 @@ function hold(form) {
   };
 }
 
-/**
- * Keep plain keys from JupyterLab, whose commands of one key would cut the cell or move on; Ctrl+S still saves. It hears
- * keys before what is inside it, and leaves them alone only where the element that has the focus says so.
- */
-function keepKeys(form) {
-  const hear = ({ target, ctrlKey, metaKey, altKey }) => {
-    if (form.contains(target)) target.toggleAttribute("data-lm-suppress-shortcuts", !(ctrlKey || metaKey || altKey));
-  };
-  window.addEventListener("keydown", hear, true);
-  return () => window.removeEventListener("keydown", hear, true);
-}
-
 /** Select the Python when it is reached by Tab, as a click does, so that Ctrl+C copies it. */
 function selectCode(form) {
   form.addEventListener("focusin", ({ target }) => target.matches("pre:focus-visible") && getSelection().selectAllChildren(target));

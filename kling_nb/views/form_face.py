@@ -13,7 +13,7 @@ import ipywidgets as widgets
 from .form_draft import Draft
 from .form_outlook import Outlook
 from .form_parts import group, paragraphs, words
-from .page import HIDING, text_of
+from .page import HIDING, script, text_of
 from .standing import in_one_sentence
 
 if TYPE_CHECKING:
@@ -112,6 +112,6 @@ def _access_class() -> type[Any]:
     import anywidget
 
     class FormAccess(anywidget.AnyWidget):
-        _esm = text_of("form_access.js")
+        _esm = script("form_access")
 
     return FormAccess

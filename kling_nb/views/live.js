@@ -280,15 +280,6 @@ function mount(el, model) {
   };
 }
 
-/** Keep plain keys from JupyterLab, where X would cut the cell: it hears them first, and asks only what has the focus. */
-function keepKeys(root) {
-  const hear = ({ target, ctrlKey, metaKey, altKey }) => {
-    if (root.contains(target)) target.toggleAttribute("data-lm-suppress-shortcuts", !(ctrlKey || metaKey || altKey));
-  };
-  window.addEventListener("keydown", hear, true);
-  return () => window.removeEventListener("keydown", hear, true);
-}
-
 /** Tell a screen reader the counts, sparingly: when the stage changes, and now and then. */
 function announcer(node) {
   let last = { stage: "", at: 0 };

@@ -26,8 +26,10 @@ PAGE_POSTER_WIDTH = 480
 OTHER_HALVES = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # the lone surrogates that stand for no byte of a path
 
 SCRIPTS: Mapping[str, tuple[str, ...]] = {
-    "compare": ("widget.js", "grid.js", "clip.js", "stars.js", "player.js", "transport.js", "compare.js"),
-    "live": ("widget.js", "live.js"),
+    "compare": ("widget.js", "keys.js", "grid.js", "clip.js", "stars.js", "player.js", "transport.js", "compare.js"),
+    "live": ("widget.js", "keys.js", "live.js"),
+    "uncertain": ("widget.js", "keys.js", "uncertain.js"),
+    "form_access": ("keys.js", "form_access.js"),
 }
 """What each ES module is put together from, in order."""
 

@@ -180,9 +180,11 @@ function mount(el, model) {
   const heard = (message) => message.got === "do" && known.get(message.task)?.ways.heard(message.n);
   for (const event of listened) model.on(event, show);
   model.on("msg:custom", heard);
+  const kept = keepKeys(root);
   el.append(root);
   show();
   return () => {
+    kept();
     for (const event of listened) model.off(event, show);
     model.off("msg:custom", heard);
     for (const view of known.values()) view.ways.close();

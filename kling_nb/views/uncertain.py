@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError, nearest
 from ..request import digest
 from .output import display_both
-from .page import HERE, HIDING, text_of
+from .page import HERE, HIDING, script, text_of
 from .standing import in_one_sentence, short
 from .ticker import Ticker, begin
 from .uncertain_words import SHOWN, WAYS, head, left, line, rows, words
@@ -150,7 +150,7 @@ def _panel_class() -> type[Any]:
     import traitlets
 
     class UncertainPanel(anywidget.AnyWidget):
-        _esm = text_of("widget.js") + text_of("uncertain.js")
+        _esm = script("uncertain")
         _css = text_of("style.css") + text_of("live.css") + text_of("uncertain.css")
         mark = traitlets.Unicode().tag(sync=True)
         ways = traitlets.Unicode().tag(sync=True)

@@ -32,6 +32,7 @@ def judge(task, rating, note):
     raise kn.KlingError("not kept: <b>another kernel</b> drives")
 Comparison(lab.compare(run).grid, lab.folder, judge)
 """
+CELLS = "() => window.jupyterapp.shell.currentWidget.content.widgets.map(cell => cell.model.type)"
 READY = "n => document.querySelectorAll('.knb-live .knb-ready').length === n"
 FULL = "tile => tile.querySelectorAll('.knb-full').length"
 
@@ -84,9 +85,7 @@ def test_stars_are_clicked_and_pressed(opened: Callable[..., Page]) -> None:
 
     page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-below')")
     page.get_by_text("kept: 2.0 <NA> 5.0").or_(page.get_by_text("kept: 2.0 nan 5.0")).wait_for()
-    assert ["code", "code"] == page.evaluate(
-        "() => window.jupyterapp.shell.currentWidget.content.widgets.map(cell => cell.model.type)"
-    )
+    assert ["code", "code"] == page.evaluate(CELLS)
 
 
 def test_one_clip_is_rated_too(opened: Callable[..., Page]) -> None:
@@ -97,6 +96,26 @@ def test_one_clip_is_rated_too(opened: Callable[..., Page]) -> None:
     page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
     page.wait_for_function(READY, arg=1)
     wait_for(page, "3 of 5 stars")
+
+
+def test_jupyterlabs_keys_leave_the_player_alone(opened: Callable[..., Page]) -> None:
+    """On stars, on a button and on the clips, X cuts no cell, B adds none and 3 makes no heading; Ctrl+S saves."""
+    page = opened(LAB.replace("rated", "keys"), RATINGS, clips=3)
+    player = page.locator(".knb-live")
+    summary = player.locator("summary").first
+    for what in (
+        stars(page).first,
+        player.get_by_role("button", name="Loop (l)"),
+        player.locator(".knb-stage"),
+        summary,
+    ):
+        for key in ("x", "b", "3", "y", "Escape"):
+            what.focus()
+            page.keyboard.press(key)
+    assert ["code", "code"] == page.evaluate(CELLS)
+    page.evaluate("() => { window.jupyterapp.shell.currentWidget.context.model.dirty = true; }")
+    page.keyboard.press("Control+s")
+    page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
 
 
 def test_one_clip_on_two_tiles_is_rated_once(opened: Callable[..., Page]) -> None:
