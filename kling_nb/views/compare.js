@@ -3,7 +3,7 @@
  *   grid (JSON, from Python) ─▶ layout ─▶ tiles ─▶ player (one clock, which every clip follows) ◂─ transport
  *
  * `source` is where media comes from: `poster(id)` and `clip(id)` promise a URL or null; `close()` frees them.
- * One that can keep ratings has `rate(id, stars)`, which promises what was kept.
+ * One that can keep stars has `ratings` (stars.js).
  */
 
 /** Show a grid in `el`; returns what takes it away again. `header: false` leaves out the title line. */
@@ -32,7 +32,8 @@ export function mount(el, grid, source, options = {}) {
 function showPlain(clips, source) {
   clips.forEach((clip) => {
     prepare(clip, () => {});
-    addStars(clip, source.rate);
+    addStars(clip, source.ratings);
+    clip.node.addEventListener("keydown", (event) => rateByKey(event, clip) && taken(event));
   });
   return watch(clips, source, () => {});
 }
@@ -46,16 +47,17 @@ function showTogether(root, tiles, source, fit) {
     root.classList.toggle("knb-few", few);
     fit();
   });
-  const rate = forTwins(clips, source.rate);
   clips.forEach((clip) => {
     prepare(clip, () => (fresh ? ((fresh = false), player.play()) : player.sync()));
     addTools(clip, player);
-    addStars(clip, rate, update);
+    addStars(clip, source.ratings, update);
     clip.video.addEventListener("click", player.toggle);
   });
   update();
   root.append(transport(player, clips, least));
   const at = whichClip(root, clips);
+  root.addEventListener("focusout", () => requestAnimationFrame(update));
+  root.addEventListener("fullscreenchange", update);
   root.addEventListener("keydown", (event) => (rateByKey(event, at()) ? taken(event) : onKey(event, player)));
   const hidden = () => (document.hidden ? clips.forEach((clip) => clip.video.pause()) : player.sync());
   document.addEventListener("visibilitychange", hidden);
@@ -93,7 +95,7 @@ function kernelSource(model, before) {
     media.close();
     ratings?.close();
   };
-  return { ...media, poster: posters(before, media), rate: ratings?.rate, close };
+  return { ...media, poster: posters(before, media), ratings, close };
 }
 
 /** anywidget's entry. The player shows once the kernel has answered; until then the static output stays. */

@@ -14,10 +14,11 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 from ..errors import KlingError, MediaError
 from ..request import digest
-from .grid import Axis, Frame, Grid, Tile, grid_of
+from .grid import Axis, Frame, Grid, Tile, grid_of, judged
 from .output import display_both, reply_on_the_askers_subshell
 from .page import clip_file, poster_of, script, static_html, text_of, write_page
 
@@ -47,6 +48,7 @@ class Comparison:
         self.grid = grid
         self.lab_folder = Path(lab_folder)
         self._judge = judge
+        self._players: WeakSet[Any] = WeakSet()
 
     @property
     def mark(self) -> str:
@@ -56,7 +58,8 @@ class Comparison:
     def widget(self) -> Any:
         """Return a new live player, an `anywidget.AnyWidget`."""
         grid = json.dumps(self.grid.to_json(), ensure_ascii=False)
-        player = _player_class()(grid=grid, mark=self.mark, rates=self._judge is not None)
+        player = _player_class()(grid=grid, mark=self.mark, rates=self._judge is not None, ratings=self._ratings())
+        self._players.add(player)
         reply_on_the_askers_subshell(player.comm)
         player.on_msg(lambda _player, wish, _buffers: self.answer(wish, player.send))
         return player
@@ -64,21 +67,23 @@ class Comparison:
     def answer(self, wish: Any, send: Send) -> None:
         """Answer one message of the player: ``{"want": "clip" | "poster" | "rating" | "hello", "id": …}``.
 
-        The answer is one or more messages with a part of the bytes each, or with the rating that was kept, or one
-        with the error in words.
+        The answer is one or more messages with a part of the bytes each, or one that the rating was kept, with the
+        number ``n`` of the wish, or one with the error in words.
         """
         told = wish if isinstance(wish, dict) else {}
         want, id_ = told.get("want"), told.get("id")
+        answer = {"got": want, "id": id_, **({"n": told["n"]} if "n" in told else {})}
         try:
             if want == "rating":
-                send({"got": want, "id": id_, "rating": self._keep(id_, told.get("rating"))}, [])
-                return
-            parts = list(_parts(self._media(want, id_)))
+                self._keep(id_, told.get("rating"))
+                parts = [b""]
+            else:
+                parts = list(_parts(self._media(want, id_)))
         except (KlingError, OSError) as error:
-            send({"got": want, "id": id_, "error": str(error)}, [])
+            send({**answer, "error": str(error)}, [])
             return
         for part in parts:
-            send({"got": want, "id": id_, "parts": len(parts)}, [part])
+            send({**answer, "parts": len(parts)}, [part])
 
     def save_html(self, folder: str | Path) -> Path:
         """Write the comparison as a static page (`write_page`) and return its ``index.html``."""
@@ -88,7 +93,7 @@ class Comparison:
         if want == "hello":
             return b""
         tile = self._tile(id_)
-        if want not in {"clip", "poster"} or tile is None or tile.clip is None:
+        if want not in ("clip", "poster") or tile is None or tile.clip is None:
             message = f"there is no {want} {id_!r} in this comparison"
             raise MediaError(message)
         path = clip_file(self.lab_folder, tile.clip)
@@ -97,17 +102,21 @@ class Comparison:
     def _tile(self, id_: Any) -> Tile | None:
         return next((tile for tile in self.grid.tiles if tile.id == id_), None)
 
-    def _keep(self, id_: Any, rating: Any, note: str | None = None) -> Any:
-        """Keep a judgement in the log, and the rating in what is shown from now on; several tiles may show one clip."""
+    def _keep(self, id_: Any, rating: Any, note: str | None = None) -> None:
+        """Keep a judgement in the log, and in what is shown from now on; several tiles may show one clip."""
         tile = self._tile(id_)
         if self._judge is None or tile is None or not tile.task:
             message = f"the rating was not kept: there is no clip {id_!r} of a lab here; lab.compare(run) shows such"
             raise MediaError(message)
         self._judge(tile.task, rating, note)
-        if rating is not ...:
-            rated = (replace(one, rating=rating) if one.task == tile.task else one for one in self.grid.tiles)
-            self.grid = replace(self.grid, tiles=tuple(rated))
-        return rating
+        tiles = (judged(one, rating, note) if one.task == tile.task else one for one in self.grid.tiles)
+        self.grid = replace(self.grid, tiles=tuple(tiles))
+        for player in self._players:
+            player.ratings = self._ratings()
+
+    def _ratings(self) -> str:
+        """Return the ratings by tile as JSON: what a player shows, also after the page was loaded again."""
+        return json.dumps({tile.id: tile.rating for tile in self.grid.tiles if tile.rating is not None})
 
     def _ipython_display_(self) -> None:
         display_both(self._repr_html_(), repr(self), self.widget, f"{self!r}: live player, needs a kernel")
@@ -137,5 +146,6 @@ def _player_class() -> type[Any]:
         grid = traitlets.Unicode().tag(sync=True)
         mark = traitlets.Unicode().tag(sync=True)
         rates = traitlets.Bool(default_value=False).tag(sync=True)
+        ratings = traitlets.Unicode("{}").tag(sync=True)
 
     return Player

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 import kling_nb as kn
@@ -27,8 +30,10 @@ def lab(tmp_path: Path) -> Any:
 def answered(comparison: Comparison, id_: object, rating: object) -> dict[str, Any]:
     """Return what the player hears when it asks to keep a rating."""
     sent: list[dict[str, Any]] = []
-    comparison.answer({"want": "rating", "id": id_, "rating": rating}, lambda message, _: sent.append(message))
+    wish = {"want": "rating", "id": id_, "rating": rating, "n": "a-1"}
+    comparison.answer(wish, lambda message, _: sent.append(message))
     (message,) = sent
+    assert ("rating", id_, "a-1") == (message["got"], message["id"], message["n"])
     return message
 
 
@@ -38,7 +43,7 @@ def test_stars_are_kept_in_the_log(lab: kn.Lab) -> None:
     shown = lab.compare(run)
     id_ = shown.grid.tiles[0].id
 
-    assert {"got": "rating", "id": id_, "rating": 4} == answered(shown, id_, 4)
+    assert "error" not in answered(shown, id_, 4)
     assert [4.0] == list(run.df["rating"].dropna())
     assert [4, None] == [tile.rating for tile in shown.grid.tiles]
     answered(shown, id_, 2)
@@ -108,7 +113,7 @@ def test_why_a_rating_was_not_kept_is_told(lab_folder: LabFolder) -> None:
         raise LabBusy(message)
 
     shown = Comparison(grid_of(lab_folder.frame(task="t", rating=[1.0, 2.0])), lab_folder.path, judge)
-    assert {"got": "rating", "id": "a", "error": "another process drives"} == answered(shown, "a", 4)
+    assert "another process drives" == answered(shown, "a", 4)["error"]
     assert [1.0, 2.0] == [tile.rating for tile in shown.grid.tiles]
 
 
@@ -118,6 +123,38 @@ def test_a_rating_is_seen_without_a_kernel(lab_folder: LabFolder) -> None:
     assert 1 == html.count("★ 3.5")
     assert 1 == html.count("rated 3.5")
     assert "rating:" not in html
+
+
+@pytest.mark.parametrize("rating", ["good", math.inf, True, [1], 10**400, Decimal(4)])
+def test_a_frame_of_somebodys_own_may_hold_anything(lab_folder: LabFolder, rating: object) -> None:
+    """A column named rating that holds no numbers shows no stars and breaks nothing."""
+    frame = lab_folder.frame()
+    frame["rating"] = pd.Series([rating, 3], dtype=object)
+    shown = Comparison(grid_of(frame), lab_folder.path, lambda *_: None)
+    assert [None, 3] == [tile.rating for tile in shown.grid.tiles]
+    assert "★ 3" in shown._repr_html_()
+    assert {"b": 3} == json.loads(shown.widget().ratings)
+
+
+def test_every_player_of_a_comparison_hears_of_a_rating(lab: kn.Lab) -> None:
+    """What was kept reaches players that are open, and stays with them when the page is loaded again."""
+    clip = lab.generate("fox", **CHEAP)
+    players = [clip.widget(), clip.widget()]
+    clip.rate(Fraction(7, 2), "soft light")
+    assert [{clip.tile.id: 3.5}] * 2 == [json.loads(player.ratings) for player in players]
+    assert "soft light" == clip.facts["note"]
+    clip.rate(note="")
+    assert "note" not in clip.facts
+    clip.rate(None)
+    assert ["{}", "{}"] == [player.ratings for player in players]
+
+
+@pytest.mark.parametrize("wish", [None, [], {"want": ["rating"]}, {"want": {"a": 1}, "id": {}}, {"want": "rating"}])
+def test_a_wish_that_is_none_is_told(lab_folder: LabFolder, wish: object) -> None:
+    """A message that makes no sense is answered with an error in words."""
+    sent: list[dict[str, Any]] = []
+    Comparison(grid_of(lab_folder.frame()), lab_folder.path).answer(wish, lambda message, _: sent.append(message))
+    assert [True] == ["error" in message for message in sent]
 
 
 def test_a_player_knows_whether_it_can_keep_ratings(lab_folder: LabFolder) -> None:

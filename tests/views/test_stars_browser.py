@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+pytest.importorskip("playwright")
+from playwright.sync_api import expect
+
 from kling_nb.views.compare import grid_of, write_page
 from tests.views.clips import LabFolder, make_lab
 
@@ -72,8 +75,6 @@ def test_stars_are_clicked_and_pressed(opened: Callable[..., Page]) -> None:
     page.locator(".knb-tile").nth(1).hover()
     page.keyboard.press("2")
     wait_for(page, "4 of 5 stars", "2 of 5 stars", "not rated")
-    for _ in range(2):
-        page.keyboard.press("Tab")
     stars(page).nth(2).focus()
     page.keyboard.press("ArrowRight")
     wait_for(page, "4 of 5 stars", "2 of 5 stars", "1 of 5 stars")
@@ -91,11 +92,81 @@ def test_stars_are_clicked_and_pressed(opened: Callable[..., Page]) -> None:
 def test_one_clip_is_rated_too(opened: Callable[..., Page]) -> None:
     """A clip by itself has stars, and what it was rated is there when it is shown again."""
     page = opened(LAB.replace("lab.compare(run)", "").replace("rated", "single"), ONE, clips=1)
+    stars(page).press("5")
+    wait_for(page, "5 of 5 stars")
     stars(page).locator("[data-star='3']").click()
     wait_for(page, "3 of 5 stars")
     page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
     page.wait_for_function(READY, arg=1)
     wait_for(page, "3 of 5 stars")
+
+
+def test_the_keys_of_the_stars(opened: Callable[..., Page]) -> None:
+    """Arrows, Home, End and Delete move them as a slider's, digits set them; with Ctrl, held, or on a choice none does."""
+    page = opened(LAB.replace("rated", "slider"), RATINGS, clips=3)
+    one = stars(page).first
+    for key, words in (
+        ("End", "5"),
+        ("ArrowRight", "5"),
+        ("ArrowDown", "4"),
+        ("2", "2"),
+        ("ArrowUp", "3"),
+        ("Control+1", "3"),
+    ):
+        one.press(key)
+        expect(one).to_have_attribute("aria-valuetext", f"{words} of 5 stars")
+    for key in ("Delete", "4", "0", "3", "Home", "1", "1"):
+        one.press(key)
+    expect(one).to_have_attribute("aria-valuetext", "not rated")
+    for _ in range(4):  # a key that is held comes again and again
+        page.keyboard.down("5")
+    page.keyboard.up("5")
+    expect(one).to_have_attribute("aria-valuetext", "5 of 5 stars")
+    one.locator("[data-star='2']").dblclick()
+    expect(one).to_have_attribute("aria-valuetext", "2 of 5 stars")
+    page.get_by_label("Speed").focus()
+    page.locator(".knb-tile").nth(1).hover()
+    page.keyboard.press("4")
+    wait_for(page, "2 of 5 stars", "not rated", "not rated")
+    page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-below')")
+    page.get_by_text("kept: <NA> 2.0 <NA>").or_(page.get_by_text("kept: nan 2.0 nan")).wait_for()
+
+
+def test_the_pointer_and_the_focus_take_turns(opened: Callable[..., Page]) -> None:
+    """A digit is for the clip where the pointer came last; when it has left, for the one with the focus."""
+    page = opened(LAB.replace("rated", "turns"), RATINGS, clips=3)
+    stars(page).nth(2).focus()
+    page.keyboard.press("3")
+    page.locator(".knb-tile").nth(0).hover()
+    page.keyboard.press("1")
+    wait_for(page, "1 of 5 stars", "not rated", "3 of 5 stars")
+    page.mouse.move(2, 2)
+    page.keyboard.press("5")
+    wait_for(page, "1 of 5 stars", "not rated", "5 of 5 stars")
+
+
+def test_every_view_has_the_stars(opened: Callable[..., Page]) -> None:
+    """A comparison that is shown twice has the same stars in both, and after the page was loaded again."""
+    one = (
+        LAB.replace("rated", "views").replace("lab.compare", "shown = lab.compare").replace(', "a boat", "an owl"', "")
+    )
+    page = opened(one, "shown", "shown", clips=2)
+    stars(page).nth(1).locator("[data-star='4']").click()
+    wait_for(page, "4 of 5 stars", "4 of 5 stars")
+    page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+    page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
+    page.reload()
+    page.wait_for_function(READY, arg=2)
+    wait_for(page, "4 of 5 stars", "4 of 5 stars")
+
+
+def test_a_kernel_that_is_gone_keeps_nothing(opened: Callable[..., Page], jupyterlab: JupyterLab) -> None:
+    """Without a kernel a click is taken back, and the clip says what to do."""
+    page = opened(LAB.replace("rated", "gone"), clips=3)
+    page.evaluate("() => window.jupyterapp.shell.currentWidget.context.sessionContext.shutdown()")
+    stars(page).first.locator("[data-star='4']").click()
+    page.get_by_text("no kernel answers").wait_for()
+    wait_for(page, "not rated", "not rated", "not rated")
 
 
 def test_jupyterlabs_keys_leave_the_player_alone(opened: Callable[..., Page]) -> None:
@@ -155,9 +226,28 @@ def test_a_page_shows_stars_and_the_best(lab_folder: LabFolder, tmp_path: Path, 
     assert seen.bounding_box()["width"] > 1.3 * width  # type: ignore[index]
     assert page.get_by_role("option", name="★★★★★").is_disabled()
 
-    page.get_by_label("Clips to look at").select_option("0")
+    for least in ("1", "0"):
+        page.get_by_label("Clips to look at").select_option(least)
     assert 4 == seen.count()
     assert width == seen.first.bounding_box()["width"]  # type: ignore[index]
+
+
+def test_what_has_the_focus_is_not_hidden(opened: Callable[..., Page]) -> None:
+    """A clip that loses its stars while it has the focus stays until the focus leaves it; the last one shows all again."""
+    page = opened(LAB.replace("rated", "held"), clips=3)
+    seen = page.locator(".knb-tile:visible")
+    for n, key in enumerate("254"):
+        page.locator(".knb-stars").nth(n).press(key)
+    page.get_by_label("Clips to look at").select_option("4")
+    expect(seen).to_have_count(2)
+    page.locator(".knb-stars").nth(1).press("1")
+    wait_for(page, "2 of 5 stars", "1 of 5 stars", "4 of 5 stars")
+    assert 2 == seen.count()
+    page.locator(".knb-stars").nth(2).focus()
+    expect(seen).to_have_count(1)
+    page.locator(".knb-stars").nth(2).press("0")
+    expect(seen).to_have_count(3)
+    expect(page.get_by_label("Clips to look at")).to_have_value("0")
 
 
 def test_a_page_without_ratings_has_no_stars(
