@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from labs import Open, ledger, listen, start, sweep
@@ -181,6 +182,53 @@ def test_many_identities_at_once(log: ExperimentLog) -> None:
     """More identities than a query takes parameters are looked up all the same."""
     log.commit([(Event(t.id, "planned", 1.0), t) for t in (task(f"t{n}") for n in range(1200))])
     assert 1200 == len(log.known(f"i-t{n}" for n in range(40_000)))
+
+
+URL = "http://kling/v1/videos/text2video"
+
+
+def accept(log: ExperimentLog, name: str, at: float, *kinds: str, mark: str = "k", **changes: Any) -> None:
+    """Write a task that was submitted with a key and accepted."""
+    one = task(name, **{"accepted_at": at, "call": {"url": URL}, **changes})
+    events = [Event(name, "intent", at, {"account": "before"}), Event(name, "intent", at, {"account": mark})]
+    told = [Event(name, kind.removesuffix("!"), at, {"found": True} if "!" in kind else {}) for kind in kinds]
+    log.commit([(event, one) for event in [*events, *told, Event(name, "accepted", at)]])
+
+
+def witness(log: ExperimentLog, **changes: Any) -> str | None:
+    """Return the id of the witness of a place."""
+    place = {"provider": "kling", "mark": "k", "url": URL, "since": 10.0, "settled": 50.0}
+    found = log.witness(**{**place, **changes})
+    return None if found is None else found.id
+
+
+def test_the_witness_of_a_place(log: ExperimentLog) -> None:
+    """It is the newest that has settled, of the same provider, key and address; not one that a person named."""
+    accept(log, "older than a day", 9.0)
+    assert witness(log) is None
+    accept(log, "young", 60.0)
+    accept(log, "younger", 61.0)
+    assert "younger" == witness(log)
+    accept(log, "looked up", 20.0, "doubted", "accepted!")
+    assert "looked up" == witness(log)
+    accept(log, "settled", 50.0)
+    accept(log, "before", 30.0)
+    accept(log, "key", 45.0, mark="l")
+    accept(log, "address", 46.0, call={"url": URL + "2"})
+    accept(log, "provider", 47.0, provider="relay")
+    accept(log, "person", 48.0, "doubted")
+    assert "settled" == witness(log)
+    assert ("key", "address") == (witness(log, mark="l"), witness(log, url=URL + "2"))
+    assert ("provider", None) == (witness(log, provider="relay"), witness(log, mark="before"))
+
+
+def test_one_query_finds_the_witness(log: ExperimentLog) -> None:
+    """However many tasks were accepted with another key, the log is asked once."""
+    for n in range(5):
+        accept(log, f"t{n}", 20.0 + n, mark="l")
+    asked: list[str] = []
+    sa.event.listen(log._reader, "before_cursor_execute", lambda *words: asked.append(words[2]))
+    assert (None, 1) == (witness(log), len(asked))
 
 
 def test_readers_never_wait_for_the_writer(log: ExperimentLog, tmp_path: Path) -> None:

@@ -183,7 +183,8 @@ class Buyer:
         That it is absent proves nothing while a process sleeps that was about to send it, nothing where it was not
         submitted, and nothing where a task that is known to be there is absent too (`Witnesses`).
         """
-        absent, is_untold, against = 0, False, ""
+        absent, is_untold = 0, False
+        against: str | None = None  # until it was absent often enough
         for look in range(LOOKS_MOST):
             await self._clock.sleep(LOOKS_S[min(absent, len(LOOKS_S) - 1)] + (backoff_s(look) if look > absent else 0))
             task = self._book.tasks[task.id]
@@ -192,7 +193,7 @@ class Buyer:
             asleep = self._t.turn.sleeper(task.id)
             try:
                 ticket = await account.converse(account.dialect.find(task.id, task.call))
-                if ticket is None and absent == len(LOOKS_S) - 1:
+                if ticket is None and asleep is None and absent == len(LOOKS_S) - 1:
                     against = await self._witnesses.against(task, account)
             except KlingError:
                 is_untold = asleep is None
@@ -202,23 +203,24 @@ class Buyer:
             absent += asleep is None
             if absent == len(LOOKS_S):
                 break
-        return await self._not_found(task, account, absent=absent, is_untold=is_untold, against=against)
+        return await self._not_found(task, account, is_untold=is_untold, against=against)
 
     async def _found(self, task: Task, ticket: Ticket) -> Task:
         """Follow what was found by our own id, which its event says: it shows that the place keeps it."""
         return await self._book.record(task.id, "accepted", id=ticket.id, data=dict(ticket.data), found=True)
 
-    async def _not_found(self, task: Task, account: Account, *, absent: int, is_untold: bool, against: str) -> Task:
+    async def _not_found(self, task: Task, account: Account, *, is_untold: bool, against: str | None) -> Task:
+        """Say what came of looking in vain; ``against`` is why its absence proves nothing, `None` for no absence."""
         task = self._book.tasks[task.id]
         if task.state is not TaskState.UNCERTAIN:  # decided by a person while the last look was under way
             return task
         if not account.is_of(self._book.submitted_with(task.id), str(task.call.get("url"))):
             return await self._book.record(task.id, "doubted", reason=told_of_elsewhere(task), cause="doubt")
-        if absent == len(LOOKS_S) and against:
+        if against is None:
+            return await self._untold(task) if is_untold else task
+        if against:
             return await self._book.record(task.id, "doubted", reason=against, cause="doubt")
-        if absent == len(LOOKS_S):
-            return await self._never_arrived(task)
-        return await self._untold(task) if is_untold else task
+        return await self._never_arrived(task)
 
     async def _untold(self, task: Task) -> Task:
         return await self._book.record(task.id, "doubted", reason=told_of_vain_looks(task.reason), cause="doubt")

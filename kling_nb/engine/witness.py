@@ -7,20 +7,46 @@ and drops the rest: it answers every look as if nothing had been bought.
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass, field
 
 import anyio
 
 from ..costs import DAY_S
+from ..dialect import origin
+from ..errors import KlingError
 from ..task import Task
 from .account import Account
 from .told import told_of_unkept_ids
 from .tools import Tools
 
 SETTLED_S = 60.0
-"""What was accepted so long ago is looked for rather than what is younger, which may not be listed yet; in seconds."""
+"""What was accepted so long ago is listed by now: only then it says something that it is absent; in seconds."""
 
 Place = tuple[str, str, str]
 """Where a task was submitted: the provider, the mark of the key, the address of the call."""
+
+
+@dataclass
+class _Heard:
+    """What a place said of its witness: ``against`` is `None` while that is not known, ``failure`` why it is not."""
+
+    against: str | None = None
+    failure: str = ""
+    times: int = 0  # how often it was asked
+    told: set[str] = field(default_factory=set)  # the tasks that ``against`` was told of
+    asking: anyio.Lock = field(default_factory=anyio.Lock)
+
+    def is_due(self, task_id: str) -> bool:
+        """Tell whether to ask: nothing is known, or what speaks against a task was told of it before."""
+        return self.against is None or task_id in self.told
+
+    def tell(self, task_id: str) -> str | None:
+        """Return what speaks against a task, raising `KlingError` if it could not be asked."""
+        if self.failure:
+            raise KlingError(self.failure)
+        if self.against:
+            self.told.add(task_id)
+        return self.against
 
 
 class Witnesses:
@@ -29,36 +55,63 @@ class Witnesses:
     def __init__(self, tools: Tools) -> None:
         self._book = tools.book
         self._clock = tools.clock
-        self._heard: dict[Place, str] = {}
-        self._asking: defaultdict[Place, anyio.Lock] = defaultdict(anyio.Lock)
+        self._heard: defaultdict[Place, _Heard] = defaultdict(_Heard)
 
     async def against(self, task: Task, account: Account) -> str:
         """Return why it proves nothing that a task is absent where it was submitted; empty where nothing says so.
 
+        Where that address has no witness, what is known to speak against another address of the same host and key
+        does. A task that comes again after it was told so, as a person asked, has the witness looked for afresh.
+
         Raises `KlingError` where the witness cannot be looked for, which is tried again the next time.
         """
         url = str(task.call.get("url"))
+        if not account.is_of(account.mark, url):
+            return ""
         place = (account.provider.id, account.mark, url)
-        async with self._asking[place]:
-            if place not in self._heard:
-                witness = self._witness(account, url)
-                if witness is None:
-                    return ""
-                self._heard[place] = await _look_for(witness, account)
-            return self._heard[place]
+        for one in (place, *self._beside(place)):
+            against = await self._at(one, task.id, account)
+            if against is not None:
+                return against
+        return ""
 
-    def _witness(self, account: Account, url: str) -> Task | None:
-        """Return the newest task that was accepted with this key at this address, within a day."""
-        now = self._clock.now()
-        tasks = [
-            task for task in self._book.accepted_since(now - DAY_S, account.provider.id) if task.call.get("url") == url
+    def _beside(self, place: Place) -> list[Place]:
+        """Return the other addresses of a place's host that are known not to keep our own ids, for the same key."""
+        return [
+            other
+            for other, heard in self._heard.items()
+            if heard.against and other != place and other[:2] == place[:2] and origin(other[2]) == origin(place[2])
         ]
-        tasks.sort(key=lambda task: (task.accepted_at or now) > now - SETTLED_S)
-        return next((task for task in tasks if account.is_of(self._book.submitted_with(task.id), url)), None)
+
+    async def _at(self, place: Place, task_id: str, account: Account) -> str | None:
+        """Return what speaks against one place, `None` if it has no witness; whoever waits shares what is heard."""
+        heard = self._heard[place]
+        before = heard.times
+        async with heard.asking:
+            if heard.times == before:
+                heard.failure = ""
+                if heard.is_due(task_id):
+                    await self._ask(place, heard, account)
+            return heard.tell(task_id)
+
+    async def _ask(self, place: Place, heard: _Heard, account: Account) -> None:
+        settled = self._clock.now() - SETTLED_S
+        witness = self._book.witness(*place, since=self._clock.now() - DAY_S, settled=settled)
+        if witness is None:
+            return
+        try:
+            heard.against, heard.told = await _look_for(witness, account, settled), set()
+        except KlingError as error:
+            heard.failure = str(error)
+        heard.times += 1
 
 
-async def _look_for(witness: Task, account: Account) -> str:
+async def _look_for(witness: Task, account: Account, settled: float) -> str:
+    """Return what a witness that is not there speaks against; raises `KlingError` for one that may be listed yet."""
     found = await account.converse(account.dialect.find(witness.id, witness.call))
     if found is not None and witness.ticket is not None and found.id == witness.ticket.id:
         return ""
+    if found is None and (witness.accepted_at or 0) > settled:
+        message = f"{witness.provider} accepted {witness.id} less than {SETTLED_S:.0f} s ago, and does not list it yet"
+        raise KlingError(message)
     return told_of_unkept_ids(witness, found)

@@ -168,17 +168,22 @@ class Reading:
         query = sa.select(EVENTS.c.data).where(*mine).order_by(EVENTS.c.seq.desc()).limit(1)
         return next((json.loads(row.data).get("account") for row in self._rows(query)), None)
 
-    def accepted_since(self, at: float, provider: str) -> list[Task]:
-        """Return a provider's tasks that were accepted since then, newest first; not those whose id a person gave.
+    def witness(self, provider: str, mark: str, url: str, *, since: float, settled: float) -> Task | None:
+        """Return the newest task that was accepted at a call address with a key, since then; not one a person named.
 
-        An id came with the answer to the submit, or was found by our own id.
+        What was accepted until ``settled`` comes before what is younger. An id came with the answer to the submit, or
+        was found by our own id. One query answers, however many tasks there are.
         """
-        c, events = TASKS.c, sa.select(EVENTS.c.task)
-        doubted = events.where(EVENTS.c.kind == "doubted")
-        found = events.where(EVENTS.c.kind == "accepted", sa.func.json_extract(EVENTS.c.data, "$.found"))
-        recent = (c.provider == provider, c.accepted_at >= at)
-        tasks = self.read_tasks(sa.and_(*recent, sa.or_(c.id.not_in(doubted), c.id.in_(found))))
-        return sorted(tasks, key=lambda task: task.accepted_at or 0, reverse=True)
+        c, data = TASKS.c, EVENTS.c.data
+        of_this = sa.select(EVENTS.c.seq).where(EVENTS.c.task == c.id)
+        doubted = of_this.where(EVENTS.c.kind == "doubted").exists()
+        found = of_this.where(EVENTS.c.kind == "accepted", sa.func.json_extract(data, "$.found")).exists()
+        intents = of_this.where(EVENTS.c.kind == "intent").with_only_columns(sa.func.json_extract(data, "$.account"))
+        with_key = intents.order_by(EVENTS.c.seq.desc()).limit(1).scalar_subquery() == mark
+        there = (c.provider == provider, c.accepted_at >= since, sa.func.json_extract(c.call, "$.url") == url)
+        query = sa.select(TASKS).where(*there, sa.or_(~doubted, found), with_key)
+        newest = query.order_by(c.accepted_at > settled, c.accepted_at.desc()).limit(1)
+        return next((task_from(row) for row in self._records(newest)), None)
 
     def last_at(self) -> float | None:
         """Return the time of the last event, in Unix seconds."""

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import kling_nb as kn
 import kling_nb.simulator
+from kling_nb.engine.buy import LOOKS_MOST, LOOKS_S
 from kling_nb.keys import base_url_variable, key_variable
 from kling_nb.simulator import API_KEY, Fault, Simulator, running
 from kling_nb.task import Task
@@ -31,6 +32,7 @@ OWN_ID = re.compile(r"kn-[0-9a-f]{24}")
 LOST, NEVER_SENT = Fault(action="lost", prompt="boat"), Fault(action="reset", prompt="boat")
 DAY_S = 86_400
 PAGE = HTMLResponse("<!doctype html><title>Please sign in</title>")
+ABSENT = JSONResponse({"code": 1203, "message": "Task not found"}, 404)
 BUSY = JSONResponse({"code": 5000, "message": "Internal error"}, 500)
 OTHER = JSONResponse({"code": 0, "message": "SUCCEED", "data": {"task_id": "999", "task_status": "succeed"}})
 
@@ -154,7 +156,18 @@ def test_a_place_is_asked_once(at: Place, drops: bool) -> None:
     for doubtful in lab.uncertain():
         doubtful.look_again()
     lab.run("boat 0").wait(30)
-    assert (drops * 3, 4, 1) == (len(lab.uncertain()), len(ledger(lab)), relay.looks.count("fox"))
+    assert (drops * 3, 4, 1 + drops) == (len(lab.uncertain()), len(ledger(lab)), relay.looks.count("fox"))
+
+
+def test_a_person_has_the_witness_asked_afresh(at: Place) -> None:
+    """What was once said against a place is no longer believed where a person has a task looked for again."""
+    relay = Relay(faults=(NEVER_SENT,), answers={"fox": [ABSENT]})
+    lab = at(relay)
+    ended(lab, "fox")
+    assert ["uncertain"] == [task.state for task in ended(lab, "boat")]
+    lab.uncertain()[0].look_again()
+    (boat,) = lab.run("boat").wait(30).tasks
+    assert ("saved", 2, 2) == (boat.state, boat.attempt, relay.looks.count("fox"))
 
 
 def test_a_session_before_has_witnesses(at: Place) -> None:
@@ -197,6 +210,46 @@ def test_a_witness_is_looked_for_again(at: Place, answer: Response, drops: bool)
     (boat,) = ended(lab, "boat")
     assert ("uncertain" if drops else "saved", 2) == (boat.state, len(ledger(lab)))
     assert drops == ("does not keep our own ids" in boat.reason)
+
+
+def test_a_failing_witness_is_shared(at: Place) -> None:
+    """Whoever waits while the witness is looked for in vain has its failure, and does not look for it too."""
+    boats = [f"boat {n}" for n in range(5)]
+    lost = [Fault(action="lost", prompt=boat) for boat in boats]
+    relay = Relay(drops=True, faults=tuple(lost), answers={"fox": [BUSY] * 999})
+    lab = at(relay)
+    ended(lab, "fox")
+    assert ["uncertain"] * 5 == [task.state for task in ended(lab, *boats)]
+    times, tries = LOOKS_MOST - len(LOOKS_S) + 1, 4
+    assert relay.looks.count("fox") < 2 * times * tries
+
+
+@pytest.mark.parametrize("drops", [True, False])
+def test_another_address_has_its_own_verdict(at: Place, drops: bool) -> None:
+    """What is known of one address says nothing of another that has a witness."""
+    first, then = (LOST, "reset") if drops else (NEVER_SENT, "lost")
+    relay = Relay(drops=drops, faults=(first, Fault(action=then, prompt="elk")))
+    lab = at(relay)
+    ended(lab, "fox")
+    (boat,) = ended(lab, "boat")
+    relay.drops = not drops
+    ended(lab, "owl", **MODELS["path"])
+    ended(lab, "elk", **MODELS["path"])
+    assert ("uncertain" if drops else "saved") == boat.state
+    assert (1, 1) == (relay.looks.count("fox"), relay.looks.count("owl"))
+    assert [*["boat"] * drops, *["elk"] * (not drops)] == [task.task.request["prompt"] for task in lab.uncertain()]
+
+
+def test_an_address_without_a_witness_has_that_of_its_host(at: Place) -> None:
+    """Where a place is known to drop our own ids at one address, absence at another proves nothing without a witness."""
+    faults = [Fault(action="lost", prompt=prompt) for prompt in ("boat", "owl", "elk")]
+    relay = Relay(drops=True, faults=tuple(faults))
+    lab = at(relay)
+    ended(lab, "fox")
+    ended(lab, "boat")
+    (owl,) = ended(lab, "owl", **MODELS["path"])
+    assert ("uncertain", 3, 1) == (owl.state, len(ledger(lab)), relay.looks.count("fox"))
+    assert "does not keep our own ids" in owl.reason
 
 
 def test_a_place_that_tells_nothing_later_is_told_of_so(at: Place) -> None:
@@ -315,3 +368,30 @@ def test_a_witness_has_settled(tmp_path: Path) -> None:
         start(lab, sweep("owl"), name="c")
         run.wait(30)
     assert ["boat"] * 4 + ["fox"] == relay.looks
+
+
+@pytest.mark.parametrize("drops", [True, False])
+def test_a_young_witness_that_is_absent_says_nothing_yet(tmp_path: Path, drops: bool) -> None:
+    """The only witness was accepted a moment ago and is not listed yet: both are looked for again."""
+    relay = Relay(drops=drops, faults=(LOST if drops else NEVER_SENT,), answers={"owl": [ABSENT]})
+    with played(relay, 60), kn.Lab(tmp_path / "lab") as lab:
+        run = start(lab, sweep("boat"), name="b")
+        until(run, lambda _: relay.looks.count("boat") == 3)
+        start(lab, sweep("owl"), name="c")
+        (boat,) = run.wait(30).tasks
+    assert ["boat"] * 4 + ["owl", "boat", "owl"] == relay.looks
+    assert ("uncertain" if drops else "saved", 2 - drops) == (boat.state, boat.attempt)
+
+
+def test_another_key_has_its_own_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is known of a place with one key says nothing of it with another, which came within the same session."""
+    relay = Relay(faults=(NEVER_SENT, Fault(action="lost", prompt="elk")))
+    with played(relay, 1000), kn.Lab(tmp_path / "lab") as lab:
+        ended(lab, "fox")
+        assert ["saved"] == [task.state for task in ended(lab, "boat")]
+        monkeypatch.setenv(key_variable("kling"), API_KEY)
+        lab.run("fox").resume()
+        relay.drops = True
+        ended(lab, "owl")
+        assert ["uncertain"] == [task.state for task in ended(lab, "elk")]
+    assert (1, 1) == (relay.looks.count("fox"), relay.looks.count("owl"))
