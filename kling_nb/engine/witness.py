@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 import anyio
 
 from ..costs import DAY_S
-from ..dialect import origin
 from ..errors import KlingError
 from ..task import Task
 from .account import Account
@@ -66,7 +65,7 @@ class Witnesses:
         Raises `KlingError` where the witness cannot be looked for, which is tried again the next time.
         """
         url = str(task.call.get("url"))
-        if not account.is_of(account.mark, url):
+        if not account.is_of(account.mark, url):  # submitted elsewhere, so that no witness of that place is here
             return ""
         place = (account.provider.id, account.mark, url)
         for one in (place, *self._beside(place)):
@@ -76,12 +75,12 @@ class Witnesses:
         return ""
 
     def _beside(self, place: Place) -> list[Place]:
-        """Return the other addresses of a place's host that are known not to keep our own ids, for the same key."""
-        return [
-            other
-            for other, heard in self._heard.items()
-            if heard.against and other != place and other[:2] == place[:2] and origin(other[2]) == origin(place[2])
-        ]
+        """Return the other addresses that are known not to keep our own ids, for the same key.
+
+        They are of one host, since a provider has one base URL while a lab is open.
+        """
+        known = (other for other, heard in self._heard.items() if heard.against and other != place)
+        return [other for other in known if other[:2] == place[:2]]
 
     async def _at(self, place: Place, task_id: str, account: Account) -> str | None:
         """Return what speaks against one place, `None` if it has no witness; whoever waits shares what is heard."""

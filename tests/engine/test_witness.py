@@ -395,3 +395,26 @@ def test_another_key_has_its_own_verdict(tmp_path: Path, monkeypatch: pytest.Mon
         ended(lab, "owl")
         assert ["uncertain"] == [task.state for task in ended(lab, "elk")]
     assert (1, 1) == (relay.looks.count("fox"), relay.looks.count("owl"))
+
+
+def test_another_key_has_no_part_in_what_a_host_is_known_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a place dropped our own ids for one key, absence counts for another key that has no witness there."""
+    relay = Relay(drops=True, faults=(LOST, Fault(action="reset", prompt="elk")))
+    with played(relay, 1000), kn.Lab(tmp_path / "lab") as lab:
+        ended(lab, "fox")
+        assert ["uncertain"] == [task.state for task in ended(lab, "boat")]
+        monkeypatch.setenv(key_variable("kling"), API_KEY)
+        lab.run("fox").resume()
+        assert [("saved", 2)] == [(task.state, task.attempt) for task in ended(lab, "elk", **MODELS["path"])]
+
+
+def test_a_witness_of_another_host_is_not_looked_for(tmp_path: Path) -> None:
+    """Opened with another address, nothing that was accepted at the one before is looked for there."""
+    with played(Relay(drops=True, faults=(LOST,)), 1000), kn.Lab(tmp_path / "lab") as lab:
+        ended(lab, "fox", **MODELS["path"])
+        (before,) = ended(lab, "boat", **MODELS["path"])
+    relay = Relay(prompts={before.id: "boat"})
+    with played(relay, 1000), kn.Lab(tmp_path / "lab") as lab:
+        (boat,) = ended(lab, "boat", **MODELS["path"])
+    assert ("uncertain", ["boat"] * 4) == (boat.state, relay.looks)
+    assert "at another address" in boat.reason
