@@ -232,6 +232,32 @@ def test_a_page_shows_stars_and_the_best(lab_folder: LabFolder, tmp_path: Path, 
     assert width == seen.first.bounding_box()["width"]  # type: ignore[index]
 
 
+def test_the_best_are_large_and_of_one_size(
+    lab_folder: LabFolder, tmp_path: Path, new_page: Callable[..., Page]
+) -> None:
+    """Of samples that share a cell those that are left grow alike; where none is hidden all are as they were."""
+    lab = make_lab(lab_folder.path, a=2, b=2, c=2, d=2)
+    page = new_page(reduced_motion="reduce", viewport={"width": 1100, "height": 900})
+    grid = grid_of(lab.frame(sample=[1, 1, 2, 2], rating=[5.0, 4.0, 5.0, 1.0]), x="mode")
+    page.goto(write_page(grid, lab.path, tmp_path / "page").as_uri())
+    wait_for(page, "5 of 5 stars", "5 of 5 stars", "4 of 5 stars", "1 of 5 stars")  # by cell
+    before = widths(page)
+    page.get_by_label("Clips to look at").select_option("4")
+    best = widths(page)
+    assert 3 == len(best)
+    assert min(best) > 1.5 * max(before)
+    assert max(best) < 1.1 * min(best)
+    for least in ("1", "0"):
+        page.get_by_label("Clips to look at").select_option(least)
+        assert before == widths(page)
+
+
+def widths(page: Page) -> list[float]:
+    """Return the widths of the clips that are seen, in pixels."""
+    boxes = [one.bounding_box() for one in page.locator(".knb-tile:visible").all()]
+    return [box["width"] for box in boxes if box]
+
+
 def test_what_has_the_focus_is_not_hidden(opened: Callable[..., Page]) -> None:
     """A clip that loses its stars while it has the focus stays until the focus leaves it; the last one shows all again."""
     page = opened(LAB.replace("rated", "held"), clips=3)
