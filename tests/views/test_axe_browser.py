@@ -111,7 +111,8 @@ def doubtful(simulated: Callable[..., kn.Lab]) -> kn.Lab:
 @pytest.fixture
 def page_folder(lab_folder: LabFolder, tmp_path: Path) -> Path:
     """Write a page of a clip and a failed point."""
-    frame = lab_folder.frame(state=["saved", "failed"], clip=["clips/a.mp4", None], reason=["", "no"], sound=True)
+    failed = {"state": ["saved", "failed"], "clip": ["clips/a.mp4", None], "reason": ["", "no"]}
+    frame = lab_folder.frame(**failed, sound=True, rating=[3.5, None])
     return write_page(grid_of(frame, title="two", simulated=True), lab_folder.path, tmp_path / "page")
 
 
@@ -172,6 +173,21 @@ def test_nothing_is_said_against_the_panels(sheet: Page, doubtful: kn.Lab, judge
     panel.widget.close()
     sheet.get_by_role("button", name="It was accepted as…").click()
 
+    assert judge(sheet, ".knb") == []
+
+
+@pytest.mark.parametrize("sheet", ["light", "dark"], indirect=True)
+def test_nothing_is_said_against_stars(sheet: Page, lab_folder: LabFolder, judge: Judge) -> None:
+    """The player with stars to give, some given, and the choice of the best."""
+    frame = lab_folder.frame(task=["t", "u"], rating=[3.5, None])
+    shown = Comparison(grid_of(frame, title="two"), lab_folder.path, lambda *_: None)
+    player = shown.widget()
+    traits = {name: getattr(player, name) for name in ("grid", "mark", "rates", "ratings")}
+    player.close()
+    render(sheet, script("compare"), traits, "compare.css")
+    sheet.get_by_role("slider", name="Stars").first.press("ArrowRight")
+
+    assert sheet.get_by_label("Clips to look at").is_visible()
     assert judge(sheet, ".knb") == []
 
 
