@@ -28,6 +28,7 @@ GoOn = Callable[[str], Awaitable[bool]]
 """Sees to what follows a task that was driven; answers whether it is to be driven again."""
 
 NOT_OPEN = "its run is not open: lab.run(name).resume() goes on"
+HIGHER = "started again with a higher budget= it goes on"
 TOMORROW = "run.resume() goes on tomorrow, or as soon as lab.daily_budget is raised"
 LAST_ANSWER_S = 5.0  # how long an answer to a submit is waited for when another process drives by then
 LAST_TURNS = 50  # of the loop, which take no time: enough to read an answer that is there
@@ -222,7 +223,7 @@ class Dispatcher:
         """Return which ceiling a task would pass, its run's or the day's, in words."""
         of_run = Money(control.row.budget, self._book.committed(task.run)).refusal(task.price)
         if of_run is not None:
-            return f"the {of_run}"
+            return f"the {of_run}; {HIGHER}"
         of_day = self._book.today().refusal(task.price)
         when = f"of what was submitted on {date_of(self._book.day)} (UTC)"
         return None if of_day is None else f"the daily {of_day} {when}; {TOMORROW}"

@@ -76,7 +76,8 @@ def test_retries_never_pass_the_budget(simulated: Open) -> None:
     assert {"failed": 1, "planned": 2} == run.snapshot().counts
     assert Decimal("0.84") == max(sums)
     assert 4 == len(ledger(lab))
-    assert "the budget of $0.84 is used up: $0.84 is spent or may still be charged" == run.held
+    used_up = "the budget of $0.84 is used up: $0.84 is spent or may still be charged"
+    assert f"{used_up}; started again with a higher budget= it goes on" == run.held
 
 
 def test_a_budget_survives_reopening(simulated: Open) -> None:
