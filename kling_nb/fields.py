@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -152,6 +153,15 @@ def _number(value: Any) -> float:
         message = "expected a number"
         raise ValueError(message)
     return number
+
+
+def finite(value: object) -> float | None:
+    """Return a real number as a float; `None` for what is none or not finite, text and truth values included."""
+    try:
+        number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _text(value: Any) -> str:

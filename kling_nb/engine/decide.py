@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Generator, Mapping
-from numbers import Real
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from ..dialect import Call, Reply
 from ..errors import InputError, KlingError
+from ..fields import finite
 from ..log import ExperimentLog
 from ..task import Task, TaskState, Ticket
 from .account import Account, Accounts
@@ -44,11 +43,8 @@ def judgement(rating: object, note: str | None) -> dict[str, Any]:
         return given
     if rating is None:
         return {"rating": None, **given}
-    try:
-        number = float(rating) if isinstance(rating, Real) and not isinstance(rating, bool) else math.nan
-    except OverflowError:
-        number = math.inf
-    if not math.isfinite(number):
+    number = finite(rating)
+    if number is None:
         message = f"rating={rating!r}: expected a number, such as 4; nothing was changed"
         raise InputError(message)
     return {"rating": number, **given}

@@ -16,7 +16,7 @@ export function mount(el, grid, source, options = {}) {
   const props = { class: "knb", role: "group", "aria-label": grid.title || "Comparison" };
   const root = h("div", props, options.header === false ? null : header(grid), stage);
   root.classList.toggle("knb-bare", Boolean(grid.bare));
-  const close = grid.bare || !clips.length ? showPlain(clips, source) : showTogether(root, tiles, source, fit);
+  const close = grid.bare || !clips.length ? showPlain(clips, source) : showTogether(root, clips, source, { tiles, fit });
   const kept = keepKeys(root);
   el.append(root);
   return () => {
@@ -38,8 +38,8 @@ function showPlain(clips, source) {
   return watch(clips, source, () => {});
 }
 
-function showTogether(root, tiles, source, fit) {
-  const clips = tiles.filter((view) => view.video);
+/** Several play together; `fit` lays out those of all `tiles` that are to be seen. */
+function showTogether(root, clips, source, { tiles, fit }) {
   const player = makePlayer(clips);
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   let fresh = !still;

@@ -74,11 +74,7 @@ class Comparison:
         want, id_ = told.get("want"), told.get("id")
         answer = {"got": want, "id": id_, **({"n": told["n"]} if "n" in told else {})}
         try:
-            if want == "rating":
-                self._keep(id_, told.get("rating"))
-                parts = [b""]
-            else:
-                parts = list(_parts(self._media(want, id_)))
+            parts = list(_parts(self._kept(id_, told) if want == "rating" else self._media(want, id_)))
         except (KlingError, OSError) as error:
             send({**answer, "error": str(error)}, [])
             return
@@ -99,6 +95,10 @@ class Comparison:
         path = clip_file(self.lab_folder, tile.clip)
         return path.read_bytes() if want == "clip" else poster_of(path, LIVE_POSTER_WIDTH)
 
+    def _kept(self, id_: Any, told: dict[str, Any]) -> bytes:
+        self._keep(id_, told.get("rating"))
+        return b""
+
     def _tile(self, id_: Any) -> Tile | None:
         return next((tile for tile in self.grid.tiles if tile.id == id_), None)
 
@@ -111,8 +111,9 @@ class Comparison:
         self._judge(tile.task, rating, note)
         tiles = (judged(one, rating, note) if one.task == tile.task else one for one in self.grid.tiles)
         self.grid = replace(self.grid, tiles=tuple(tiles))
+        ratings = self._ratings()
         for player in self._players:
-            player.ratings = self._ratings()
+            player.ratings = ratings
 
     def _ratings(self) -> str:
         """Return the ratings by tile as JSON: what a player shows, also after the page was loaded again."""

@@ -3,7 +3,8 @@
  *
  *   control, or a box of some ◂─ aria-describedby ── .knb-said behind it          .knb-bad in it ─▶ aria-invalid
  *
- * And it keeps JupyterLab from hearing keys that are pressed here: X would cut the cell. It shows nothing. Elements come and go with the form, so everything is set anew after each change.
+ * And it keeps JupyterLab from hearing keys that are pressed here: X would cut the cell. It shows nothing. Elements come
+ * and go with the form, so everything is set anew after each change.
  */
 
 const GROUPS = ".knb-choices, .knb-sliders"; // these are described as a whole, not box by box

@@ -67,8 +67,8 @@ function layout(grid, tiles) {
   const node = h("div", { class: "knb-grid", role: "table", "aria-label": grid.title || "Clips" });
   if (grid.x) node.append(headRow(grid, columns));
   for (const row of rows) {
-    row.head = grid.y ? heading("rowheader", "rowhead", grid.y, row.value) : null;
-    row.node = h("div", { role: "row", class: "knb-row" }, row.head, ...row.cells);
+    const head = grid.y ? heading("rowheader", "rowhead", grid.y, row.value) : null;
+    row.node = h("div", { role: "row", class: "knb-row" }, head, ...row.cells);
     node.append(row.node);
   }
   node.classList.toggle("knb-has-rows", Boolean(grid.y));

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
-from numbers import Real
 from typing import Any
 
 from ..errors import InputError, nearest
+from ..fields import finite
 from ..plan import dollars
 from .facts import Row, cut, facts_of, flags_of, reason_of, spent, summary_of, word
 
@@ -249,26 +248,17 @@ def _tile(point: Row, id_: str, told: Iterable[str], **place: Any) -> Tile:
         flags=flags_of(point.get("flags")),
         clip=point.get("clip"),
         task=str(point.get("task") or ""),
-        rating=_number(point.get("rating")),
+        rating=finite(point.get("rating")),
     )
 
 
 def judged(tile: Tile, rating: Any, note: str | None) -> Tile:
     """Return a tile with a rating, which an ellipsis leaves as it is, and a note, if one is given."""
-    rated = tile if rating is ... else replace(tile, rating=_number(rating))
+    rated = tile if rating is ... else replace(tile, rating=finite(rating))
     if note is None:
         return rated
     others = (fact for fact in tile.facts if fact[0] != "note")
     return replace(rated, facts=(*others, *([("note", cut(note))] if note else [])))
-
-
-def _number(value: Any) -> float | None:
-    """Return a finite number; nothing for what a frame of somebody's own holds in its place."""
-    try:
-        number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
-    except OverflowError:
-        number = math.inf
-    return number if math.isfinite(number) else None
 
 
 def _plain(value: Any) -> Any:
