@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import KlingError
@@ -95,7 +96,8 @@ class SweepForm:
         held.needed()
         plan = self._lab.plan(draft(referred(entries)).needed(), **held.plan_settings)
         self._turn += 1
-        self._show(held, outlook(held, lambda *_, **__: plan, at_once=held.size))
+        counted = replace(held, size=len(plan), is_rough=False)
+        self._show(held, outlook(counted, lambda *_, **__: plan, at_once=counted.size))
         self._face.show_plan(plan)
         return plan
 

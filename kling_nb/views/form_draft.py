@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -24,6 +25,7 @@ ALONE = frozenset({*WHOLE, *MONEY, "cfg_scale", "camera_control"})
 """The fields that decide nothing of others: a mistake in one leaves the rest to be looked at. The wrong values are left
 out of it, of those in `WHOLE` all."""
 NO_CODE = "# the Python of this form appears here as soon as it holds a sweep"
+PAIRS_AT_ONCE = 500  # points of a pairwise design that are counted as a person types: for more that takes seconds
 DIGITS = 12  # of an image's hash that are shown where it is named
 
 
@@ -34,7 +36,8 @@ class Draft:
     ``sweep`` is `None` where something is ``missing`` or ``wrong``; ``right`` is then the sweep of what is right, if that
     can be looked at by itself: it is never started. ``settings`` are the arguments of ``lab.start``
     that are given: ``name``, ``budget`` and ``assume_price`` in USD (or ``official``). ``size`` is the number of
-    points; ``named`` says what the uploaded images in it are called, by their references.
+    points, with ``is_rough`` an estimate of it; ``named`` says what the uploaded images in it are called, by their
+    references.
     """
 
     sweep: Sweep | None
@@ -43,6 +46,7 @@ class Draft:
     missing: tuple[str, ...] = ()
     wrong: Said = field(default_factory=dict)
     size: int = 0
+    is_rough: bool = False
     right: Sweep | None = None
     named: Mapping[str, str] = field(default_factory=dict)
 
@@ -83,11 +87,13 @@ def draft(entries: Entries) -> Draft:
     missing = [*_lacking(values), *reading.missing, *(f"values for {{{name}}}" for name in names if not values[name])]
     values = {name: held for name, held in values.items() if held and not (name in WHOLE and name in reading.wrong)}
     arguments = {name: held[0] if len(held) == 1 else held for name, held in values.items()}
-    made, size = (None, 0) if missing or reading.wrong.keys() - ALONE else _sweep(reading, arguments, shape)
+    made, size, rough = (
+        (None, 0, False) if missing or reading.wrong.keys() - ALONE else _sweep(reading, arguments, shape)
+    )
     wrong = {name: tuple(sentences) for name, sentences in reading.wrong.items()}
     named = {ref: name for ref, name in entries.get("named", {}).items() if _holds(values, ref)}
     held = Draft(sweep=None if reading.wrong else made, right=made, settings=settings, variables=names, size=size)
-    return replace(held, missing=tuple(missing), wrong=wrong, named=named)
+    return replace(held, missing=tuple(missing), wrong=wrong, named=named, is_rough=rough)
 
 
 def _texts(values: Iterable[Any]) -> list[str]:
@@ -108,14 +114,21 @@ def _holds(values: Mapping[str, Any], ref: str) -> bool:
     return any(ref in values.get(name, ()) for name in IMAGES)
 
 
-def _sweep(reading: Reading, arguments: Mapping[str, Any], shape: Mapping[str, Any]) -> tuple[Sweep | None, int]:
-    """Return the sweep and the number of its points."""
+def _sweep(reading: Reading, arguments: Mapping[str, Any], shape: Mapping[str, Any]) -> tuple[Sweep | None, int, bool]:
+    """Return the sweep, the number of its points, and whether that is an estimate."""
     try:
         made = Sweep(**arguments, **shape)
-        return made, len(made)
+        pairs = _pairs(made) if made.design == "pairwise" else 0
+        is_rough = pairs > PAIRS_AT_ONCE
+        return made, pairs * made.repeats if is_rough else len(made), is_rough
     except SweepError as error:
         reading.say(next((name for name in ("design", "exclude") if name in shape), ""), str(error))
-        return None, 0
+        return None, 0, False
+
+
+def _pairs(sweep: Sweep) -> int:
+    """Return how many combinations a pairwise design is at least likely to hold; to know takes seconds for thousands."""
+    return math.prod(sorted(map(len, sweep.axes.values()))[-2:])
 
 
 def shown_reference(ref: str) -> str:

@@ -49,6 +49,9 @@ def outlook(held: Draft, plan: Callable[..., Plan], *, at_once: int = AT_ONCE) -
         rest = replace(held, sweep=held.right)
         found = Outlook(line="") if held.right is None else outlook(rest, plan, at_once=at_once)
         return Outlook(line=line, stops=line, wrong={**found.wrong, **held.wrong}, warned=found.warned)
+    if held.is_rough:
+        line = f"about {held.size:,} points: press Plan to count them, and to see what they cost"
+        return Outlook(line=line, stops=line)
     if held.size > held.sweep.max_points:
         most = f"{held.size:,} points are more than the {held.sweep.max_points:,} that can be planned"
         line = f"{most}: take values out, or choose the design sample or pairwise"

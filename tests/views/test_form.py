@@ -777,3 +777,37 @@ def test_waiting_ends_with_the_last_one_asked() -> None:
 
     assert done.wait(20)
     assert ran == ["the cell"]
+
+
+def test_what_is_asked_meanwhile_waits_and_only_its_last_runs() -> None:
+    """While one runs nothing else does; of all that was asked meanwhile the last one follows it."""
+    quiet, done = Quiet(0), threading.Event()
+    ran: list[str] = []
+
+    def first() -> None:
+        quiet.ask(lambda: ran.append("between"))
+        quiet.ask(last)
+        overtaken = done.wait(0.3)
+        ran.append("overtaken" if overtaken else "first")
+
+    def last() -> None:
+        ran.append("last")
+        done.set()
+
+    quiet.ask(first)
+
+    assert done.wait(20)
+    assert ran == ["first", "last"]
+
+
+def test_a_large_pairwise_design_is_made_only_when_asked(form: SweepForm) -> None:
+    """Such a design takes seconds: as one types its size is estimated, and pressing Plan makes and plans it."""
+    prompts = [f"a fox {number}" for number in range(130)]
+    form.set(prompt=prompts, mode=["std", "pro"], duration=[5, 10], design="pairwise")
+    held = draft(entries(prompt="\n".join(prompts), duration=("5", "10", "15", "3"), design="pairwise"))
+
+    assert held.is_rough
+    assert held.sweep is not None
+    assert "_rows" not in vars(held.sweep)
+    assert outlook(held, plan_nothing).stops.startswith("about 520 points: press Plan")
+    assert form.line.startswith("260 points · ")
