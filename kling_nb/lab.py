@@ -240,8 +240,8 @@ class Lab:
         task = run.task_for(identity)
         if task.state is not TaskState.SAVED:
             raise not_saved(task, run.held)
-        frame = run.df
-        return clip_view(frame[frame["task"] == task.id], self.folder, simulated=self.simulated, judge=self.rate)
+        frame = self._opened.log.df(run.name, task.id)
+        return clip_view(frame, self.folder, simulated=self.simulated, judge=self.rate)
 
     # -- what was done -----------------------------------------------------------------------------------------
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+import threading
+from collections.abc import Generator, Iterable, Iterator
 from decimal import Decimal
 from typing import Any
 
-from ..log import PointRow, RunRow
+from ..log import ExperimentLog, RunRow
 from ..task import MOVING, Task, TaskState
 from .opening import Opened
 from .run import Run
@@ -26,6 +27,7 @@ class SeenRun(Run):
         self._folder = opened.folder
         self._simulated = simulated
         self._log = opened.log
+        self._known = _Known(opened.log)
 
     def _driven(self) -> Run:
         """Return the handle of one who drives; raises `LabBusy` where that is another process."""
@@ -40,22 +42,16 @@ class SeenRun(Run):
 
     @property
     def _row(self) -> RunRow:
-        return next(row for row in self._log.read_runs() if row.name == self._name)
-
-    @property
-    def _points(self) -> list[PointRow]:
-        return self._log.read_points(self._name)
+        return self._log.read_runs(self._name)[0]
 
     @property
     def tasks(self) -> list[Task]:
         """The tasks that serve the points, each once, as they stand now."""
-        order = list(dict.fromkeys(point.task for point in self._points))
-        by_id = {task.id: task for task in self._log.tasks_by_id(order)}
-        return [by_id[task_id] for task_id in order if task_id in by_id]
+        return self._known.tasks(self._log.serving(self._name))
 
     def task_for(self, identity: str) -> Task:
         """Return the task that serves the point of an identity."""
-        serving = {point.identity: point.task for point in self._points}
+        serving = {point.identity: point.task for point in self._log.read_points(self._name)}
         return self._log.tasks_by_id([serving[identity]])[0]
 
     @property
@@ -66,15 +62,18 @@ class SeenRun(Run):
     @property
     def held(self) -> str | None:
         """Who drives, if anything is left to be sent; `None` if nothing is."""
-        planned = any(task.state is TaskState.PLANNED for task in self.tasks)
+        return self._held(self.tasks)
+
+    def _held(self, tasks: Iterable[Task]) -> str | None:
+        planned = any(task.state is TaskState.PLANNED for task in tasks)
         return f"read only: driven by {self._opened.who()}" if planned else None
 
     def snapshot(self) -> Snapshot:
         """Return how it stands, frozen."""
-        tasks, bought = self.tasks, self._log.tasks_of(self._name)
+        tasks, bought = self.tasks, self._known.tasks(self._log.task_ids_of(self._name))
         now = Moment(
             moving=any(task.state in MOVING for task in tasks),
-            held=self.held,
+            held=self._held(tasks),
             spent=sum((task.spent for task in bought), Decimal(0)),
             reserved=sum((task.reserved for task in bought), Decimal(0)),
         )
@@ -109,3 +108,26 @@ class SeenRun(Run):
     def retry(self, *, uncertain: bool = False, stalled: bool = False, expired: bool = False) -> Run:
         """Buy again as a driver; see `Run.retry`."""
         return self._driven().retry(uncertain=uncertain, stalled=stalled, expired=expired)
+
+
+class _Known:
+    """Tasks as the log holds them, of which only what changed is read again: a panel looks five times a second.
+
+    May be asked from any thread.
+    """
+
+    def __init__(self, log: ExperimentLog) -> None:
+        self._log = log
+        self._lock = threading.Lock()
+        self._tasks: dict[str, Task] = {}
+        self._last: int | None = None  # the number of the last event that was seen
+
+    def tasks(self, task_ids: Iterable[str]) -> list[Task]:
+        """Return tasks by their ids, as they stand now; one that the log does not hold is left out."""
+        with self._lock:
+            last, changed = self._log.changed(self._last)
+            wanted = dict.fromkeys(task_ids)
+            stale = (wanted.keys() - self._tasks.keys()) | (changed & self._tasks.keys())
+            self._tasks |= {task.id: task for task in self._log.tasks_by_id(stale)}
+            self._last = last
+            return [self._tasks[task_id] for task_id in wanted if task_id in self._tasks]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
@@ -123,13 +124,24 @@ class Reading:
         wanting = (POINTS.c.task == task_id, RUNS.c.state != "cancelled", RUNS.c.name != run)
         return list(dict.fromkeys(row.name for row in self._rows(query.where(*wanting))))
 
-    def tasks_of(self, run: str) -> list[Task]:
-        """Return every task that a run bought or means to, earlier attempts included."""
-        return self.read_tasks(TASKS.c.run == run)
-
     def task_ids_of(self, run: str) -> set[str]:
         """Return the ids of every task that a run bought or means to."""
         return {row.id for row in self._rows(sa.select(TASKS.c.id).where(TASKS.c.run == run))}
+
+    def serving(self, run: str) -> list[str]:
+        """Return the ids of the tasks that serve the points of a run, each once, in order."""
+        rows = self._rows(sa.select(POINTS.c.task).where(POINTS.c.run == run).order_by(POINTS.c.point))
+        return list(dict.fromkeys(row.task for row in rows))
+
+    def changed(self, since: int | None) -> tuple[int, set[str]]:
+        """Return the number of the last event, and the ids of the tasks that had one after another number.
+
+        Whoever knows none yet asks since `None`, and is told no tasks.
+        """
+        if since is None:
+            return self._rows(sa.select(sa.func.max(EVENTS.c.seq)))[0][0] or 0, set()
+        rows = self._rows(sa.select(EVENTS.c.seq, EVENTS.c.task).where(EVENTS.c.seq > since))
+        return max((row.seq for row in rows), default=since), {row.task for row in rows}
 
     def tasks_by_id(self, task_ids: Iterable[str]) -> list[Task]:
         """Return tasks by their ids."""
@@ -145,16 +157,17 @@ class Reading:
         found = self.read_tasks(sa.and_(TASKS.c.provider == provider, holds))
         return [task for task in found if task.ticket is not None and task.ticket.id == remote_id]
 
-    def read_runs(self) -> list[RunRow]:
-        """Return all runs, oldest first."""
-        rows = self._records(sa.select(RUNS).order_by(RUNS.c.started_at))
+    def read_runs(self, name: str | None = None) -> list[RunRow]:
+        """Return all runs, oldest first, or the one of a name."""
+        query = sa.select(RUNS).order_by(RUNS.c.started_at)
+        rows = self._records(query if name is None else query.where(RUNS.c.name == name))
         return [run_from(row) for row in rows]
 
-    def read_points(self, run: str | None = None) -> list[PointRow]:
-        """Return the points of a run, or of all, in order."""
-        query = sa.select(POINTS).order_by(POINTS.c.run, POINTS.c.point)
-        rows = self._records(query if run is None else query.where(POINTS.c.run == run))
-        return [point_from(row) for row in rows]
+    def read_points(self, run: str | None = None, task: str | None = None) -> list[PointRow]:
+        """Return the points of a run, or of all, in order; with ``task`` those that it serves."""
+        asked = [*([POINTS.c.run == run] if run is not None else []), *([POINTS.c.task == task] if task else [])]
+        query = sa.select(POINTS).where(*asked).order_by(POINTS.c.run, POINTS.c.point)
+        return [point_from(row) for row in self._records(query)]
 
     def was_submitting(self, task_id: str, last: int) -> bool:
         """Tell whether a task's submit was begun and had no end by the event with this number."""
@@ -210,13 +223,14 @@ class Reading:
         """
         from .. import frames
 
-        rows = self.read_runs()
-        return frames.runs_frame([(row, self._served(row.name), self.tasks_of(row.name)) for row in rows])
-
-    def _served(self, run: str) -> list[Task]:
-        points = self.read_points(run)
-        by_id = {task.id: task for task in self.tasks_by_id(point.task for point in points)}
-        return [by_id[point.task] for point in points if point.task in by_id]
+        rows, tasks = self.read_runs(), self.read_tasks()
+        by_id = {task.id: task for task in tasks}
+        served, own = defaultdict[str, list[Task]](list), defaultdict[str, list[Task]](list)
+        for run, task_id in self._rows(sa.select(POINTS.c.run, POINTS.c.task)):
+            served[run] += [by_id[task_id]] if task_id in by_id else []
+        for task in tasks:
+            own[task.run].append(task)
+        return frames.runs_frame([(row, served[row.name], own[row.name]) for row in rows])
 
     def spending(self, by: Sequence[str]) -> pd.DataFrame:
         """Return what was spent and what may still be charged, in USD, by ``day``, ``provider``, ``model``, ``run``."""
@@ -224,13 +238,18 @@ class Reading:
 
         return frames.spending_frame(self.read_tasks(), by)
 
-    def df(self, run: str | None = None) -> pd.DataFrame:
-        """Return one row a point, of one run or of all, with the columns that `frames.POINT_COLUMNS` declares."""
+    def df(self, run: str | None = None, task: str | None = None) -> pd.DataFrame:
+        """Return one row a point, of one run or of all, with the columns that `frames.POINT_COLUMNS` declares.
+
+        With ``task`` only the points that it serves.
+        """
         from .. import frames
 
         order = {row.name: n for n, row in enumerate(self.read_runs())}
-        points = sorted(self.read_points(run), key=lambda point: (order.get(point.run, 0), point.point))
-        by_id = {task.id: task for task in self.read_tasks()}
+        points = sorted(self.read_points(run, task), key=lambda point: (order.get(point.run, 0), point.point))
+        every = run is None and task is None
+        tasks = self.read_tasks() if every else self.tasks_by_id(point.task for point in points)
+        by_id = {task.id: task for task in tasks}
         return frames.points_frame([(point, by_id[point.task]) for point in points if point.task in by_id])
 
     def tasks(self) -> pd.DataFrame:

@@ -1,0 +1,101 @@
+"""What a big lab costs to look at: queries and rows that do not grow with what was not asked for."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from labs import CHEAP, Open, process, start, sweep
+
+import kling_nb as kn
+from kling_nb.log import ExperimentLog
+
+DRIVER = """
+import sys, math, kling_nb as kn
+lab = kn.Lab(sys.argv[1], simulate=kn.Simulation(speed=math.inf))
+sweep = kn.Sweep(prompt=["a", "b", "c"], model="kling-v2-5-turbo", mode="std", duration=5, provider="kling")
+run = lab.start(sweep, name="a", show=False).wait()
+print("ready", flush=True)
+for line in sys.stdin:
+    lab.rate(run.tasks[1].id, 4)
+    print("rated", flush=True)
+"""
+
+
+def asked(log: ExperimentLog) -> list[tuple[str, Any]]:
+    """Return a list that is filled with every query from now on, and with its values."""
+    queries: list[tuple[str, Any]] = []
+    sa.event.listen(log._reader, "before_cursor_execute", lambda *words: queries.append((words[2], words[3])))
+    return queries
+
+
+def test_the_table_of_runs_takes_no_more_queries_for_more_runs(simulated: Open) -> None:
+    """However many runs there are, the log is asked as often as for one, and counts them apart."""
+    lab = simulated()
+    start(lab, sweep("fox"), name="0").wait()
+    queries = asked(lab.log)
+    lab.runs()
+    of_one = len(queries)
+    for n in range(1, 4):
+        start(lab, sweep("fox", *(f"boat {n}.{m}" for m in range(n))), name=str(n)).wait()
+    queries.clear()
+    runs = lab.runs().set_index("run")
+    assert of_one == len(queries)
+    assert [1, 2, 3, 4] == list(runs["points"]) == list(runs["saved"])
+    assert [0.21, 0.21, 0.42, 0.63] == [round(spent, 2) for spent in runs["spent_usd"]]
+
+
+def test_the_table_of_a_run_reads_no_tasks_of_others(simulated: Open) -> None:
+    """What cannot be read in one run is no matter to the table of another, which never looks at it."""
+    lab = simulated()
+    start(lab, sweep("fox"), name="a").wait()
+    start(lab, sweep("fox", "boat"), name="b").wait()
+    lab.close()
+    with closing(sqlite3.connect(lab.folder / "log.sqlite")) as db, db:
+        assert 1 == db.execute("UPDATE tasks SET request = 'no JSON' WHERE run = 'b'").rowcount
+    log = ExperimentLog(lab.folder, simulated=True, write=False)
+    assert [("a", "saved")] == list(log.df("a")[["run", "state"]].itertuples(index=False, name=None))
+    log.close()
+
+
+def test_one_more_clip_reads_no_tasks_of_those_before(simulated: Open) -> None:
+    """What a single clip reads of the log is the same, however many were bought before."""
+    lab = simulated()
+    lab.generate("fox", **CHEAP)
+    queries = asked(lab.log)
+    lab.generate("boat", **CHEAP)
+    of_second = _tasks_read(queries)
+    for n in range(4):
+        lab.generate(f"owl {n}", **CHEAP)
+    queries.clear()
+    lab.generate("cat", **CHEAP)
+    assert of_second == _tasks_read(queries)
+
+
+def test_who_only_reads_a_run_reads_again_what_changed(tmp_path: Path) -> None:
+    """Where another process drives, a second look at a run reads no task again but the one that changed."""
+    with process(DRIVER, str(tmp_path / "lab")) as driver:
+        assert driver.stdin is not None
+        assert driver.stdout is not None
+        assert "ready\n" == driver.stdout.readline()
+        with kn.Lab(tmp_path / "lab", simulate=kn.Simulation(speed=math.inf)) as lab:
+            run = lab.run("a")
+            before = run.snapshot()
+            queries = asked(lab.log)
+            assert (before, 0) == (run.snapshot(), _tasks_read(queries))
+            driver.stdin.write("rate\n")
+            driver.stdin.flush()
+            assert "rated\n" == driver.stdout.readline()
+            assert [None, 4, None] == [task.rating for task in run.tasks]
+            assert 1 == _tasks_read(queries)
+
+
+def _tasks_read(queries: list[tuple[str, Any]]) -> int:
+    """Return how many tasks were read whole, each by its id or identity; all are read so."""
+    whole = [(query, values) for query, values in queries if "tasks.request" in query]
+    assert all(" IN (?" in query for query, _ in whole), whole
+    return sum(len(values) for _, values in whole)
