@@ -58,9 +58,12 @@ def chromium_path() -> str:
     pytest.skip(words)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One Chromium for all tests; they share nothing, since each page has a context of its own."""
+    """One Chromium for the tests of a file; they share nothing, since each page has a context of its own.
+
+    Not for all files: Playwright keeps a loop running on this thread, where other tests run their own.
+    """
     path = chromium_path()
     from playwright.sync_api import sync_playwright
 

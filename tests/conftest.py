@@ -40,11 +40,6 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell has it in wh
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put tests in a browser last: Playwright keeps a loop running on this thread, where others run their own."""
-    items.sort(key=lambda item: "browser" in getattr(item, "fixturenames", ()))
-
-
 @pytest.fixture
 def _environment_as_it_was() -> Iterator[None]:
     """Put the library's variables back, last of all: a test that changes one inside a live lab restores the lab's."""
