@@ -58,6 +58,12 @@ def chromium_path() -> str:
     pytest.skip(words)
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what needs Chromium where there is none: here and not in a fixture, for all of them in one line."""
+    if "browser" in getattr(item, "fixturenames", ()):
+        chromium_path()
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """One Chromium for the tests of a file; they share nothing, since each page has a context of its own.
@@ -162,7 +168,6 @@ class JupyterLab:
 @pytest.fixture(scope="session")
 def jupyterlab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterLab]:
     """JupyterLab on loopback, with its own settings folder and nothing from the network."""
-    chromium_path()
     pytest.importorskip("jupyterlab")
     home = tmp_path_factory.mktemp("jupyterlab")
     notebooks = home / "notebooks"
