@@ -18,8 +18,11 @@ from .account import Account
 from .told import told_of_unkept_ids
 from .tools import Tools
 
-SETTLED_S = 60.0
-"""What was accepted so long ago is listed by now: only then it says something that it is absent; in seconds."""
+SETTLED_S = 75.0
+"""What was accepted so long ago is listed by now: only then it says something that it is absent; in seconds.
+
+As long as a submit in doubt is looked for: what lists it in that time has listed a witness too.
+"""
 
 Place = tuple[str, str, str]
 """Where a task was submitted: the provider, the mark of the key, the address of the call."""
