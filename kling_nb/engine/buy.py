@@ -199,14 +199,15 @@ class Buyer:
                 is_untold = asleep is None
                 continue
             if ticket is not None:
-                return await self._found(task, ticket)
+                return await self._found(task, account, ticket)
             absent += asleep is None
             if absent == len(LOOKS_S):
                 break
         return await self._not_found(task, account, is_untold=is_untold, against=against)
 
-    async def _found(self, task: Task, ticket: Ticket) -> Task:
+    async def _found(self, task: Task, account: Account, ticket: Ticket) -> Task:
         """Follow what was found by our own id, which its event says: it shows that the place keeps it."""
+        self._witnesses.found(task, account)
         return await self._book.record(task.id, "accepted", id=ticket.id, data=dict(ticket.data), found=True)
 
     async def _not_found(self, task: Task, account: Account, *, is_untold: bool, against: str | None) -> Task:

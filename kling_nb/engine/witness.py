@@ -77,6 +77,12 @@ class Witnesses:
                 return against
         return ""
 
+    def found(self, task: Task, account: Account) -> None:
+        """Forget what speaks against the place where a task was found by our own id: its witness is asked afresh."""
+        heard = self._heard.get((account.provider.id, account.mark, str(task.call.get("url"))))
+        if heard is not None:
+            heard.against = None
+
     def _beside(self, place: Place) -> list[Place]:
         """Return the other addresses that are known not to keep our own ids, for the same key.
 

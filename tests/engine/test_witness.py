@@ -171,6 +171,18 @@ def test_a_person_has_the_witness_asked_afresh(at: Place) -> None:
     assert ("saved", 2, 2) == (boat.state, boat.attempt, relay.looks.count("fox"))
 
 
+def test_what_is_found_speaks_for_a_place(at: Place) -> None:
+    """A place that missed a witness once, and then found a task by our own id, has its witness asked afresh."""
+    faults = (NEVER_SENT, Fault(action="lost", prompt="owl"), Fault(action="reset", prompt="elk"))
+    relay = Relay(faults=faults, answers={"fox": [ABSENT]})
+    lab = at(relay)
+    ended(lab, "fox")
+    assert ["uncertain"] == [task.state for task in ended(lab, "boat")]
+    assert [("saved", 1)] == [(task.state, task.attempt) for task in ended(lab, "owl")]
+    assert [("saved", 2)] == [(task.state, task.attempt) for task in ended(lab, "elk")]
+    assert (3, 1) == (len(ledger(lab)), len(lab.uncertain()))
+
+
 def test_a_session_before_has_witnesses(at: Place) -> None:
     """A task that only the log knows is a witness, and a lab that was opened again asks anew."""
     relay = Relay(drops=True, faults=(LOST, Fault(action="lost", prompt="owl")))
