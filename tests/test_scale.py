@@ -8,11 +8,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from labs import CHEAP, Open, process, start, sweep
 
 import kling_nb as kn
 from kling_nb.log import ExperimentLog
+from kling_nb.task import TaskState
 
 DRIVER = """
 import sys, math, kling_nb as kn
@@ -99,3 +101,68 @@ def _tasks_read(queries: list[tuple[str, Any]]) -> int:
     whole = [(query, values) for query, values in queries if "tasks.request" in query]
     assert all(" IN (?" in query for query, _ in whole), whole
     return sum(len(values) for _, values in whole)
+
+
+def commits(lab: kn.Lab) -> list[str]:
+    """Return a list that is filled with every transaction that the driver of a lab writes from now on."""
+    begun: list[str] = []
+    writer = lab.log._writer
+    assert writer is not None
+    sa.event.listen(writer.engine, "commit", lambda _db: begun.append("commit"))
+    return begun
+
+
+@pytest.mark.parametrize("act", ["refuse", "cancel", "retry", "replace", "share"])
+def test_what_is_done_to_many_points_is_one_commit(simulated: Open, act: str) -> None:
+    """Each commit waits a moment for others and for the disk: a thousand points must not be a thousand of them."""
+    counted = []
+    for count in (4, 40):
+        lab = simulated(f"{act}-{count}", speed=1)
+        written = commits(lab)
+        ACTS[act](lab, written, count)
+        counted.append(len(written))
+        lab.close()
+    assert counted[0] == counted[1] > 0
+
+
+def refuse(lab: kn.Lab, written: list[str], count: int) -> None:
+    """Start a run of points of which all but one are refused."""
+    start(lab, sweep("fox", *(f"{n}" * 3000 for n in range(count))), name="a").pause()
+
+
+def cancel(lab: kn.Lab, written: list[str], count: int) -> None:
+    """Cancel points that were never sent."""
+    run = held(lab, count)
+    written.clear()
+    run.cancel()
+
+
+def retry(lab: kn.Lab, written: list[str], count: int) -> None:
+    """Buy again what failed."""
+    run = held(lab, count)
+    run.cancel()
+    written.clear()
+    lab._opened.driving().retry("a", [TaskState.CANCELLED])
+
+
+def replace(lab: kn.Lab, written: list[str], count: int) -> None:
+    """Start a run again with other points, which leaves out all that it had."""
+    held(lab, count)
+    written.clear()
+    held(lab, 1, "boat")
+
+
+def share(lab: kn.Lab, written: list[str], count: int) -> None:
+    """Start a run of the same points as another, whose tasks it takes over."""
+    held(lab, count)
+    written.clear()
+    held(lab, count, name="b")
+
+
+def held(lab: kn.Lab, count: int, what: str = "fox", name: str = "a") -> kn.Run:
+    """Start a run of which nothing is sent, since the day's ceiling does not allow it."""
+    lab.daily_budget = 0
+    return start(lab, sweep(*(f"{what} {n}" for n in range(count))), name=name).wait()
+
+
+ACTS = {"refuse": refuse, "cancel": cancel, "retry": retry, "replace": replace, "share": share}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..log import ExperimentLog, PointRow
@@ -39,8 +40,7 @@ class Attempts:
             served[point.point.index] = self._serve_point(point, order, known, new, served)
         self._book.take(task for task in known.values() if task.id not in self._book.tasks)
         await self._book.plan(new)
-        for point in order.points:
-            await self._refuse(point, served[point.point.index])
+        await self._refuse((point, served[point.point.index]) for point in order.points)
         return [point_row(order, point, served[point.point.index]) for point in order.points]
 
     async def another(self, task: Task, run: str = "", kind: str = "", **data: Any) -> str:
@@ -49,13 +49,21 @@ class Attempts:
         The attempt is of the same run unless another is named; ``kind`` and ``data`` are what happened to the task
         before it, if something did.
         """
-        self._see_attempts([task.identity])
-        kept = {name: getattr(task, name) for name in KEPT}
-        new = self._next(task.identity, **{**kept, "run": run or task.run})
-        await self._book.replace(task.id, new, kind, **data)
+        return (await self.others([task], run, kind, **data))[task.id]
+
+    async def others(self, tasks: Sequence[Task], run: str = "", kind: str = "", **data: Any) -> dict[str, str]:
+        """Do for each of several tasks what `another` does, in one commit; returns the new ids by the old ones."""
+        self._see_attempts(task.identity for task in tasks)
+        nth, new = Counter[str](), dict[str, Task]()
+        for task in tasks:
+            nth[task.identity] += 1
+            kept = {name: getattr(task, name) for name in KEPT}
+            new[task.id] = self._next(task.identity, nth[task.identity], **{**kept, "run": run or task.run})
+        await self._book.replace(new, kind, **data)
+        served = {old: task.id for old, task in new.items()}
         for control in self._controls.values():
-            control.serve(task.id, new.id)
-        return new.id
+            control.serve(served)
+        return served
 
     async def after_lost(self, task_id: str) -> str | None:
         """Plan another attempt for what never arrived, if it still serves a point: another may have replaced it."""
@@ -63,8 +71,8 @@ class Attempts:
 
     async def take_up_lost(self) -> None:
         """Plan what follows attempts that never arrived, where a process ended before it had done so."""
-        for task in filter(goes_on, self._log.lost()):
-            await self.another(task)
+        if lost := [task for task in self._log.lost() if goes_on(task)]:
+            await self.others(lost)
 
     def _serve_point(
         self,
@@ -106,15 +114,19 @@ class Attempts:
             estimate_high=point.estimate.high,
         )
 
-    def _next(self, identity: str, **facts: Any) -> Task:
-        attempt = self._book.attempts(identity) + 1
+    def _next(self, identity: str, nth: int = 1, **facts: Any) -> Task:
+        attempt = self._book.attempts(identity) + nth
         own_id = "kn-" + digest([self._lab_key, identity, attempt])[:24]
         return Task(id=own_id, identity=identity, attempt=attempt, planned_at=self._clock.now(), **facts)
 
-    async def _refuse(self, point: PlannedPoint, task_id: str) -> None:
-        if point.refusals and self._book.tasks[task_id].state is TaskState.PLANNED:
-            reason = "; ".join(str(problem) for problem in point.refusals)
-            await self._book.record(task_id, "refused", reason=reason, cause="refused")
+    async def _refuse(self, points: Iterable[tuple[PlannedPoint, str]]) -> None:
+        """Note which of some points, given with their tasks, are never sent, and why."""
+        told = {
+            task_id: {"reason": "; ".join(str(problem) for problem in point.refusals), "cause": "refused"}
+            for point, task_id in points
+            if point.refusals and self._book.tasks[task_id].state is TaskState.PLANNED
+        }
+        await self._book.record_all("refused", told)
 
 
 def goes_on(task: Task) -> bool:

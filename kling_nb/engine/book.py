@@ -106,15 +106,17 @@ class Book:
 
     async def record_all(self, kind: str, told: Mapping[str, Mapping[str, Any]]) -> None:
         """Apply an event to many tasks, in one commit; ``told`` is what it says of each, by task id."""
-        await self._commit([self._happened(task_id, kind, data) for task_id, data in told.items()])
+        if told:
+            await self._commit([self._happened(task_id, kind, data) for task_id, data in told.items()])
 
-    async def replace(self, old: str, new: Task, kind: str = "", **data: Any) -> None:
-        """Write a new task, let it serve every point that an old one served, and apply an event to the old one, if any.
+    async def replace(self, new: Mapping[str, Task], kind: str = "", **data: Any) -> None:
+        """Write new tasks, let each serve every point that an old one, by its id, served, and apply an event to those.
 
         All of it is one transaction: a process that ends at any moment leaves all or nothing.
         """
-        changes = [self._happened(old, kind, data)] if kind else []
-        await self._commit([*changes, self._planned(new)], {old: new.id})
+        changes = [self._happened(old, kind, data) for old in new] if kind else []
+        planned = [self._planned(task) for task in new.values()]
+        await self._commit([*changes, *planned], {old: task.id for old, task in new.items()})
 
     def _planned(self, task: Task) -> Change:
         self._put(task)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..log import ExperimentLog, PointRow, RunRow
@@ -52,10 +52,10 @@ class Control:
             return self.row.state
         return self.held if self.resumed else "not resumed since the lab was opened: run.resume() goes on"
 
-    def serve(self, old: str, new: str) -> None:
-        """Let the points of one task be served by another."""
-        if old in self.task_ids:
-            self.show(replace(p, task=new) if p.task == old else p for p in self.points)
+    def serve(self, new: Mapping[str, str]) -> None:
+        """Let the points of tasks be served by others, given by the ids of the old ones."""
+        if new.keys() & self.task_ids.keys():
+            self.show(replace(p, task=new[p.task]) if p.task in new else p for p in self.points)
 
     def wake(self) -> None:
         """Say that work is under way."""

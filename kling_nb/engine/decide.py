@@ -144,7 +144,7 @@ class Decisions:
     def _having(self, task_id: str) -> Control:
         """Return a run that has a point which a task serves, its own before others."""
         own = self._book.tasks[task_id].run
-        for name in (own, *self._log.others_with(task_id, own)):
+        for name in (own, *self._log.others_with([task_id], own).get(task_id, ())):
             control = self._controls.find(name)
             if control is not None and task_id in control.task_ids:
                 return control

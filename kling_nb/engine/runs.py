@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -113,33 +113,28 @@ class Runs:
         await self._set_state(control, "cancelled")
         elsewhere = self._log.wanted_elsewhere(name)
         own = [task_id for task_id in control.task_ids if task_id not in elsewhere]
-        for task_id in own:
-            if self._book.tasks[task_id].state is TaskState.PLANNED:
-                await self._end(task_id, "cancelled before it was sent")
+        planned = [task_id for task_id in own if self._book.tasks[task_id].state is TaskState.PLANNED]
+        await self._end(planned, "cancelled before it was sent")
         sent = [task_id for task_id in own if self._book.tasks[task_id].state.is_sent]
+        await self._book.record_all("unwanted", {task_id: {} for task_id in sent})
         for task_id in sent:
-            await self._book.record(task_id, "unwanted")
             self._dispatch.spawn_beside(partial(ask, task_id))
         self._dispatch.settle()
         return sum(self._book.tasks[task_id].state is TaskState.CANCELLED for task_id in own), len(sent)
 
     async def retry(self, name: str, states: frozenset[TaskState]) -> int:
         """Buy again the points whose task is in one of the states; returns how many."""
-        control, count = await self.find(name), 0
-        for task_id in [task_id for task_id in control.task_ids if self._book.tasks[task_id].state in states]:
-            # Looked at once more when its turn comes: what was stalled or in doubt may have gone on meanwhile.
-            if task_id in control.task_ids and self._book.tasks[task_id].state in states:
-                await self._attempts.another(self._book.tasks[task_id])
-                count += 1
+        control = await self.find(name)
+        chosen = [task for task_id in control.task_ids if (task := self._book.tasks[task_id]).state in states]
+        if chosen:
+            await self._attempts.others(chosen)
         await self.resume(name)
-        return count
+        return len(chosen)
 
     async def _set_state(self, control: Control, state: str) -> None:
         self._controls.set_state(control, state)
         if state != "running":
-            for task_id in control.task_ids:
-                if self._is_unsent(task_id, control.row.name):
-                    await self._passed_on(task_id, control.row.name)
+            await self._passed_on(control.task_ids, control.row.name)
         self._dispatch.settle()
 
     async def _miss(self, name: str, task_ids: Iterable[str]) -> None:
@@ -153,8 +148,9 @@ class Runs:
         state = self._book.tasks[task_id].state
         return state is TaskState.PLANNED or state.is_sent
 
-    async def _end(self, task_id: str, reason: str) -> None:
-        await self._book.record(task_id, "cancelled", reason=reason, cause="cancelled")
+    async def _end(self, task_ids: Iterable[str], reason: str) -> None:
+        told = {"reason": reason, "cause": "cancelled"}
+        await self._book.record_all("cancelled", dict.fromkeys(task_ids, told))
 
     # -- between runs ------------------------------------------------------------------------------------------
 
@@ -171,33 +167,39 @@ class Runs:
 
     async def _adopt(self, control: Control, task_ids: Iterable[str]) -> None:
         """Take over what another run planned and never sent, and want again what was cancelled too late."""
-        for task_id in task_ids:
-            task = self._book.tasks[task_id]
-            if task.unwanted and not task.state.is_final:
-                task = await self._book.record(task_id, "wanted")
-            if task.state is TaskState.PLANNED and task.run != control.row.name:
-                await self._book.record(task_id, "adopted", run=control.row.name)
+        tasks, name = [self._book.tasks[task_id] for task_id in task_ids], control.row.name
+        unwanted = [task.id for task in tasks if task.unwanted and not task.state.is_final]
+        await self._book.record_all("wanted", {task_id: {} for task_id in unwanted})
+        planned = [task.id for task in tasks if self._book.tasks[task.id].state is TaskState.PLANNED]
+        await self._inherit({task_id: name for task_id in planned if self._book.tasks[task_id].run != name})
 
-    async def _drop(self, task_ids: Iterable[str], name: str) -> None:
+    async def _drop(self, task_ids: Collection[str], name: str) -> None:
         """Leave to other runs what a run planned for points that it no longer has, or cancel what none of them has."""
-        for task_id in task_ids:
-            if not self._is_unsent(task_id, name) or await self._passed_on(task_id, name):
-                continue
-            others = self._log.others_with(task_id, name)
-            if others:
-                await self._book.record(task_id, "adopted", run=others[0])
-            else:
-                await self._end(task_id, "its point was taken out of the run before it was sent")
+        await self._passed_on(task_ids, name)
+        left = [task_id for task_id in task_ids if self._is_unsent(task_id, name)]
+        others = self._log.others_with(left, name)
+        await self._inherit({task_id: names[0] for task_id, names in others.items()})
+        unwanted = [task_id for task_id in left if task_id not in others]
+        await self._end(unwanted, "its point was taken out of the run before it was sent")
 
-    async def _passed_on(self, task_id: str, name: str) -> bool:
-        """Let another run that goes on take over what was never sent; answers whether there is one."""
-        for control in tuple(self._controls.values()):
-            if control.row.name != name and task_id in control.task_ids and control.hold() is None:
-                await self._book.record(task_id, "adopted", run=control.row.name)
-                control.wake()
-                self._dispatch.spawn([task_id])
-                return True
-        return False
+    async def _passed_on(self, task_ids: Collection[str], name: str) -> bool:
+        """Let other runs that go on take over what a run never sent; answers whether there is any."""
+        going = [control for control in self._controls.values() if control.row.name != name and control.hold() is None]
+        heirs = {
+            task_id: control
+            for control in reversed(going)  # the first one that has it takes it
+            for task_id in task_ids
+            if task_id in control.task_ids and self._is_unsent(task_id, name)
+        }
+        await self._inherit({task_id: control.row.name for task_id, control in heirs.items()})
+        for control in heirs.values():
+            control.wake()
+        self._dispatch.spawn(heirs)
+        return bool(heirs)
+
+    async def _inherit(self, heirs: Mapping[str, str]) -> None:
+        """Let tasks that were never sent be of other runs, given by their names."""
+        await self._book.record_all("adopted", {task_id: {"run": name} for task_id, name in heirs.items()})
 
     def _is_unsent(self, task_id: str, name: str) -> bool:
         task = self._book.tasks.get(task_id)
@@ -226,7 +228,7 @@ class Runs:
             return False
         if task_id in control.task_ids and control.hold(task_id) is None:
             return self._accounts.held(task.provider) is None
-        if await self._passed_on(task_id, task.run):
+        if await self._passed_on([task_id], task.run):
             return True
         if task_id not in control.task_ids:
             await self._drop([task_id], task.run)

@@ -118,11 +118,15 @@ class Reading:
         query = sa.select(POINTS.c.task).join(RUNS, RUNS.c.name == POINTS.c.run)
         return {row.task for row in self._rows(query.where(RUNS.c.state == "running", POINTS.c.run != run))}
 
-    def others_with(self, task_id: str, run: str) -> list[str]:
-        """Return the other runs that have a point which a task serves and were not cancelled, oldest first."""
-        query = sa.select(RUNS.c.name).join(POINTS, RUNS.c.name == POINTS.c.run).order_by(RUNS.c.started_at)
-        wanting = (POINTS.c.task == task_id, RUNS.c.state != "cancelled", RUNS.c.name != run)
-        return list(dict.fromkeys(row.name for row in self._rows(query.where(*wanting))))
+    def others_with(self, task_ids: Iterable[str], run: str) -> dict[str, list[str]]:
+        """Return the other runs that have a point which a task serves and were not cancelled, by task, oldest first."""
+        query = sa.select(POINTS.c.task, RUNS.c.name).join(RUNS, RUNS.c.name == POINTS.c.run)
+        wanting = query.where(RUNS.c.state != "cancelled", RUNS.c.name != run).order_by(RUNS.c.started_at)
+        found = defaultdict[str, dict[str, None]](dict)
+        for part in _parts(task_ids):
+            for task_id, name in self._rows(wanting.where(POINTS.c.task.in_(part))):
+                found[task_id][name] = None
+        return {task_id: list(names) for task_id, names in found.items()}
 
     def task_ids_of(self, run: str) -> set[str]:
         """Return the ids of every task that a run bought or means to."""
@@ -134,10 +138,7 @@ class Reading:
         return list(dict.fromkeys(row.task for row in rows))
 
     def changed(self, since: int | None) -> tuple[int, set[str]]:
-        """Return the number of the last event, and the ids of the tasks that had one after another number.
-
-        Whoever knows none yet asks since `None`, and is told no tasks.
-        """
+        """Return the number of the last event, and the tasks that had one after a number; since `None` it names none."""
         if since is None:
             return self._rows(sa.select(sa.func.max(EVENTS.c.seq)))[0][0] or 0, set()
         rows = self._rows(sa.select(EVENTS.c.seq, EVENTS.c.task).where(EVENTS.c.seq > since))

@@ -247,15 +247,17 @@ def test_cancelling_without_the_key_stops_nothing_else(tmp_path: Path, monkeypat
 
 
 def test_what_goes_on_meanwhile_is_not_bought_again(simulated: Open) -> None:
-    """Retrying what has stalled leaves out a task that the provider reports on before its turn has come."""
+    """Retrying what has stalled leaves out a task that was reported on by then, and is settled for all at one moment."""
     lab = simulated()
     run = start(lab, sweep(*(f"fox {n} #sim:clip-html:99" for n in range(4)))).wait()
     assert {"stalled": 4} == run.snapshot().counts
     engine, woken = lab._opened.driving(), run.tasks[-1].id
-    goes_on = partial(engine.book.record, woken, "status", state="running", reason="")
-    listen(lab, lambda event, _: engine._dispatch.spawn_beside(goes_on) if event.kind == "planned" else None)
+    engine._loop.call(partial(engine.book.record, woken, "status", state="running", reason=""))
+    planned: list[int] = []
+    listen(lab, lambda event, _: planned.append(len(engine.book.tasks)) if event.kind == "planned" else None)
     run.retry(stalled=True)
     assert woken in [task.id for task in run.tasks]
+    assert [7, 7, 7] == planned
     assert 7 == len(lab.log.tasks())
 
 
