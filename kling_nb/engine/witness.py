@@ -39,8 +39,11 @@ class _Heard:
     asking: anyio.Lock = field(default_factory=anyio.Lock)
 
     def is_due(self, task_id: str) -> bool:
-        """Tell whether to ask: nothing is known, or what speaks against a task was told of it before."""
-        return self.against is None or task_id in self.told
+        """Tell whether to ask: what speaks against a place holds, but for a task that was told of it before.
+
+        What spoke for it does not: a place falls behind, and would have what it lists late bought twice.
+        """
+        return not self.against or task_id in self.told
 
     def tell(self, task_id: str) -> str | None:
         """Return what speaks against a task, raising `KlingError` if it could not be asked."""
@@ -52,7 +55,7 @@ class _Heard:
 
 
 class Witnesses:
-    """Tells whether a place keeps our own ids, and asks each place once. Belongs to the engine's loop."""
+    """Tells whether a place keeps our own ids, as it says now. Belongs to the engine's loop."""
 
     def __init__(self, tools: Tools) -> None:
         self._book = tools.book
@@ -78,7 +81,9 @@ class Witnesses:
         return ""
 
     def found(self, task: Task, account: Account) -> None:
-        """Forget what speaks against the place where a task was found by our own id: its witness is asked afresh."""
+        """Forget what speaks against the place where a task was found by our own id, unless that was late."""
+        if self._clock.now() - (task.submitted_at or 0) > SETTLED_S:
+            return
         heard = self._heard.get((account.provider.id, account.mark, str(task.call.get("url"))))
         if heard is not None:
             heard.against = None

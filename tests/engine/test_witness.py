@@ -146,7 +146,7 @@ def test_a_place_that_keeps_our_ids_proves_it(at: Place, kind: str) -> None:
 
 @pytest.mark.parametrize("drops", [True, False])
 def test_a_place_is_asked_once(at: Place, drops: bool) -> None:
-    """What a place said of its witness holds for whatever is absent there: at once, and later."""
+    """What a place said of its witness holds for whatever is absent there at once, and later what speaks against it."""
     faults = [Fault(action=LOST.action if drops else NEVER_SENT.action, prompt=f"boat {n}") for n in range(3)]
     relay = Relay(drops=drops, faults=tuple(faults))
     lab = at(relay)
@@ -181,6 +181,30 @@ def test_what_is_found_speaks_for_a_place(at: Place) -> None:
     assert [("saved", 1)] == [(task.state, task.attempt) for task in ended(lab, "owl")]
     assert [("saved", 2)] == [(task.state, task.attempt) for task in ended(lab, "elk")]
     assert (3, 1) == (len(ledger(lab)), len(lab.uncertain()))
+
+
+def test_what_is_found_late_does_not_speak_for_a_place(at: Place) -> None:
+    """A task that was absent for as long as one is looked for, and is found later, shows that the place lists late."""
+    faults = (NEVER_SENT, Fault(action="lost", prompt="owl"), Fault(action="reset", prompt="elk"))
+    relay = Relay(faults=faults, answers={"fox": [ABSENT], "owl": [ABSENT] * len(LOOKS_S)})
+    lab = at(relay)
+    ended(lab, "fox")
+    assert ["uncertain"] * 2 == [task.state for task in [*ended(lab, "boat"), *ended(lab, "owl")]]
+    lab.uncertain()[1].look_again()
+    assert ["saved"] == [task.state for task in lab.run("owl").wait(30).tasks]
+    assert ["uncertain"] == [task.state for task in ended(lab, "elk")]
+    assert (2, 1) == (len(ledger(lab)), relay.looks.count("fox"))
+
+
+def test_a_place_that_falls_behind_is_not_believed_for_what_it_said_before(at: Place) -> None:
+    """What kept our own ids and does not find what it has any more proves nothing: it is not bought twice."""
+    relay = Relay(faults=(NEVER_SENT, Fault(action="lost", prompt="elk")))
+    lab = at(relay)
+    ended(lab, "fox")
+    assert [("saved", 2)] == [(task.state, task.attempt) for task in ended(lab, "boat")]
+    relay.answers = {"boat": [ABSENT], "elk": [ABSENT] * len(LOOKS_S)}
+    (elk,) = ended(lab, "elk")
+    assert ("uncertain", 3) == (elk.state, len(ledger(lab)))
 
 
 def test_a_session_before_has_witnesses(at: Place) -> None:
