@@ -85,8 +85,9 @@ function seeked(clip) {
   if (wish !== null && wish !== undefined) seek(clip, wish);
 }
 
-/** Bring one clip to the clock. A clip that is over holds its last frame; one that cannot follow is left alone. */
-function follow(clip, time, state) {
+/** Bring one clip to the clock. A clip that is over holds its last frame; one that cannot follow is left alone. `refused`
+ * is called where the browser plays nothing before a person has done something. */
+function follow(clip, time, state, refused) {
   if (!clip.ready || !clip.visible) return;
   const { video } = clip;
   const last = Math.max(0, clip.seconds - 0.5 / clip.fps);
@@ -99,7 +100,7 @@ function follow(clip, time, state) {
     return;
   }
   if (video.seeking || (video.ended && last - time < 0.3)) return;
-  if (video.paused) video.play().catch(() => {});
+  if (video.paused) video.play().catch(({ name }) => name === "NotAllowedError" && refused());
   trim(clip, video.currentTime - time, state.rate);
 }
 

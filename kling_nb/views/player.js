@@ -14,7 +14,7 @@ function makePlayer(clips) {
   let checked = 0;
   const length = () => (state.duration = Math.max(1 / fps, ...clips.map((clip) => clip.seconds)));
   const time = () => (state.playing ? base + ((performance.now() - since) / 1000) * state.rate : base);
-  const sync = () => clips.forEach((clip) => follow(clip, time(), state));
+  const sync = () => clips.forEach((clip) => follow(clip, time(), state, refused));
   const notify = () => watchers.forEach((watcher) => watcher(state, clamp(time(), 0, length())));
   const set = (changes, at = time()) => {
     base = clamp(at, 0, length());
@@ -35,6 +35,7 @@ function makePlayer(clips) {
     notify();
     if (state.playing) frame ||= requestAnimationFrame(tick);
   }
+  const refused = () => state.playing && player.pause(); // so that the button says what a press on it does
   const onFrame = (at) => Math.floor(at * fps + 1e-6) / fps;
   const hear = () => clips.forEach((clip) => (clip.video.muted = state.muted || clip.id !== state.audible));
   const player = {
