@@ -90,6 +90,7 @@ function letRate(view, node, { ratings, kept, show }) {
     if (stars === view.rating) return;
     const mine = (turn += 1);
     waits = true;
+    node.classList.add("knb-set"); // what is kept is seen, not what a click where the pointer rests would do
     show(stars);
     const words = await ratings.keep(view.id, stars).then(() => "", (error) => error.message);
     if (mine !== turn) return;
@@ -99,6 +100,7 @@ function letRate(view, node, { ratings, kept, show }) {
   };
   ratings.watch(() => waits || show(kept()));
   view.rate = (stars) => set(stars === 0 || stars === view.rating ? null : stars);
+  node.addEventListener("pointermove", () => node.classList.remove("knb-set"));
   node.addEventListener("click", ({ target, detail }) => target.dataset.star && detail < 2 && view.rate(Number(target.dataset.star)));
   node.addEventListener("keydown", (event) => rateByArrow(event, view, set) && taken(event));
 }
