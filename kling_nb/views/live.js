@@ -7,6 +7,7 @@
 
 const PATIENCE_MS = 1500; // after which a button says that the kernel is busy
 const SAY_EVERY_MS = 15000; // how often a screen reader hears the counts
+const UNPLAYABLE = "This browser cannot play the clip.";
 const NOT_BOUGHT = "Nothing here is bought";
 const PAUSES = "Send nothing more; what was sent is followed and fetched";
 
@@ -209,7 +210,7 @@ function makeTile(fetch) {
     if (on) fetch().then((url) => wanted && start(url), (error) => turn(false, error.message));
   }
   function start(url) {
-    const video = h("video", { src: url, loop: true, playsinline: true });
+    const video = h("video", { src: url, loop: true, playsinline: true, onerror: () => turn(false, UNPLAYABLE) });
     play.before(video);
     video.play().catch(() => ((video.muted = true), video.play().catch(() => {})));
   }

@@ -33,11 +33,14 @@ SCRIPTS: Mapping[str, tuple[str, ...]] = {
 }
 """What each ES module is put together from, in order."""
 
-HIDING = """
-.jp-OutputArea-child:has(.knb-static):has(+ .jp-OutputArea-child .knb-live) { display: none; }
-.jp-OutputArea-child:has(.knb-static) + .jp-OutputArea-child:not(:has(.knb-live)) { display: none; }
+HIDING = "".join(
+    f"""
+.{output}:has(.knb-static):has(+ .{output} .knb-live) {{ display: none; }}
+.{output}:has(.knb-static) + .{output}:not(:has(.knb-live)) {{ display: none; }}
 """
-"""In JupyterLab: a living player takes the static output's place; a dead one is not shown at all."""
+    for output in ("jp-OutputArea-child", "output_area")
+)
+"""In JupyterLab and in nbclassic: a living player takes the static output's place; a dead one is not shown at all."""
 
 
 @dataclass(frozen=True, slots=True)
