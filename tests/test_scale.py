@@ -104,12 +104,13 @@ def _tasks_read(queries: list[tuple[str, Any]]) -> int:
 
 
 def commits(lab: kn.Lab) -> list[str]:
-    """Return a list that is filled with every transaction that the driver of a lab writes from now on."""
-    begun: list[str] = []
+    """Return a list that gets an item for each transaction in which the driver of a lab writes events from now on."""
+    written: list[str] = []
     writer = lab.log._writer
     assert writer is not None
-    sa.event.listen(writer.engine, "commit", lambda _db: begun.append("commit"))
-    return begun
+    told = lambda *words: written.append(words[2]) if "INTO events" in words[2] else None  # noqa: E731
+    sa.event.listen(writer.engine, "before_cursor_execute", told)
+    return written
 
 
 @pytest.mark.parametrize("act", ["refuse", "cancel", "retry", "replace", "share"])
@@ -126,8 +127,9 @@ def test_what_is_done_to_many_points_is_one_commit(simulated: Open, act: str) ->
 
 
 def refuse(lab: kn.Lab, written: list[str], count: int) -> None:
-    """Start a run of points of which all but one are refused."""
-    start(lab, sweep("fox", *(f"{n}" * 3000 for n in range(count))), name="a").pause()
+    """Start a run of points of which all but one are refused, and that one is held."""
+    lab.daily_budget = 0
+    start(lab, sweep("fox", *(f"{n} {'fox' * 1000}" for n in range(count))), name="a").wait()
 
 
 def cancel(lab: kn.Lab, written: list[str], count: int) -> None:
