@@ -197,27 +197,27 @@ def accept(log: ExperimentLog, name: str, at: float, *kinds: str, mark: str = "k
 
 def witness(log: ExperimentLog, **changes: Any) -> str | None:
     """Return the id of the witness of a place."""
-    place = {"provider": "kling", "mark": "k", "url": URL, "since": 10.0, "settled": 50.0}
+    place = {"provider": "kling", "mark": "k", "url": URL, "since": 10.0, "at": 50.0}
     found = log.witness(**{**place, **changes})
     return None if found is None else found.id
 
 
 def test_the_witness_of_a_place(log: ExperimentLog) -> None:
-    """It is the newest that has settled, of the same provider, key and address; not one that a person named."""
+    """It is the first one after, or else the last before, of the same provider, key and address; no person named it."""
     accept(log, "older than a day", 9.0)
     assert witness(log) is None
-    accept(log, "young", 60.0)
-    accept(log, "younger", 61.0)
-    assert "younger" == witness(log)
-    accept(log, "looked up", 20.0, "doubted", "accepted!")
-    assert "looked up" == witness(log)
-    accept(log, "settled", 50.0)
     accept(log, "before", 30.0)
+    assert "before" == witness(log)
+    accept(log, "looked up", 40.0, "doubted", "accepted!")
+    assert "looked up" == witness(log)
+    accept(log, "later", 70.0)
+    assert "later" == witness(log)
+    accept(log, "first after", 60.0)
     accept(log, "key", 45.0, mark="l")
     accept(log, "address", 46.0, call={"url": URL + "2"})
     accept(log, "provider", 47.0, provider="relay")
-    accept(log, "person", 48.0, "doubted")
-    assert "settled" == witness(log)
+    accept(log, "person", 51.0, "doubted")
+    assert "first after" == witness(log)
     assert ("key", "address") == (witness(log, mark="l"), witness(log, url=URL + "2"))
     assert ("provider", None) == (witness(log, provider="relay"), witness(log, mark="before"))
 

@@ -86,9 +86,9 @@ class Book:
         """Return the mark of the key that a task was last submitted with, as its intent says."""
         return self._log.submitted_with(task_id)
 
-    def witness(self, provider: str, mark: str, url: str, *, since: float, settled: float) -> Task | None:
-        """Return the newest task that was accepted at a call address with a key (`kling_nb.log.Reading.witness`)."""
-        return self._log.witness(provider, mark, url, since=since, settled=settled)
+    def witness(self, provider: str, mark: str, url: str, *, since: float, at: float) -> Task | None:
+        """Return a task that was accepted at a call address with a key (`kling_nb.log.Reading.witness`)."""
+        return self._log.witness(provider, mark, url, since=since, at=at)
 
     def attempts(self, identity: str) -> int:
         """Return the number of the last attempt at an identity, as far as is known here; 0: none."""

@@ -69,13 +69,13 @@ def told_of_elsewhere(task: Task) -> str:
 
 
 def told_of_unkept_ids(witness: Task, found: Ticket | None) -> str:
-    """Say of a submit in doubt that it was looked for where our own ids are not kept, as a task that is there shows."""
+    """Say of a submit in doubt that it was looked for where a task that is there is not found by our own id either."""
     bought = "" if witness.ticket is None else witness.ticket.id
-    came = "it told of none" if found is None else f"it told of {found.id}"
+    late, came = (", or lists late what it has", "none") if found is None else ("", found.id)
     return (
-        f"it may have been bought: {witness.provider} at {_host_of(witness)} does not keep our own ids, so that not to "
-        f"find it proves nothing: asked by our own id for {witness.id}, which it accepted as {bought}, {came}; "
-        f"look for it in the console there; {DECIDE}"
+        f"it may have been bought: {witness.provider} at {_host_of(witness)} does not keep our own ids{late}, so that "
+        f"not to find it proves nothing: asked by our own id for {witness.id}, which it accepted as {bought}, it told "
+        f"of {came}; look for it in the console there; {DECIDE}"
     )
 
 

@@ -34,7 +34,8 @@ class _Heard:
 
     against: str | None = None
     failure: str = ""
-    times: int = 0  # how often it was asked
+    witness: str = ""  # which one was looked for last
+    times: int = 0  # how often one was
     told: set[str] = field(default_factory=set)  # the tasks that ``against`` was told of
     asking: anyio.Lock = field(default_factory=anyio.Lock)
 
@@ -46,9 +47,7 @@ class _Heard:
         return not self.against or task_id in self.told
 
     def tell(self, task_id: str) -> str | None:
-        """Return what speaks against a task, raising `KlingError` if it could not be asked."""
-        if self.failure:
-            raise KlingError(self.failure)
+        """Return what speaks against a task."""
         if self.against:
             self.told.add(task_id)
         return self.against
@@ -75,7 +74,7 @@ class Witnesses:
             return ""
         place = (account.provider.id, account.mark, url)
         for one in (place, *self._beside(place)):
-            against = await self._at(one, task.id, account)
+            against = await self._at(one, task, account)
             if against is not None:
                 return against
         return ""
@@ -96,24 +95,30 @@ class Witnesses:
         known = (other for other, heard in self._heard.items() if heard.against and other != place)
         return [other for other in known if other[:2] == place[:2]]
 
-    async def _at(self, place: Place, task_id: str, account: Account) -> str | None:
-        """Return what speaks against one place, `None` if it has no witness; whoever waits shares what is heard."""
+    async def _at(self, place: Place, task: Task, account: Account) -> str | None:
+        """Return what speaks against one place, `None` if it has no witness; who waits for the same one shares it."""
         heard = self._heard[place]
         before = heard.times
         async with heard.asking:
-            if heard.times == before:
-                heard.failure = ""
-                if heard.is_due(task_id):
-                    await self._ask(place, heard, account)
-            return heard.tell(task_id)
+            if not heard.is_due(task.id):
+                return heard.tell(task.id)
+            witness = self._witness(place, task)
+            if witness is None:
+                return heard.against or None
+            if heard.times == before or heard.witness != witness.id:
+                await self._ask(witness, heard, account)
+            if heard.failure:
+                raise KlingError(heard.failure)
+            return heard.tell(task.id)
 
-    async def _ask(self, place: Place, heard: _Heard, account: Account) -> None:
-        settled = self._clock.now() - SETTLED_S
-        witness = self._book.witness(*place, since=self._clock.now() - DAY_S, settled=settled)
-        if witness is None:
-            return
+    def _witness(self, place: Place, task: Task) -> Task | None:
+        """Return whom to look for: accepted after the task was sent, it shows that what is as old is listed by now."""
+        return self._book.witness(*place, since=self._clock.now() - DAY_S, at=task.submitted_at or 0.0)
+
+    async def _ask(self, witness: Task, heard: _Heard, account: Account) -> None:
+        heard.witness, heard.failure = witness.id, ""
         try:
-            heard.against, heard.told = await _look_for(witness, account, settled), set()
+            heard.against, heard.told = await _look_for(witness, account, self._clock.now() - SETTLED_S), set()
         except KlingError as error:
             heard.failure = str(error)
         heard.times += 1

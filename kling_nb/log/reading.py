@@ -182,11 +182,11 @@ class Reading:
         query = sa.select(EVENTS.c.data).where(*mine).order_by(EVENTS.c.seq.desc()).limit(1)
         return next((json.loads(row.data).get("account") for row in self._rows(query)), None)
 
-    def witness(self, provider: str, mark: str, url: str, *, since: float, settled: float) -> Task | None:
-        """Return the newest task that was accepted at a call address with a key, since then; not one a person named.
+    def witness(self, provider: str, mark: str, url: str, *, since: float, at: float) -> Task | None:
+        """Return a task that was accepted at a call address with a key, since then; not one that a person named.
 
-        What was accepted until ``settled`` comes before what is younger. An id came with the answer to the submit, or
-        was found by our own id. One query answers, however many tasks there are.
+        It is the first that was accepted after ``at``, or else the last before. An id came with the answer to the
+        submit, or was found by our own id. One query answers, however many tasks there are.
         """
         c, data = TASKS.c, EVENTS.c.data
         of_this = sa.select(EVENTS.c.seq).where(EVENTS.c.task == c.id)
@@ -196,8 +196,8 @@ class Reading:
         with_key = intents.order_by(EVENTS.c.seq.desc()).limit(1).scalar_subquery() == mark
         there = (c.provider == provider, c.accepted_at >= since, sa.func.json_extract(c.call, "$.url") == url)
         query = sa.select(TASKS).where(*there, sa.or_(~doubted, found), with_key)
-        newest = query.order_by(c.accepted_at > settled, c.accepted_at.desc()).limit(1)
-        return next((task_from(row) for row in self._records(newest)), None)
+        nearest = query.order_by(c.accepted_at < at, sa.func.abs(c.accepted_at - at)).limit(1)
+        return next((task_from(row) for row in self._records(nearest)), None)
 
     def last_at(self) -> float | None:
         """Return the time of the last event, in Unix seconds."""

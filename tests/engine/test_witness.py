@@ -127,7 +127,7 @@ def test_a_place_that_drops_our_ids_proves_nothing(at: Place, kind: str) -> None
     assert (["saved", "uncertain"], 2) == ([fox.state, boat.state], len(ledger(lab)))
     assert fox.ticket is not None
     assert boat.reason.startswith("it may have been bought: kling at http")
-    assert "does not keep our own ids, so that not to find it proves nothing" in boat.reason
+    assert "does not keep our own ids, or lists late what it has, so that not to find it proves" in boat.reason
     assert f"asked by our own id for {fox.id}, which it accepted as {fox.ticket.id}, it told of none" in boat.reason
     assert boat.reason.endswith("look for it in the console there; lab.uncertain() shows what can be done")
     assert "waits for you" == lab.uncertain()[0].stands
@@ -224,6 +224,7 @@ def test_another_id_is_no_witness_found(at: Place) -> None:
     ended(lab, "fox")
     (boat,) = ended(lab, "boat")
     assert ("uncertain", 1) == (boat.state, len(ledger(lab)))
+    assert "does not keep our own ids, so that not to find it proves nothing" in boat.reason
     assert "it told of 999; look for it" in boat.reason
 
 
@@ -400,21 +401,35 @@ def test_a_witness_has_as_long_as_what_is_in_doubt() -> None:
     assert sum(LOOKS_S) == SETTLED_S
 
 
-def test_a_witness_has_settled(tmp_path: Path) -> None:
-    """One that was accepted a moment ago may not be listed yet: an older one is looked for, if there is one."""
+def test_a_witness_that_came_later_is_looked_for(tmp_path: Path) -> None:
+    """The first that was accepted after what is in doubt was sent: it shows that what is as old is listed by now."""
     relay = Relay(faults=(NEVER_SENT,))
     with played(relay, 60), kn.Lab(tmp_path / "lab") as lab:
-        start(lab, sweep("fox"), name="a")
+        start(lab, sweep("fox"), name="a").wait(30)
+        run = start(lab, sweep("boat"), name="b")
+        for looks, prompt in enumerate(("owl", "elk"), 1):
+            until(run, lambda _, looks=looks: relay.looks.count("boat") >= looks)
+            start(lab, sweep(prompt), name=prompt)
+        run.wait(30)
+    assert ["boat"] * 4 + ["owl"] == relay.looks
+
+
+def test_a_place_that_lists_very_late_is_waited_for(tmp_path: Path) -> None:
+    """What is absent as long as one is looked for is not bought again where others of its age are missing too."""
+    relay = Relay(faults=(LOST,), answers={"boat": [ABSENT] * len(LOOKS_S), "owl": [ABSENT]})
+    with played(relay, 60) as simulator, kn.Lab(tmp_path / "lab") as lab:
+        start(lab, sweep("fox"), name="a").wait(30)
         run = start(lab, sweep("boat"), name="b")
         until(run, lambda _: relay.looks.count("boat") == 3)
-        start(lab, sweep("owl"), name="c")
-        run.wait(30)
-    assert ["boat"] * 4 + ["fox"] == relay.looks
+        start(lab, sweep("owl"), name="c").wait(30)
+        (boat,) = run.wait(30).tasks
+        assert ("saved", 1, 3) == (boat.state, boat.attempt, len(simulator.ledger()))
+    assert ["boat"] * 4 + ["owl", "boat"] == relay.looks[:6]
 
 
 @pytest.mark.parametrize("drops", [True, False])
 def test_a_young_witness_that_is_absent_says_nothing_yet(tmp_path: Path, drops: bool) -> None:
-    """The only witness was accepted a moment ago and is not listed yet: both are looked for again."""
+    """A witness was accepted a moment ago and is not listed yet: both are looked for again."""
     relay = Relay(drops=drops, faults=(LOST if drops else NEVER_SENT,), answers={"owl": [ABSENT]})
     with played(relay, 60), kn.Lab(tmp_path / "lab") as lab:
         run = start(lab, sweep("boat"), name="b")
