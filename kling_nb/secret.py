@@ -26,6 +26,14 @@ def form_of(kind: str) -> str:
     return FORMS.get(kind, FORMS["raw"])
 
 
+def in_one_piece(key: str, provider: str, like: str) -> str:
+    """Return a key that is taken whole; raises `InputError` for none or a space inside, as from a careless copy."""
+    if not key or key != "".join(key.split()):
+        message = f"the key of {provider} should be one piece such as {like}, without spaces"
+        raise InputError(message)
+    return key
+
+
 class Secret:
     """A key that shows only where it came from: not printed, formatted, pickled, copied or made into JSON.
 
