@@ -113,14 +113,16 @@ class Runs:
         await self._set_state(control, "cancelled")
         elsewhere = self._log.wanted_elsewhere(name)
         own = [task_id for task_id in control.task_ids if task_id not in elsewhere]
-        planned = [task_id for task_id in own if self._book.tasks[task_id].state is TaskState.PLANNED]
-        await self._end(planned, "cancelled before it was sent")
         sent = [task_id for task_id in own if self._book.tasks[task_id].state.is_sent]
         await self._book.record_all("unwanted", {task_id: {} for task_id in sent})
-        for task_id in sent:
+        # Looked at after that: what was on its way and came back meanwhile is planned again, and ends here too.
+        planned = [task_id for task_id in own if self._book.tasks[task_id].state is TaskState.PLANNED]
+        await self._end(planned, "cancelled before it was sent")
+        paid = [task_id for task_id in sent if self._book.tasks[task_id].state is not TaskState.CANCELLED]
+        for task_id in paid:
             self._dispatch.spawn_beside(partial(ask, task_id))
         self._dispatch.settle()
-        return sum(self._book.tasks[task_id].state is TaskState.CANCELLED for task_id in own), len(sent)
+        return sum(self._book.tasks[task_id].state is TaskState.CANCELLED for task_id in own), len(paid)
 
     async def retry(self, name: str, states: frozenset[TaskState]) -> int:
         """Buy again the points whose task is in one of the states; returns how many."""

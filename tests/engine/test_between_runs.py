@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
-from labs import Open, in_state, ledger, live_lab, start, sweep, until
+import pytest
+from labs import Open, in_state, ledger, listen, live_lab, start, sweep, until, until_later
 
-from kling_nb.simulator import Fault
+import kling_nb.simulator
+from kling_nb.engine.loop import VirtualClock
+from kling_nb.simulator import Fault, Simulator
+from kling_nb.task import Event, Task
 
 LATE = (Fault(action="busy"), Fault(action="late", operation="submit", seconds=1))
-"""The first submit is pushed back, by an answer that takes a real second."""
+"""The first submit is pushed back, by an answer that takes a second."""
 
 
 def test_what_comes_back_goes_on_under_the_run_that_still_wants_it(tmp_path: Path) -> None:
@@ -55,3 +60,29 @@ def test_a_point_let_go_of_is_kept_for_a_run_that_is_not_open(simulated: Open) -
 
     assert {"saved": 7} == lab.run("other").resume().wait().snapshot().counts
     assert 8 == len(ledger(lab))
+
+
+def test_what_comes_back_while_its_run_is_cancelled_ends_with_it(
+    simulated: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A submit that is pushed back while the cancellation is being written is not left behind as planned."""
+    monkeypatch.setattr(kling_nb.simulator, "Simulator", partial(Simulator, faults=LATE))
+    monkeypatch.setattr(VirtualClock, "beat", lambda clock: clock.sleep(2))  # as a disk that takes its time
+    lab = simulated()
+    engine = lab._opened.driving()
+    heard: list[str] = []
+
+    def cancel(event: Event, _: Task) -> None:
+        if event.kind == "intent" and "intent" not in heard:
+            engine._dispatch.spawn_beside(
+                partial(engine._dispatch.alone, engine._runs.cancel, "a", engine._driver.cancel)
+            )
+        heard.append(event.kind)
+
+    listen(lab, cancel)
+    run = start(lab, sweep(*(f"fox {n}" for n in range(6))), name="a")
+    until_later(lab, 3600)
+
+    assert 1 == heard.count("pushed_back")
+    assert {"saved": 4, "cancelled": 2} == run.snapshot().counts
+    assert 4 == len(ledger(lab))
