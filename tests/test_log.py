@@ -189,7 +189,7 @@ URL = "http://kling/v1/videos/text2video"
 
 def accept(log: ExperimentLog, name: str, at: float, *kinds: str, mark: str = "k", **changes: Any) -> None:
     """Write a task that was submitted with a key and accepted."""
-    one = task(name, **{"accepted_at": at, "call": {"url": URL}, **changes})
+    one = task(name, **{"submitted_at": at, "accepted_at": at, "call": {"url": URL}, **changes})
     events = [Event(name, "intent", at, {"account": "before"}), Event(name, "intent", at, {"account": mark})]
     told = [Event(name, kind.removesuffix("!"), at, {"found": True} if "!" in kind else {}) for kind in kinds]
     log.commit([(event, one) for event in [*events, *told, Event(name, "accepted", at)]])
@@ -203,7 +203,7 @@ def witness(log: ExperimentLog, **changes: Any) -> str | None:
 
 
 def test_the_witness_of_a_place(log: ExperimentLog) -> None:
-    """It is the first one after, or else the last before, of the same provider, key and address; no person named it."""
+    """It is the first sent after, or else the last before, of the same provider, key and address; no person named it."""
     accept(log, "older than a day", 9.0)
     assert witness(log) is None
     accept(log, "before", 30.0)
@@ -217,6 +217,7 @@ def test_the_witness_of_a_place(log: ExperimentLog) -> None:
     accept(log, "address", 46.0, call={"url": URL + "2"})
     accept(log, "provider", 47.0, provider="relay")
     accept(log, "person", 51.0, "doubted")
+    accept(log, "found long after", 49.0, "doubted", "accepted!", accepted_at=52.0)
     assert "first after" == witness(log)
     assert ("key", "address") == (witness(log, mark="l"), witness(log, url=URL + "2"))
     assert ("provider", None) == (witness(log, provider="relay"), witness(log, mark="before"))

@@ -112,7 +112,7 @@ class Witnesses:
             return heard.tell(task.id)
 
     def _witness(self, place: Place, task: Task) -> Task | None:
-        """Return whom to look for: accepted after the task was sent, it shows that what is as old is listed by now."""
+        """Return whom to look for: sent after the task was, it shows that what is as old is listed by now."""
         return self._book.witness(*place, since=self._clock.now() - DAY_S, at=task.submitted_at or 0.0)
 
     async def _ask(self, witness: Task, heard: _Heard, account: Account) -> None:

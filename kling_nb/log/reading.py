@@ -183,10 +183,11 @@ class Reading:
         return next((json.loads(row.data).get("account") for row in self._rows(query)), None)
 
     def witness(self, provider: str, mark: str, url: str, *, since: float, at: float) -> Task | None:
-        """Return a task that was accepted at a call address with a key, since then; not one that a person named.
+        """Return a task that was accepted at a call address with a key, sent since then; not one that a person named.
 
-        It is the first that was accepted after ``at``, or else the last before. An id came with the answer to the
-        submit, or was found by our own id. One query answers, however many tasks there are.
+        It is the first that was sent after ``at``, or else the last before: when one was accepted says less, since it
+        may have been found long after. An id came with the answer to the submit, or was found by our own id. One query
+        answers, however many tasks there are.
         """
         c, data = TASKS.c, EVENTS.c.data
         of_this = sa.select(EVENTS.c.seq).where(EVENTS.c.task == c.id)
@@ -194,9 +195,9 @@ class Reading:
         found = of_this.where(EVENTS.c.kind == "accepted", sa.func.json_extract(data, "$.found")).exists()
         intents = of_this.where(EVENTS.c.kind == "intent").with_only_columns(sa.func.json_extract(data, "$.account"))
         with_key = intents.order_by(EVENTS.c.seq.desc()).limit(1).scalar_subquery() == mark
-        there = (c.provider == provider, c.accepted_at >= since, sa.func.json_extract(c.call, "$.url") == url)
-        query = sa.select(TASKS).where(*there, sa.or_(~doubted, found), with_key)
-        nearest = query.order_by(c.accepted_at < at, sa.func.abs(c.accepted_at - at)).limit(1)
+        there = (c.accepted_at.is_not(None), c.provider == provider, sa.func.json_extract(c.call, "$.url") == url)
+        query = sa.select(TASKS).where(*there, c.submitted_at >= since, sa.or_(~doubted, found), with_key)
+        nearest = query.order_by(c.submitted_at < at, sa.func.abs(c.submitted_at - at)).limit(1)
         return next((task_from(row) for row in self._records(nearest)), None)
 
     def last_at(self) -> float | None:

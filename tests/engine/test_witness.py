@@ -402,7 +402,7 @@ def test_a_witness_has_as_long_as_what_is_in_doubt() -> None:
 
 
 def test_a_witness_that_came_later_is_looked_for(tmp_path: Path) -> None:
-    """The first that was accepted after what is in doubt was sent: it shows that what is as old is listed by now."""
+    """The first that was sent after what is in doubt: it shows that what is as old is listed by now."""
     relay = Relay(faults=(NEVER_SENT,))
     with played(relay, 60), kn.Lab(tmp_path / "lab") as lab:
         start(lab, sweep("fox"), name="a").wait(30)
@@ -425,6 +425,21 @@ def test_a_place_that_lists_very_late_is_waited_for(tmp_path: Path) -> None:
         (boat,) = run.wait(30).tasks
         assert ("saved", 1, 3) == (boat.state, boat.attempt, len(simulator.ledger()))
     assert ["boat"] * 4 + ["owl", "boat"] == relay.looks[:6]
+
+
+def test_what_was_found_late_is_as_old_as_its_submit(tmp_path: Path) -> None:
+    """A witness that was sent before what is in doubt, and found after that, does not show that it would be listed."""
+    lost = Fault(action="lost", prompt="fox")
+    late = {"fox": [ABSENT] * 3, "boat": [ABSENT] * 4, "owl": [ABSENT]}
+    relay = Relay(faults=(lost, LOST), answers=late)
+    with played(relay, 60) as simulator, kn.Lab(tmp_path / "lab") as lab:
+        fox = start(lab, sweep("fox"), name="a")
+        until(fox, lambda _: relay.looks.count("fox") == 3)
+        run = start(lab, sweep("boat"), name="b")
+        until(fox, lambda tasks: tasks[0].ticket is not None)
+        start(lab, sweep("owl"), name="c").wait(30)
+        (boat,) = run.wait(30).tasks
+        assert ("saved", 1, 3) == (boat.state, boat.attempt, len(simulator.ledger()))
 
 
 @pytest.mark.parametrize("drops", [True, False])
