@@ -13,8 +13,9 @@ import sqlalchemy as sa
 from labs import CHEAP, Open, process, start, sweep
 
 import kling_nb as kn
-from kling_nb.log import ExperimentLog
-from kling_nb.task import TaskState
+from kling_nb.engine.seen import _Known
+from kling_nb.log import ExperimentLog, PointRow, RunRow
+from kling_nb.task import Event, Task, TaskState
 
 DRIVER = """
 import sys, math, kling_nb as kn
@@ -94,6 +95,49 @@ def test_who_only_reads_a_run_reads_again_what_changed(tmp_path: Path) -> None:
             assert "rated\n" == driver.stdout.readline()
             assert [None, 4, None] == [task.rating for task in run.tasks]
             assert 1 == _tasks_read(queries)
+
+
+def test_who_only_reads_sees_that_a_copy_was_brought_back(simulated: Open) -> None:
+    """Where an older log takes the place of what was read, its tasks are shown as that has them, however it goes on."""
+    lab = simulated()
+    fox, boat = start(lab, sweep("fox", "boat"), name="a").wait().tasks
+    lab.close()
+    path = lab.folder / "log.sqlite"
+    copy = path.read_bytes()
+    log = ExperimentLog(lab.folder, simulated=True, write=False)
+    known = _Known(log)
+    known.tasks([fox.id, boat.id])
+    _rate(simulated(), fox, 4)
+    assert [4, None] == [task.rating for task in known.tasks([fox.id, boat.id])]
+    path.write_bytes(copy)
+    _rate(simulated(), boat, 1, 2, 3)
+    assert [None, 3] == [task.rating for task in known.tasks([fox.id, boat.id])]
+    log.close()
+
+
+def _rate(lab: kn.Lab, task: Task, *ratings: float) -> None:
+    for rating in ratings:
+        lab.rate(task.id, rating)
+    lab.close()
+
+
+@pytest.mark.parametrize("moment", [1, 2, 3])
+def test_the_table_of_runs_has_every_point_while_they_are_replaced(tmp_path: Path, moment: int) -> None:
+    """A point whose task is replaced while the table is read is in it, with the one or the other."""
+    log = ExperimentLog(tmp_path, simulated=True, write=True)
+    old, new = (Task(id=name, identity="i", provider="kling", model="m", run="a") for name in ("old", "new"))
+    log.commit([(Event("old", "planned", 1.0), old)])
+    log.add_run(RunRow(name="a", started_at=1.0), [PointRow(run="a", point=0, sample=1, identity="i", task="old")])
+    queries: list[str] = []
+
+    def asking(*words: Any) -> None:
+        queries.append(words[2])
+        if len(queries) == moment:
+            log.commit([(Event("new", "planned", 2.0), new)], {"old": "new"})
+
+    sa.event.listen(log._reader, "before_cursor_execute", asking)
+    assert ([1], True) == (list(log.runs()["points"]), len(queries) >= moment)
+    log.close()
 
 
 def _tasks_read(queries: list[tuple[str, Any]]) -> int:

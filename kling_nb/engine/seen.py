@@ -120,14 +120,24 @@ class _Known:
         self._log = log
         self._lock = threading.Lock()
         self._tasks: dict[str, Task] = {}
-        self._last: int | None = None  # the number of the last event that was seen
+        self._last: tuple[int, str, float] | None = None  # the last event that was seen
 
     def tasks(self, task_ids: Iterable[str]) -> list[Task]:
         """Return tasks by their ids, as they stand now; one that the log does not hold is left out."""
         with self._lock:
-            last, changed = self._log.changed(self._last)
+            events = self._events()
             wanted = dict.fromkeys(task_ids)
-            stale = (wanted.keys() - self._tasks.keys()) | (changed & self._tasks.keys())
+            changed = self._tasks.keys() & {task for _, task, _ in events[1:]}
+            stale = (wanted.keys() - self._tasks.keys()) | changed
             self._tasks |= {task.id: task for task in self._log.tasks_by_id(stale)}
-            self._last = last
+            self._last = events[-1] if events else None
             return [self._tasks[task_id] for task_id in wanted if task_id in self._tasks]
+
+    def _events(self) -> list[tuple[int, str, float]]:
+        """Return the last event that was seen and those after it; where it is not there, the log is another by now."""
+        if self._last is not None:
+            events = self._log.events_from(self._last[0])
+            if events[:1] == [self._last]:
+                return events
+            self._tasks.clear()
+        return self._log.events_from(None)

@@ -137,12 +137,12 @@ class Reading:
         rows = self._rows(sa.select(POINTS.c.task).where(POINTS.c.run == run).order_by(POINTS.c.point))
         return list(dict.fromkeys(row.task for row in rows))
 
-    def changed(self, since: int | None) -> tuple[int, set[str]]:
-        """Return the number of the last event, and the tasks that had one after a number; since `None` it names none."""
-        if since is None:
-            return self._rows(sa.select(sa.func.max(EVENTS.c.seq)))[0][0] or 0, set()
-        rows = self._rows(sa.select(EVENTS.c.seq, EVENTS.c.task).where(EVENTS.c.seq > since))
-        return max((row.seq for row in rows), default=since), {row.task for row in rows}
+    def events_from(self, seq: int | None) -> list[tuple[int, str, float]]:
+        """Return number, task and time of the events from a number on, oldest first; from `None` the last one."""
+        c = EVENTS.c
+        first = sa.select(sa.func.max(c.seq)).scalar_subquery() if seq is None else seq
+        rows = self._rows(sa.select(c.seq, c.task, c.at).where(c.seq >= first).order_by(c.seq))
+        return [(row.seq, row.task, row.at) for row in rows]
 
     def tasks_by_id(self, task_ids: Iterable[str]) -> list[Task]:
         """Return tasks by their ids."""
@@ -225,10 +225,11 @@ class Reading:
         """
         from .. import frames
 
-        rows, tasks = self.read_runs(), self.read_tasks()
+        rows, points = self.read_runs(), self._rows(sa.select(POINTS.c.run, POINTS.c.task))
+        tasks = self.read_tasks()  # after the points: what serves one is in the log before it does
         by_id = {task.id: task for task in tasks}
         served, own = defaultdict[str, list[Task]](list), defaultdict[str, list[Task]](list)
-        for run, task_id in self._rows(sa.select(POINTS.c.run, POINTS.c.task)):
+        for run, task_id in points:
             served[run] += [by_id[task_id]] if task_id in by_id else []
         for task in tasks:
             own[task.run].append(task)
