@@ -22,6 +22,8 @@ function unload(clip) {
   clip.media.classList.remove("knb-ready", "knb-waiting");
   clip.video.removeAttribute("src");
   clip.video.load();
+  if (clip.whole) URL.revokeObjectURL(clip.whole);
+  clip.whole = null;
 }
 
 function tell(clip, words) {
@@ -63,6 +65,7 @@ function seekable(video) {
 async function fetchWhole(clip) {
   if (!clip.video.currentSrc.startsWith("http")) return;
   const blob = await (await fetch(clip.video.currentSrc)).blob();
+  if (!clip.asked) return; // it was let go of meanwhile
   clip.ready = false;
   clip.video.src = clip.whole = URL.createObjectURL(blob);
 }

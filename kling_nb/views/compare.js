@@ -22,7 +22,7 @@ export function mount(el, grid, source, options = {}) {
   return () => {
     close();
     kept();
-    clips.forEach((clip) => (unload(clip), clip.whole && URL.revokeObjectURL(clip.whole)));
+    clips.forEach(unload);
     source.close();
     root.remove();
   };
@@ -43,10 +43,7 @@ function showTogether(root, clips, source, { tiles, fit }) {
   const player = makePlayer(clips);
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   let fresh = !still;
-  const { least, update } = leastStars(tiles, (few) => {
-    root.classList.toggle("knb-few", few);
-    fit();
-  });
+  const { least, update } = leastStars(tiles, fit);
   clips.forEach((clip) => {
     prepare(clip, () => (fresh ? ((fresh = false), player.play()) : player.sync()));
     addTools(clip, player);
@@ -98,18 +95,9 @@ function kernelSource(model, before) {
   return { ...media, poster: posters(before, media), ratings, close };
 }
 
-/** anywidget's entry. The player shows once the kernel has answered; until then the static output stays. */
-function render({ model, el }) {
-  let close = null;
-  const stop = whenAlive(model, ["msg:custom"], () => {
-    close = takePlace(el, model.get("mark"), (before) => {
-      return mount(el, JSON.parse(model.get("grid")), kernelSource(model, before));
-    });
-  });
-  return () => {
-    stop();
-    close?.();
-  };
+/** The player of a widget. */
+function mountLive(el, model, before) {
+  return mount(el, JSON.parse(model.get("grid")), kernelSource(model, before));
 }
 
-export default { render };
+export default { render: inPlace(["msg:custom"], mountLive) };

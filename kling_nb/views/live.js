@@ -1,21 +1,12 @@
 /* The live panel of a run. Python writes traits (`standing`, `tiles`, `paces`, `answer`: small JSON), the panel sends messages.
  *
  *   standing ─▶ head, bar, counts, money, causes          buttons ─▶ { do, n } ─▶ `answer` says that n is done
- *   paces    ─▶ how far a tile is that a provider is at
- *   tiles    ─▶ cards by id ─▶ { want: "poster" | "clip", id } ─▶ messages with the bytes
+ *   tiles, paces ─▶ live_tiles.js
  */
 
-const PATIENCE_MS = 1500; // after which a button says that the kernel is busy
 const SAY_EVERY_MS = 15000; // how often a screen reader hears the counts
-const UNPLAYABLE = "This browser cannot play the clip.";
 const NOT_BOUGHT = "Nothing here is bought";
 const PAUSES = "Send nothing more; what was sent is followed and fetched";
-
-/** Change a node's text only when it changes, and show it only when there is some. */
-function say(node, text) {
-  if (node.textContent !== text) node.textContent = text;
-  node.hidden = !text;
-}
 
 /** Change a text that is read aloud: its place stays shown, since a screen reader misses what appears with its words. */
 function tell(node, text) {
@@ -119,7 +110,7 @@ function makeTools(model) {
   const pause = button("Pause", () => (run.resumes ? act("resume") : run.pauses && act("pause")));
   const cancel = button("Cancel…", () => question(!asking));
   const words = h("p");
-  const sure = button("Cancel the run", () => (act("cancel"), question(false), tell(said, "On its way…"), said.focus()), "bad");
+  const sure = button("Cancel the run", () => (act("cancel"), question(false), tell(said, ON_ITS_WAY), said.focus()), "bad");
   const keep = button("Keep going", () => (question(false), cancel.focus()));
   const ask = h("div", { class: "knb-run-ask", role: "group", "aria-label": "Cancel the run?", hidden: true }, words, h("span", {}, sure, keep));
   const said = h("p", { class: "knb-run-said", role: "status", tabindex: "-1" });
@@ -133,7 +124,7 @@ function makeTools(model) {
     asked += 1;
     model.send({ do: name, n: asked });
     clearTimeout(timer);
-    timer = setTimeout(() => tell(said, "The kernel is busy: this takes effect when its cell has ended."), PATIENCE_MS);
+    timer = setTimeout(() => tell(said, BUSY), PATIENCE_MS);
     say(error, "");
     show(run);
   }
@@ -170,76 +161,6 @@ function makeTools(model) {
 
   const node = h("div", { class: "knb-run-tools" }, pause, cancel);
   return { node, ask, said, error, show, settle, close: () => clearTimeout(timer) };
-}
-
-// ── tiles ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-/** A tile; once it is pictured, a click or Enter on it plays its clip, which `fetch` brings, and another one stops it. */
-function makeTile(fetch) {
-  let wanted = false;
-  const pic = h("span", { class: "knb-run-pic" });
-  const chip = h("span", { class: "knb-run-chip" });
-  const far = h("span", { class: "knb-run-far", hidden: true });
-  const label = h("span", { class: "knb-run-label" });
-  const words = h("span", { class: "knb-run-words", hidden: true });
-  const failed = h("span", { class: "knb-run-error", role: "alert", hidden: true });
-  const node = h("span", { class: "knb-run-tile", role: "listitem" }, pic, far, chip, label, words, failed);
-  const show = (tile) => {
-    for (const one of [node, chip]) one.dataset.state = tile.state;
-    say(chip, tile.state);
-    say(label, tile.label);
-    node.title = [tile.label, tile.reason].filter(Boolean).join(": ");
-    if (!pic.querySelector("img")) pic.replaceChildren(...(tile.reason ? [h("span", { class: "knb-run-why" }, tile.reason)] : []));
-  };
-  const pace = (told) => {
-    say(far, told?.said ?? "");
-    say(words, (far.title = told?.words ?? ""));
-    node.classList.toggle("knb-run-paced", told?.share !== undefined);
-    node.style.setProperty("--knb-share", told?.share ?? 0);
-  };
-  const play = h("button", { type: "button", class: "knb-run-play", "aria-pressed": "false", onclick: () => turn(!wanted) });
-  const picture = (url) => {
-    play.setAttribute("aria-label", `Play ${label.textContent}`);
-    pic.replaceChildren(h("img", { src: url, alt: "first frame" }), play);
-  };
-  function turn(on, why = "") {
-    wanted = on;
-    play.setAttribute("aria-pressed", String(on));
-    say(failed, why);
-    pic.querySelector("video")?.remove();
-    if (on) fetch().then((url) => wanted && start(url), (error) => turn(false, error.message));
-  }
-  function start(url) {
-    const video = h("video", { src: url, loop: true, playsinline: true, onerror: () => turn(false, UNPLAYABLE) });
-    play.before(video);
-    video.play().catch(() => ((video.muted = true), video.play().catch(() => {})));
-  }
-  return { node, show, pace, picture };
-}
-
-/** A poster is asked for once; one that cannot be had leaves its tile as it is. */
-function makeTiles({ poster, clip }) {
-  const node = h("div", { class: "knb-run-tiles", role: "list", "aria-label": "Clips" });
-  const known = new Map();
-  const pictured = new Set();
-  const make = (id) => known.set(id, makeTile(() => clip(id))).get(id);
-  const picture = (id, take) => {
-    if (pictured.has(id)) return;
-    pictured.add(id);
-    poster(id).then(take, () => {});
-  };
-  const show = (tiles) => {
-    const nodes = tiles.map((tile) => {
-      const view = known.get(tile.id) ?? make(tile.id);
-      view.show(tile);
-      if (tile.saved) picture(tile.id, view.picture);
-      return view.node;
-    });
-    if (nodes.length !== node.children.length || nodes.some((one, n) => one !== node.children[n])) node.replaceChildren(...nodes);
-    node.hidden = !nodes.length;
-  };
-  const pace = (paces) => known.forEach((view, id) => view.pace(paces[id]));
-  return { node, show, pace };
 }
 
 // ── the panel ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -291,16 +212,4 @@ function announcer(node) {
   };
 }
 
-/** anywidget's entry. The panel shows once the kernel has said anything; until then the static output stays. */
-function render({ model, el }) {
-  let close = null;
-  const stop = whenAlive(model, ["msg:custom", "change:standing", "change:tiles"], () => {
-    close = takePlace(el, model.get("mark"), () => mount(el, model));
-  });
-  return () => {
-    stop();
-    close?.();
-  };
-}
-
-export default { render };
+export default { render: inPlace(["msg:custom", "change:standing", "change:tiles"], mount) };

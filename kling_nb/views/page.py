@@ -27,7 +27,7 @@ OTHER_HALVES = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # the lone surrogates
 
 SCRIPTS: Mapping[str, tuple[str, ...]] = {
     "compare": ("widget.js", "keys.js", "grid.js", "clip.js", "stars.js", "player.js", "transport.js", "compare.js"),
-    "live": ("widget.js", "keys.js", "live.js"),
+    "live": ("widget.js", "keys.js", "live_tiles.js", "live.js"),
     "uncertain": ("widget.js", "keys.js", "uncertain.js"),
     "form_access": ("keys.js", "form_access.js"),
 }

@@ -4,14 +4,7 @@
  *   rows ─▶ a table by id ─▶ buttons ─▶ a question or a box for the id ─▶ { do, task, id, n } ─▶ `answers` says what came of it
  */
 
-const PATIENCE_MS = 1500; // after which a row says that the kernel is busy
 const COLUMNS = ["Provider", "Model", "Asked for", "At stake", "Since", "Why", "How it stands"];
-
-/** Change a node's text only when it changes, and show it only when there is some. */
-function say(node, text) {
-  if (node.textContent !== text) node.textContent = text;
-  node.hidden = !text;
-}
 
 /** Put a row's own words where a way speaks of {provider}, {price} and the like. */
 const filled = (text, row) => text.replace(/\{(\w+)\}/g, (whole, name) => row[name] ?? whole);
@@ -26,7 +19,7 @@ function makeFacts() {
   const [provider, model, since, why] = [["Provider", "word"], ["Model", "word"], ["Since", "since"], ["Why", "why"]].map((one) => cell(...one));
   const asked = cell("Asked for", "asked", prompt, h("br"), more, h("br"), own);
   const stands = cell("How it stands", "stands", chip, h("br"), python);
-  const node = h("tr", { role: "row", class: "knb-doubt-task" }, provider, model, asked, cell("At stake", "price", price), since, why, stands);
+  const node = h("tr", { role: "row" }, provider, model, asked, cell("At stake", "price", price), since, why, stands);
   const show = (row) => {
     const cells = [[provider, row.provider], [model, row.model], [prompt, row.prompt], [own, `own id ${row.id}`], [price, row.price], [since, row.since], [why, row.why]];
     for (const [place, text] of cells) if (place.textContent !== text) place.textContent = text;
@@ -102,9 +95,9 @@ function makeWays(ways, send) {
     asked += 1;
     send({ do: way.name, task: row.id, id, n: asked });
     clearTimeout(timer);
-    timer = setTimeout(() => say(said, "The kernel is busy: this takes effect when its cell has ended."), PATIENCE_MS);
+    timer = setTimeout(() => say(said, BUSY), PATIENCE_MS);
     say(error, "");
-    say(said, "On its way…");
+    say(said, ON_ITS_WAY);
     said.focus();
     show(row);
   }
@@ -113,7 +106,7 @@ function makeWays(ways, send) {
   function heard(number) {
     if (number !== asked || asked <= answered) return;
     clearTimeout(timer);
-    say(said, "On its way…");
+    say(said, ON_ITS_WAY);
   }
 
   function show(now) {
@@ -192,16 +185,4 @@ function mount(el, model) {
   };
 }
 
-/** anywidget's entry. The panel shows once the kernel has said anything; until then the static table stays. */
-function render({ model, el }) {
-  let close = null;
-  const stop = whenAlive(model, ["msg:custom", "change:rows"], () => {
-    close = takePlace(el, model.get("mark"), () => mount(el, model));
-  });
-  return () => {
-    stop();
-    close?.();
-  };
-}
-
-export default { render };
+export default { render: inPlace(["msg:custom", "change:rows"], mount) };

@@ -1,11 +1,14 @@
 /* What every script here begins with: elements, and how a widget asks its kernel.
  *
- *   whenAlive ─▶ takePlace ─▶ (the widget) ─▶ kernelMedia: { want, id } ─▶ messages with the bytes
+ *   inPlace: whenAlive ─▶ takePlace ─▶ (the widget) ─▶ kernelMedia: { want, id } ─▶ messages with the bytes
  *
  * Everything foreign enters the document as text, never as markup.
  */
 
 const AT_ONCE = 3; // media requests on their way to the kernel
+const PATIENCE_MS = 1500; // after which a button says that the kernel is busy
+const BUSY = "The kernel is busy: this takes effect when its cell has ended.";
+const ON_ITS_WAY = "On its way…";
 const KNOCK_FIRST_MS = 400;
 const KNOCK_LONGEST_MS = 20000; // the longest pause between two hellos
 const TYPES = { clip: "video/mp4", poster: "image/jpeg" };
@@ -22,6 +25,27 @@ function h(tag, props = {}, ...children) {
   }
   node.append(...children.filter((child) => child !== null && child !== undefined && child !== ""));
   return node;
+}
+
+/** Change a node's text only when it changes, and show it only when there is some. */
+function say(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+  node.hidden = !text;
+}
+
+/** anywidget's entry: `mount(el, model, before)` builds the widget once the kernel has sent one of the signs, in place of
+ * the static output, which stays until then, and returns what frees it. */
+function inPlace(signs, mount) {
+  return ({ model, el }) => {
+    let close = null;
+    const stop = whenAlive(model, signs, () => {
+      close = takePlace(el, model.get("mark"), (before) => mount(el, model, before));
+    });
+    return () => {
+      stop();
+      close?.();
+    };
+  };
 }
 
 /** Call `show` once the kernel has sent one of the signs; until then say hello, ever less often. Returns what stops it. */

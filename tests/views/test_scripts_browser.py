@@ -30,6 +30,51 @@ RENDER = """async ([text, traits]) => {
     const el = document.body.appendChild(document.createElement("div"));
     window.remove = widget.render({ model, el });
 }"""
+OPEN_AND_CLOSE = """async ([text, traits, times]) => {
+    const left = {};
+    const count = (name, by) => (left[name] = (left[name] ?? 0) + by);
+    const wrap = (object, name, key, by) => {
+        const real = object[name];
+        object[name] = function (...values) { count(key(values), by); return real.apply(this, values); };
+    };
+    for (const object of [window, document, document.documentElement]) {
+        wrap(object, "addEventListener", ([name]) => name, 1);
+        wrap(object, "removeEventListener", ([name]) => name, -1);
+    }
+    const { default: widget } = await import(URL.createObjectURL(new Blob([text], { type: "text/javascript" })));
+    wrap(URL, "createObjectURL", () => "blob", 1);
+    wrap(URL, "revokeObjectURL", () => "blob", -1);
+    for (const Kind of ["IntersectionObserver", "MutationObserver", "ResizeObserver"]) {
+        const Real = window[Kind];
+        window[Kind] = class extends Real {
+            constructor(...values) { super(...values); count(Kind, 1); }
+            disconnect() { super.disconnect(); count(Kind, -1); }
+        };
+    }
+    const frames = new Set();
+    const [ask, drop] = [requestAnimationFrame, cancelAnimationFrame];
+    window.requestAnimationFrame = (act) => { const id = ask((now) => (frames.delete(id), act(now))); frames.add(id); return id; };
+    window.cancelAnimationFrame = (id) => (frames.delete(id), drop(id));
+    for (let time = 0; time < times; time += 1) {
+        const heard = new Map();
+        const say = (message, buffers) => [...(heard.get("msg:custom") ?? [])].forEach((act) => act(message, buffers));
+        const model = {
+            get: (name) => traits[name],
+            send: ({ want, id }) => want !== "hello" && setTimeout(say, 0, { got: want, id, parts: 1 }, [new Uint8Array(9)]),
+            on: (name, act) => (count(name, 1), heard.set(name, (heard.get(name) ?? new Set()).add(act))),
+            off: (name, act) => heard.get(name)?.delete(act) && count(name, -1),
+        };
+        const el = document.body.appendChild(document.createElement("div"));
+        const remove = widget.render({ model, el });
+        say({ got: "hello", id: "" });
+        while (!el.querySelector("img[src]") && traits.pictured) await new Promise((done) => setTimeout(done, 5));
+        remove();
+        el.remove();
+    }
+    await new Promise((done) => setTimeout(done, 100));
+    left.frames = frames.size;
+    left.elements = document.body.childElementCount;
+    return Object.fromEntries(Object.entries(left).filter(([, number]) => number)); }"""
 ASKING = [name for name, files in SCRIPTS.items() if "widget.js" in files]
 HELLOS = "() => window.sent.filter((message) => message.want === 'hello').length"
 
@@ -77,3 +122,33 @@ def test_a_widget_that_is_gone_says_nothing(rendered: Callable[[str], Page], nam
 
     assert page.evaluate(HELLOS) == 1
     assert page.locator(".knb-live").count() == 0
+
+
+@pytest.mark.parametrize("name", ASKING)
+def test_a_widget_that_is_closed_leaves_nothing_behind(
+    new_page: Callable[..., Page], lab_folder: LabFolder, name: str
+) -> None:
+    """Opened and closed fifty times, with its media, it has no listener, observer, blob or frame of animation left."""
+    frame = lab_folder.frame()
+    grid = grid_of(frame.assign(task=frame["identity"])).to_json()
+    tiles = [{"id": "a", "state": "saved", "label": "a fox", "saved": True}]
+    standing = {"parts": [["saved", 1]], "causes": [], "total": 1, "name": "fox", "stage": "finished", "cancels": True}
+    told = {
+        "grid": grid,
+        "tiles": tiles,
+        "standing": standing,
+        "meanings": {},
+        "ratings": {},
+        "answer": {},
+        "paces": {},
+    }
+    traits = {name: json.dumps(value) for name, value in told.items()}
+    page = new_page()
+    page.goto("about:blank")
+
+    pictured = name in ("compare", "live")
+    left = page.evaluate(
+        OPEN_AND_CLOSE, [script(name), {**traits, "rates": True, "mark": "", "pictured": pictured}, 50]
+    )
+
+    assert left == {}
