@@ -72,32 +72,38 @@ function layout(grid, tiles) {
     node.append(row.node);
   }
   node.classList.toggle("knb-has-rows", Boolean(grid.y));
+  node.style.setProperty("--knb-aspect", Math.max(...grid.tiles.map((tile) => aspect(tile, grid))));
   const fit = () => fitted(node, rows, columns);
   fit();
   return { node, fit };
 }
 
-const MOST_BESIDE = 4; // clips of one cell beside each other, where some clips are hidden
+const MOST_LARGE = 4; // clips beside each other that are shown large
 
-/** Give each column the width of its fullest cell; where clips are hidden, so are rows and columns without any, and those
- * that are left are of one size. */
+/** Give each column the share of its fullest cell, so that clips are of one size: a large one where few are to be seen.
+ * Where some are hidden, so are rows and columns without any. */
 function fitted(node, rows, columns) {
   const seen = (cell) => cell.querySelectorAll(":scope > .knb-tile:not([hidden])").length;
   const all = !node.querySelector(".knb-tile[hidden]");
-  for (const column of columns) {
-    const most = Math.max(...column.cells.map(seen));
-    column.widest = all ? Math.max(1, most) : most;
-    if (column.head) column.head.hidden = !column.widest;
-    for (const cell of column.cells) {
-      cell.className = column.widest > 1 ? "knb-cell knb-many" : "knb-cell";
-      cell.hidden = !column.widest;
-      cell.style.setProperty("--knb-beside", Math.min(column.widest, MOST_BESIDE));
-    }
-  }
+  const most = columns.map(({ cells }) => Math.max(all ? 1 : 0, ...cells.map(seen)));
+  const few = !all || (rows.length === 1 && total(most) <= MOST_LARGE);
+  const beside = few ? most.map((n) => Math.min(n, MOST_LARGE)) : most;
+  columns.forEach((column, at) => fitColumn(column, beside[at]));
   rows.forEach((row) => (row.node.hidden = !all && !row.cells.some(seen)));
-  const most = (n) => (all ? `calc(${n} * var(--knb-max))` : `${Math.min(n, MOST_BESIDE)}fr`);
-  const widths = columns.filter(({ widest }) => widest).map(({ widest }) => `minmax(var(--knb-min), ${most(widest)})`);
-  node.style.setProperty("--knb-columns", widths.join(" "));
+  node.classList.toggle("knb-few", few);
+  node.style.setProperty("--knb-across", total(beside));
+  node.style.setProperty("--knb-columns", beside.filter(Boolean).map((n) => `minmax(var(--knb-min), ${n}fr)`).join(" "));
+}
+
+const total = (numbers) => numbers.reduce((sum, number) => sum + number, 0);
+
+function fitColumn({ head, cells }, beside) {
+  if (head) head.hidden = !beside;
+  for (const cell of cells) {
+    cell.className = beside > 1 ? "knb-cell knb-many" : "knb-cell";
+    cell.hidden = !beside;
+    cell.style.setProperty("--knb-beside", beside);
+  }
 }
 
 function headRow(grid, columns) {

@@ -1,0 +1,129 @@
+"""Where the clips of a comparison stand, in a real Chromium: the room they take, their headings, and right to left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from kling_nb.views.compare import grid_of, write_page
+from tests.views.clips import make_lab
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page
+
+TURN = "() => document.documentElement.setAttribute('dir', 'rtl')"
+
+
+@pytest.fixture
+def opened(tmp_path: Path, new_page: Callable[..., Page]) -> Callable[..., Page]:
+    """Return what opens the page of so many clips of a lab, with some columns of its table replaced."""
+
+    def show(clips: int, window: int = 1280, **columns: Any) -> Page:
+        lab = make_lab(tmp_path / "lab", **dict.fromkeys("abcdef"[:clips], 1.0))
+        page = new_page(reduced_motion="reduce", viewport={"width": window, "height": 800})
+        page.goto(write_page(grid_of(lab.frame(**columns)), lab.path, tmp_path / "page").as_uri())
+        page.locator(".knb-ready").first.wait_for()
+        return page
+
+    return show
+
+
+def boxes(found: Locator) -> list[dict[str, float]]:
+    """Return where elements stand, in pixels, with where each ends."""
+    rectangles: list[dict[str, float]] = found.evaluate_all(
+        "nodes => nodes.map(node => node.getBoundingClientRect().toJSON())"
+    )
+    return rectangles
+
+
+@pytest.mark.parametrize("columns", [{"mode": "std", "sample": [1, 2]}, {}], ids=["one cell", "two columns"])
+def test_two_clips_share_the_width(opened: Callable[..., Page], columns: dict[str, Any]) -> None:
+    """Two clips are large and beside each other, in one cell as in two; a wide window does not make them larger still."""
+    page = opened(2, **columns)
+    assert [box["width"] for box in boxes(page.locator(".knb-media"))] == pytest.approx([560, 560], abs=1)
+
+    page.set_viewport_size({"width": 900, "height": 800})
+    first, second = boxes(page.locator(".knb-media"))
+    assert (round(first["left"]), round(second["right"])) == (20, 880)
+    assert second["left"] - first["right"] <= 14
+
+    page.set_viewport_size({"width": 360, "height": 800})
+    assert 1 == len({box["top"] for box in boxes(page.locator(".knb-media"))})
+
+
+def test_a_large_portrait_fits_the_window(opened: Callable[..., Page]) -> None:
+    """Two portraits are not made as wide as two landscapes, since they would be taller than the window."""
+    page = opened(2, mode="std", sample=[1, 2], width=[90, 90], height=[160, 160])
+
+    assert all(box["height"] < 640 for box in boxes(page.locator(".knb-media")))
+
+
+def test_every_cell_divides_its_width_alike(opened: Callable[..., Page]) -> None:
+    """A cell with fewer samples than the one above it shows them as large, and what is not there leaves no strip."""
+    page = opened(6, prompt=["a fox"] * 4 + ["an owl"] * 2, mode=["std", "std", "pro", "pro", "std", "pro"])
+
+    media = boxes(page.locator(".knb-media"))
+    assert 1 == len({round(box["width"]) for box in media})
+    for cell in page.locator(".knb-many").all()[:2]:
+        (room,), (*_, last) = boxes(cell), boxes(cell.locator(".knb-media"))
+        assert room["right"] == pytest.approx(last["right"], abs=0.5)
+
+
+def test_open_facts_have_the_whole_width(opened: Callable[..., Page]) -> None:
+    """Beside stars the closed line is cut; open, the facts go on under the stars, which stay where they were."""
+    page = opened(2, prompt="a fox " * 60, rating=[4.5, 2.0])
+    tile = page.locator(".knb-tile").first
+    before = boxes(tile.locator(".knb-stars"))
+
+    tile.locator("summary").click()
+
+    (prompt,), (media,) = boxes(tile.locator(".knb-prompt")), boxes(tile.locator(".knb-media"))
+    assert prompt["width"] > media["width"] - 5
+    assert before == boxes(tile.locator(".knb-stars"))
+    (summary,), (stars,) = boxes(tile.locator("summary")), boxes(tile.locator(".knb-stars"))
+    assert summary["right"] <= stars["left"]
+    assert prompt["top"] >= stars["bottom"] - 4
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("models", [["kling-v1-6"] * 2 + ["kling-v2-6"] * 2, "kling-v2-6"], ids=["rows", "no rows"])
+def test_the_first_heading_that_is_seen_begins_with_its_clips(
+    opened: Callable[..., Page], width: int, models: Any
+) -> None:
+    """Where a choice hides the first column, the next heading reaches no further to the left than it has to."""
+    page = opened(4, width, model=models, mode=["std", "pro"] * 2, rating=[1.0, 5.0, 1.0, 5.0])
+    heads = page.locator(".knb-colhead:visible")
+    gap = 14 if page.locator(".knb-corner:visible").count() else 0
+
+    page.get_by_label("Clips to look at").select_option("5")
+
+    assert 1 == heads.count()
+    (head,), (media, *_) = boxes(heads), boxes(page.locator(".knb-media:visible"))
+    assert head["left"] == pytest.approx(media["left"] - gap, abs=1)
+
+
+def test_right_to_left(opened: Callable[..., Page]) -> None:
+    """In a document that runs right to left so do the grid and the stars, and time runs to the right as everywhere."""
+    page = opened(
+        4, model=["kling-v1-6"] * 2 + ["kling-v2-6"] * 2, mode=["std", "pro"] * 2, rating=[1.5, 5.0, 1.0, 5.0]
+    )
+    page.evaluate(TURN)
+    tile = page.locator(".knb-tile").first
+
+    (row, *_), (first, second, *_) = boxes(page.locator(".knb-rowhead")), boxes(page.locator(".knb-media"))
+    assert row["left"] >= first["right"] > second["right"]
+    assert first["right"] - second["right"] > 300
+    (one, two, *_), (number,) = boxes(tile.locator("[data-star]")), boxes(tile.locator(".knb-number"))
+    assert one["left"] > two["left"] > number["left"]
+    tile.hover()
+    (tool,), (media, *_) = boxes(tile.locator(".knb-tools")), boxes(tile.locator(".knb-media"))
+    assert tool["left"] - media["left"] == pytest.approx(6, abs=1)
+    page.get_by_role("slider", name="Time").focus()
+    page.keyboard.press("ArrowRight")
+    assert "0.04" in str(page.locator(".knb-clock").text_content())
+    (play,), (scrub,) = boxes(page.locator(".knb-play")), boxes(page.locator(".knb-scrub"))
+    assert play["right"] < scrub["left"]
+    assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
