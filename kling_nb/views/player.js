@@ -7,7 +7,7 @@ const CHECK_MS = 60; // how often a playing clip is compared with the clock
 function makePlayer(clips) {
   const state = { playing: false, rate: 1, loop: true, muted: true, audible: null, duration: 0 };
   const fps = Math.max(1, ...clips.map((clip) => clip.fps));
-  const watchers = new Set();
+  const [watchers, timers] = [[], []]; // of what is set, and of the time, which also moves by itself
   let base = 0;
   let since = 0;
   let frame = 0;
@@ -15,13 +15,15 @@ function makePlayer(clips) {
   const length = () => (state.duration = Math.max(1 / fps, ...clips.map((clip) => clip.seconds)));
   const time = () => (state.playing ? base + ((performance.now() - since) / 1000) * state.rate : base);
   const sync = () => clips.forEach((clip) => follow(clip, time(), state, refused));
-  const notify = () => watchers.forEach((watcher) => watcher(state, clamp(time(), 0, length())));
+  const notify = () => watchers.forEach((watcher) => watcher(state));
+  const notifyTime = () => timers.forEach((watcher) => watcher(clamp(time(), 0, length()), state));
   const set = (changes, at = time()) => {
     base = clamp(at, 0, length());
     since = performance.now();
     Object.assign(state, changes);
     sync();
     notify();
+    notifyTime();
     if (state.playing && !frame) frame = requestAnimationFrame(tick);
   };
   function tick(now) {
@@ -32,7 +34,7 @@ function makePlayer(clips) {
       checked = now;
       sync();
     }
-    notify();
+    notifyTime();
     if (state.playing) frame ||= requestAnimationFrame(tick);
   }
   const refused = () => state.playing && player.pause(); // so that the button says what a press on it does
@@ -40,7 +42,8 @@ function makePlayer(clips) {
   const hear = () => clips.forEach((clip) => (clip.video.muted = state.muted || clip.id !== state.audible));
   const player = {
     state, time, fps, sync: () => set({}),
-    watch: (watcher) => watchers.add(watcher),
+    watch: (watcher) => watchers.push(watcher),
+    watchTime: (watcher) => timers.push(watcher),
     play: () => set({ playing: true }, !state.loop && time() >= length() - 0.5 / fps ? 0 : time()),
     pause: () => set({ playing: false }, onFrame(time())),
     toggle: () => (state.playing ? player.pause() : player.play()),

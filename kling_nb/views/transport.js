@@ -29,7 +29,7 @@ function button(name, label, act, extra = {}) {
 
 /** Change a button's face, only when it changes: the screen reader and the pointer stay undisturbed. */
 function face(node, name, label, pressed) {
-  if (pressed !== undefined) node.setAttribute("aria-pressed", String(pressed));
+  if (pressed !== undefined && node.ariaPressed !== String(pressed)) node.ariaPressed = String(pressed);
   if (node.dataset.face === name) return;
   node.dataset.face = name;
   node.setAttribute("aria-label", label);
@@ -50,13 +50,16 @@ function transport(player, clips, least) {
   speed.addEventListener("change", () => player.speed(Number(speed.value)));
   const back = button("back", "One frame back (←)", () => player.step(-1));
   const next = button("next", "One frame forward (→)", () => player.step(1));
-  player.watch((state, time) => {
-    scrub.max = state.duration;
+  player.watchTime((time, { duration, playing }) => {
+    if (scrub.max !== String(duration)) scrub.max = duration;
     scrub.value = time;
-    scrub.style.setProperty("--knb-at", `${(100 * time) / state.duration}%`);
-    scrub.setAttribute("aria-valuetext", `${two(time)} of ${two(state.duration)} seconds`);
-    clock.textContent = `${two(time)} / ${two(state.duration)} s`;
+    scrub.style.setProperty("--knb-at", `${(100 * time) / duration}%`);
+    clock.textContent = `${two(time)} / ${two(duration)} s`;
     clock.title = `frame ${Math.floor(time * player.fps + 1e-6)} at ${player.fps} frames a second`;
+    const said = `${playing ? Math.floor(time) : two(time)} of ${two(duration)} seconds`; // a screen reader says each change
+    if (scrub.ariaValueText !== said) scrub.ariaValueText = said;
+  });
+  player.watch((state) => {
     speed.value = String(state.rate);
     face(play, state.playing ? "pause" : "play", state.playing ? "Pause (space)" : "Play (space)");
     face(loop, "loop", "Loop (l)", state.loop);
@@ -100,8 +103,17 @@ function addTools(clip, player) {
     });
     clip.tools.append(speaker);
   }
-  if (!document.fullscreenEnabled) return;
-  const large = () => (document.fullscreenElement ? document.exitFullscreen() : clip.media.requestFullscreen());
-  clip.tools.append(button("large", "Whole screen", large));
-  clip.video.addEventListener("dblclick", large);
+  if (document.fullscreenEnabled) addWholeScreen(clip);
+}
+
+/** A button would take Space for itself: on the whole screen the clip has the focus, where Space plays, and gives it back. */
+function addWholeScreen({ media, video, tools }) {
+  const turn = () => (document.fullscreenElement ? document.exitFullscreen() : media.requestFullscreen());
+  const large = button("large", "Whole screen", turn);
+  media.addEventListener("fullscreenchange", () => {
+    if (document.fullscreenElement === media) video.focus();
+    else if (document.activeElement === video) large.focus();
+  });
+  video.addEventListener("dblclick", turn);
+  tools.append(large);
 }

@@ -36,6 +36,15 @@ LAST_MOVES = "() => [...document.querySelectorAll('video')].pop().currentTime > 
 OVERFLOW = "() => Math.max(document.documentElement.scrollWidth, document.body.scrollWidth) - window.innerWidth"
 BURST = """() => { const scrub = document.querySelector('.knb-scrub');
     for (const time of [0.4, 3.1, 1.7, 5.2, 4.5]) { scrub.value = time; scrub.dispatchEvent(new Event('input')); } }"""
+NOTE_CHANGES = """() => {
+    window.changed = {};
+    const note = ({ attributeName, target }) => {
+        const name = `${attributeName}.${target.className}`;
+        window.changed[name] = (window.changed[name] ?? 0) + 1;
+    };
+    const see = { subtree: true, attributes: true, attributeFilter: ["style", "max", "aria-pressed", "aria-valuetext", "aria-label"] };
+    new MutationObserver((changes) => changes.forEach(note)).observe(document.querySelector(".knb-transport"), see);
+    document.querySelectorAll(".knb-tools").forEach((one) => new MutationObserver((all) => all.forEach(note)).observe(one, see)); }"""
 WHOLE = "() => [...document.querySelectorAll('video')].every(v => v.seekable.length && v.seekable.end(0) > v.duration - 0.1)"
 
 
@@ -173,6 +182,33 @@ def test_space_on_a_button_presses_only_that_button(page: Page) -> None:
 
     assert page.get_by_role("button", name="Loop").get_attribute("aria-pressed") == "false"
     assert page.get_by_role("button", name="Play").is_visible()
+
+
+def test_space_plays_on_the_whole_screen(page: Page) -> None:
+    """Whoever goes there by the button plays by Space, as everywhere, and stands on the button again afterwards."""
+    large = page.get_by_role("button", name="Whole screen").first
+    large.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_function("() => document.fullscreenElement && document.activeElement.tagName === 'VIDEO'")
+
+    page.keyboard.press("Space")
+    page.wait_for_function("() => !document.querySelector('video').paused")
+    assert page.evaluate("() => Boolean(document.fullscreenElement)")
+    page.evaluate("() => document.exitFullscreen()")
+    page.wait_for_function("() => !document.fullscreenElement")
+    page.wait_for_function("() => document.activeElement.title === 'Whole screen'")
+
+
+def test_what_does_not_change_is_not_written_at_every_frame(page: Page) -> None:
+    """While all clips play only the time is: no button, and to a screen reader the second and not each frame."""
+    page.evaluate(NOTE_CHANGES)
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_function(MOVING)
+
+    changed = page.evaluate("() => window.changed")
+
+    assert changed.pop("style.knb-scrub") > 5
+    assert sum(changed.values()) < 12, changed
 
 
 def test_one_clip_is_heard_at_a_time(page: Page) -> None:
