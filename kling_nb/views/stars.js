@@ -17,6 +17,7 @@ function spoken(rating) {
 function kernelRatings(model) {
   const asked = new Map();
   const own = Math.random().toString(36).slice(2); // a message goes to every view of the widget
+  const watchers = [];
   let count = 0;
   const listener = (message) => {
     const one = message.got === "rating" && asked.get(message.n);
@@ -34,14 +35,18 @@ function kernelRatings(model) {
       reject(new Error(SILENT));
     }
   });
-  const watchers = [];
-  const changed = () => watchers.forEach((act) => act());
+  let stars = {};
+  const changed = () => {
+    stars = JSON.parse(model.get("ratings") ?? "{}");
+    watchers.forEach((act) => act());
+  };
+  changed();
   const listeners = { "msg:custom": listener, "change:ratings": changed };
   for (const [event, act] of Object.entries(listeners)) model.on(event, act);
   const close = () => {
     for (const [event, act] of Object.entries(listeners)) model.off(event, act);
   };
-  return { keep, known: () => JSON.parse(model.get("ratings") ?? "{}"), watch: (act) => watchers.push(act), close };
+  return { keep, known: () => stars, watch: (act) => watchers.push(act), close };
 }
 
 /** Put stars under a clip. Without `ratings` to keep them in they are only shown, and only where there are some. */
@@ -52,12 +57,13 @@ function addStars(view, ratings, onChange = () => {}) {
   if (!can && view.rating === null) return;
   const { node, draw } = drawnStars(view, can);
   const show = (rating) => {
+    if (rating === view.rating) return;
     view.rating = rating;
     draw(rating);
     onChange();
   };
   view.node.querySelector(".knb-line").append(node);
-  show(view.rating);
+  draw(view.rating);
   if (can) letRate(view, node, { ratings, kept, show });
 }
 
@@ -77,7 +83,8 @@ function drawnStars(view, can) {
   return { node, draw };
 }
 
-/** Let a person rate. Shown is the latest wish until it was answered, then what is kept; why it is not is told on the clip. */
+/** Let a person rate. Shown is the latest wish until it was answered, then what is kept. Why it is not is told on the clip
+ * until the next wish or answer; a click on the clip and Escape take it away, too. */
 function letRate(view, node, { ratings, kept, show }) {
   let turn = 0;
   let waits = false;
@@ -90,6 +97,7 @@ function letRate(view, node, { ratings, kept, show }) {
     if (stars === view.rating) return;
     const mine = (turn += 1);
     waits = true;
+    complain("");
     node.classList.add("knb-set"); // what is kept is seen, not what a click where the pointer rests would do
     show(stars);
     const words = await ratings.keep(view.id, stars).then(() => "", (error) => error.message);
@@ -98,11 +106,17 @@ function letRate(view, node, { ratings, kept, show }) {
     complain(words);
     show(kept());
   };
-  ratings.watch(() => waits || show(kept()));
+  ratings.watch(() => {
+    if (waits) return;
+    complain("");
+    show(kept());
+  });
   view.rate = (stars) => set(stars === 0 || stars === view.rating ? null : stars);
   node.addEventListener("pointermove", () => node.classList.remove("knb-set"));
   node.addEventListener("click", ({ target, detail }) => target.dataset.star && detail < 2 && view.rate(Number(target.dataset.star)));
   node.addEventListener("keydown", (event) => rateByArrow(event, view, set) && taken(event));
+  view.video.addEventListener("click", () => complain(""));
+  view.node.addEventListener("keydown", (event) => event.key === "Escape" && complaint && (complain(""), taken(event)));
 }
 
 const withCommand = (event) => event.ctrlKey || event.metaKey || event.altKey;
@@ -117,7 +131,8 @@ function rateByKey(event, clip) {
 /** Rate by the keys of a slider: these step through the clips where the focus is not on stars. */
 function rateByArrow(event, view, set) {
   const at = Math.floor(clamp(view.rating ?? 0, 0, STARS));
-  const to = { ArrowRight: at + 1, ArrowUp: at + 1, ArrowLeft: at - 1, ArrowDown: at - 1, Home: 0, End: STARS, Delete: 0, Backspace: 0 }[event.key];
+  const right = getComputedStyle(view.node).direction === "rtl" ? -1 : 1;
+  const to = { ArrowRight: at + right, ArrowUp: at + 1, ArrowLeft: at - right, ArrowDown: at - 1, Home: 0, End: STARS, Delete: 0, Backspace: 0 }[event.key];
   if (to === undefined || withCommand(event)) return false;
   if (!event.repeat) set(clamp(to, 0, STARS) || null);
   return true;
@@ -148,7 +163,7 @@ function leastStars(tiles, fit) {
     if (Number(least.value) > best) least.value = "0"; // where the last of them lost its stars
     const before = tiles.map(({ node }) => node.hidden);
     tiles.forEach(({ node, rating }) => (node.hidden = (rating ?? 0) < Number(least.value) && !isHeld(node)));
-    if (tiles.some(({ node }, n) => node.hidden !== before[n])) fit(tiles.some(({ node }) => node.hidden));
+    if (tiles.some(({ node }, n) => node.hidden !== before[n])) fit();
   };
   least.addEventListener("change", update);
   return { least, update };
