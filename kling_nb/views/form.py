@@ -59,7 +59,7 @@ class SweepForm:
         self._lock = threading.RLock()
         self._starting = threading.Lock()
         self._silent = False
-        self._turn = 0
+        self._turn, self._planned = 0, -1  # how often it changed, and at which of these it was planned when asked
         self._draft, self._outlook = draft({}), Outlook(line="")
         self._started: tuple[str, Run] | None = None
         self._shown: list[Any] = []
@@ -90,15 +90,24 @@ class SweepForm:
         return self._read().needed()
 
     def plan(self) -> Plan:
-        """Return the plan of the sweep, and show it below the form. Nothing is sent."""
-        entries = self._read_entries()
+        """Return the plan of the sweep, and show it below the form, as an older one where that changed meanwhile.
+
+        Nothing is sent.
+        """
+        with self._lock:
+            turn, entries = self._turn, self._board.entries()
         held = draft(entries)
         held.needed()
         plan = self._lab.plan(draft(referred(entries)).needed(), **held.plan_settings)
-        self._turn += 1
         counted = replace(held, size=len(plan), is_rough=False)
-        self._show(held, outlook(counted, lambda *_, **__: plan, at_once=counted.size))
-        self._face.show_plan(plan)
+        found = outlook(counted, lambda *_, **__: plan, at_once=counted.size)
+        with self._lock:
+            self._face.show_plan(plan)
+            if turn == self._turn:
+                self._turn = self._planned = turn + 1
+                self._show(held, found)
+            else:
+                self._face.age()
         return plan
 
     def start(self) -> Run:
@@ -202,9 +211,11 @@ class SweepForm:
                 shown.update(self._static(), raw=True)
 
     def _refresh(self) -> None:
-        """Read the form, plan it, and show what comes of it, unless it has changed meanwhile."""
+        """Read the form, plan it, and show what comes of it, unless it has changed meanwhile or was planned already."""
         with self._lock:
             turn, entries = self._turn, self._board.entries()
+        if turn == self._planned:
+            return
         held = self._draft
         try:
             held = draft(entries)

@@ -630,6 +630,37 @@ def test_an_older_look_does_not_overwrite_a_newer(lab: kn.Lab) -> None:
     assert form.line == "First mend what is marked as wrong"
 
 
+def test_a_plan_of_the_form_as_it_was_is_shown_as_that(lab: kn.Lab) -> None:
+    """What is typed while Plan plans is not overwritten: the table is there, faded, and the line is of what is typed."""
+    form = form_of(lab).set(prompt="a fox", mode="std", duration=5)
+
+    def plan(*args: Any, **settings: Any) -> Any:
+        form._lab = lab
+        control(form, "Prompts, one a line").value = "a fox\na boat"
+        return lab.plan(*args, **settings)
+
+    form._lab = SimpleNamespace(plan=plan, catalog=lab.catalog)
+    planned = form.plan()
+    table = next(w for w in inside(form.widget()) if 'class="knb-plan' in str(getattr(w, "value", "")))
+
+    assert len(planned) == 1
+    assert form.line.startswith("2 points · ")
+    assert "a boat" in html_of(form)
+    assert "knb-stale" in table._dom_classes
+
+
+def test_what_is_planned_when_asked_stays_shown(lab: kn.Lab) -> None:
+    """The look that waited for a pause in typing takes nothing back of what Plan has shown of the same form."""
+    waiting: list[Callable[[], None]] = []
+    form = SweepForm(lab, later=waiting.append).set(mode=["std", "pro"], duration=[5, 10], design="pairwise")
+    control(form, "Prompts, one a line").value = "\n".join(f"a fox {number}" for number in range(251))
+    form.plan()
+    waiting[-1]()
+
+    assert form.line.startswith("502 points · ")
+    assert not button(form, "Start").disabled
+
+
 # -- starting ----------------------------------------------------------------------------------------------------
 
 
