@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -74,7 +74,7 @@ class Comparison:
         want, id_ = told.get("want"), told.get("id")
         answer = {"got": want, "id": id_, **({"n": told["n"]} if "n" in told else {})}
         try:
-            parts = list(_parts(self._kept(id_, told) if want == "rating" else self._media(want, id_)))
+            parts = parts_of(self._kept(id_, told) if want == "rating" else self._media(want, id_))
         except (KlingError, OSError) as error:
             send({**answer, "error": str(error)}, [])
             return
@@ -131,9 +131,9 @@ class Comparison:
         return f"<{type(self).__name__} {' · '.join(filter(None, (self.grid.title, axes, self.grid.totals)))}>"
 
 
-def _parts(data: bytes) -> Iterator[bytes]:
-    for start in range(0, max(1, len(data)), PART_BYTES):
-        yield data[start : start + PART_BYTES]
+def parts_of(data: bytes) -> list[bytes]:
+    """Return bytes in the parts in which they are sent: one at least, however few they are."""
+    return [data[start : start + PART_BYTES] for start in range(0, max(1, len(data)), PART_BYTES)]
 
 
 @cache

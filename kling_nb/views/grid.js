@@ -113,7 +113,7 @@ function headRow(grid, columns) {
 }
 
 function header(grid) {
-  const badge = grid.simulated ? h("span", { class: "knb-badge", title: "No video here was bought" }, "SIMULATED") : null;
+  const badge = grid.simulated ? h("span", { class: "knb-badge", title: "Nothing here is bought" }, "SIMULATED") : null;
   const title = grid.title ? h("span", { class: "knb-title" }, grid.title) : null;
   const common = grid.common ? h("span", { class: "knb-totals" }, grid.common) : null;
   const totals = grid.totals ? h("span", { class: "knb-totals" }, grid.totals) : null;

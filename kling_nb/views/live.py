@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import sys
 from collections.abc import Callable, Mapping
@@ -19,15 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, KlingError, MediaError, nearest
 from ..request import digest
-from .compare import PART_BYTES
+from .compare import parts_of
 from .output import display_both, has_kernel
-from .page import HERE, HIDING, POSTER_BYTES, clip_file, poster_of, script, text_of
+from .page import HIDING, POSTER_BYTES, clip_file, data_url, poster_of, script, template, text_of
 from .standing import MEANINGS, cards, in_one_sentence, paces, short, standing
 from .ticker import Ticker, begin
 
 if TYPE_CHECKING:
-    import jinja2
-
     from ..engine.run import Run
     from ..engine.snapshot import Snapshot
 
@@ -110,29 +107,19 @@ def summary_html(snapshot: Snapshot, folder: str | Path, *, mark: str = "") -> s
     under 1 MB; everything foreign is escaped. A clip whose file is missing or unreadable has no poster.
     """
     posters = {tile.id: _inline_poster(Path(folder), tile.clip) for tile in snapshot.tiles if tile.clip}
-    return _rendered("summary", standing(snapshot), cards(snapshot), posters, mark)
+    return _rendered("summary", standing(snapshot), cards(snapshot), posters, dict(MEANINGS), mark)
 
 
 def _rendered(macro: str, *values: Any) -> str:
     style = text_of("style.css") + text_of("live.css") + HIDING
-    return str(getattr(_template().module, macro)(*values, style=style))
-
-
-@cache
-def _template() -> jinja2.Template:
-    import jinja2
-
-    files = jinja2.FileSystemLoader(HERE)
-    environment = jinja2.Environment(loader=files, autoescape=True, undefined=jinja2.StrictUndefined)
-    environment.globals["meanings"] = dict(MEANINGS)
-    return environment.get_template("live.html")
+    return str(getattr(template("live.html").module, macro)(*values, style=style))
 
 
 def _inline_poster(folder: Path, clip: str) -> str | None:
     with suppress(MediaError, OSError):
         jpeg = poster_of(clip_file(folder, clip), POSTER_WIDTH)
         if len(jpeg) <= POSTER_BYTES:
-            return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
+            return data_url(jpeg)
     return None
 
 
@@ -201,9 +188,9 @@ class Panel:
         except (KlingError, OSError) as error:
             self.widget.send({**answer, "error": str(error)}, [])
             return
-        starts = range(0, max(1, len(data)), PART_BYTES)
-        for start in starts:
-            self.widget.send({**answer, "parts": len(starts)}, [data[start : start + PART_BYTES]])
+        parts = parts_of(data)
+        for part in parts:
+            self.widget.send({**answer, "parts": len(parts)}, [part])
 
     def _act(self, name: str, number: int) -> None:
         """Do what a button says; what comes of it, an error included, is told under the panel."""

@@ -84,7 +84,7 @@ def static_html(grid: Grid, lab_folder: Path, *, mark: str) -> str:
     """
     style = text_of("style.css") + HIDING
     media = Media(posters=_inline_posters(grid, lab_folder))
-    return str(_template().module.table(grid, cells(grid), media, mark, style))  # type: ignore[attr-defined]
+    return str(template("page.html").module.table(grid, cells(grid), media, mark, style))  # type: ignore[attr-defined]
 
 
 def write_page(grid: Grid, lab_folder: Path, out: Path) -> Path:
@@ -109,7 +109,7 @@ def page_html(grid: Grid) -> str:
 
     style = "\n".join(map(text_of, ("style.css", "compare.css", "page.css")))
     values = {"style": style, "script": script("compare"), "grid_json": htmlsafe_json_dumps(grid.to_json())}
-    return _template().render(page=True, grid=grid, cells=cells(grid), media=Media(clips=True), **values)
+    return template("page.html").render(page=True, grid=grid, cells=cells(grid), media=Media(clips=True), **values)
 
 
 def cells(grid: Grid) -> list[list[list[Tile]]]:
@@ -120,11 +120,12 @@ def cells(grid: Grid) -> list[list[list[Tile]]]:
 
 
 @cache
-def _template() -> jinja2.Template:
+def template(name: str) -> jinja2.Template:
+    """Return one of the templates beside this file; whatever is put into it is escaped."""
     import jinja2
 
     files = jinja2.FileSystemLoader(HERE)
-    return jinja2.Environment(loader=files, autoescape=True, undefined=jinja2.StrictUndefined).get_template("page.html")
+    return jinja2.Environment(loader=files, autoescape=True, undefined=jinja2.StrictUndefined).get_template(name)
 
 
 def poster_of(path: Path, width: int) -> bytes:
@@ -134,10 +135,15 @@ def poster_of(path: Path, width: int) -> bytes:
     return poster(path, width=width)
 
 
+def data_url(jpeg: bytes) -> str:
+    """Return a poster as an address that holds it."""
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
+
+
 def _inline_posters(grid: Grid, lab_folder: Path) -> dict[str, str]:
     saved = [tile for tile in grid.tiles if tile.clip][:POSTERS]
     found = {tile.id: _small_poster(lab_folder, str(tile.clip)) for tile in saved}
-    return {id_: "data:image/jpeg;base64," + base64.b64encode(jpeg).decode() for id_, jpeg in found.items() if jpeg}
+    return {id_: data_url(jpeg) for id_, jpeg in found.items() if jpeg}
 
 
 def _small_poster(lab_folder: Path, clip: str) -> bytes | None:

@@ -17,14 +17,12 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError, nearest
 from ..request import digest
 from .output import display_both
-from .page import HERE, HIDING, script, text_of
+from .page import HIDING, script, template, text_of
 from .standing import in_one_sentence, short
 from .ticker import Ticker, begin
 from .uncertain_words import SHOWN, WAYS, head, left, line, rows, words
 
 if TYPE_CHECKING:
-    import jinja2
-
     from ..engine.doubt import Doubtful, Uncertain
 
 __all__ = ["display", "line", "mark_of", "static_html", "words"]
@@ -44,17 +42,8 @@ ACTIONS: Mapping[str, Callable[[Any, str], object]] = {
 def static_html(tasks: Uncertain, *, mark: str = "") -> str:
     """Return the tasks as a table without a script; with ``mark`` a panel of the same tasks takes its place."""
     style = text_of("style.css") + text_of("live.css") + text_of("uncertain.css") + HIDING
-    table = _template().module.table  # type: ignore[attr-defined]
+    table = template("uncertain.html").module.table  # type: ignore[attr-defined]
     return str(table(head(tasks), rows(tasks), left(tasks), list(WAYS.values()), tasks.simulated, mark, style))
-
-
-@cache
-def _template() -> jinja2.Template:
-    import jinja2
-
-    files = jinja2.FileSystemLoader(HERE)
-    environment = jinja2.Environment(loader=files, autoescape=True, undefined=jinja2.StrictUndefined)
-    return environment.get_template("uncertain.html")
 
 
 def display(tasks: Uncertain) -> None:
