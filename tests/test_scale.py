@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from labs import CHEAP, Open, process, start, sweep
+from labs import CHEAP, Open, process, start, sweep, until
 
 import kling_nb as kn
+from kling_nb.engine.dispatch import Dispatcher
 from kling_nb.engine.seen import _Known
 from kling_nb.log import ExperimentLog, PointRow, RunRow
 from kling_nb.task import Event, Task, TaskState
@@ -168,6 +169,23 @@ def test_what_is_done_to_many_points_is_one_commit(simulated: Open, act: str) ->
         counted.append(len(written))
         lab.close()
     assert counted[0] == counted[1] > 0
+
+
+def test_many_points_that_are_cancelled_are_looked_through_once(
+    simulated: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether anything moves is asked as often for many as for few: it takes a look at all that is driven."""
+    settled, settle = [], Dispatcher.settle
+    monkeypatch.setattr(Dispatcher, "settle", lambda one: (settled.append(one), settle(one)))
+    counted = []
+    for count in (4, 40):
+        lab = simulated(str(count), speed=1)
+        run = held(lab, count)
+        until(run, lambda _, lab=lab: not lab._opened.driving()._dispatch._driving)
+        settled.clear()
+        run.cancel()
+        counted.append(len(settled))
+    assert counted[0] == counted[1]
 
 
 def refuse(lab: kn.Lab, written: list[str], count: int) -> None:

@@ -178,7 +178,7 @@ class Dispatcher:
         for control in self._controls.values():
             if task.run == control.row.name or task.id in control.task_ids:
                 control.tell(event, task)
-        if task.state in UNMOVED:
+        if task.state in UNMOVED and task.ticket is not None:  # who ends what was never sent settles once for all of it
             self.settle()
 
     def settle(self) -> None:
