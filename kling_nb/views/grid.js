@@ -78,31 +78,45 @@ function layout(grid, tiles) {
   return { node, fit };
 }
 
-const MOST_LARGE = 4; // clips beside each other that are shown large
+const ROOM = 8; // clips of all columns beside each other, before a cell breaks into lines
+const ROOM_LARGE = 4; // where they are shown large, or share one narrow column
+const ROOM_NARROW = 2;
 
-/** Give each column the share of its fullest cell, so that clips are of one size: a large one where few are to be seen.
+/** Give each column a share by its fullest cell, so that clips are of one size: a large one where few are to be seen.
  * Where some are hidden, so are rows and columns without any. */
 function fitted(node, rows, columns) {
   const seen = (cell) => cell.querySelectorAll(":scope > .knb-tile:not([hidden])").length;
   const all = !node.querySelector(".knb-tile[hidden]");
   const most = columns.map(({ cells }) => Math.max(all ? 1 : 0, ...cells.map(seen)));
-  const few = !all || (rows.length === 1 && total(most) <= MOST_LARGE);
-  const beside = few ? most.map((n) => Math.min(n, MOST_LARGE)) : most;
-  columns.forEach((column, at) => fitColumn(column, beside[at]));
+  const few = !all || (rows.length === 1 && total(most) <= ROOM_LARGE);
+  const rooms = [few ? ROOM_LARGE : ROOM, columns.length > 1 ? ROOM_NARROW : ROOM_LARGE];
+  const [wide, narrow] = rooms.map((room) => shares(most, room));
+  columns.forEach((column, at) => fitColumn(column, wide[at], narrow[at]));
   rows.forEach((row) => (row.node.hidden = !all && !row.cells.some(seen)));
   node.classList.toggle("knb-few", few);
-  node.style.setProperty("--knb-across", total(beside));
-  node.style.setProperty("--knb-columns", beside.filter(Boolean).map((n) => `minmax(var(--knb-min), ${n}fr)`).join(" "));
+  const tracks = (share) => share.filter(Boolean).map((n) => `minmax(var(--knb-min), ${n}fr)`).join(" ");
+  node.style.setProperty("--knb-across", total(wide));
+  node.style.setProperty("--knb-columns-wide", tracks(wide));
+  node.style.setProperty("--knb-columns-narrow", tracks(narrow));
 }
 
 const total = (numbers) => numbers.reduce((sum, number) => sum + number, 0);
 
-function fitColumn({ head, cells }, beside) {
-  if (head) head.hidden = !beside;
+/** Return how many clips of each column stand beside each other: as many of each as there is room for. */
+function shares(most, room) {
+  const atMost = (each) => most.map((n) => Math.min(n, each));
+  let each = 1;
+  while (each < Math.max(...most) && total(atMost(each + 1)) <= room) each += 1;
+  return atMost(each);
+}
+
+function fitColumn({ head, cells }, wide, narrow) {
+  if (head) head.hidden = !wide;
   for (const cell of cells) {
-    cell.className = beside > 1 ? "knb-cell knb-many" : "knb-cell";
-    cell.hidden = !beside;
-    cell.style.setProperty("--knb-beside", beside);
+    cell.className = wide > 1 ? "knb-cell knb-many" : "knb-cell";
+    cell.hidden = !wide;
+    cell.style.setProperty("--knb-beside-wide", wide);
+    cell.style.setProperty("--knb-beside-narrow", narrow);
   }
 }
 

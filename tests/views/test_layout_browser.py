@@ -14,6 +14,14 @@ from tests.views.clips import make_lab
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
+RUNS = """(node) => {
+    const edge = (at) => {
+        const range = document.createRange();
+        range.setStart(node.firstChild, at);
+        range.setEnd(node.firstChild, at + 1);
+        return range.getBoundingClientRect().left;
+    };
+    return edge(node.firstChild.length - 1) - edge(0); }"""
 TURN = "() => document.documentElement.setAttribute('dir', 'rtl')"
 
 
@@ -70,6 +78,27 @@ def test_every_cell_divides_its_width_alike(opened: Callable[..., Page]) -> None
     for cell in page.locator(".knb-many").all()[:2]:
         (room,), (*_, last) = boxes(cell), boxes(cell.locator(".knb-media"))
         assert room["right"] == pytest.approx(last["right"], abs=0.5)
+
+
+@pytest.mark.parametrize("window", [360, 390, 700, 1280])
+def test_columns_of_many_and_of_few_have_clips_of_one_size(opened: Callable[..., Page], window: int) -> None:
+    """A column with more samples is wider only as far as that puts more of them beside each other."""
+    page = opened(6, window, mode=["std", "pro", "pro", "pro", "pro", "pro"], model=["kling-v1-6", *["kling-v2-6"] * 5])
+
+    widths = [box["width"] for box in boxes(page.locator(".knb-media"))]
+    assert max(widths) < 1.35 * min(widths)
+
+
+def test_a_text_runs_as_its_letters_do(opened: Callable[..., Page]) -> None:
+    """An Arabic prompt runs to the left among English words, and these keep their order in a page that runs so."""
+    page = opened(2, prompt="ثعلب في الثلج!", mode="std", sample=[1, 2])
+    page.locator("summary").first.click()
+    assert page.locator(".knb-prompt").first.evaluate(RUNS) < -20
+
+    page.evaluate(TURN)
+
+    assert page.locator("header p").evaluate(RUNS) > 20
+    assert page.locator(".knb-label").first.evaluate(RUNS) > 20
 
 
 def test_open_facts_have_the_whole_width(opened: Callable[..., Page]) -> None:

@@ -116,6 +116,12 @@ def test_a_kernel_that_does_not_hear_is_told_from_a_slow_provider(shown: Callabl
     assert page.get_by_text("On its way…").first.is_visible()
 
 
+@pytest.mark.parametrize("width", [320, 700, 850, 930, 1200])
+def test_the_tasks_fit_their_place(shown: Callable[..., Page], width: int) -> None:
+    """There is a table only where all its columns have room; elsewhere it is a list."""
+    assert shown(width).evaluate(OVERFLOW) <= 0
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_a_telephone_and_can_be_read(shown: Callable[..., Page], doubtful: kn.Lab, scheme: str) -> None:
     """At 400 px nothing sticks out, live or static, with a question open; words stand out from what is behind them."""
