@@ -102,12 +102,10 @@ class SweepForm:
         counted = replace(held, size=len(plan), is_rough=False)
         found = outlook(counted, lambda *_, **__: plan, at_once=counted.size)
         with self._lock:
-            self._face.show_plan(plan)
+            self._face.show_plan(plan, is_stale=turn != self._turn)
             if turn == self._turn:
                 self._turn = self._planned = turn + 1
                 self._show(held, found)
-            else:
-                self._face.age()
         return plan
 
     def start(self) -> Run:

@@ -49,18 +49,20 @@ class Face:
         told = stops if stops != found.line else ""
         kind = "soft" if started is not None or found.plan is None else "bad"
         self._line.value = f"<div>{escape(found.line)}{paragraphs(kind, [told])}</div>"
+        self._line.remove_class("knb-stale")
         self._buttons["Plan"].disabled = held.sweep is None
         self._buttons["Start"].disabled = bool(stops)
         self._code.value = code_html(held.code)
 
-    def show_plan(self, plan: Plan) -> None:
-        """Show the table of a plan."""
+    def show_plan(self, plan: Plan, *, is_stale: bool = False) -> None:
+        """Show the table of a plan, which may be of the form as it was."""
         self._table.value = f'<p class="knb-legend">Plan</p>{plan._repr_html_()}'  # which escapes
-        self._table.remove_class("knb-stale")
+        (self._table.add_class if is_stale else self._table.remove_class)("knb-stale")
 
     def age(self) -> None:
-        """Mark the table of the plan as one of the form as it was."""
-        self._table.add_class("knb-stale")
+        """Mark the line and the table of the plan as those of the form as it was."""
+        for shown in (self._line, self._table):
+            shown.add_class("knb-stale")
 
     def add_panel(self, panel: Any) -> None:
         """Show the live panel of a run, above those of earlier ones."""

@@ -630,6 +630,22 @@ def test_an_older_look_does_not_overwrite_a_newer(lab: kn.Lab) -> None:
     assert form.line == "First mend what is marked as wrong"
 
 
+def test_the_line_is_faded_until_it_is_of_what_is_typed(lab: kn.Lab) -> None:
+    """A price that is of the form as it was is shown as that, for Start buys what is typed."""
+    waiting: list[Callable[[], None]] = []
+    form = SweepForm(lab, later=waiting.append).set(prompt="a fox", mode="std", duration=5)
+    line = next(w for w in inside(form.widget()) if form.line in str(getattr(w, "value", "")))
+    classes = [line._dom_classes]
+
+    control(form, "Prompts, one a line").value = "a fox\na boat"
+    classes.append(line._dom_classes)
+    waiting[-1]()
+    classes.append(line._dom_classes)
+
+    assert ["knb-stale" in held for held in classes] == [False, True, False]
+    assert "2 points" in line.value
+
+
 def test_a_plan_of_the_form_as_it_was_is_shown_as_that(lab: kn.Lab) -> None:
     """What is typed while Plan plans is not overwritten: the table is there, faded, and the line is of what is typed."""
     form = form_of(lab).set(prompt="a fox", mode="std", duration=5)
