@@ -43,14 +43,13 @@ TASK_FIELDS = tuple(f.name for f in fields(Task))
 
 
 def task_row(task: Task) -> dict[str, Any]:
-    """Return a task as a row of plain column values; `task_from` is its inverse."""
-    return {name: spelled(name, getattr(task, name)) for name in TASK_FIELDS}
+    """Return a task as a row of plain column values, in the order of `TASK_FIELDS`; `task_from` is its inverse."""
+    return spelled(vars(task))
 
 
-def spelled(column: str, value: Any) -> Any:
-    """Return the value of one field of a task as its column holds it."""
-    spell = _SPELLED.get(column)
-    return value if spell is None else spell(value)
+def spelled(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of fields of a task as their columns hold them."""
+    return {**values, **{name: spell(values[name]) for name, spell in _SPELLED.items() if name in values}}
 
 
 def task_from(row: Mapping[str, Any]) -> Task:
@@ -96,7 +95,7 @@ def _load(kept: str | None) -> Any:
 
 def text(value: Any) -> str:
     """Return plain data as JSON; what JSON has no word for becomes text."""
-    return _JSON.encode(dict(value) if isinstance(value, Mapping) else value)
+    return _JSON.encode(value)
 
 
 def _plain(value: Any) -> Any:

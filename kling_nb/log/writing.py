@@ -173,8 +173,7 @@ def _unwritable(path: Path, error: sa.exc.DBAPIError) -> LabError:
 def _new(before: Task, task: Task) -> dict[str, Any]:
     """Return the columns that are not what they were: what was taken over is the very same object."""
     was = vars(before)
-    moved = {name: value for name, value in vars(task).items() if value is not was[name] and name != "id"}
-    return {name: spelled(name, value) for name, value in moved.items()}
+    return spelled({name: value for name, value in vars(task).items() if value is not was[name] and name != "id"})
 
 
 @cache
