@@ -88,13 +88,14 @@ def is_stored(image: Image) -> bool:
     return isinstance(image, str) and image.startswith("sha256:")
 
 
-_LEFT_OUT: Mapping[str, Any] = MappingProxyType({"extra": MappingProxyType({}), "prompt": "", "model": MODEL})
+LEFT_OUT: Mapping[str, Any] = MappingProxyType({"extra": MappingProxyType({}), "prompt": "", "model": MODEL})
+"""What a request holds in a field that was left out; in all others it holds `None`."""
 
 
 def read_field(name: str, value: Any) -> Any:
     """Return a field's value in its own type, as a request holds it; raises `InputError` if it cannot be read."""
     if value is None:
-        return _LEFT_OUT.get(name)
+        return LEFT_OUT.get(name)
     reader = _READERS.get(name)
     try:
         return reader(value) if reader else value

@@ -6,11 +6,21 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from types import MappingProxyType
 from typing import Any, Self
 
 from .errors import InputError, nearest
-from .fields import IMAGE_FIELDS, MODEL, CameraControl, Image, Shot, is_stored, is_url, plain, read_field
+from .fields import (
+    IMAGE_FIELDS,
+    LEFT_OUT,
+    MODEL,
+    CameraControl,
+    Image,
+    Shot,
+    is_stored,
+    is_url,
+    plain,
+    read_field,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,14 +75,13 @@ class VideoRequest:
     multi_prompt: tuple[Shot, ...] | None = None
     watermark: bool | None = None
     callback_url: str | None = None
-    extra: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    extra: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: LEFT_OUT["extra"], hash=False)
 
     def __post_init__(self) -> None:
         """Read every value into its own type; raises `InputError` for one that cannot be read."""
-        for name in FIELDS:
-            given = getattr(self, name)
-            if (read := read_field(name, given)) is not given:
-                object.__setattr__(self, name, read)
+        for name, given in dict(vars(self)).items():
+            if given is not LEFT_OUT.get(name):
+                object.__setattr__(self, name, read_field(name, given))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copy and pickle by the fields that are set: a read-only mapping can be neither copied nor pickled."""
@@ -98,8 +107,7 @@ class VideoRequest:
 
     def given(self) -> dict[str, Any]:
         """Return the fields that are set, in order, as they are; an empty ``extra`` counts as not set."""
-        values = {name: getattr(self, name) for name in FIELDS}
-        return {name: value for name, value in values.items() if value is not None and (value or name != "extra")}
+        return {name: value for name, value in vars(self).items() if value is not None and (value or name != "extra")}
 
     def canonical(self) -> dict[str, Any]:
         """Return the plain JSON form that a log keeps and a fingerprint is taken of.
