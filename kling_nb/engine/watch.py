@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -126,15 +127,8 @@ class Watch:
         return failures + 1 if trouble else 0
 
     async def _tell_all(self, told: list[Told]) -> None:
-        if len(told) == 1:
-            await self._tell(*told[0])
-        elif told:
-            try:
-                async with anyio.create_task_group() as group:  # all at once, so that what they note shares a commit
-                    for each in told:
-                        group.start_soon(self._tell, *each)
-            except ExceptionGroup as failed:  # of a log that takes nothing more: all of them say the same
-                raise failed.exceptions[0] from None
+        # All at once, so that what they note shares a commit. Of a log that takes nothing more, all of them say the same.
+        await asyncio.gather(*(self._tell(*each) for each in told))
 
     async def _tell(self, member: Member, task_id: str, status: Status | None, trouble: str) -> None:
         if not await self._learner.learn(member, task_id, status, trouble):
