@@ -38,12 +38,12 @@ def store_clip(
     Raises `LabUnwritable` where the folder takes no name, and what ``ready`` raises, which is called right before the
     move; the file is then left where it is.
     """
-    target = folder / "clips" / safe_name(name)
-    with writing(target.parent):
+    path, clips = f"clips/{safe_name(name)}", folder / "clips"
+    with writing(clips):
         ready()
-        part.replace(target)
-        sync_folder(target.parent)
-    return clip_data(_clip(target, folder, measured, request, sha256))
+        part.replace(folder / path)
+        sync_folder(clips)
+    return clip_data(_clip(path, measured, request, sha256))
 
 
 def is_there(clip: Clip, folder: Path) -> bool:
@@ -57,9 +57,9 @@ def is_there(clip: Clip, folder: Path) -> bool:
     return True
 
 
-def _clip(path: Path, folder: Path, measured: Probe, request: VideoRequest, sha256: str) -> Clip:
+def _clip(path: str, measured: Probe, request: VideoRequest, sha256: str) -> Clip:
     facts = {name: getattr(measured, name) for name in _MEASURES}
-    return Clip(path=path.relative_to(folder).as_posix(), sha256=sha256, flags=flags(measured, request), **facts)
+    return Clip(path=path, sha256=sha256, flags=flags(measured, request), **facts)
 
 
 def flags(measured: Probe, request: VideoRequest) -> tuple[str, ...]:
