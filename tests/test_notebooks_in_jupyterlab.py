@@ -42,6 +42,8 @@ import kling_nb as kn
 lab = kn.Lab(tempfile.mkdtemp(), simulate=kn.Simulation(speed=40))
 slow = lab.start(kn.Sweep(prompt="a fox", model="kling-v1", repeats=40), name="slow")
 """
+WIDTHS = "tiles => tiles.map(tile => tile.getBoundingClientRect().width)"
+SIDES = "cells => cells.map(cell => getComputedStyle(cell).textAlign)"
 RUN_NEXT = "async () => { await window.jupyterapp.commands.execute('notebook:run-cell-and-select-next'); }"
 
 
@@ -72,6 +74,18 @@ def test_every_cell_runs_and_clips_play_in_step(opened: Callable[[str], Page], n
         play.click()
     page.wait_for_function(ADVANCES)
     page.wait_for_function(IN_STEP)  # clips start one after the other, and the late ones are led to the others' time
+
+
+def test_what_is_not_trusted_keeps_its_shape(jupyterlab: JupyterLab, new_page: Callable[..., Page]) -> None:
+    """A stranger's notebook is shown without its style sheets: tiles stand in rows, and cells begin on the left."""
+    shutil.copy(NOTEBOOKS / "02_form.ipynb", jupyterlab.folder / "saved.ipynb")
+    page = new_page(viewport={"width": 1300, "height": 3000})
+    jupyterlab.open(page, "saved.ipynb")
+    page.locator(".jp-RenderedHTML figure").first.wait_for()
+    assert 0 == page.locator(".jp-RenderedHTML style").count()
+
+    assert [140] * 8 == page.locator(".jp-RenderedHTML span[title]:has(> span > img)").evaluate_all(WIDTHS)
+    assert {"left"} == set(page.locator(".jp-RenderedHTML td:not(:empty)").evaluate_all(SIDES))
 
 
 def test_the_form_is_used_by_hand(opened: Callable[[str], Page]) -> None:
