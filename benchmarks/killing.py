@@ -19,7 +19,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -88,7 +88,8 @@ class Victims:
 
     def _kill(self) -> None:
         assert self._born.wait(PATIENCE_S)
-        os.kill(self._pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it ended by itself at this very moment, which its line will tell
+            os.kill(self._pid, signal.SIGKILL)
 
 
 @contextmanager
