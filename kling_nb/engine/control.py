@@ -122,7 +122,7 @@ class Controls(dict[str, Control]):
         self._log.set_run(control.row.name, state=state)
 
     def _stored(self, name: str) -> Control | None:
-        rows = [row for row in self._log.read_runs() if row.name == name]
+        rows = self._log.read_runs(name)
         return Control(rows[0], tuple(self._log.read_points(name))) if rows else None
 
     def _load(self, control: Control) -> None:
