@@ -15,7 +15,7 @@ PACKED = {Path(one.relative_path).as_posix() for one in SdistBuilder(str(ROOT)).
 
 def test_each_link_of_the_readme_leads_somewhere() -> None:
     """Files and folders that the README names by a relative link are packed."""
-    links = re.findall(r"\]\(([^)#\s]+)", (ROOT / "README.md").read_text("utf-8"))
+    links = re.findall(r"(?:\]\(|src(?:set)?=\")([^)#\s\"]+)", (ROOT / "README.md").read_text("utf-8"))
     local = [link.removesuffix("/") for link in links if not link.startswith(("http://", "https://"))]
     assert local
     assert [
