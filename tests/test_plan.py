@@ -348,6 +348,13 @@ def test_an_address_that_leads_nowhere_is_refused(field: str, value: str) -> Non
     assert f"{field}={value!r}: expected an http(s) URL with a host" in map(str, planned.refusals)
 
 
+def test_every_place_without_a_price_is_named() -> None:
+    """The points that have none may be of several models and providers: the error names each pair once."""
+    wanted = r"kling-v2-5-turbo at quickrouter, kling-v2-5-turbo at relay \(4 points\)"
+    with pytest.raises(PriceUnknown, match=wanted):
+        plan(model="kling-v2-5-turbo", provider=["quickrouter", "relay"], mode=["std", "pro"]).check(None)
+
+
 def test_a_model_without_a_price_is_answered_with_the_likeliest() -> None:
     """Where no price is known since the model's name is not, the error says what it may have been meant to be."""
     with pytest.raises(PriceUnknown, match=r"\(1 point\).*; the model is not in the catalogue.*did you mean 'kling-"):

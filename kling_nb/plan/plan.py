@@ -91,7 +91,9 @@ class Plan:
         if one.official.high is not None:
             own = dollars(one.official.high)
             asked += f", or assume_price={OFFICIAL!r} for what Kling itself asks ({own} for the first of them)"
-        what = f"{one.request.model} at {one.provider} ({_counted(self.unpriced, 'point')})"
+        places = list(dict.fromkeys(f"{point.request.model} at {point.provider}" for point in self.unpriced))
+        more = f" and {len(places) - 6} more" if len(places) > 6 else ""
+        what = f"{', '.join(places[:6])}{more} ({_counted(self.unpriced, 'point')})"
         asked += "".join(f"; the model {problem.allowed}" for problem in one.warnings if problem.field == "model")
         return f"no price is known for {what}; nothing was bought; {asked}"
 
