@@ -303,7 +303,8 @@ class Lab:
     def compare(self, what: Shown = None, *, x: str | None = None, y: str | None = None) -> Comparison:
         """Return clips side by side under one transport; ``what`` is a run, several, a frame, or everything.
 
-        ``x`` and ``y`` name the columns of `df` that make the grid's columns and rows; left out, the axes that vary.
+        ``x`` and ``y`` name the columns of `df` that make the grid's columns and rows, a variable of the prompt by its own
+        name too; left out, the axes that vary.
         Raises `InputError` for what is none of these.
         """
         from .views.compare import Comparison

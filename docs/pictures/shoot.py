@@ -32,7 +32,7 @@ def exported(place: Path) -> Path:
         run.wait()
         for task, stars in zip(run.df["task"], STARS, strict=True):
             lab.rate(task, stars)
-        lab.export(place / "page", run, x="model", y="var_weather")
+        lab.export(place / "page", run, x="model", y="weather")
     return place / "page" / "index.html"
 
 

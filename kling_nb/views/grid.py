@@ -97,8 +97,9 @@ def grid_of(
     frame
         A DataFrame with columns of ``lab.df()``; any of them may be missing.
     x, y
-        The columns that make the grid's columns and rows. Left out, they are chosen among those that vary: a
-        prompt or template makes rows, and the axis with fewer values makes columns.
+        The columns that make the grid's columns and rows; a variable's goes by the variable's name too. Left out,
+        they are chosen among those that vary: a prompt or template makes rows, and the axis with fewer values makes
+        columns.
     title
         What stands above it.
     simulated
@@ -113,7 +114,9 @@ def grid_of(
 
     """
     rows = records(frame)
-    _check(x, y, [str(name) for name in frame.columns])
+    columns = [str(name) for name in frame.columns]
+    x, y = _column(x, columns), _column(y, columns)
+    _check(x, y, columns)
     vary = _varying(rows)
     x, y = _choose(x, y, vary)
     shown = rows[:most]
@@ -138,6 +141,11 @@ def totals(rows: Sequence[Row]) -> str:
     money = sum((spent(row) for row in rows), Decimal(0))
     words = [f"{number} {state}" for state, number in counts.most_common()]
     return " · ".join([*words, *([dollars(money)] if money else [])])
+
+
+def _column(name: str | None, columns: Sequence[str]) -> str | None:
+    """Return the column of a name: a variable of the prompt goes by its own, as the sweep was written."""
+    return f"var_{name}" if name not in columns and f"var_{name}" in columns else name
 
 
 def _check(x: str | None, y: str | None, columns: Sequence[str]) -> None:

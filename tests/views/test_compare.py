@@ -78,6 +78,14 @@ def test_an_unknown_column_is_answered_with_the_nearest() -> None:
         grid_of(varied(), x="modell")
 
 
+def test_a_variable_goes_by_its_own_name() -> None:
+    """A person compares by what they wrote in the sweep, which the frame calls ``var_…``; one variable is one axis."""
+    frame = pd.DataFrame({"var_weather": ["snow", "rain"], "mode": ["std", "pro"], "prompt": ["a", "b"]})
+    assert grid_of(frame, x="mode", y="weather") == grid_of(frame, x="mode", y="var_weather")
+    with pytest.raises(InputError, match="x and y are both 'var_weather'"):
+        grid_of(frame, x="weather", y="var_weather")
+
+
 def test_one_column_on_both_axes_is_refused() -> None:
     """A grid needs two different axes."""
     with pytest.raises(InputError, match="both 'mode'"):
