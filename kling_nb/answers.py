@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
@@ -30,6 +31,18 @@ _BEFORE = MappingProxyType(
         "LocalProtocolError": "a header cannot be written, is the key complete and on one line?",
     }
 )
+_STATUS = re.compile(r"[1-5]\d\d\b")
+WANTS_CREDENTIALS = 407
+PROXY_KEY = "it wants a name and a password, as http://name:password@host:port in HTTP_PROXY and HTTPS_PROXY"
+_ADVICE = {
+    f"HTTP {WANTS_CREDENTIALS}": PROXY_KEY,
+    "local issuer": "its certificate is from nobody trusted here; where a company's network reads along, SSL_CERT_FILE "
+    "should name a file with the certificates of that company",
+    "expired": "is this machine's clock right?",
+    "not yet valid": "is this machine's clock right?",
+}
+"""What to do, by words of the system's or of a proxy's."""
+_ADVICE["self-signed"] = _ADVICE["self signed"] = _ADVICE["local issuer"]
 VERDICTS: Mapping[str, type[WireError]] = MappingProxyType(
     {
         **dict.fromkeys(_AFTER.split(), Doubt),
@@ -39,22 +52,46 @@ VERDICTS: Mapping[str, type[WireError]] = MappingProxyType(
 """What each exception of httpx and httpx2 means, by name; one that is not listed means `Doubt`."""
 
 
-def failure(error: Exception, call: str, *, repeatable: bool) -> WireError:
+def failure(error: Exception, call: str, *, repeatable: bool, unopened: str = "") -> WireError:
     """Return a foreign exception in our words: `NotSent` only where that is certain.
 
-    ``call`` names the request; ``repeatable`` is whether it only reads. Its own text is kept only where it comes
-    from the system: one of httpx may quote a header.
+    ``call`` names the request; ``repeatable`` is whether it only reads; ``unopened`` says, where nothing of it went
+    out whatever the exception, why not: an exception of `_BEFORE`. Its own text is kept only where it comes from the
+    system: one of httpx may quote a header.
     """
     names = [kind.__name__ for kind in type(error).__mro__]
     name = next((name for name in names if name in VERDICTS), "")
-    text = str(error) if isinstance(error, OSError | EOFError) or name == "ConnectError" else ""
+    text = _text(error, name)
     told = f"{names[0]}: {text}" if text else names[0]
-    if VERDICTS.get(name) is NotSent:
-        return NotSent(f"{call} was not sent: {_BEFORE[name]} ({told}); sending it again is safe")
+    if VERDICTS.get(name) is NotSent or unopened:
+        why = _BEFORE.get(name) or _BEFORE[unopened]
+        return NotSent(f"{call} was not sent: {why} ({told}){_advice(text)}; sending it again is safe")
     late = isinstance(error, TimeoutError) or "TimeoutException" in names
     what = "no whole answer came in time" if late else "no whole answer could be read"
     then = "asking again is safe" if repeatable else "whether it was carried out is not known"
     return Doubt(f"{call}: {what} ({told}); {then}")
+
+
+def _text(error: Exception, name: str) -> str:
+    """Return what may be told of an exception's words: of a proxy's answer the status alone."""
+    if name == "ProxyError":
+        status = _STATUS.match(str(error))
+        return f"HTTP {status[0]}" if status else ""
+    return str(error) if isinstance(error, OSError | EOFError) or name == "ConnectError" else ""
+
+
+def _advice(text: str) -> str:
+    return next((f"; {advice}" for words, advice in _ADVICE.items() if words in text), "")
+
+
+def refuse_proxy(call: str, status: int, headers: Mapping[str, str]) -> None:
+    """Raise `NotSent` for the answer of a proxy that wants credentials, and forwards nothing without (RFC 9110, 15.5.8).
+
+    A 407 without the header that such an answer must have may be anybody's, and proves nothing here.
+    """
+    if status == WANTS_CREDENTIALS and "proxy-authenticate" in headers:
+        message = f"{call} was not sent: the proxy refused it (HTTP {status}); {PROXY_KEY}; sending it again is safe"
+        raise NotSent(message)
 
 
 def refuse_status(call: str, status: int) -> None:

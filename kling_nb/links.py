@@ -108,6 +108,46 @@ def before_sending(ready: Ready) -> Trace:
     return trace
 
 
+_CONNECTING = frozenset({"connect_tcp", "start_tls", "setup_socks5_connection", "response_closed"})
+"""The steps, by their names in httpcore's traces, that write nothing of a request."""
+
+
+class Way:
+    """Told what a connection does: whether a request itself may have begun to go out, or only the way was opened."""
+
+    def __init__(self) -> None:
+        self.by_proxy = False
+        self._opening = self._beyond = False
+
+    @property
+    def unopened(self) -> bool:
+        """Whether nothing of the request went out: a way was being opened, and no other step was heard of."""
+        return self._opening and not self._beyond
+
+    def watched(self, then: Trace | None = None) -> Trace:
+        """Return what notes each step, and then tells it on; not what is said to a proxy to have a way opened."""
+
+        async def trace(event: str, info: Mapping[str, Any]) -> None:
+            self._note(event, info)
+            if then is not None and not _asks_proxy(info):
+                await then(event, info)
+
+        return trace
+
+    def _note(self, event: str, info: Mapping[str, Any]) -> None:
+        name, _, when = event.rpartition(".")
+        if when in ("complete", "failed"):
+            return
+        self.by_proxy |= _asks_proxy(info)
+        is_known = when == "started" and (name.rpartition(".")[2] in _CONNECTING or _asks_proxy(info))
+        self._opening |= is_known
+        self._beyond |= not is_known
+
+
+def _asks_proxy(info: Mapping[str, Any]) -> bool:
+    return getattr(info.get("request"), "method", None) == b"CONNECT"
+
+
 def peer_judge(where: Origin, own: Origin | None, named_as: str) -> Trace:
     """Return what judges, as `judge` does, the address that a connection really has, before a byte is sent.
 
@@ -151,7 +191,7 @@ async def _places(where: Origin, *, resolve: bool) -> set[str]:
     literal = _literal(host)
     if literal is not None:
         return {_place(literal)}
-    if not resolve or _proxied(scheme, host):
+    if not resolve or proxied(scheme, host):
         return {""}
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return {_place(ipaddress.ip_address(address[0])) for *_, address in found}
@@ -221,6 +261,7 @@ def _place_of(peer: object) -> str:
         return "an address that cannot be told"
 
 
-def _proxied(scheme: str, host: str) -> bool:
+def proxied(scheme: str, host: str) -> bool:
+    """Tell whether a host is reached by a proxy, as the environment or the system has it."""
     proxies = getproxies()
     return bool(proxies.get(scheme) or proxies.get("all")) and not proxy_bypass(host)

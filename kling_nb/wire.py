@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .answers import failure, read_body, refuse_status
+from .answers import failure, read_body, refuse_proxy, refuse_status
 from .bodies import ReadImage, encoded, filled
 from .clients import ASGIApp, Clients, ours
 from .dialect import Call, Op, Reply, origin
@@ -22,12 +22,14 @@ from .errors import Doubt, InputError, KlingError, LabError, MediaError, NotSent
 from .links import (
     Origin,
     Ready,
+    Way,
     before_sending,
     judge,
     named,
     onward,
     peer_judge,
     place_of,
+    proxied,
     refuse_downgrade,
     without_query,
 )
@@ -116,8 +118,9 @@ class Wire:
         Raises `NotSent` if the provider certainly did not get it, else `Doubt`; a cancellation passes as it is, and so
         does the `LabBusy` of ``ready``, which is called right before head and body go out.
         """
+        way = Way()
         async with self._slots:
-            return await self._told(call, self._followed(call, ready), self._limits.total_s)
+            return await self._told(call, self._followed(call, ready, way), self._limits.total_s, way)
 
     async def stream(self, call: Call, part: Path, *, own_origin: Origin | None) -> Received:
         """Download what a call names to the file ``part``, which is synced when this returns and gone if it raises.
@@ -129,7 +132,7 @@ class Wire:
         """
         async with self._downloads, self._slots:
             try:
-                return await self._told(call, self._fetched(call, part, own_origin), self._limits.clip_total_s)
+                return await self._told(call, self._fetched(call, part, own_origin), self._limits.clip_total_s, Way())
             except BaseException:
                 part.unlink(missing_ok=True)  # noqa: ASYNC240 (a thread would outrun a virtual clock)
                 raise
@@ -138,7 +141,7 @@ class Wire:
         """Close every connection, where a request is out when that has ended; later calls raise `NotSent`."""
         await self._clients.aclose()
 
-    async def _told(self, call: Call, work: Coroutine[Any, Any, T], total_s: float) -> T:
+    async def _told(self, call: Call, work: Coroutine[Any, Any, T], total_s: float, way: Way) -> T:
         """Await, and turn whatever goes wrong into our own words."""
         try:
             with ours():
@@ -147,13 +150,14 @@ class Wire:
         except (WireError, MediaError, LabError):
             raise
         except Exception as error:  # noqa: BLE001 (all of it is told as one of two failures)
-            verdict = failure(error, _name(call), repeatable=call.method == "GET")
+            unopened = "" if not way.unopened else "ProxyError" if way.by_proxy else "ConnectError"
+            verdict = failure(error, _name(call), repeatable=call.method == "GET", unopened=unopened)
         # Raised here and not above, so that no link leads to the foreign exception, whose request holds headers.
         raise verdict
 
-    async def _followed(self, call: Call, ready: Ready | None) -> Reply:
+    async def _followed(self, call: Call, ready: Ready | None, way: Way) -> Reply:
         for _ in range(self._limits.redirects + 1):
-            reply = await self._exchanged(call, ready)
+            reply = await self._exchanged(call, ready, way)
             url = onward(call.url, reply.status, reply.headers)
             if call.op is Op.SUBMIT or call.method != "GET" or not url or origin(url) != origin(call.url):
                 return reply
@@ -161,7 +165,7 @@ class Wire:
         message = f"{_name(call)}: expected an answer, got more than {self._limits.redirects} redirects"
         raise Doubt(message)
 
-    async def _exchanged(self, call: Call, ready: Ready | None) -> Reply:
+    async def _exchanged(self, call: Call, ready: Ready | None, way: Way) -> Reply:
         request, content, limit = self._request(call), bytearray(), self._limits.reply_bytes
 
         def excess() -> KlingError:
@@ -169,8 +173,10 @@ class Wire:
 
         if ready is not None:
             ready()  # of an app in this process no trace is told
-            request.extensions["trace"] = before_sending(ready)
+        request.extensions["trace"] = way.watched(before_sending(ready) if ready is not None else None)
         async with self._clients.sent(request, call.op) as response:
+            if self._app is None and proxied(*origin(call.url)[:2]):
+                refuse_proxy(_name(call), response.status_code, response.headers)
             await read_body(response, content.extend, limit, excess)
         headers, kept = _hiding(call).answer(response.headers, bytes(content))
         return Reply(status=response.status_code, headers=headers, content=kept)
@@ -181,8 +187,6 @@ class Wire:
             return self._built(call, own, headers)
         except KlingError as error:
             why = str(error)
-        except (OSError, ImportError) as error:  # of the client: certificates or a proxy that cannot be used
-            why = f"{type(error).__name__}: {error}"
         except Exception as error:  # noqa: BLE001 (told by its class alone: its text may quote a header)
             why = f"address, headers and body should be writable, got {type(error).__name__}; is the key plain ASCII?"
         message = f"{_name(call)} was not sent: {why}"

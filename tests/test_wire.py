@@ -311,14 +311,71 @@ def test_a_closed_wire_sends_nothing() -> None:
     assert server.connections == 0
 
 
-def test_a_proxy_that_refuses_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment's proxy is used, and where it opens no tunnel nothing was sent."""
-    with StrictSocket.running(lambda _: [answer(b"", "403 Forbidden")]) as proxy:
-        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
-        fails(NotSent, lambda: sent(submit("https://api.example")))
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ([answer(b"", f"403 {SECRET}")], "(ProxyError: HTTP 403); sending it again"),
+        ([answer(b"", "407 Proxy Authentication Required")], "HTTP 407); it wants a name and a password"),
+        ([answer(b"", "503 Service Unavailable")], "(ProxyError: HTTP 503)"),
+        ([Act.CLOSE], "the proxy did not open a way to it (RemoteProtocolError)"),
+        ([Act.RESET], "the proxy did not open a way to it (ReadError)"),
+        ([Act.HANG], "the proxy did not open a way to it (ReadTimeout)"),
+        ([answer(b""), Act.CLOSE], "no connection could be made (ConnectError"),
+    ],
+    ids=["403", "407", "503", "closed", "reset", "silent", "closed after it opened"],
+)
+def test_a_proxy_that_opens_no_way_is_not_sent(
+    said: list[bytes | Act], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever becomes of a tunnel that does not stand yet, the provider heard nothing; a proxy's number is told."""
+    with StrictSocket.running(lambda _: said) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://me:{SECRET}@{proxy.url.removeprefix('http://')}")
+        limits = replace(PATIENT, read_s=0.2) if Act.HANG in said else PATIENT
+        assert told in fails(NotSent, lambda: sent(submit("https://api.example"), limits=limits))
     assert [(s.method, s.target, SECRET in str(s.headers)) for s in proxy.seen] == [
         ("CONNECT", "api.example:443", False)
     ]
+
+
+def test_a_port_that_there_is_none_of_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a connection fails in a way that nobody foresaw, nothing was sent all the same."""
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:99999")
+    assert "no connection could be made" in fails(NotSent, lambda: sent(submit("https://api.example")))
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"), [("proxy-authenticate: Basic", NotSent), ("x-no: challenge", None)], ids=["challenge", "none"]
+)
+def test_a_proxy_that_wants_credentials_is_not_the_provider(
+    line: str, kind: type[Exception] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A 407 with a challenge is a proxy's, which has not passed the request on; without one it proves nothing here."""
+    with StrictSocket.running(lambda _: [answer(b"<html>", "407 No", line)]) as proxy:
+        assert 407 == sent(submit(proxy.url)).status  # not by a proxy: the dialect judges
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        if kind is None:
+            assert 407 == sent(submit("http://api.example")).status
+        else:
+            text = fails(kind, lambda: sent(submit("http://api.example")))
+            assert "the proxy refused it (HTTP 407); it wants a name and a password" in text
+
+
+@pytest.mark.parametrize(
+    "said", [[answer(b"", "502 Bad Gateway")], [answer(b"", "504 Gateway Timeout")]], ids=["502", "504"]
+)
+def test_what_a_proxy_may_have_passed_on_is_for_the_dialect(said: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy's own error to a request that it may have passed on comes as an answer, which proves nothing."""
+    with StrictSocket.running(lambda _: said) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        assert sent(submit("http://api.example")).status in (502, 504)
+
+
+@pytest.mark.parametrize("act", [Act.CLOSE, Act.RESET], ids=["closed", "reset"])
+def test_a_proxy_that_dies_with_a_request_leaves_a_doubt(act: Act, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once a proxy has the request itself, it may have passed it on."""
+    with StrictSocket.running(lambda _: [act]) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        fails(Doubt, lambda: sent(submit("http://api.example")))
 
 
 def test_an_unknown_library_is_answered_with_the_known_ones() -> None:
