@@ -9,8 +9,9 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import logging
+import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, MutableMapping
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ ASGIApp = Callable[
 KEPT_S = 15.0  # how long a connection is kept that nothing goes on
 KEPT = 100  # how many at most: every clip may have a host of its own, and a process of macOS 256 files
 LIBRARIES = ("httpx2", "httpx")  # the same interface; the first is the maintained continuation
+TRUST = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+"""The variables that both libraries read, the second in small letters too."""
 _OURS: ContextVar[bool] = ContextVar("kling_nb_wire", default=False)
 
 
@@ -146,10 +150,22 @@ class Clients:
             await _close(self._idle.pop().client)
 
     def _client(self, *, keep: bool) -> Any:
+        try:
+            return self._made(keep=keep)
+        except OSError as error:
+            why = f"the certificates of {_set(TRUST)} cannot be read ({error.strerror or type(error).__name__})"
+        except ImportError:
+            why = f"a SOCKS proxy, as {_set(PROXIES)} names one, needs the package socksio: pip install socksio"
+        except Exception as error:  # noqa: BLE001 (told by its class alone: its text may hold the proxy's password)
+            kind = type(error).__name__
+            why = f"of {_set(PROXIES)} one cannot be used ({kind}): a proxy should be written http://host:port"
+        raise InputError(why)
+
+    def _made(self, *, keep: bool) -> Any:
         http, app = self._http, self._app
         return _class(http)(
             transport=http.ASGITransport(app, raise_app_exceptions=False) if app else None,
-            verify=_trust(http) if app is None else True,
+            verify=_trust(http, *map(os.environ.get, TRUST)) if app is None else True,
             limits=http.Limits(max_connections=1, max_keepalive_connections=int(keep), keepalive_expiry=KEPT_S),
             trust_env=app is None,
         )
@@ -178,10 +194,16 @@ def _class(http: Any) -> Any:
     return Client
 
 
-@cache
-def _trust(http: Any) -> Any:
-    """Return the one TLS context of a library: building one takes 24 to 160 ms."""
+@lru_cache(maxsize=4)
+def _trust(http: Any, *_named: str | None) -> Any:
+    """Return the TLS context of a library, by what the environment names: building one takes 24 to 160 ms."""
     return http.create_ssl_context()
+
+
+def _set(variables: Collection[str]) -> str:
+    """Say which of some variables are set, without what they hold, for a proxy's may be a password."""
+    names = [name for name in os.environ if name.upper() in variables and os.environ[name]]
+    return ", ".join(sorted(names)) or "the system's settings"
 
 
 @cache

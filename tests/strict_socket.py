@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import Any
 
 
 class Act(Enum):
@@ -46,21 +48,30 @@ def answer(body: bytes = b"{}", status: str = "200 OK", *lines: str) -> bytes:
 class StrictSocket:
     """The server. ``script`` answers each request; after it the connection stays open for another one.
 
-    ``greeting`` is performed before anything is read; with ``deaf`` every connection is reset at its first byte.
+    ``greeting`` is performed before anything is read; with ``deaf`` every connection is reset at its first byte;
+    ``tls`` is what https is spoken with.
     """
 
-    def __init__(self, script: Script, greeting: Sequence[bytes | Act] = (), *, deaf: bool = False) -> None:
+    def __init__(
+        self,
+        script: Script,
+        greeting: Sequence[bytes | Act] = (),
+        *,
+        deaf: bool = False,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.seen: list[Seen] = []
         self.connections = 0
         self.arrived = threading.Event()
         self._script, self._greeting, self._deaf = script, greeting, deaf
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self._listener.getsockname()[1]}"
         self._ready = threading.Event()
+        self._tls = tls
 
     async def _serve(self) -> None:
         self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
-        server = await asyncio.start_server(self._connection, sock=self._listener)
+        server = await asyncio.start_server(self._connection, sock=self._listener, ssl=self._tls)
         self._ready.set()
         await self._end.wait()
         self._loop.remove_reader(self._listener)  # closing the server now would lose a connection just accepted
@@ -113,7 +124,7 @@ class StrictSocket:
 
     @classmethod
     @contextlib.contextmanager
-    def running(cls, script: Script, greeting: Sequence[bytes | Act] = (), **options: bool) -> Iterator[StrictSocket]:
+    def running(cls, script: Script, greeting: Sequence[bytes | Act] = (), **options: Any) -> Iterator[StrictSocket]:
         """Serve from a thread until the block ends."""
         server = cls(script, greeting, **options)
         thread = threading.Thread(target=lambda: asyncio.run(server._serve()), daemon=True)

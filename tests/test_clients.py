@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import ssl
 from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from strict_socket import Act, StrictSocket
 from wired import DOUBTS, OK, PATIENT, SECRET, check, fails, http, limits_for, run, sent, submit, using  # noqa: F401 (a fixture)
 
 from kling_nb import clients
+from kling_nb.clients import TRUST
 from kling_nb.dialect import Reply
 from kling_nb.errors import Doubt, NotSent
 from kling_nb.wire import Wire
@@ -79,11 +83,38 @@ def test_every_step_has_its_time() -> None:
     assert "(ReadTimeout)" in text
 
 
-@pytest.mark.parametrize("proxy", ["nonsense://127.0.0.1", "http://[::", "socks5://127.0.0.1:1"])
-def test_a_proxy_that_cannot_be_used_is_not_sent(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where not even a client can be made, a submit was certainly not sent."""
+@pytest.mark.parametrize(
+    ("proxy", "why"),
+    [
+        ("socks://127.0.0.1:7890", "of ALL_PROXY, no_proxy one cannot be used"),
+        (f"http://me:{SECRET}@[::", "of ALL_PROXY, no_proxy one cannot be used"),
+        (f"socks5://me:{SECRET}@127.0.0.1:1", "as ALL_PROXY, no_proxy names one, needs the package socksio"),
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_not_sent(proxy: str, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where not even a client can be made, a submit was certainly not sent, and the variables are named, not shown."""
     monkeypatch.setenv("ALL_PROXY", proxy)
-    fails(NotSent, lambda: sent(submit("http://api.example")))
+    monkeypatch.setenv("no_proxy", "localhost")
+    assert why in fails(NotSent, lambda: sent(submit("http://api.example")))
+
+
+def test_certificates_are_read_where_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A company's own certificate is trusted as soon as a variable names it; what cannot be read is told by that name."""
+    for name in TRUST:
+        monkeypatch.delenv(name, raising=False)
+    authority, nowhere = trustme.CA(), tmp_path / "nowhere.pem"
+    authority.cert_pem.write_to_path(known := tmp_path / "company.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with StrictSocket.running(lambda _: [OK], tls=context) as server:
+        text = fails(NotSent, lambda: sent(submit(server.url)))
+        assert "SSL_CERT_FILE should name a file with the certificates of that company" in text
+        monkeypatch.setenv("SSL_CERT_FILE", str(nowhere))
+        text = fails(NotSent, lambda: sent(submit(server.url)))
+        assert "the certificates of SSL_CERT_FILE cannot be read (No such file or directory)" in text
+        monkeypatch.setenv("SSL_CERT_FILE", str(known))
+        assert sent(submit(server.url)).ok
+        assert 1 == len(server.seen)
 
 
 def test_the_connection_that_became_free_last_is_used() -> None:
