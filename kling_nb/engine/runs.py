@@ -20,6 +20,11 @@ from .fetch import GONE, fetch_again, is_gone
 from .loop import Clock
 from .order import Order
 
+LEFT = (
+    "run %r has other points now: %d that it bought before left its table; lab.compare(lab.log.tasks()) shows them still, "
+    "starting their sweep again brings them back for nothing, and another name= keeps both"
+)
+
 _logger = logging.getLogger("kling_nb")
 
 
@@ -57,9 +62,19 @@ class Runs:
         old = self._controls.find(order.name)
         before = list(old.task_ids) if old is not None else []
         control = self._controls.begin(order, points, self._clock.now())
-        await self._drop([task_id for task_id in before if task_id not in control.task_ids], order.name)
+        left = [task_id for task_id in before if task_id not in control.task_ids]
+        await self._drop(left, order.name)
+        self._tell_of(left, order)
         await self.resume(order.name, {point.task for point in points} if order.append else None)
         return control
+
+    def _tell_of(self, left: Iterable[str], order: Order) -> None:
+        """Say what was bought for points that a run has no more: its table and comparisons do not show it."""
+        asked = {planned.identity for planned in order.points}
+        gone = [task for task in map(self._book.tasks.__getitem__, left) if task.identity not in asked]
+        bought = sum(task.state is TaskState.SAVED or task.state.is_sent for task in gone)
+        if bought:
+            _logger.warning(LEFT, order.name, bought)
 
     async def find(self, name: str) -> Control:
         """Return a run that the log holds; raises `KeyError` for an unknown one."""

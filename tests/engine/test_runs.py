@@ -79,6 +79,29 @@ def test_a_longer_sweep_buys_only_its_new_points(simulated: Open) -> None:
     assert (2, 2) == (len(run.df), len(ledger(lab)))
 
 
+def test_a_name_that_gets_other_points_says_what_left_its_table(
+    simulated: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A cell run again with another prompt under the same name says that clips left, and how to see them."""
+    lab = simulated()
+    for prompts in (["fox"], ["fox"], ["fox", "boat"]):
+        start(lab, sweep(*prompts), name="a").wait()
+    assert "has other points" not in caplog.text
+    start(lab, sweep("fox", "owl"), name="a").wait()
+    assert "run 'a' has other points now: 1 that it bought before left its table" in caplog.text
+    frame = lab.log.tasks()
+    assert ["boat"] == [prompt for prompt in frame["prompt"] if prompt not in set(lab.df()["prompt"])]
+    assert "3 saved" in repr(lab.compare(frame))
+
+
+def test_what_was_never_bought_leaves_a_run_without_a_word(simulated: Open, caplog: pytest.LogCaptureFixture) -> None:
+    """A refused point that is taken out of a run is nothing to look for."""
+    lab = simulated()
+    start(lab, sweep("fox", "x" * 9000), name="a").wait()
+    start(lab, sweep("fox"), name="a").wait()
+    assert "has other points" not in caplog.text
+
+
 def test_points_that_become_the_same_request_share_a_task(simulated: Open) -> None:
     """Two points whose calls are the same are bought once, and stay bought once when the cell runs again."""
     lab = simulated()
