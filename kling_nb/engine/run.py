@@ -109,8 +109,12 @@ class Run:
         told = lambda: loop.call_soon_threadsafe(rested.set)  # noqa: E731
         self._control.at_rest.append(told)
         try:
-            if not self._control.idle.is_set():
-                await rested.wait()
+            while not self._control.idle.is_set() and not rested.is_set():
+                with suppress(TimeoutError):  # a loop that sleeps does not see that a notebook's cell was interrupted
+                    await asyncio.wait_for(rested.wait(), WAIT_STEP_S)
+        except asyncio.CancelledError:
+            say_it_goes_on(self.name)
+            raise
         finally:
             self._control.at_rest.remove(told)
         self._raise_broken()

@@ -344,6 +344,27 @@ def test_a_run_can_be_awaited(simulated: Open) -> None:
     assert run is asyncio.run(_wait(run))
 
 
+def test_an_awaited_run_can_be_interrupted(simulated: Open, capsys: pytest.CaptureFixture[str]) -> None:
+    """A cell that awaits ends when it is interrupted, though that does not wake its loop; the run goes on."""
+    lab = simulated(speed=60)
+    waiting: list[asyncio.Future[kn.Run]] = []
+    listen(lab, lambda _, task: task.state is TaskState.RUNNING and waiting[0].cancel())  # as ipykernel does
+
+    async def wait() -> bool:
+        run = start(lab, sweep("fox"), name="a")
+        waiting.append(asyncio.ensure_future(_awaited(run)))
+        with pytest.raises(asyncio.CancelledError):
+            await waiting[0]
+        return run.is_moving
+
+    assert asyncio.run(wait())
+    assert "stopped waiting; run 'a' goes on" in capsys.readouterr().err
+
+
+async def _awaited(run: kn.Run) -> kn.Run:
+    return await run
+
+
 def test_wait_ends_at_its_timeout(simulated: Open) -> None:
     """wait(timeout=) returns the run when the time is over, and the run goes on."""
     run = start(simulated(speed=1), sweep("fox"))
