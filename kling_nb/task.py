@@ -54,6 +54,9 @@ FOLLOWED = frozenset({TaskState.QUEUED, TaskState.RUNNING, TaskState.READY, Task
 """States in which the provider has the task and its clip is still to come."""
 UNPROVEN = frozenset({"given up", "never bought", "lost"})
 """Causes of failures that a person or a look-up concluded, and that the provider never said."""
+NETWORK, UNTOLD = "network", "untold"
+TRIED_AGAIN = frozenset({NETWORK, UNTOLD})
+"""Causes for which a task waits that was not sent, or cannot be asked about: both go on by themselves."""
 SENT = FOLLOWED | {TaskState.SUBMITTING, TaskState.UNCERTAIN}
 
 
@@ -231,7 +234,8 @@ def _reported(task: Task, event: Event) -> Fields:
     state = TaskState.RUNNING if running else TaskState.QUEUED
     reason = str(event.data.get("reason", ""))
     moved = state is not task.state
-    return {"state": state, "reason": reason, "cause": "", **({"changed_at": event.at} if moved else {})}
+    cause = str(event.data.get("cause", ""))
+    return {"state": state, "reason": reason, "cause": cause, **({"changed_at": event.at} if moved else {})}
 
 
 def _ready(_: Task, event: Event) -> Fields:

@@ -24,7 +24,8 @@ T = TypeVar("T")
 TRIES = 4
 BACKOFF_S = 1.0
 BACKOFF_MOST_S = 60.0
-UNSENT_MOST = 5  # submits in a row that did not reach the provider, before it is called unreachable
+UNSENT_MOST = 5  # rounds of submits in a row that did not get to a place that never answered, before it is given up
+UNSENT_LONGEST_S = 3600.0  # as long may a place be away that did answer: a network comes back
 
 
 def backoff_s(failures: int) -> float:
@@ -51,8 +52,10 @@ class Account:
         self.provider = provider
         self.dialect = dialect
         self.held: str | None = None
-        self.unsent = 0
+        self.unsent = 0  # rounds of submits in a row that did not get there
         self.mark = ""
+        self._unsent_since = self._unsent_at = -math.inf
+        self._has_answered = False
         self._lab_key = lab_key
         self._wire = wire
         self._clock = clock
@@ -79,9 +82,32 @@ class Account:
 
     def release(self) -> None:
         """Submit again, with the key looked up anew."""
-        self.held, self.unsent, self._credential = None, 0, None
+        self.held, self._credential = None, None
+        self._unsent_none()
+        self._has_answered = False
         for gate in self._gates.values():
             gate.forgive()
+
+    def _unsent_none(self) -> None:
+        self.unsent, self._unsent_since, self._unsent_at = 0, -math.inf, -math.inf
+
+    def arrived(self) -> None:
+        """Learn that a submit got there."""
+        self._unsent_none()
+        self._has_answered = True
+
+    def missed(self, begun: float) -> bool:
+        """Learn that a submit did not get there, which began at that `steady` moment; answers whether to go on trying.
+
+        Of those that were under way together, or waited together, one counts: a moment without a network is one.
+        """
+        now = self._clock.steady()
+        if begun - self._unsent_at >= backoff_s(self.unsent) / 2:
+            self._unsent_since = now if self.unsent == 0 else self._unsent_since
+            self.unsent, self._unsent_at = self.unsent + 1, now
+        if self._has_answered:
+            return now - self._unsent_since < UNSENT_LONGEST_S
+        return self.unsent < UNSENT_MOST
 
     async def signed(self, call: Call, *, refused: int | None = None) -> tuple[Call, int]:
         """Return a call with the credential in it, and that one's number; as it is, to another origin than its own.
@@ -132,7 +158,9 @@ class Account:
 
     async def _send(self, call: Call, refused: int | None) -> tuple[Reply, int]:
         signed, number = await self.signed(call, refused=refused)
-        return await self._wire.send(signed), number
+        reply = await self._wire.send(signed)
+        self._has_answered = True
+        return reply, number
 
     async def _send_unsigned(self, call: Call, _refused: int | None) -> tuple[Reply, int]:
         return await self._wire.send(call), self._credentials

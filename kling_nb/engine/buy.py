@@ -7,9 +7,9 @@ from functools import partial
 
 from ..dialect import Call, Dialect, Fault, Reply, Whose
 from ..errors import Doubt, InputError, KlingError, MediaError, NotSent
-from ..task import Task, TaskState, Ticket
-from .account import UNSENT_MOST, Account, backoff_s
-from .told import told, told_of_doubt, told_of_elsewhere, told_of_submit, told_of_vain_looks
+from ..task import NETWORK, Task, TaskState, Ticket
+from .account import Account, backoff_s
+from .told import AGAIN, told, told_of_doubt, told_of_elsewhere, told_of_submit, told_of_vain_looks
 from .tools import Tools
 from .witness import Witnesses
 
@@ -85,14 +85,15 @@ class Buyer:
 
         Between the intent and the first byte the process may have slept, and another may have taken over.
         """
+        begun = self._clock.steady()
         try:
             with self._t.listening():
                 reply = await self._t.wire.send(call, ready=self._t.turn.check)
         except NotSent as error:
-            return await self._not_sent(task, account, str(error)), False
+            return await self._not_sent(task, account, str(error), begun), False
         except Doubt as error:
             return await self._doubted(task, str(error)), False
-        account.unsent = 0
+        account.arrived()
         try:
             fault = account.dialect.judge(call, reply)
             ticket = _ticket_of(account.dialect, call, reply, fault)
@@ -165,11 +166,12 @@ class Buyer:
                     return await self._accepted(task, account, ticket)
         return await self._book.record(task.id, "failed", reason=final, cause=fault.whose, charged=False)
 
-    async def _not_sent(self, task: Task, account: Account, why: str) -> Task:
-        account.unsent += 1
-        if account.unsent >= UNSENT_MOST:
+    async def _not_sent(self, task: Task, account: Account, why: str, begun: float) -> Task:
+        if account.missed(begun):
+            why = f"{why}; {AGAIN}"
+        else:
             account.held = f"{account.provider.id} cannot be reached: {why}; run.resume() tries again"
-        task = await self._book.record(task.id, "not_sent", reason=why, cause="network")
+        task = await self._book.record(task.id, "not_sent", reason=why, cause=NETWORK)
         await self._clock.sleep(0 if account.held else backoff_s(account.unsent))
         return task
 

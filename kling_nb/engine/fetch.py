@@ -14,7 +14,7 @@ from .. import media
 from ..dialect import Call, Op, origin
 from ..errors import KlingError, LabBusy, LabUnwritable, LinkExpired, MediaError
 from ..request import VideoRequest
-from ..task import Task, TaskState, clip_data
+from ..task import NETWORK, Task, TaskState, clip_data
 from .account import Account, backoff_s
 from .book import Book
 from .follow import asset_data
@@ -81,7 +81,7 @@ class Fetcher:
             await self._book.record(task.id, "stalled", reason=reason, cause="disk")
         else:
             reason = f"the clip cannot be fetched: {trouble}; {tried}; {AGAIN}"
-            await self._book.record(task.id, "stalled", reason=reason, cause="network")
+            await self._book.record(task.id, "stalled", reason=reason, cause=NETWORK)
 
     async def _renewed(self, task: Task, account: Account) -> str:
         """Ask for the link again; returns why there is no other, in words, or nothing where there is one."""

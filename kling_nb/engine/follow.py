@@ -7,7 +7,7 @@ from typing import Any
 
 from ..costs import Cost, cost_data
 from ..dialect import Asset, Phase, Status, Whose
-from ..task import Task, TaskState
+from ..task import UNTOLD, Task, TaskState
 from .account import Account
 from .told import told_of_task
 from .tools import Tools
@@ -93,9 +93,8 @@ class Follower:
         if status is not None and _is_news(task, status):
             task = await self._book.record(task.id, "status", state=status.phase.value, reason=status.reason)
         elif trouble and member.troubled is None:
-            task = await self._book.record(
-                task.id, "status", state=task.state.value, reason=f"asking failed: {trouble}"
-            )
+            words = f"asking failed: {trouble}"
+            task = await self._book.record(task.id, "status", state=task.state.value, reason=words, cause=UNTOLD)
         # Silence counts from the last change; while nobody answers, from the first question that failed: a laptop
         # that wakes before its network does has no stalled tasks.
         member.changed = member.changed if task.changed_at == before else now

@@ -10,7 +10,7 @@ from decimal import Decimal
 from ..log import RunRow
 from ..plan import dollars
 from ..stage import AT_REST
-from ..task import Task, TaskState
+from ..task import TRIED_AGAIN, Task, TaskState
 from .pace import Span
 
 TILES_MOST = 48
@@ -35,7 +35,7 @@ class Snapshot:
     """How a run stands at one moment. Money in USD, of what the run bought itself, earlier attempts included and what
     it reuses of others not; ``left_s`` is an estimate in real seconds, `None` at rest.
 
-    ``causes`` groups what went wrong: a sentence and how many points it touched.
+    ``causes`` groups what went wrong, or keeps points waiting: a sentence and how many points it touches.
     """
 
     name: str
@@ -81,7 +81,7 @@ class Moment:
 def snapshot_of(row: RunRow, tasks: Sequence[Task], now: Moment, *, simulated: bool) -> Snapshot:
     """Return how a run stands."""
     counts = Counter(task.state for task in tasks)
-    causes = Counter(task.reason for task in tasks if task.reason and task.state.is_resting)
+    causes = Counter(task.reason for task in tasks if task.reason and _is_told(task, now))
     if now.held:
         causes[now.held] += counts[TaskState.PLANNED]
     return Snapshot(
@@ -98,6 +98,12 @@ def snapshot_of(row: RunRow, tasks: Sequence[Task], now: Moment, *, simulated: b
         tiles=tuple(_tile(task, now.span(task)) for task in _shown(tasks)),
         causes=tuple(causes.most_common(CAUSES_MOST)),
     )
+
+
+def _is_told(task: Task, now: Moment) -> bool:
+    """Tell whether a task's reason is a cause: at its end, or while it waits for a network, but for what is held."""
+    waits = task.cause in TRIED_AGAIN and not (now.held and task.state is TaskState.PLANNED)
+    return task.state.is_resting or waits
 
 
 def _state(row: RunRow, *, moving: bool) -> str:

@@ -11,13 +11,14 @@ from ..offer import Provider
 from ..plan import SINGLES, dollars
 from ..task import Event, Task, TaskState, Ticket
 
+AGAIN = "it is tried again by itself"
 DO: dict[Whose, str] = {
     Whose.KEY: "check the key: {variable}",
     Whose.BALANCE: "top up the account, then run.resume()",
     Whose.PARAMETERS: "change the request",
     Whose.POLICY: "change the prompt or the image; the same request sometimes passes on run.retry()",
-    Whose.FULL: "it is tried again by itself",
-    Whose.RATE: "it is tried again by itself",
+    Whose.FULL: AGAIN,
+    Whose.RATE: AGAIN,
     Whose.PROVIDER: "run.retry() tries again",
     Whose.MISSING: "look it up in the provider's console",
 }
