@@ -21,6 +21,8 @@ IMAGE_FIELDS = ("image", "image_tail")
 CAMERA_AXES = ("horizontal", "vertical", "pan", "tilt", "roll", "zoom")
 """The six moves of a ``simple`` camera, in Kling's order and with Kling's names."""
 
+SHORT = 100  # characters of a value in a message
+
 Image = str | bytes | Path
 """An image: an http(s) URL, a ``sha256:…`` reference into a lab's inputs, a path, or the bytes."""
 
@@ -100,8 +102,14 @@ def read_field(name: str, value: Any) -> Any:
     try:
         return reader(value) if reader else value
     except (TypeError, ValueError, OverflowError) as error:
-        message = f"{name}={value!r} cannot be read: {error}"
+        message = f"{name}={short(value)} cannot be read: {error}"
         raise InputError(message) from error
+
+
+def short(value: object) -> str:
+    """Return a value as code in one line, for a message: a column of a table has as many lines as the table."""
+    line = " ".join(repr(value).split())
+    return line if len(line) <= SHORT else f"{line[: SHORT - 1]}…"
 
 
 def _camera(value: Any) -> CameraControl:
@@ -198,7 +206,7 @@ def _image(value: Any) -> Any:
     if isinstance(value, bytearray | memoryview):
         return bytes(value)
     if not isinstance(value, str) or not value:
-        got = "nothing" if value == "" else type(value).__name__
+        got = "nothing" if isinstance(value, str) else type(value).__name__
         message = f"expected a path, an http(s) URL, or the bytes of an image file, got {got}"
         raise TypeError(message)
     return _text(value)

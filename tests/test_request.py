@@ -10,12 +10,13 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kling_nb.errors import InputError
-from kling_nb.fields import CAMERA_AXES, CameraControl, Shot, plain
+from kling_nb.fields import CAMERA_AXES, CameraControl, Shot, plain, short
 from kling_nb.request import FIELDS, VideoRequest, identity
 
 texts = st.text(max_size=20)
@@ -164,7 +165,13 @@ def test_a_value_that_cannot_be_read_is_named(name: str, value: object) -> None:
     """A value of the wrong kind is an error that names the field and shows the value."""
     with pytest.raises(InputError, match=rf"^{name}=") as caught:
         VideoRequest(**{name: value})  # type: ignore[arg-type]
-    assert repr(value) in str(caught.value)
+    assert short(value) in str(caught.value)
+
+
+def test_a_value_is_told_in_one_short_line() -> None:
+    """A column of a table, or a picture, has more lines than a message should."""
+    assert short(pd.Series(["fox", "owl"])) == "0 fox 1 owl dtype: str"
+    assert len(short("fox " * 1000)) == 100
 
 
 def test_a_path_has_no_identity_yet() -> None:

@@ -6,6 +6,8 @@ import itertools
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -158,6 +160,39 @@ def test_a_grid_is_the_product_less_what_is_excluded(sweep: Sweep) -> None:
 
     expected = {row for values in itertools.product(*sweep.axes.values()) if (row := made(values)) is not None}
     assert len(expected) * sweep.repeats == len(sweep) == len(sweep.points())
+
+
+def test_the_values_of_a_table_are_text_and_numbers() -> None:
+    """What a column holds makes the same sweep, and the same Python, as what it looks like."""
+    table = pd.DataFrame({"hue": ["red", "blue"], "take": [1, 2], "size": np.array([0.5, 0.7], dtype="f4")})
+    given: dict[str, Any] = {name: list(table[name].to_numpy()) for name in table}
+    plain: dict[str, Any] = {"hue": ["red", "blue"], "take": [1, 2], "size": [0.5, 0.7]}
+    prompt = "a {hue} fox, take {take}, {size}"
+    sweep = Sweep(prompt=prompt, **given, repeats=table["take"].max()).sample(4, seed=table["take"].min())
+    assert sweep.code() == Sweep(prompt=prompt, **plain, repeats=2).sample(4, seed=1).code()
+
+
+@pytest.mark.parametrize("gap", [float("nan"), float("inf"), None, pd.NA, True, np.True_])
+def test_a_gap_of_a_table_is_not_put_into_a_prompt(gap: object) -> None:
+    """Nobody wants to buy a video of *a nan fox*."""
+    with pytest.raises(SweepError, match=r"hue=.* cannot be read: expected text or a number"):
+        Sweep(prompt="a {hue} fox", hue=["red", gap])
+
+
+@pytest.mark.parametrize("name", ["hue", "mode", "provider"])
+@pytest.mark.parametrize("kind", [pd.Series, np.array, tuple, set])
+def test_what_holds_several_values_is_told_how_to_become_an_axis(name: str, kind: Any) -> None:
+    """A column, an array or a tuple is one value, which it cannot be here: the error says what was probably meant."""
+    with pytest.raises(SweepError, match=rf"{name}=list\(…\) varies over what this \w+ holds"):
+        Sweep(prompt="a {hue} fox", **{"hue": "red", name: kind(["a", "b"])})
+
+
+def test_a_table_and_a_picture_are_not_taken_for_an_axis() -> None:
+    """A list of a whole table would hold its columns' names, and one of a picture its rows."""
+    for name, value in {"hue": pd.DataFrame({"a": [1]}), "image": np.zeros((4, 4, 3)), "mode": {"a": 1}}.items():
+        with pytest.raises(SweepError, match=f"{name}=") as caught:
+            Sweep(**{"prompt": "a {hue} fox", "hue": "red", name: value})
+        assert "list(" not in str(caught.value)
 
 
 def test_zip_goes_along_the_axes_together() -> None:

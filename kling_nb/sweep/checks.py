@@ -29,7 +29,8 @@ def check_names(given: Mapping[str, Any], names: Iterable[str]) -> None:
     known = (*OWN, *names)
     for name, value in given.items():
         if name not in known:
-            fail(f"there is no field, setting or prompt variable {name!r}; {nearest(name, (*known, *SETTINGS))}")
+            hint = nearest(name, (*known, *SETTINGS))
+            fail(f"no prompt has {{{name}}}, and there is no field or setting {name!r}; {hint}")
         if value == []:
             fail(f"the axis {name}=[] has no values, so that the sweep has no points; give it one, or leave it out")
     for name in names:

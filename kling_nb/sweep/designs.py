@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import accumulate, combinations, product
+from numbers import Integral
 from operator import and_
 from typing import Any
 
@@ -58,17 +59,17 @@ class Design:
 
 def positive(name: str, value: Any) -> int:
     """Return a whole number of at least one; raises `SweepError` naming it otherwise."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
         message = f"{name}={value!r}: expected a whole number of at least 1"
         raise SweepError(message)
-    return value
+    return int(value)  # of numpy's, which a table holds, too
 
 
 def _seed(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, bool) or not isinstance(value, Integral):
         message = f"seed={value!r}: expected a whole number"
         raise SweepError(message)
-    return value
+    return int(value)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from numbers import Integral, Real
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from ..errors import InputError, SweepError
-from ..fields import IMAGE_FIELDS, Shot, is_stored, is_url, plain, read_field
+from ..fields import IMAGE_FIELDS, Shot, is_stored, is_url, plain, read_field, short
 from ..request import FIELDS, VideoRequest
 from . import prompts
 
@@ -37,11 +39,32 @@ def read(name: str, value: Any, *, left_open: bool = False) -> Any:
         return _field(name, value.as_posix() if isinstance(value, Path) else value)
     if value is None and (left_open or name == "provider"):
         return None
-    kinds, expected = (str, "the id of a provider") if name == "provider" else (str | int | float, "text or a number")
-    if isinstance(value, kinds) and not isinstance(value, bool):
-        return value
-    message = f"{name}={value!r} cannot be read: expected {expected}; an axis is a list of these"
-    raise SweepError(message)
+    try:
+        return _text(value) if name == "provider" else _variable(value)
+    except TypeError as error:
+        held = f"an axis is a list of these{_as_list(value, name)}"
+        message = f"{name}={short(value)} cannot be read: expected {error}; {held}"
+        raise SweepError(message) from None
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        expected = "the id of a provider"
+        raise TypeError(expected)
+    return str(value)
+
+
+def _variable(value: Any) -> str | int | float:
+    """Read what a variable puts in: a table's own kinds of text and number become Python's, its gaps are none."""
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        return int(value)
+    number = float(str(value)) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    if not math.isfinite(number):
+        expected = "text or a number"
+        raise TypeError(expected)
+    return number
 
 
 def _field(name: str, value: Any) -> Any:
@@ -49,10 +72,17 @@ def _field(name: str, value: Any) -> Any:
         read_value = read_field(name, value)
         key(name, read_value)
     except InputError as error:
-        hint = "; a list is an axis, anything else (a tuple too) is one value"
+        hint = f"; a list is an axis, anything else (a tuple too) is one value{_as_list(value, name)}"
         message = str(error) if isinstance(value, str | int | float) else f"{error}{hint}"
         raise SweepError(message) from error
     return read_value
+
+
+def _as_list(value: Any, name: str) -> str:
+    """Say how what holds several values becomes an axis; a table holds only names, and a picture only its rows."""
+    is_table = isinstance(value, Mapping) or getattr(value, "ndim", 1) > 1
+    is_one = is_table or isinstance(value, str | bytes) or not isinstance(value, Iterable)
+    return "" if is_one else f": {name}=list(…) varies over what this {type(value).__name__} holds"
 
 
 def read_all(name: str, value: Any) -> Any:
