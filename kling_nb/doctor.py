@@ -27,11 +27,11 @@ from .views.terminal import plain
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "microsoft-edge", "firefox")
 LIBRARIES: Mapping[str, tuple[str, str]] = {
-    "anywidget": ("shows the live panel and the player", "it comes with kling_nb: install that again"),
-    "ipywidgets": ("shows the form", "it comes with kling_nb: install that again"),
+    "anywidget": ("shows the live panel and the player", "it comes with kling_nb: reinstall that"),
+    "ipywidgets": ("shows the form", "it comes with kling_nb: reinstall that"),
     "jupyterlab": ("notebooks in this environment", "pip install 'kling_nb[notebook]', or use another front end"),
-    "keyring": ("is asked for keys too", "pip install 'kling_nb[keyring]'; variables and .env need none"),
-    "httpx2": ("the continuation of httpx", "httpx does; pip install 'kling_nb[fast]'"),
+    "keyring": ("is searched for keys too", "pip install 'kling_nb[keyring]'; variables and .env work without it"),
+    "httpx2": ("the continuation of httpx", "httpx is used instead; pip install 'kling_nb[fast]'"),
 }
 """What each library does here, and what to do or know without it."""
 
@@ -79,8 +79,8 @@ def ask(catalog: Catalog, names: Sequence[str] = ()) -> list[Asked]:
 
 def _asked(reached: Reached) -> Asked:
     advice = {
-        Verdict.REFUSED: f"check {keys.key_variable(reached.provider)}, or wherever the key is from",
-        Verdict.STRANGE: f"is it there? {keys.base_url_variable(reached.provider)} says where it is",
+        Verdict.REFUSED: f"check {keys.key_variable(reached.provider)}, or wherever the key comes from",
+        Verdict.STRANGE: f"is this the right address? {keys.base_url_variable(reached.provider)} sets it",
     }
     return Asked(
         provider=reached.provider,
@@ -97,7 +97,7 @@ def answers(asked: Sequence[Asked]) -> Iterator[str]:
         yield _line(one.provider, one.verdict)
         yield from (_line("", words) for words in one.words)
     if not asked:
-        yield _line("", "nobody: no provider has both key and host")
+        yield _line("", "nobody: no provider has both a key and a host")
 
 
 def _line(name: str, words: str) -> str:
@@ -135,7 +135,7 @@ def _here() -> Iterator[str]:
     yield _line("calls", _calls())
     yield _line("video", _video())
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    yield _line("browser", browser or "none found here: pages of clips open in any, on any machine")
+    yield _line("browser", browser or "none found here; a page of clips opens in any browser, on any machine")
 
 
 def _front_end() -> str:
@@ -145,7 +145,7 @@ def _front_end() -> str:
         return f"a notebook's kernel{where}: widgets where ipywidgets are shown, else clips as static pictures"
     if sys.stdout.isatty():
         return f"a terminal{where}: plans and progress as text, clips on a page (kling-nb export)"
-    return f"no terminal{where}: text for a file or a pipe, clips on a page (kling-nb export)"
+    return f"not a terminal{where}: plain text for a file or a pipe, clips on a page (kling-nb export)"
 
 
 def _calls() -> str:
@@ -163,7 +163,7 @@ def _video() -> str:
     try:
         measured = _clip()
     except Exception as error:  # noqa: BLE001 - whatever is broken here is what a person asked for
-        return f"cannot be written and read here: {type(error).__name__}: {plain(str(error))}"
+        return f"cannot write and read video here: {type(error).__name__}: {plain(str(error))}"
     took = time.monotonic() - begun
     found = f"{measured.codec} {measured.width}×{measured.height}, {measured.seconds:g} s"
     return f"PyAV {_version('av')} writes and reads H.264: a simulated clip ({found}) took {took:.1f} s"

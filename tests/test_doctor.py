@@ -99,7 +99,7 @@ def test_it_says_what_can_be_shown_here(doctor: Doctor) -> None:
     for name in ("anywidget", "ipywidgets", "keyring", "httpx2", "calls", "browser"):
         assert block(done, name)
     assert "writes and reads H.264: a simulated clip (h264" in block(done, "video")
-    assert "no terminal" in block(done, "front end")
+    assert "not a terminal" in block(done, "front end")
     cell = doctor(JPY_PARENT_PID="1", VSCODE_PID="2")
     assert "a notebook's kernel in VS Code" in block(cell, "front end")
 
@@ -111,7 +111,7 @@ def test_a_broken_video_library_is_said(tmp_path: Path) -> None:
     ran = subprocess.run(command, cwd=tmp_path, env=paths, capture_output=True, text=True, timeout=120, check=False)
     done = Said(ran.returncode, ran.stdout, ran.stderr)
     assert (0, "") == (done.returncode, done.stderr)
-    assert "cannot be written and read here: ImportError: libavcodec.so.61 is missing" in block(done, "video")
+    assert "cannot write and read video here: ImportError: libavcodec.so.61 is missing" in block(done, "video")
 
 
 def test_keys_are_named_by_their_source_alone(doctor: Doctor, tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_who_is_not_usable(doctor: Doctor, variables: Mapping[str, str]) -> None
     assert "key refused" in block(done, "fal")
     assert "No user found for Key ID and Secret" in block(done, "fal")
     assert "check KLING_NB_FAL_KEY" in block(done, "fal")
-    assert "no answer of its kind" in block(done, "relay")
+    assert "not its kind of answer" in block(done, "relay")
     assert "<html>hello</html>" in block(done, "relay")
     assert "not reachable" in block(done, "openroute")
     assert "no connection could be made" in block(done, "openroute")
@@ -196,7 +196,7 @@ def test_nobody_to_ask_is_said(doctor: Doctor) -> None:
     """With no key anywhere, asking is no failure."""
     done = doctor("--reach")
     assert 0 == done.returncode
-    assert "nobody: no provider has both key and host" in done.stdout
+    assert "nobody: no provider has both a key and a host" in done.stdout
 
 
 def test_ones_own_providers_are_seen(doctor: Doctor, tmp_path: Path, variables: Mapping[str, str]) -> None:
