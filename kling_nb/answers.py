@@ -24,7 +24,7 @@ _BEFORE = MappingProxyType(
         "ConnectError": "no connection could be made",
         "ConnectTimeout": "no connection was made in time",
         "PoolTimeout": "no connection became free in time",
-        "ProxyError": "the proxy did not open a way to it",
+        "ProxyError": "the proxy did not connect to it",
         "UnsupportedProtocol": "the address is neither http nor https",
         "InvalidURL": "the address cannot be read",
         # HTTP/1.1 only: h11 raises it while it writes the head of the request, before any byte is out.
@@ -67,8 +67,8 @@ def failure(error: Exception, call: str, *, repeatable: bool, unopened: str = ""
         why = _BEFORE.get(name) or _BEFORE[unopened]
         return NotSent(f"{call} was not sent: {why} ({told}){_advice(text)}; sending it again is safe")
     late = isinstance(error, TimeoutError) or "TimeoutException" in names
-    what = "no whole answer came in time" if late else "no whole answer could be read"
-    then = "asking again is safe" if repeatable else "whether it was carried out is not known"
+    what = "no complete answer came in time" if late else "no complete answer could be read"
+    then = "asking again is safe" if repeatable else "it may or may not have been carried out"
     return Doubt(f"{call}: {what} ({told}); {then}")
 
 
@@ -104,7 +104,7 @@ def refuse_status(call: str, status: int) -> None:
         message = f"{said}; asking again later may help"
         raise Doubt(message)
     if status >= 400:
-        message = f"{said}; the link is no longer served"
+        message = f"{said}; the link no longer works"
         raise LinkExpired(message)
     if status != 200:
         raise MediaError(said)

@@ -75,7 +75,7 @@ class Bindings:
         """Say what to do where no provider was named, and several have keys or none has."""
         if having:
             several = f"no provider was named and several have keys ({', '.join(having)})"
-            return f"{several}: say which by provider= in the sweep, the request or kn.Lab(…), or by --provider"
+            return f"{several}: say which one with provider= in the sweep, the request or kn.Lab(…), or with --provider"
         known, unread = ", ".join(self._catalog.providers), keyring.unread_told(self._catalog.providers.values())
         none = f"no provider was named and no provider has a key (known: {known})"
         return f"{none}: set KLING_NB_<PROVIDER>_KEY of one; simulate=True needs none{unread}"
@@ -116,8 +116,8 @@ class Played(Bindings):
         found = next((name for name in (provider.id, *alike, provider.dialect) if name in players), None)
         if found is None:
             message = (
-                f"{provider.id!r} cannot be simulated: nobody plays its dialect {provider.dialect!r}; there are: "
-                f"{', '.join(players)}. A package adds one by the entry-point group kling_nb.simulators"
+                f"{provider.id!r} cannot be simulated: no simulated provider speaks its dialect {provider.dialect!r}; there are: "
+                f"{', '.join(players)}. A package can add one through the entry-point group kling_nb.simulators"
             )
             raise InputError(message)
         return found

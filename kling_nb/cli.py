@@ -37,9 +37,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KlingError as error:
         return _say(error, UNSAVED)
     except OSError as error:  # such as a disk that is full, which the output goes to
-        return _say(f"stopped: {error}; what was submitted goes on: the same command again fetches it", UNSAVED)
+        return _say(
+            f"stopped: {error}; what was submitted keeps running; run the same command again to fetch it", UNSAVED
+        )
     except KeyboardInterrupt:
-        return _say("stopped; what was submitted goes on at the provider: the same command again fetches it", UNSAVED)
+        return _say(
+            "stopped; what was submitted keeps running at the provider; run the same command again to fetch it", UNSAVED
+        )
 
 
 def _let_any_letter_through(stream: TextIO) -> None:

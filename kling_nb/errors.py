@@ -118,7 +118,7 @@ class NotSent(WireError):
 
 
 class Doubt(WireError):
-    """The request may have reached the provider: whether it was carried out is not known."""
+    """The request may have reached the provider: it may or may not have been carried out."""
 
 
 class MediaError(KlingError):

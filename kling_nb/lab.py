@@ -347,7 +347,7 @@ def _runs_in(what: object) -> list[Run]:
     given = list(what) if isinstance(what, Iterable) and not isinstance(what, str) else [what]
     runs = [one for one in given if isinstance(one, Run)]
     if len(runs) < len(given):
-        message = f"expected a run, several, or a frame, got {what!r}; lab.run(name) is the run of a name"
+        message = f"expected a run, several runs or a DataFrame, got {what!r}; lab.run(name) finds a run by its name"
         raise InputError(message)
     return runs
 
@@ -370,5 +370,5 @@ def _simulation(simulate: object) -> Simulation | None:
 def _check_keys(*, is_table: bool) -> None:
     """Raise `InputError` for keys that are no table; what they are is not shown, since it may be a key."""
     if not is_table:
-        message = "keys=: expected keys by provider, such as {'kling': 'access:secret'}; what came is not shown here"
+        message = "keys=: expected keys by provider, such as {'kling': 'access:secret'}; the value is not shown here"
         raise InputError(message)

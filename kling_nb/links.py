@@ -258,7 +258,7 @@ def _place_of(peer: object) -> str:
     try:
         return _place(ipaddress.ip_address(peer[0]))  # type: ignore[index]
     except (TypeError, ValueError, IndexError):
-        return "an address that cannot be told"
+        return "an unknown address"
 
 
 def proxied(scheme: str, host: str) -> bool:

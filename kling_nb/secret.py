@@ -124,7 +124,7 @@ def _unsendable(piece: str) -> str | None:
     if not piece:
         return "a part of it is empty"
     if any(letter.isspace() for letter in piece):
-        return "there is a blank or a line break inside"
+        return "it contains a space or a line break"
     if not all("!" <= letter <= "~" for letter in piece):
-        return "it has a character that no key has (an accent, a typographic dash or quote, something invisible)"
+        return "it contains a character that no key has (an accent, a typographic dash or quote, something invisible)"
     return None

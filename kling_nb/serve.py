@@ -51,9 +51,7 @@ def serving(served: Served) -> Iterator[str]:
         try:
             base_url = stack.enter_context(running(simulator, served.port, tls))
         except OSError as error:
-            message = (
-                f"port {served.port} of 127.0.0.1 cannot be had ({error.strerror}); choose another, or 0 for a free one"
-            )
+            message = f"port {served.port} of 127.0.0.1 cannot be used ({error.strerror}); choose another, or 0 for a free one"
             raise InputError(message) from error
         yield "\n".join(_told(simulator, base_url, served.root, tls))
 
@@ -89,7 +87,7 @@ def _check(served: Served) -> None:
         message = f"port={served.port}: expected 1 to 65535, or 0 for a free one"
         raise InputError(message)
     if not 0 < served.speed < math.inf:
-        message = f"speed={served.speed}: expected a number above 0, of simulated seconds in a real one"
+        message = f"speed={served.speed}: expected a number above 0, in simulated seconds per real second"
         raise InputError(message)
 
 

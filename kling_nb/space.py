@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .errors import LabUnwritable
 
-THEN = "nothing saved is lost; mend that, then run.resume(), or opening the lab again, goes on"
+THEN = "nothing saved is lost; fix that, then run.resume(), or opening the lab again, goes on"
 
 
 @contextmanager
@@ -32,4 +32,4 @@ def free(folder: Path) -> str:
     try:
         return f"{shutil.disk_usage(place).free / 1e6:,.1f} MB free"
     except OSError:
-        return "its disk cannot be asked for room"
+        return "its free space is unknown"

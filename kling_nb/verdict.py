@@ -29,7 +29,9 @@ def _sold(terms: Terms) -> Iterator[Problem]:
     rows = [row for row in terms.menu.rows if row.serves(terms.model)]
     modes = [row.mode for row in rows if row.task == request.task_type]
     if not is_listed(terms):
-        listed = f"{provider} lists {_or(terms.provider.models)} only; if it has more, say so by models= in its row"
+        listed = (
+            f"{provider} lists {_or(terms.provider.models)} only; if it sells more, list them in models= in its row"
+        )
         yield Problem("model", model, listed, terms.provider.source)
     elif not rows:
         note = terms.model.note if terms.model else ""
@@ -70,7 +72,7 @@ def _condition(terms: Terms, name: str) -> str:
     if not unmet:
         return terms.rule(name).get("why") or f"{model} does not do this"
     wanted = " and ".join(f"{key}={_or(values)}" for key, values in unmet.items())
-    return f"{model} does this only with {wanted}, and it is {_is(terms, unmet)}"
+    return f"{model} does this only with {wanted}, but it is {_is(terms, unmet)}"
 
 
 def _is(terms: Terms, unmet: Mapping[str, Any]) -> str:
@@ -102,7 +104,7 @@ def _camera(terms: Terms) -> Iterator[Problem]:
     if camera is None:
         return
     if camera.type not in CAMERA_TYPES:
-        allowed = f"the type is one of {_or(CAMERA_TYPES)}"
+        allowed = f"the type must be one of {_or(CAMERA_TYPES)}"
     elif camera.type == "simple":
         allowed = _simple(camera, whole=terms.rule("camera_control").get("type") in ("integers", "axes"))
     else:
@@ -114,17 +116,19 @@ def _camera(terms: Terms) -> Iterator[Problem]:
 def _simple(camera: CameraControl, *, whole: bool) -> str:
     moves = camera.moves
     if len(moves) != 1:
-        return f"a simple camera makes exactly one move that is not zero, got {len(moves)}"
+        return f"a simple camera needs exactly one non-zero move, got {len(moves)}"
     (name, value), *_ = moves.items()
     if not -CAMERA_REACH <= value <= CAMERA_REACH:
-        return f"{name} is from {-CAMERA_REACH} to {CAMERA_REACH}"
-    return f"{name} is a whole number here" if whole and value != int(value) else ""
+        return f"{name} must be from {-CAMERA_REACH} to {CAMERA_REACH}"
+    return f"{name} must be a whole number here" if whole and value != int(value) else ""
 
 
 def _images(terms: Terms) -> Iterator[Problem]:
     request, ways = terms.request, terms.provider.images
     if request.image_tail is not None and request.image is None and terms.rule("image").get("required"):
-        allowed = f"{request.model} at {terms.provider.id} needs image too: it makes nothing from a last frame alone"
+        allowed = (
+            f"{request.model} at {terms.provider.id} needs image too: it cannot make a video from a last frame alone"
+        )
         yield Problem("image_tail", shown("image_tail", request.image_tail), allowed, _source(terms, "image_tail"))
     for name in IMAGE_FIELDS:
         image = getattr(request, name)
@@ -195,9 +199,9 @@ def _listed(terms: Terms) -> Iterator[Problem]:
         yield Problem("multi_prompt", told, f"expected {low} to {high} shots, got {len(shots)}")
     for index, shot in enumerate(shots, start=1):
         if not shot.prompt.strip() or len(shot.prompt) > most:
-            yield Problem("multi_prompt", shot.prompt, f"shot {index} has a prompt of 1 to {most} characters")
+            yield Problem("multi_prompt", shot.prompt, f"shot {index} needs a prompt of 1 to {most} characters")
         if shot.duration < 1:
-            yield Problem("multi_prompt", shot.duration, f"shot {index} lasts at least 1 s")
+            yield Problem("multi_prompt", shot.duration, f"shot {index} must last at least 1 s")
     written = sum(len(f"shot {index}, {shot.duration}, {shot.prompt}; ") for index, shot in enumerate(shots, start=1))
     if written > rule.get("max_total", written):
         yield Problem(
@@ -229,7 +233,7 @@ def _costly(terms: Terms) -> Iterator[Problem]:
     rule = terms.rule("sound")
     is_open = terms.request.sound is None and rule.get("fill") is None
     if is_open and rule.get("default") == "on" and terms.support("sound") is Support.TAKEN:
-        allowed = f"{terms.provider.id} adds sound where it is left open, which may cost more: set sound to on or off"
+        allowed = f"{terms.provider.id} adds sound if it is left open, which may cost more: set sound to on or off"
         yield Problem("sound", None, allowed, _source(terms, "sound"), warning=True)
 
 
@@ -241,7 +245,7 @@ _RULES: Sequence[Callable[[Terms], Iterator[Problem]]] = (
 
 def unknown_model(model: str, known: Sequence[str]) -> Problem:
     """Return the warning about a model that the catalogue does not know."""
-    allowed = f"is not in the catalogue, so that nothing about it can be checked: {nearest(model, known)}"
+    allowed = f"is not in the catalogue, so nothing about it can be checked: {nearest(model, known)}"
     return Problem("model", model, allowed, warning=True)
 
 

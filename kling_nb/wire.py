@@ -169,7 +169,7 @@ class Wire:
         request, content, limit = self._request(call), bytearray(), self._limits.reply_bytes
 
         def excess() -> KlingError:
-            return Doubt(f"{_name(call)}: expected an answer of at most {limit:,} bytes, more came; it was given up")
+            return Doubt(f"{_name(call)}: expected an answer of at most {limit:,} bytes, got more; gave up")
 
         if ready is not None:
             ready()  # of an app in this process no trace is told

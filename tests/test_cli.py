@@ -156,7 +156,7 @@ def test_what_a_day_does_not_take_says_how_to_go_on_from_here(sweep: Path, tmp_p
     done = kling_nb("run", sweep, "--lab", tmp_path / "lab", "--simulate", "--daily-budget", "0.5")
     assert done.returncode == 1
     assert "(here run.resume() is the same command again, lab.daily_budget is --daily-budget)" in done.stderr
-    assert "is left today of the daily budget of $0.50" in " ".join(done.stdout.split())
+    assert "of the daily budget of $0.50 is left today" in " ".join(done.stdout.split())
     assert done.stdout.count("4 points, 4 to buy") == 1
 
 
@@ -326,7 +326,7 @@ def test_a_port_that_is_taken_is_exit_2() -> None:
         port = taken.getsockname()[1]
         done = kling_nb("simulate", "--port", str(port))
     assert done.returncode == 2
-    assert f"port {port} of 127.0.0.1 cannot be had (Address already in use); choose another" in done.stderr
+    assert f"port {port} of 127.0.0.1 cannot be used (Address already in use); choose another" in done.stderr
 
 
 def test_a_speed_that_is_none_is_exit_2(tmp_path: Path) -> None:
@@ -374,5 +374,5 @@ def test_an_output_that_is_full_is_told(sweep: Path) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
     assert done.returncode != 0
-    assert "No space left on device; what was submitted goes on" in done.stderr
+    assert "No space left on device; what was submitted keeps running" in done.stderr
     assert "Traceback" not in done.stderr

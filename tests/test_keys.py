@@ -142,7 +142,7 @@ def test_several_keys_and_no_provider_name_those_that_have_one() -> None:
     with pytest.raises(InputError) as caught:
         Bindings(catalog.load(), {"kling": KEY, "fal": "id:secret"}, None).usual()
     said = str(caught.value)
-    assert "several have keys (kling, fal): say which by provider= in the sweep" in said
+    assert "several have keys (kling, fal): say which one with provider= in the sweep" in said
     assert "--provider" in said
     assert "KLING_NB_" not in said
 
@@ -189,7 +189,7 @@ def test_a_key_reads_as_its_provider_writes_it(kind: str, text: str, parts: dict
         ("pair_or_token", f"{KEY},{KEY}", "another form"),
         ("pair_or_token", f"a:{KEY},b:{KEY}", "another form"),
         ("pair_or_token", f"{KEY},", "a part of it is empty"),
-        ("raw", f"{KEY} {KEY}", "a blank or a line break"),
+        ("raw", f"{KEY} {KEY}", "a space or a line break"),
         ("raw", f"{KEY}\u2014", "a character that no key has"),
         ("raw", f"{KEY}\u200b", "a character that no key has"),
         ("raw", f"{KEY}é", "a character that no key has"),

@@ -238,7 +238,7 @@ def test_a_lab_is_opened_by_what_it_takes(tmp_path: Path) -> None:
 
 def test_a_folder_whose_name_is_too_long_is_told(tmp_path: Path) -> None:
     """A folder that no system can make is `LabError`, in words."""
-    with pytest.raises(kn.LabError, match="cannot be made or used: File name too long"):
+    with pytest.raises(kn.LabError, match="cannot be created or used: File name too long"):
         kn.Lab(tmp_path / ("x" * 300), simulate=True)
 
 

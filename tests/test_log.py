@@ -315,7 +315,7 @@ def test_clips_without_their_log(simulated: Open, left: bytes | None) -> None:
     path.unlink() if left is None else path.write_bytes(left)
     for _ in range(2):
         with pytest.raises(
-            LabError, match=r"expected the log.sqlite that belongs to the clips in .*Bring log.sqlite back"
+            LabError, match=r"expected the log.sqlite that belongs to the clips in .*Restore log.sqlite"
         ):
             simulated()
     assert left == (path.read_bytes() if path.exists() else None)
@@ -437,7 +437,7 @@ def test_a_file_that_is_no_database_is_told_to_who_only_reads(tmp_path: Path) ->
 def test_a_new_lab_of_the_other_kind_may_be_deleted(tmp_path: Path) -> None:
     """Who forgot ``simulate=True`` is told that nothing is in the lab yet; where something is, that is not said."""
     kn.Lab(tmp_path / "lab").close()
-    with pytest.raises(kn.LabMode, match="nothing is in it yet, so that it may be deleted too"):
+    with pytest.raises(kn.LabMode, match="it is still empty, so you may also delete it"):
         kn.Lab(tmp_path / "lab", simulate=True)
     with kn.Lab(tmp_path / "other", simulate=kn.Simulation(speed=float("inf"))) as lab:
         start(lab, sweep("fox")).wait()

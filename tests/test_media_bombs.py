@@ -108,7 +108,7 @@ def test_reading_a_video_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyP
     film(path)
     monkeypatch.setattr(video, "PATIENCE_S", -1)
     for read in (media.probe, media.poster):
-        with pytest.raises(MediaError, match="which no clip does; it was given up"):
+        with pytest.raises(MediaError, match="which no clip does; gave up"):
             read(path)
 
 

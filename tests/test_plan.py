@@ -145,7 +145,7 @@ def test_a_sum_over_the_budget_is_an_error_with_the_sum() -> None:
     three.check(4 * ONE, ONE)
     with pytest.raises(OverBudget, match=r"3 clips for up to \$0.63, over the budget of \$0.62; nothing was bought"):
         three.check(Decimal("0.62"))
-    with pytest.raises(OverBudget, match=r"\$0.42 of it is spent"):
+    with pytest.raises(OverBudget, match=r"of which \$0.42 is spent"):
         three.check(4 * ONE, 2 * ONE)
 
 

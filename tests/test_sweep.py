@@ -257,7 +257,7 @@ def test_a_sample_draws_from_more_points_than_the_limit() -> None:
 
 def test_a_sample_larger_than_the_grid_is_an_error() -> None:
     """A sample cannot hold more points than the grid has; the error says both numbers."""
-    with pytest.raises(SweepError, match=r"sample of 9 .* has 2 combinations"):
+    with pytest.raises(SweepError, match=r"sample of 9 .* only 2 combinations"):
         Sweep(prompt="a fox", mode=["std", "pro"]).sample(9)
 
 
@@ -456,12 +456,12 @@ def test_image_bytes_cannot_be_saved() -> None:
         ("[axes]\nprompt = 'a'", r"put it under \[fixed\]"),
         ("axes = 5", r"expected a table, \[axes\]"),
         ("[axes]\nprompt = ['a']\n[fixed]\nprompt = 'a'", "both under"),
-        ("[fixed]\nprompt = 'a'\nrepeats = 2", "belongs to the top"),
+        ("[fixed]\nprompt = 'a'\nrepeats = 2", "belongs at the top"),
         ("exclude = 5\n[fixed]\nprompt = 'a'", r"\[\[exclude\]\]"),
         ("exclude = [5]\n[fixed]\nprompt = 'a'", r"\[\[exclude\]\]"),
         ("[fixed]\nprompt = '{x}'\nx = 2026-01-01", "text or a number"),
         ("[fixed]\nprompt = 'a'\ncamera_control = { tpye = 'simple' }", "camera_control=.*tpye"),
-        ("prompt = ['a']", r"'prompt' stands at the top of the file: put it under \[axes\]"),
+        ("prompt = ['a']", r"'prompt' is at the top of the file: put it under \[axes\]"),
         ("[fixed]\nprompt = 'a'\nimage = ''", "image='' .*got nothing"),
     ],
 )

@@ -175,7 +175,7 @@ def test_no_key_is_ever_in_a_table(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         frame = lab.providers()
     assert KEY not in frame.to_csv()
     assert "keys=" == of(frame, "fal").key_from
-    for name, why in (("chanjing", "an id and its secret"), ("relay", "a blank")):
+    for name, why in (("chanjing", "an id and its secret"), ("relay", "a space")):
         assert not of(frame, name).ready
         assert why in of(frame, name).lacks
 

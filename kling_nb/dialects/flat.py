@@ -52,7 +52,7 @@ class Flat(Relayed):
         url = str(call["url"])
         reply = yield self._get(Op.FIND, f"{path_under(self._base, url)}/{step(own_id)}")
         if phase_in(reply.object()) is None or _is_foreign(reply, own_id):
-            message = f"whether there is a task {own_id} is not told by {reply.excerpt()!r}: look for it in the console"
+            message = f"{reply.excerpt()!r} does not say whether there is a task {own_id}: look for it in the console"
             raise Unreadable(message)
         return self.ticket(id_in(reply), call)
 

@@ -158,7 +158,7 @@ class Native(CancelsNothing):
         if code_of(reply.object()) != MISSING:
             return self._created(reply, url)
         if self._provider.options.get("lookup") is not True:
-            message = f"whether there is a task {own_id} is not told by {reply.excerpt()!r}: look for it in the console"
+            message = f"{reply.excerpt()!r} does not say whether there is a task {own_id}: look for it in the console"
             raise Unreadable(message)
         return None
 

@@ -108,8 +108,8 @@ class Path:
         """Sign with the API key; raises `InputError` where there is none."""
         if "token" not in credential:
             message = (
-                f"the path API of {self._provider.id} takes an API key alone, and the key at hand is an access:secret "
-                "pair; nothing was sent: add an API key to it, with a comma between"
+                f"the path API of {self._provider.id} accepts only an API key, but the key at hand is an access:secret "
+                "pair; nothing was sent; add an API key to it, separated by a comma"
             )
             raise InputError(message)
         return replace(call, headers={**call.headers, "Authorization": f"Bearer {credential['token']}"})

@@ -76,7 +76,7 @@ class Buyer:
         try:
             return plain, self._t.wire.filled(signed), number
         except (InputError, MediaError) as error:
-            reason = f"not sent, its image cannot be read: {error}; after that, starting the sweep again buys it"
+            reason = f"not sent, its image cannot be read: {error}; fix that and start the sweep again to buy it"
             await self._book.record(task.id, "refused", reason=reason, cause="refused")
             return None
 
@@ -105,7 +105,7 @@ class Buyer:
 
     async def _refused(self, task: Task, account: Account, fault: Fault | None, *, renewed: bool) -> tuple[Task, bool]:
         if fault is None:
-            return await self._doubted(task, f"{account.provider.id} accepted it without an id"), False
+            return await self._doubted(task, f"{account.provider.id} accepted it but gave no id"), False
         renew = fault.renew and not renewed
         return await self._faulted(task, account, fault, renew=renew, renewed=renewed), renew
 
@@ -114,7 +114,9 @@ class Buyer:
         try:
             task = await self._book.record(task.id, "accepted", id=ticket.id, data=dict(ticket.data))
         except KlingError:
-            _logger.warning("%s accepted %s as %s, which the log did not take", task.provider, task.id, ticket.id)
+            _logger.warning(
+                "%s accepted %s as %s, which could not be written to the log", task.provider, task.id, ticket.id
+            )
             raise
         if task.unwanted:
             self._t.spawn(partial(self.cancel, task.id))
@@ -133,7 +135,7 @@ class Buyer:
             account = self._t.account(task.provider)
             return account.dialect.cancels and await account.converse(account.dialect.cancel(ticket))
         except KlingError as error:
-            _logger.info("cancelling %s was not possible: %s", task.id, error)
+            _logger.info("could not cancel %s: %s", task.id, error)
             return False
 
     async def _faulted(self, task: Task, account: Account, fault: Fault, *, renew: bool, renewed: bool) -> Task:
@@ -146,7 +148,7 @@ class Buyer:
             gate = account.gate(task.model)
             (gate.full if fault.whose is Whose.FULL else gate.slow)(self._clock.steady(), fault.after)
             if gate.is_shut:
-                account.held = f"{words}; that for more than an hour: run.resume() tries again"
+                account.held = f"{words}; this has lasted for more than an hour; run.resume() tries again"
         elif fault.whose in (Whose.KEY, Whose.BALANCE) and not renew:
             account.held = words = final
         elif not renew:

@@ -50,7 +50,7 @@ class Control:
             return self.held
         if self.row.state != "running":
             return self.row.state
-        return self.held if self.resumed else "not resumed since the lab was opened: run.resume() goes on"
+        return self.held if self.resumed else "not resumed since the lab was opened; run.resume() continues it"
 
     def serve(self, new: Mapping[str, str]) -> None:
         """Let the points of tasks be served by others, given by the ids of the old ones."""

@@ -19,13 +19,13 @@ from .dispatch import Dispatcher
 
 T = TypeVar("T")
 
-AFTER_ALL = "should it turn up there, lab.uncertain().accepted_as(task, id) fetches it"
+AFTER_ALL = "if it turns up there after all, lab.uncertain().accepted_as(task, id) fetches it"
 GIVEN_UP: Mapping[str, Any] = MappingProxyType(
-    {"reason": f"given up while in doubt; {AFTER_ALL}", "cause": "given up", "charged": None}
+    {"reason": f"given up while uncertain; {AFTER_ALL}", "cause": "given up", "charged": None}
 )
 NEVER_BOUGHT: Mapping[str, Any] = MappingProxyType(
     {
-        "reason": f"never bought, as a person saw at the provider; {AFTER_ALL}",
+        "reason": f"never bought, as a person confirmed at the provider; {AFTER_ALL}",
         "cause": "never bought",
         "charged": False,
     }
@@ -103,8 +103,8 @@ class Decisions:
             self._still_uncertain(task_id)
         for other in self._log.with_ticket(task.provider, ticket.id):
             message = (
-                f"{task.provider} knows another task of this lab as {ticket.id}, {other.id}, which is {other.state}; "
-                f"nothing was changed: look in its console for the one that was submitted with {task_id}"
+                f"{ticket.id} belongs to another task of this lab, {other.id}, which is {other.state}; nothing was "
+                f"changed; in the console of {task.provider}, look for the one that was submitted with {task_id}"
             )
             raise InputError(message)
 
@@ -149,8 +149,8 @@ class Decisions:
             if control is not None and task_id in control.task_ids:
                 return control
         message = (
-            f"task {task_id} serves no point of any run that goes on or may, so that nobody would get its clip; "
-            "nothing was changed; start a sweep with its point, or give it up"
+            f"no run that goes on, or may, has the point of task {task_id}, so nobody would get its clip; "
+            "nothing was changed; start a sweep with that point, or give the task up"
         )
         raise InputError(message)
 
@@ -158,7 +158,7 @@ class Decisions:
         if task_id not in self._book.tasks:
             self._book.take(self._log.tasks_by_id([task_id]))
         if task_id not in self._book.tasks:
-            message = f"there is no task {task_id!r} in this lab; the column task of lab.df() has their ids"
+            message = f"there is no task {task_id!r} in this lab; their ids are in the column task of lab.df()"
             raise InputError(message)
 
     def _still_uncertain(self, task_id: str) -> None:
@@ -171,7 +171,7 @@ class Decisions:
 def _id_from(remote_id: str) -> str:
     remote_id = remote_id.strip()
     if not remote_id or len(remote_id) > 200 or any(char in remote_id for char in "/?# \n"):
-        message = f"{remote_id!r} is no task id; copy it from the provider's console"
+        message = f"{remote_id!r} is not a task id; copy it from the provider's console"
         raise InputError(message)
     return remote_id
 
@@ -183,11 +183,13 @@ async def _ask_for(account: Account, ticket: Ticket) -> None:
     try:
         learnt = await account.converse(_overheard(account.dialect.check([ticket]), heard))
     except KlingError as error:
-        message = f"whether {name} knows a task {ticket.id} cannot be asked: {error}; nothing was changed"
+        message = f"could not ask {name} whether it has a task {ticket.id}: {error}; nothing was changed"
         raise KlingError(message) from error
     if ticket.id not in learnt:
         said = f"HTTP {heard[-1].status} with {heard[-1].excerpt()!r}" if heard else "nothing"
-        message = f"{name} tells of no task {ticket.id}: it answered {said}; nothing was changed: is the id right?"
+        message = (
+            f"{name} does not report a task {ticket.id}: it answered {said}; nothing was changed; is the id right?"
+        )
         raise InputError(message)
 
 

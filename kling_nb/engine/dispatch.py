@@ -27,9 +27,9 @@ Drive = Callable[[str], Awaitable[None]]
 GoOn = Callable[[str], Awaitable[bool]]
 """Sees to what follows a task that was driven; answers whether it is to be driven again."""
 
-NOT_OPEN = "its run is not open: lab.run(name).resume() goes on"
-HIGHER = "started again with a higher budget= it goes on"
-TOMORROW = "run.resume() goes on tomorrow, or as soon as lab.daily_budget is raised"
+NOT_OPEN = "its run is not open; lab.run(name).resume() continues it"
+HIGHER = "start it again with a higher budget= to continue"
+TOMORROW = "run.resume() continues tomorrow, or as soon as lab.daily_budget is raised"
 LAST_ANSWER_S = 5.0  # how long an answer to a submit is waited for when another process drives by then
 LAST_TURNS = 50  # of the loop, which take no time: enough to read an answer that is there
 UNMOVED = (TaskState.STALLED, TaskState.EXPIRED, TaskState.CANCELLED)
@@ -131,7 +131,7 @@ class Dispatcher:
         except LabError as error:
             self._break(error, task_id)  # of the folder: whoever waits is told once, and a trace would tell no more
         except Exception as error:  # one task's failure must not end the others
-            _logger.exception("driving task %s failed; it stands in the log as it was", task_id)
+            _logger.exception("driving task %s failed; the log keeps it as it was", task_id)
             self._break(error, task_id)
         finally:
             self._driving.discard(task_id)
@@ -215,7 +215,7 @@ class Dispatcher:
         if control is None:
             return NOT_OPEN
         if task.id not in control.task_ids:
-            return "it serves no point of its run any more"
+            return "its run no longer has the point it was for"
         control.held = self._ceiling(task, control) or control.held
         return control.hold(task.id)
 

@@ -46,7 +46,7 @@ class Doubtful:
     def stands(self) -> str:
         """How it stands, in a few words."""
         if self.is_open:
-            return "looked up by itself" if self.task.reason.endswith(LOOKED_UP) else "waits for you"
+            return "looked up automatically" if self.task.reason.endswith(LOOKED_UP) else "waiting for you"
         return self.task.cause if self.task.is_mendable else self.task.state.value
 
     @property

@@ -55,7 +55,7 @@ class Fetcher:
             except LinkExpired as error:
                 lacking = "the new one is dead too" if asked else await self._renewed(task, account)
                 if lacking:
-                    reason = f"{error}; {lacking}; {AGAIN}, run.retry(expired=True) buys it anew"
+                    reason = f"{error}; {lacking}; {AGAIN}, run.retry(expired=True) buys it again"
                     await self._book.record(task.id, "expired", reason=reason, cause="expired")
                     return
                 asked, task, trouble = True, self._book.tasks[task.id], error
@@ -73,11 +73,11 @@ class Fetcher:
         tried = f"tried {FETCHES} times"
         if isinstance(trouble, MediaError):
             # Not at its end: the page of a hotel's network, or of a host under repair, comes in the place of a clip too.
-            anew = "run.retry(stalled=True) buys it anew"
-            reason = f"the provider's file is no usable video: {trouble}; {tried}; {AGAIN}, {anew}"
+            anew = "run.retry(stalled=True) buys it again"
+            reason = f"the provider's file is not a usable video: {trouble}; {tried}; {AGAIN}, {anew}"
             await self._book.record(task.id, "stalled", reason=reason, cause="media")
         elif isinstance(trouble, LabUnwritable):
-            reason = f"the clip is paid for and not fetched yet: {trouble}"
+            reason = f"the clip is paid for but not fetched yet: {trouble}"
             await self._book.record(task.id, "stalled", reason=reason, cause="disk")
         else:
             reason = f"the clip cannot be fetched: {trouble}; {tried}; {AGAIN}"
@@ -90,7 +90,7 @@ class Fetcher:
         try:
             learnt = await account.converse(account.dialect.check([task.ticket]))
         except KlingError as error:
-            return f"whether there is a new one cannot be asked: {error}"
+            return f"could not ask for a new one: {error}"
         status = learnt.get(task.ticket.id)
         if status is None or status.asset is None:
             return NO_OTHER

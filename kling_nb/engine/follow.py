@@ -16,7 +16,7 @@ from .watch import Member, Watch
 STALL_S = 1800.0
 STALL_TIMES = 10.0  # times the typical length, counted from the last change that the provider reported
 NOT_DONE = "the provider still says it is under way"
-NOT_KNOWN = "the provider says nothing of it, as of one that it does not know: is this the key that it was bought with?"
+NOT_KNOWN = "the provider does not mention it, as if it did not know it: is this the key it was bought with?"
 
 
 class Follower:
@@ -93,7 +93,7 @@ class Follower:
         if status is not None and _is_news(task, status):
             task = await self._book.record(task.id, "status", state=status.phase.value, reason=status.reason)
         elif trouble and member.troubled is None:
-            words = f"asking failed: {trouble}"
+            words = f"could not ask: {trouble}"
             task = await self._book.record(task.id, "status", state=task.state.value, reason=words, cause=UNTOLD)
         # Silence counts from the last change; while nobody answers, from the first question that failed: a laptop
         # that wakes before its network does has no stalled tasks.
@@ -103,7 +103,7 @@ class Follower:
         longest = max(STALL_S, STALL_TIMES * self._t.typical_s(task))
         if quiet > longest:
             why = trouble or (NOT_KNOWN if status is None else status.reason or NOT_DONE)
-            reason = f"no change for {quiet / 60:.0f} minutes ({why}); it is still looked at every ten minutes"
+            reason = f"no change for {quiet / 60:.0f} minutes ({why}); it is still checked every ten minutes"
             await self._book.record(task.id, "stalled", reason=reason, cause="stalled")
             self._leave(task.id)
             member.slow = True

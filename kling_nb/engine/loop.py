@@ -208,8 +208,8 @@ class Loop:
         """Run a coroutine function on the engine's thread and return its result."""
         if self._is_elsewhere:
             message = (
-                f"this lab was opened by process {self._process}, of which this one is a fork, and is driven there; "
-                "here it can be read: start, pause and cancel there"
+                f"this process is a fork of process {self._process}, which opened this lab and drives it: here the lab "
+                "can only be read; start, pause and cancel there"
             )
             raise LabError(message)
         return self._portal.call(work, *args)

@@ -48,7 +48,7 @@ class Simulation:
         """Raise `InputError` for a speed that is not above 0, or a seed that is no whole number."""
         speed = self.speed if isinstance(self.speed, int | float) and not isinstance(self.speed, bool) else math.nan
         if not speed > 0:
-            message = f"speed={self.speed!r}: expected a number above 0, of simulated seconds in a real one"
+            message = f"speed={self.speed!r}: expected a number above 0, in simulated seconds per real second"
             raise InputError(message)
         if not isinstance(self.seed, int):
             message = f"seed={self.seed!r}: expected a whole number"
@@ -168,7 +168,7 @@ class Opened:
             if self.drives:
                 return f"{self.folder} is driven from here already; nothing was changed"
             if self._drive_if_free():
-                return f"{self.folder} is driven from here now; nobody else did any more"
+                return f"{self.folder} is driven from here now; no other process was driving it"
             before = Driver.read(self._seen)
             try:
                 self._drive(*take_over(self.folder, self._seen, simulated=self._simulated))
@@ -235,7 +235,7 @@ def _make_folders(folder: Path) -> None:
             (folder / name).mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
-        message = f"expected a folder that can be written, but {str(folder)!r} cannot be made or used: {why}"
+        message = f"expected a writable folder, but {str(folder)!r} cannot be created or used: {why}"
         raise LabUnwritable(message) from error
 
 
@@ -255,14 +255,16 @@ def _live_clock(wanted: Wanted) -> Clock:
     if speed is None:
         return Clock()
     if math.isinf(speed):
-        message = "KLING_NB_SPEED=inf is for simulated labs: real time cannot be skipped; unset it, nothing was sent"
+        message = "KLING_NB_SPEED=inf is for simulated labs: real time cannot be skipped; nothing was sent; unset it"
         raise LabError(message)
     found = {name: wanted.access(provider) for name, provider in wanted.catalog.providers.items()}
     used = {name: access.base_url for name, access in found.items() if access.key and access.base_url}
     away = ", ".join(f"{name} at {url}" for name, url in used.items() if not _is_here(url))
     if used and not away:
         return Clock(speed)
-    _logger.warning("KLING_NB_SPEED is ignored, it is for simulations on this machine; %s", away or "no key is set")
+    _logger.warning(
+        "KLING_NB_SPEED is ignored: it is only for simulations on this machine; %s", away or "no key is set"
+    )
     return Clock()
 
 

@@ -41,7 +41,7 @@ class Verdict(StrEnum):
     REFUSED = "key refused"
     NO_FUNDS = "key accepted, but no funds"
     UNREACHABLE = "not reachable"
-    STRANGE = "no answer of its kind"
+    STRANGE = "not its kind of answer"
 
 
 _BY_FAULT: Mapping[Whose, Verdict] = {
@@ -96,7 +96,7 @@ def _submit(catalog: Catalog, provider: Provider, dialect: Dialect, key: Secret)
         offer = catalog.offer(request, provider)
         if not offer.needs or offer.needs in parts:
             return dialect.encode(request, offer, NO_TASK).call.shown()
-    message = f"{provider.id} was not asked: the catalogue knows nothing that this key could buy there"
+    message = f"{provider.id} was not asked: the catalogue lists nothing that this key could buy there"
     raise InputError(message)
 
 

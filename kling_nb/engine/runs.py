@@ -158,7 +158,7 @@ class Runs:
         """Note which saved clips are not in the folder any more."""
         gone = [task_id for task_id in task_ids if is_gone(self._book.tasks[task_id], self._folder)]
         if gone:
-            _logger.warning("of run %r, %d gone from clips/: fetched again, which costs nothing", name, len(gone))
+            _logger.warning("run %r: %d gone from clips/; fetched again, which costs nothing", name, len(gone))
             await self._book.record_all("gone", dict.fromkeys(gone, GONE))
 
     def _needs_driving(self, task_id: str) -> bool:
@@ -197,7 +197,7 @@ class Runs:
         others = self._log.others_with(left, name)
         await self._inherit({task_id: names[0] for task_id, names in others.items()})
         unwanted = [task_id for task_id in left if task_id not in others]
-        await self._end(unwanted, "its point was taken out of the run before it was sent")
+        await self._end(unwanted, "its point was removed from the run before it was sent")
 
     async def _passed_on(self, task_ids: Collection[str], name: str) -> bool:
         """Let other runs that go on take over what a run never sent; answers whether there is any."""

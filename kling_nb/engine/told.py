@@ -11,7 +11,7 @@ from ..offer import Provider
 from ..plan import SINGLES, dollars
 from ..task import Event, Task, TaskState, Ticket
 
-AGAIN = "it is tried again by itself"
+AGAIN = "it is tried again automatically"
 DO: dict[Whose, str] = {
     Whose.KEY: "check the key: {variable}",
     Whose.BALANCE: "top up the account, then run.resume()",
@@ -22,12 +22,12 @@ DO: dict[Whose, str] = {
     Whose.PROVIDER: "run.retry() tries again",
     Whose.MISSING: "look it up in the provider's console",
 }
-LOOKED_UP, DECIDE = "it is looked up by itself", "lab.uncertain() shows what can be done"
-VAIN = f"; looked up by our own id, which told nothing; {DECIDE}"
+LOOKED_UP, DECIDE = "it is looked up automatically", "lab.uncertain() shows what can be done"
+VAIN = f"; looking it up by our own id settled nothing; {DECIDE}"
 COST = {
     True: "it was charged",
     False: "nothing was charged",
-    None: "whether it was charged is not known, so that it counts as spent",
+    None: "it may have been charged, so it counts as spent",
 }
 
 
@@ -64,19 +64,19 @@ def told_of_elsewhere(task: Task) -> str:
     """Say that a submit in doubt was looked for with another key than it was sent with, or at another address."""
     return (
         f"it may have been bought: it was submitted with another key than {task.provider} has now, or at another "
-        f"address ({_host_of(task)}), so that not to find it proves nothing; set that key and "
-        "address again, then .look_again(), as lab.uncertain() shows"
+        f"address ({_host_of(task)}), so not finding it proves nothing; set that key and address again, then "
+        ".look_again(), as lab.uncertain() shows"
     )
 
 
 def told_of_unkept_ids(witness: Task, found: Ticket | None) -> str:
     """Say of a submit in doubt that it was looked for where a task that is there is not found by our own id either."""
     bought = "" if witness.ticket is None else witness.ticket.id
-    late, came = (", or lists late what it has", "none") if found is None else ("", found.id)
+    late, came = (", or lists its tasks late", "none") if found is None else ("", found.id)
     return (
-        f"it may have been bought: {witness.provider} at {_host_of(witness)} does not keep our own ids{late}, so that "
-        f"not to find it proves nothing: asked by our own id for {witness.id}, which it accepted as {bought}, it told "
-        f"of {came}; look for it in the console there; {DECIDE}"
+        f"it may have been bought: {witness.provider} at {_host_of(witness)} does not keep our own ids{late}, so not "
+        f"finding it proves nothing: asked for our own {witness.id}, which it had accepted as {bought}, it found {came}; look "
+        f"for it in the console there; {DECIDE}"
     )
 
 
@@ -95,7 +95,7 @@ def unkept(error: Exception, changes: Iterable[tuple[Event, Task]]) -> Exception
     ]
     if not ids:
         return error
-    message = f"{error}; note what the log did not take, for lab.uncertain().accepted_as(task, id): {', '.join(ids)}"
+    message = f"{error}; note what could not be logged, for lab.uncertain().accepted_as(task, id): {', '.join(ids)}"
     return type(error)(message) if isinstance(error, LabError) else KlingError(message)
 
 
@@ -119,5 +119,5 @@ def not_saved(task: Task, held: str | None) -> KlingError:
 def _naming_the_run(words: str) -> str:
     """Say, where words speak of ``run``, which one that is: it has all single clips, so that one alone is asked anew."""
     named = f"{words}; run is lab.run({SINGLES!r}), which has all single clips"
-    alone = "; the same call with fresh=True buys this one alone again" if "run.retry()" in words else ""
+    alone = "; the same call with fresh=True buys only this one again" if "run.retry()" in words else ""
     return f"{named}{alone}" if "run.re" in words else words

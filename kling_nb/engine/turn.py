@@ -138,7 +138,7 @@ def take_over(folder: Path, seen: str | None, *, simulated: bool) -> tuple[Exper
     now = Driver.read(seen)
     lock = _locked(folder, now.epoch + 1)
     if lock is None:
-        message = f"another process is taking over {folder} from {now} just now; nothing was changed here"
+        message = f"another process is taking over {folder} from {now} right now; nothing was changed here"
         raise LabBusy(message)
     try:
         taken = _take(folder, lock, seen, partial(_after, now), simulated=simulated, busy_s=WRITE_LOCK_S)
@@ -204,7 +204,7 @@ def _in_a_write(folder: Path, now: Driver, error: LabError) -> LabError:
     if "locked" not in str(error):
         return error
     message = (
-        f"{folder} cannot be taken over: {now} seems to sleep in the middle of a write and keeps the log locked; "
+        f"{folder} cannot be taken over: {now} seems to be asleep in the middle of a write and keeps the log locked; "
         f"{ending(now)}, then this one drives; nothing was changed"
     )
     return LabBusy(message)

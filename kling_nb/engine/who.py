@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 LOCK = ".driver.lock"
-TURN = "it drives by itself once that process is gone; while that only sleeps, lab.take_over() does"
+TURN = "it takes over once that process is gone; if that one is only asleep, use lab.take_over()"
 """What a process that reads can do to drive."""
 
 
@@ -97,8 +97,8 @@ def taken_from(folder: Path, who: Driver) -> str:
     """Say who took a folder over, to the one that it was taken from."""
     at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(who.since))
     return (
-        f"{who} took over {folder} at {at}: this one writes and submits nothing more; go on there, or end that process "
-        "and enter the same line here again"
+        f"{who} took over {folder} at {at}: this one writes and submits nothing more; continue there, or end that process "
+        "and run the same line here again"
     )
 
 

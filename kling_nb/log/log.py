@@ -62,7 +62,7 @@ class ExperimentLog(Reading):
         """Raise `LogTooNew` for a log of a later version, `LabMode` for one that is simulated and should be live."""
         written = self.fact("schema_version") or "0"
         if not written.isdecimal():
-            message = f"{self.path} is no log of this library: its schema is {written[:40]!r}, expected a number; bring back a copy, or choose another folder; nothing was changed"
+            message = f"{self.path} is not a log of this library: its schema is {written[:40]!r}, expected a number; restore a copy, or choose another folder; nothing was changed"
             raise LabError(message)
         version = int(written)
         if version > SCHEMA_VERSION:
@@ -73,7 +73,7 @@ class ExperimentLog(Reading):
             one, other = ("simulated", "live") if was else ("live", "simulated")
             hint = f"{'add' if was else 'leave out'} simulate=True, or choose another folder"
             if not self.counts():
-                hint += "; nothing is in it yet, so that it may be deleted too, and is made anew"
+                hint += "; it is still empty, so you may also delete it and start over"
             message = f"{self.path.parent} is a {one} lab and cannot be opened {other}: {hint}"
             raise LabMode(message)
 
@@ -157,7 +157,7 @@ def is_simulated(folder: Path) -> bool:
         if _is_made(path):
             return _asked(path, "simulated") == "1"
     except sa.exc.DatabaseError as error:
-        message = f"{path} cannot be read as a log ({error.orig}); nothing was changed; bring back a copy of it"
+        message = f"{path} cannot be read as a log ({error.orig}); nothing was changed; restore a copy of it"
         raise LabError(message) from error
     message = f"expected a lab folder with a {FILE}, found none in {folder}"
     raise LabError(message)
@@ -185,8 +185,8 @@ def _check_new(folder: Path, *, write: bool) -> None:
     clip = next((folder / "clips").glob("*_kn-*.mp4"), None)
     if clip is not None:
         message = (
-            f"expected the {FILE} that belongs to the clips in {folder}, such as {clip.name}, and found none: with a "
-            f"new one, everything would be bought again. Bring {FILE} back, with {FILE}-wal if there is one; or "
+            f"expected the {FILE} that belongs to the clips in {folder}, such as {clip.name}, but found none: with a "
+            f"new one, everything would be bought again. Restore {FILE}, with {FILE}-wal if there is one; or "
             "choose another folder, or move clips/ away; nothing was sent"
         )
         raise LabError(message)

@@ -33,7 +33,7 @@ Refuse = Callable[[str | None], Exception]
 _File = tuple[int, int] | None
 _FACT = "SELECT value FROM meta WHERE key = ?"
 _INSERT_EVENT = "INSERT INTO events (task, kind, at, data) VALUES (?, ?, ?, ?)"
-THEN = "nothing more is sent; mend that and open the lab again"
+THEN = "nothing more is sent; fix that and open the lab again"
 _SERVE = "UPDATE points SET task=? WHERE task=?"
 
 

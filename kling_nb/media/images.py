@@ -105,7 +105,7 @@ def _stored(ref: str, inputs: Path) -> Path:
     paths = [inputs / f"{sha256}.{ending}" for ending in MIMES] if re.fullmatch(r"[0-9a-f]{64}", sha256) else []
     found = next((path for path in paths if path.is_file()), None)
     if found is None:
-        message = f"the image {ref[:80]} is not in {inputs}; give its path, or the bytes, and it is taken in"
+        message = f"the image {ref[:80]} is not in {inputs}; give its path or its bytes to add it"
         raise InputError(message)
     return found
 
@@ -138,7 +138,7 @@ def _verified(content: bytes, name: str) -> tuple[str, tuple[int, int]]:
         PIL.Image.DecompressionBombError,
         PIL.Image.DecompressionBombWarning,
     ) as error:
-        message = f"{name} is no JPEG, PNG or WebP image that can be read: {_why(error, content)}"
+        message = f"{name} is not a readable JPEG, PNG or WebP image: {_why(error, content)}"
         raise MediaError(message) from error
 
 

@@ -179,7 +179,7 @@ def _patiently(packets: Iterator[Packet[Any]]) -> Iterator[Packet[Any]]:
     until = time.monotonic() + PATIENCE_S
     for packet in packets:
         if time.monotonic() > until:
-            message = f"reading the video took more than {PATIENCE_S} s, which no clip does; it was given up"
+            message = f"reading the video took more than {PATIENCE_S} s, which no clip does; gave up"
             raise MediaError(message)
         yield packet
 
@@ -230,7 +230,7 @@ def _check_pictures(container: InputContainer, video: VideoStream, met: _Part, p
         raise MediaError(message)
     last = max((frame.time or 0.0 for frame in _decoded(container, video, max(met.keys))), default=0.0)
     if last < met.end - max(LATE, 2 * met.seconds / met.packets):
-        message = f"{path.name} can be decoded up to {last:.2f} s only, of {met.end:.2f} s"
+        message = f"{path.name} can be decoded only up to {last:.2f} s of {met.end:.2f} s"
         raise MediaError(message)
 
 

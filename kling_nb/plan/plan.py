@@ -73,7 +73,7 @@ class Plan:
         if self.unpriced:
             raise PriceUnknown(self._price_unknown())
         if budget is not None and self.buys and self.high + committed > budget:
-            before = f", and {dollars(committed)} of it is spent or may still be charged" if committed else ""
+            before = f", of which {dollars(committed)} is spent or may still be charged" if committed else ""
             message = (
                 f"the plan buys {_counted(self.buys, 'clip')} for up to {dollars(self.high)}, over the budget of "
                 f"{dollars(budget)}{before}; nothing was bought; raise budget= or plan fewer points"
@@ -87,10 +87,10 @@ class Plan:
 
     def _price_unknown(self) -> str:
         one = self.unpriced[0]
-        asked = "pass assume_price= in USD a clip"
+        asked = "pass assume_price= in USD per clip"
         if one.official.high is not None:
             own = dollars(one.official.high)
-            asked += f", or assume_price={OFFICIAL!r} for what Kling itself asks ({own} for the first of them)"
+            asked += f", or assume_price={OFFICIAL!r} for Kling's own price ({own} for the first of them)"
         places = list(dict.fromkeys(f"{point.request.model} at {point.provider}" for point in self.unpriced))
         more = f" and {len(places) - 6} more" if len(places) > 6 else ""
         what = f"{', '.join(places[:6])}{more} ({_counted(self.unpriced, 'point')})"
@@ -106,7 +106,7 @@ class Plan:
         ]
         parts += [f"{fates[name]} {name}" for name in ("reused", "shared", "refused") if fates[name]]
         gone = sum(point.is_gone for point in self.points)
-        parts += [f"{gone} whose file is gone (starting fetches it again, for nothing)"] if gone else []
+        parts += [f"{gone} whose file is gone (starting fetches it again, for free)"] if gone else []
         lossy = sum(any(loss.is_loss for loss in point.losses) for point in self.points)
         parts += [f"{lossy} with losses"] if lossy else []
         parts += [f"{len(self.unpriced)} without a price"] if self.unpriced else []
@@ -120,7 +120,9 @@ class Plan:
         budget, left = self.today.budget, self.today.left
         if budget is None or left is None or self.high <= left:
             return ""
-        return f"but {dollars(left)} is left today of the daily budget of {dollars(budget)}: the rest would be held"
+        return (
+            f"but only {dollars(left)} of the daily budget of {dollars(budget)} is left today: the rest would be held"
+        )
 
     def df(self) -> pd.DataFrame:
         """Return one row a point: its parameters, fate, price interval in USD, and exact call.

@@ -43,7 +43,7 @@ def confirm(plan: Plan, above: Decimal | None) -> None:
         said = ""
     if said.strip().lower() not in ("y", "yes"):
         message = (
-            f"the plan costs up to {dollars(plan.high)}, above confirm_above={dollars(above)}, and nobody said yes; "
+            f"the plan costs up to {dollars(plan.high)}, above confirm_above={dollars(above)}, and nobody confirmed; "
             "nothing was bought; raise confirm_above= or plan fewer points"
         )
         raise OverBudget(message)

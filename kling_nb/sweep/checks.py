@@ -32,11 +32,11 @@ def check_names(given: Mapping[str, Any], names: Iterable[str]) -> None:
             hint = nearest(name, (*known, *SETTINGS))
             fail(f"no prompt has {{{name}}}, and there is no field or setting {name!r}; {hint}")
         if value == []:
-            fail(f"the axis {name}=[] has no values, so that the sweep has no points; give it one, or leave it out")
+            fail(f"the axis {name}=[] has no values, so the sweep has no points; give it one, or leave it out")
     for name in names:
         _check_variable(name, given)
     if not any(any(_values(given.get(name))) for name in ("prompt", "multi_prompt", *IMAGE_FIELDS)):
-        fail("the sweep has no prompt, so that it has no points; give it prompt=, or an image=")
+        fail("the sweep has no prompt, so it has no points; give it prompt=, or an image=")
 
 
 def conditions(exclude: Sequence[Mapping[str, Any]], names: Iterable[str]) -> tuple[Condition, ...]:

@@ -176,7 +176,9 @@ def check_sample(found: Sequence[Box], n: int) -> None:
     """Raise `SweepError` if the boxes hold fewer than ``n`` rows."""
     total = count(found)
     if n > total:
-        message = f"a sample of {n:,} was asked for, and the grid has {total:,} combinations; lower n, or use .grid()"
+        message = (
+            f"a sample of {n:,} was asked for, but the grid has only {total:,} combinations; lower n, or use .grid()"
+        )
         raise SweepError(message)
 
 

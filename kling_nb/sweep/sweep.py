@@ -221,16 +221,16 @@ class Sweep:
     def _check_rows(self) -> None:
         lengths = {name: len(values) for name, values in self.axes.items()}
         if self._design.kind == "zip" and len(set(lengths.values())) > 1:
-            fail(f"zip needs axes of one length, and these are {lengths}; make them equal, or use .grid()")
+            fail(f"zip needs axes of the same length, but these are {lengths}; make them equal, or use .grid()")
         if not self._boxes or (self._design.kind == "zip" and not self._rows):
-            fail("everything is excluded, so that the sweep has no points; take a condition out of exclude=")
+            fail("everything is excluded, so the sweep has no points; take a condition out of exclude=")
         if self._design.kind == "sample":
             designs.check_sample(self._boxes, self._design.n)
 
     def _check_limit(self, size: int) -> None:
         if size > self.max_points:
             limit = f"more than the limit of {self.max_points:,}"
-            mend = f"take values out, use .sample(n) or .pairwise(), or pass max_points={size} if all are meant"
+            mend = f"take values out, use .sample(n) or .pairwise(), or pass max_points={size} if you want them all"
             fail(f"the sweep has {size:,} points, {limit}; {mend}")
 
     @cached_property

@@ -59,7 +59,7 @@ def text_of(source: Path) -> str:
         message = "there is no such file"
         raise SweepError(message) from error
     except UnicodeDecodeError as error:
-        message = f"this is not a text file in UTF-8, which TOML is: {error}"
+        message = f"this is not a UTF-8 text file, as TOML must be: {error}"
         raise SweepError(message) from error
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
@@ -75,7 +75,7 @@ def from_toml(text: str) -> dict[str, Any]:
     try:
         read = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        message = f"this is not readable as TOML: {error}"
+        message = f"this is not valid TOML: {error}"
         raise SweepError(message) from error
     _check_tables(read)
     settings = {name: read[name] for name in ("design", "repeats", "max_points") if name in read}
@@ -100,16 +100,14 @@ def _check_tables(read: Mapping[str, Any]) -> None:
 
 def _no_key(name: str) -> str:
     if name in OWN:
-        return (
-            f"{name!r} stands at the top of the file: put it under [axes], as an array, or under [fixed], as one value"
-        )
+        return f"{name!r} is at the top of the file: put it under [axes], as an array, or under [fixed], as one value"
     return f"there is no key {name!r} at the top of a sweep file; {nearest(name, _TABLES)}"
 
 
 def _check_names(axes: Mapping[str, Any], fixed: Mapping[str, Any]) -> None:
     for name in [*axes, *fixed]:
         if name in SETTINGS:
-            message = f"{name!r} is a setting of the sweep and belongs to the top of the file, above [axes]"
+            message = f"{name!r} is a setting of the sweep and belongs at the top of the file, above [axes]"
             raise SweepError(message)
         if name in axes and name in fixed:
             message = f"{name!r} is both under [axes] and under [fixed]; keep one of them"

@@ -166,7 +166,7 @@ def test_an_api_key_opens_both(key: str, model: str) -> None:
 
 def test_a_pair_alone_does_not_open_the_path_api() -> None:
     """The path API would answer a JWT with 1002: one sentence says what is lacking, without the secret."""
-    with pytest.raises(InputError, match=r"API key alone.*add an API key") as caught:
+    with pytest.raises(InputError, match=r"accepts only an API key.*add an API key") as caught:
         signed(PAIR, "kling-3.0")
     assert "secret0000" not in str(caught.value)
     assert Kling(ROW).sign(paid("kling-v3"), simply(Kling(ROW).credential(PAIR)), NOW).headers["Authorization"]

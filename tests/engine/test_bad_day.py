@@ -128,7 +128,7 @@ ENDS = {
     "a fork that ends": "child = os.fork()\nif not child: sys.exit()\nos.waitpid(child, 0)",
     "a fork that starts": (
         "child = os.fork()\nif not child:\n    try:\n        run.cancel()\n    except kn.LabError as error:\n"
-        "        sys.exit('of which this one is a fork' not in str(error))\n"
+        "        sys.exit('this process is a fork of' not in str(error))\n"
         "sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))"
     ),
     "SIGTERM": "print('ready', flush=True); run.wait()",

@@ -33,7 +33,7 @@ def test_the_plan_says_that_a_clip_is_gone(simulated: Open) -> None:
     saved_and_deleted(lab)
     plan = lab.plan(sweep("fox"))
     assert ["saved before, its file is gone"] == list(plan.df()["fate"])
-    assert "1 whose file is gone (starting fetches it again, for nothing)" in plan.summary()
+    assert "1 whose file is gone (starting fetches it again, for free)" in plan.summary()
     assert not plan.buys
 
 
@@ -45,7 +45,7 @@ def test_starting_again_fetches_it_for_nothing(simulated: Open, caplog: pytest.L
     assert (TaskState.SAVED, content) == (task.state, (lab.folder / task.clip.path).read_bytes())
     assert ["gone", "saved"] == list(lab.log.events(task.id)["kind"])[-2:]
     assert (1, task.price) == (len(ledger(lab)), task.spent)
-    assert "of run 'a', 1 gone from clips/: fetched again, which costs nothing" in caplog.text
+    assert "run 'a': 1 gone from clips/; fetched again, which costs nothing" in caplog.text
 
 
 def test_a_clip_that_no_link_leads_to_any_more_is_expired(simulated: Open) -> None:
@@ -55,7 +55,7 @@ def test_a_clip_that_no_link_leads_to_any_more_is_expired(simulated: Open) -> No
     until_later(lab, LINK_S)
     (task,) = lab.run("a").resume().wait().tasks
     assert ["gone", "renewed", "expired"] == list(lab.log.events(task.id)["kind"])[-3:]
-    assert "the link is no longer served" in task.reason
+    assert "the link no longer works" in task.reason
     assert 1 == len(ledger(lab))
 
 

@@ -21,7 +21,7 @@ THREE = sweep("a", "b", "c")
 FAILS = "a crowd #sim:risk-control"
 SENTENCE = (
     "the daily budget of $0.50 is used up: $0.42 is spent or may still be charged of what was submitted on 2026-01-01 "
-    "(UTC); run.resume() goes on tomorrow, or as soon as lab.daily_budget is raised"
+    "(UTC); run.resume() continues tomorrow, or as soon as lab.daily_budget is raised"
 )
 
 
@@ -150,7 +150,7 @@ def test_a_plan_says_what_today_leaves(simulated: Open) -> None:
     assert "daily budget" not in lab.plan(sweep("a", "b")).summary()
     start(lab, sweep("a", "b")).wait()
     plan = lab.plan(THREE)
-    said = "but $0.08 is left today of the daily budget of $0.50: the rest would be held"
+    said = "but only $0.08 of the daily budget of $0.50 is left today: the rest would be held"
     assert said in plan.summary()
     assert said in plan._repr_html_()
     plan.check(None)
@@ -239,5 +239,5 @@ def test_the_command_line_has_it(
     assert UNSAVED == main([*run, "--daily-budget", "0.50"])
     assert "the daily budget of $0.50 is used up" in capsys.readouterr().err
     assert UNSAVED == main(run)
-    assert "but $0.08 is left today" in " ".join(capsys.readouterr().out.split())
+    assert "but only $0.08 of the daily budget" in " ".join(capsys.readouterr().out.split())
     assert SAVED == main([*run, "--daily-budget", "1"])

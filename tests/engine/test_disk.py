@@ -65,9 +65,9 @@ def test_no_room_for_a_clip(tmp_path: Path, mounted: Mount, provider: str) -> No
         assert {"stalled": 2} == run.snapshot().counts
         for task in run.tasks:
             assert (
-                f"paid for and not fetched yet: {clips} cannot be written (No space left on device; 0." in task.reason
+                f"paid for but not fetched yet: {clips} cannot be written (No space left on device; 0." in task.reason
             )
-            assert "MB free): nothing saved is lost; mend that, then run.resume()" in task.reason
+            assert "MB free): nothing saved is lost; fix that, then run.resume()" in task.reason
         assert [] == [*clips.iterdir()]
         mounted(clips, "size=9m")
         until(run.resume(), in_state("saved", 2))
@@ -136,7 +136,7 @@ def test_a_folder_that_may_only_be_read(tmp_path: Path, mounted: Mount) -> None:
         assert {"saved": 1} == start(lab, sweep("boat")).wait().snapshot().counts
         assert 3 == len(ledger(lab))
     mounted(disk, "ro")
-    with pytest.raises(LabUnwritable, match="expected a folder that can be written"):
+    with pytest.raises(LabUnwritable, match="expected a writable folder"):
         kn.Lab(disk / "another", simulate=fast)
 
 

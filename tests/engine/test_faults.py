@@ -118,9 +118,9 @@ def test_a_page_in_the_place_of_a_clip_is_not_its_end(tmp_path: Path) -> None:
         assert {"stalled": 3} == run.snapshot().counts
         assert 3 * PRICE["kling"] == run.snapshot().reserved
         for task in run.tasks:
-            assert task.reason.startswith("the provider's file is no usable video: ")
+            assert task.reason.startswith("the provider's file is not a usable video: ")
             assert task.reason.endswith(
-                "run.resume(), or opening the lab again, tries again, run.retry(stalled=True) buys it anew"
+                "run.resume(), or opening the lab again, tries again, run.retry(stalled=True) buys it again"
             )
         assert {"saved": 1, "stalled": 2} == run.resume().wait(30).snapshot().counts
         assert {"saved": 2, "stalled": 1} == start(live.reopen(), sweep(*prompts), name="a").wait(30).snapshot().counts
@@ -154,7 +154,7 @@ def test_a_link_that_ran_out_is_asked_for_again(storm: Storm) -> None:
         assert "renewed" in set(storm.live.lab.log.events(row["task"])["kind"])
     row = storm.row("clip-expired")
     assert ("expired", "expired") == (row["state"], row["cause"])
-    assert "the link is no longer served; the new one is dead too; run.resume()" in row["reason"]
+    assert "the link no longer works; the new one is dead too; run.resume()" in row["reason"]
     assert storm.live.lab.run("kling").snapshot().reserved == 2 * PRICE["kling"]  # and what is far too big
 
 
@@ -169,7 +169,7 @@ def test_a_link_that_cannot_be_asked_for_is_not_called_the_last(
         run = live.reopen().run("a").wait(30)
         task = run.tasks[0]
         assert "expired" == task.state
-        assert "; whether there is a new one cannot be asked: there is no key for 'kling'" in task.reason
+        assert "; could not ask for a new one: there is no key for 'kling'" in task.reason
         monkeypatch.setenv("KLING_NB_KLING_KEY", key)
         assert {"saved": 1} == run.resume().wait(30).snapshot().counts
         assert 1 == len(live.simulator.ledger())

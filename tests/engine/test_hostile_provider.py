@@ -294,7 +294,7 @@ def test_a_clip_that_drips_is_given_up(tmp_path: Path) -> None:
     cases = [played.add("drip", clip=DRIP), played.add("good")]
     ended = end(played, tmp_path / "lab", replace(LIMITS, clip_total_s=1))
     assert ["stalled", "saved"] == [ended.tasks[case].state for case in cases]
-    assert "no whole answer came in time" in ended.tasks["drip"].reason
+    assert "no complete answer came in time" in ended.tasks["drip"].reason
 
 
 def test_a_clip_that_is_longer_than_announced(tmp_path: Path) -> None:

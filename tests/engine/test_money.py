@@ -77,7 +77,7 @@ def test_retries_never_pass_the_budget(simulated: Open) -> None:
     assert Decimal("0.84") == max(sums)
     assert 4 == len(ledger(lab))
     used_up = "the budget of $0.84 is used up: $0.84 is spent or may still be charged"
-    assert f"{used_up}; started again with a higher budget= it goes on" == run.held
+    assert f"{used_up}; start it again with a higher budget= to continue" == run.held
 
 
 def test_a_budget_survives_reopening(simulated: Open) -> None:
@@ -249,7 +249,7 @@ def test_money_that_is_none_is_refused(simulated: Open) -> None:
 def test_a_person_is_asked_above_a_sum(simulated: Open) -> None:
     """Above confirm_above= nothing is bought unless somebody says yes; where nobody can, nobody did."""
     lab = simulated()
-    with pytest.raises(OverBudget, match="nobody said yes"):
+    with pytest.raises(OverBudget, match="nobody confirmed"):
         start(lab, sweep("fox"), confirm_above="0.10")
     assert not ledger(lab)
     assert {"saved": 1} == start(lab, sweep("fox"), confirm_above="0.21").wait().snapshot().counts

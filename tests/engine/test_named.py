@@ -30,7 +30,9 @@ def test_a_mistyped_id_is_refused(simulated: Open, provider: str) -> None:
     lab = simulated()
     run, right = doubtful(lab, provider)
     wrong = right[:-1] + ("0" if right[-1] != "0" else "1")
-    with pytest.raises(InputError, match=rf"{provider} tells of no task {wrong}: it answered HTTP .* nothing was"):
+    with pytest.raises(
+        InputError, match=rf"{provider} does not report a task {wrong}: it answered HTTP .* nothing was"
+    ):
         lab.uncertain()[0].accepted_as(wrong)
     lab.uncertain()[0].accepted_as(right)
     assert {"saved": 1} == run.wait().snapshot().counts
@@ -41,7 +43,7 @@ def test_the_id_of_another_task_is_refused(simulated: Open) -> None:
     lab = simulated()
     (other,) = start(lab, sweep("fox", provider="fal"), name="one").wait().tasks
     run, right = doubtful(lab)
-    with pytest.raises(InputError, match=rf"knows another task of this lab as .*{other.id}.*saved; nothing"):
+    with pytest.raises(InputError, match=rf"belongs to another task of this lab, .*{other.id}.*saved; nothing"):
         lab.uncertain()[0].accepted_as(other.ticket.id if other.ticket else "")
     lab.uncertain()[0].accepted_as(right)
     assert ["saved", right] == list(run.wait().df[["state", "remote_id"]].iloc[0])
@@ -52,7 +54,7 @@ def test_an_id_that_cannot_be_asked_for_is_not_taken(tmp_path: Path) -> None:
     with live_lab(tmp_path / "lab", Fault(action="html", operation="status", times=4)) as live:
         run = start(live.lab, sweep(LOST, provider="fal"), name="a").wait(20)
         right = live.simulator.ledger()[0].task_id
-        with pytest.raises(KlingError, match=r"whether fal knows a task .* cannot be asked: .*nothing was changed"):
+        with pytest.raises(KlingError, match=r"could not ask fal whether it has a task .*: .*nothing was changed"):
             live.lab.uncertain()[0].accepted_as(right)
         live.lab.uncertain()[0].accepted_as(right)
         assert {"saved": 1} == run.wait(20).snapshot().counts
@@ -83,7 +85,7 @@ def test_what_was_looked_up_in_vain_is_followed_when_it_turns_up(tmp_path: Path)
         start(live.lab, sweep("fox"), name="a").wait(20)
         (lost,) = [task for task in live.lab.log.read_tasks() if task.cause == "lost"]
         first, second = live.simulator.ledger()
-        with pytest.raises(InputError, match="knows another task"):
+        with pytest.raises(InputError, match="belongs to another task"):
             live.lab.uncertain().accepted_as(lost.id, second.task_id)
         live.lab.uncertain().accepted_as(lost.id, first.task_id)
         until(live.lab.run("a"), lambda _tasks: {"saved": 2} == live.lab.log.counts())

@@ -78,7 +78,7 @@ def test_what_a_provider_does_not_know_is_not_called_under_way(tmp_path: Path) -
         run = start(lab, what, name="a").wait(60)
         (task,) = run.tasks
         assert "stalled" == task.state
-        assert "is this the key that it was bought with?" in task.reason
+        assert "is this the key it was bought with?" in task.reason
 
 
 def test_a_provider_that_says_no_about_every_task_is_quoted(tmp_path: Path) -> None:

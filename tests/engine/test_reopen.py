@@ -259,7 +259,7 @@ def test_a_lab_is_simulated_or_live_for_life(simulated: Open) -> None:
 def test_a_folder_that_cannot_be_used_is_told_in_one_sentence(tmp_path: Path) -> None:
     """A folder below a file, and a log that is no database, are errors of the lab, and nothing is changed."""
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(LabError, match="expected a folder that can be written"):
+    with pytest.raises(LabError, match="expected a writable folder"):
         kn.Lab(tmp_path / "file" / "lab", simulate=True)
     folder = tmp_path / "lab"
     folder.mkdir()

@@ -191,7 +191,7 @@ def test_single_clips_share_a_ceiling(simulated: Open) -> None:
     lab = simulated()
     lab.generate("fox", budget=0.30, **CHEAP)
     for options in ({}, {"budget": 0.40}):
-        with pytest.raises(OverBudget, match=r"\$0.21 of it is spent"):
+        with pytest.raises(OverBudget, match=r"of which \$0.21 is spent"):
             lab.generate("owl", **options, **CHEAP)
     lab.generate("fox", **CHEAP)
     lab.generate("owl", budget=0.50, **CHEAP)

@@ -46,7 +46,7 @@ def test_elsewhere_time_is_real(
     caplog.set_level(logging.WARNING, "kling_nb")
     at(monkeypatch, "kling", AWAY)
     assert 1 == speed(tmp_path)
-    assert f"KLING_NB_SPEED is ignored, it is for simulations on this machine; kling at {AWAY}" in caplog.text
+    assert f"KLING_NB_SPEED is ignored: it is only for simulations on this machine; kling at {AWAY}" in caplog.text
     at(monkeypatch, "fal", HERE)
     assert 1 == speed(tmp_path)
     at(monkeypatch, "kling", "http://localhost.example.com")

@@ -204,7 +204,7 @@ def test_the_second_kernel_reads_and_says_who_drives(tmp_path: Path) -> None:
             lab.run("b")
         acts = [run.wait, run.pause, run.resume, run.cancel, run.retry, run.as_completed, lambda: lab.generate("owl")]
         acts += [lambda: start(lab, sweep("owl")), lambda: lab.rate("kn-0", 1), lambda: setattr(lab, "daily_budget", 1)]
-        told = rf"is driven by process {one.pid} on .* since 20\d\d-.*, last heard \d s ago; .* lab.take_over\(\) does"
+        told = rf"is driven by process {one.pid} on .* since 20\d\d-.*, last heard \d s ago; .* use lab.take_over\(\)"
         for act in acts:
             with pytest.raises(LabBusy, match=told):
                 act()
@@ -380,7 +380,7 @@ def test_two_take_over_at_once(tmp_path: Path) -> None:
         said = sorted(taker.stdout.readline() for taker in takers)
         assert said[0].startswith(f"{live.lab.folder} is driven from here now"), said
         assert said[1].startswith("busy:"), said
-        assert "just now" in said[1] or "is driven by process" in said[1]
+        assert "right now" in said[1] or "is driven by process" in said[1]
 
 
 def test_whom_a_person_did_not_see_is_not_taken_over(tmp_path: Path) -> None:
@@ -513,7 +513,7 @@ def test_a_reader_takes_what_is_free_and_keeps_what_it_was_given(tmp_path: Path)
         assert lab.plan(sweep("fox")).buys
         turn.release()
         log.close()
-        assert "is driven from here now; nobody else did any more" in lab.take_over()
+        assert "is driven from here now; no other process was driving it" in lab.take_over()
         assert 3 == lab.daily_budget
         assert 1 == Driver.read(lab.log.fact("driver")).epoch
     with pytest.raises(LabError, match="was closed"):

@@ -127,10 +127,10 @@ def test_a_place_that_drops_our_ids_proves_nothing(at: Place, kind: str) -> None
     assert (["saved", "uncertain"], 2) == ([fox.state, boat.state], len(ledger(lab)))
     assert fox.ticket is not None
     assert boat.reason.startswith("it may have been bought: kling at http")
-    assert "does not keep our own ids, or lists late what it has, so that not to find it proves" in boat.reason
-    assert f"asked by our own id for {fox.id}, which it accepted as {fox.ticket.id}, it told of none" in boat.reason
+    assert "does not keep our own ids, or lists its tasks late, so not finding it proves" in boat.reason
+    assert f"asked for our own {fox.id}, which it had accepted as {fox.ticket.id}, it found none" in boat.reason
     assert boat.reason.endswith("look for it in the console there; lab.uncertain() shows what can be done")
-    assert "waits for you" == lab.uncertain()[0].stands
+    assert "waiting for you" == lab.uncertain()[0].stands
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -224,8 +224,8 @@ def test_another_id_is_no_witness_found(at: Place) -> None:
     ended(lab, "fox")
     (boat,) = ended(lab, "boat")
     assert ("uncertain", 1) == (boat.state, len(ledger(lab)))
-    assert "does not keep our own ids, so that not to find it proves nothing" in boat.reason
-    assert "it told of 999; look for it" in boat.reason
+    assert "does not keep our own ids, so not finding it proves nothing" in boat.reason
+    assert "it found 999; look for it" in boat.reason
 
 
 @pytest.mark.parametrize("answer", [PAGE, BUSY], ids=["page", "500"])
@@ -235,7 +235,7 @@ def test_a_witness_that_cannot_be_looked_for_proves_nothing(at: Place, answer: R
     ended(lab, "fox")
     (boat,) = ended(lab, "boat")
     assert ("uncertain", 2) == (boat.state, len(ledger(lab)))
-    assert boat.reason.endswith("looked up by our own id, which told nothing; lab.uncertain() shows what can be done")
+    assert boat.reason.endswith("looking it up by our own id settled nothing; lab.uncertain() shows what can be done")
 
 
 @pytest.mark.parametrize("answer", [PAGE, BUSY], ids=["page", "500"])
@@ -301,7 +301,7 @@ def test_a_place_that_tells_nothing_later_is_told_of_so(at: Place) -> None:
     lab.uncertain()[0].look_again()
     (boat,) = lab.run("boat").wait(30).tasks
     assert "does not keep our own ids" in boat.reason
-    assert boat.reason.endswith("; looked up by our own id, which told nothing; lab.uncertain() shows what can be done")
+    assert boat.reason.endswith("; looking it up by our own id settled nothing; lab.uncertain() shows what can be done")
     assert 1 == boat.reason.count("lab.uncertain()")
 
 

@@ -110,14 +110,14 @@ def test_an_upload_that_is_no_image_is_said(form: SweepForm, content: bytes) -> 
     send(form, {"upload": "fox.png"}, picture())
 
     assert "notes&lt;img" in said
-    assert "is no JPEG, PNG or WebP image that can be read" in said
+    assert "is not a readable JPEG, PNG or WebP image" in said
     assert len(shown(form)) == 1
-    assert "is no JPEG" not in html_of(form)
+    assert "is not a readable JPEG" not in html_of(form)
 
 
 def test_bytes_that_are_no_image_are_an_error(form: SweepForm) -> None:
     """From code, the mistake is an exception."""
-    with pytest.raises(MediaError, match="is no JPEG"):
+    with pytest.raises(MediaError, match="is not a readable JPEG"):
         form.set(image=b"nothing")
 
 

@@ -83,7 +83,7 @@ def test_the_text_says_what_can_be_done(doubtful: Open) -> None:
     assert told[1].startswith(
         f'lab.uncertain()[0]: fal · kling-v2-5-turbo · pro · 5 s, "{LOST}": $0.35 at stake since 20'
     )
-    assert told[1].endswith("UTC, waits for you")
+    assert told[1].endswith("UTC, waiting for you")
     assert told[2].startswith("    the answer to the submit was lost")
     assert [line.split("(")[0].strip(" .") for line in told[4:]] == list(WAYS)
 
@@ -106,7 +106,7 @@ def test_the_table_says_who_what_how_much_and_since_when(doubtful: Open) -> None
         "SIMULATED",
         LOST,
         "pro · 5 s · run a",
-        "waits for you",
+        "waiting for you",
         "2026-01-01 00:",
     )
     for words in (*told, "<code>lab.uncertain()[0]</code>", *(f"<code>.{name}(" for name in WAYS)):
@@ -118,8 +118,8 @@ def test_the_table_says_who_what_how_much_and_since_when(doubtful: Open) -> None
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"reason": "lost; it is looked up by itself"}, "looked up by itself"),
-        ({"reason": "lost"}, "waits for you"),
+        ({"reason": "lost; it is looked up automatically"}, "looked up automatically"),
+        ({"reason": "lost"}, "waiting for you"),
         ({"state": TaskState.RUNNING}, "running"),
         ({"state": TaskState.FAILED, "cause": "given up"}, "given up"),
         ({"state": TaskState.FAILED, "cause": "policy"}, "failed"),
