@@ -24,7 +24,7 @@ class Change(StrEnum):
 
     FILLED = "filled"  # left open, but the provider requires it: its documented default is sent
     DEFAULTED = "defaulted"  # left open and left out: the provider applies its own default
-    COERCED = "coerced"  # arrives as another value than was asked for
+    COERCED = "coerced"  # arrives as a different value than was asked for
     DROPPED = "dropped"  # not sent: there is no place for it
     INERT = "inert"  # sent, and documented to have no effect
 

@@ -330,7 +330,7 @@ def test_the_loss_report_tells_every_kind_of_change() -> None:
 def test_the_report_in_a_notebook_shows_the_exact_calls() -> None:
     """The HTML has the sum, each change once for its provider, and the very request, and nothing foreign is markup."""
     html = plan(provider=["openroute", "kling"], prompt="<b>fox</b>", mode="pro")._repr_html_()
-    assert "What becomes of what you asked for" in html
+    assert "What happens to what you asked for" in html
     assert "POST https://openroute.example/api/kling/v1/videos/text2video" in html
     assert "defaulted: was left open; the provider&#x27;s default" in html
     assert "<b>fox" not in html

@@ -18,15 +18,15 @@ WHOLE = frozenset({"provider", "model", "mode", "duration", "aspect_ratio", "wha
 ROOMY = frozenset({"prompt", "notes", "why"})
 """The columns of sentences, which get room for a few words a line where they hold more than `LONG_WORDS` characters."""
 LONG_WORDS = 24
-REPORT = "What becomes of what you asked for"
+REPORT = "What happens to what you asked for"
 ORDER = ("refused", "dropped", "coerced", "inert", "warned", "filled", "defaulted")
 """The changes in the order in which a person wants to hear of them: what is lost first, what was settled last."""
 MEANS = {
     "refused": "the provider would not take it: not sent",
     "dropped": "left out",
-    "coerced": "arrives as another value",
+    "coerced": "arrives as a different value",
     "inert": "sent, but has no effect",
-    "warned": "sent, but should be known",
+    "warned": "sent, but worth knowing",
     "filled": "was left open; filled in",
     "defaulted": "was left open; the provider's default",
 }
