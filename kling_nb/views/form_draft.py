@@ -24,7 +24,7 @@ WHOLE = ("negative_prompt", "callback_url")
 ALONE = frozenset({*WHOLE, *MONEY, "cfg_scale", "camera_control"})
 """The fields that decide nothing of others: a mistake in one leaves the rest to be looked at. The wrong values are left
 out of it, of those in `WHOLE` all."""
-NO_CODE = "# the Python of this form appears here as soon as it holds a sweep"
+NO_CODE = "# the Python for this form appears here as soon as it holds a sweep"
 PAIRS_AT_ONCE = 500  # points of a pairwise design that are counted as a person types: for more that takes seconds
 DIGITS = 12  # of an image's hash that are shown where it is named
 

@@ -99,12 +99,12 @@ class Field:
         return decides.get(value, self.name) if self.kind == "shots" else self.name
 
 
-IMAGE_HINT = "paths or URLs, one a line"
+IMAGE_HINT = "paths or URLs, one per line"
 
 FIELDS = (
     Field(name="provider", title="Provider", kind="choices", plural="providers", column="provider", after=()),
     Field(name="model", title="Model", kind="choices", plural="models", column="model", after=("provider",)),
-    Field(name="prompt", title="Prompts, one a line", kind="lines", plural="prompts", rows=4, variables=True,
+    Field(name="prompt", title="Prompts, one per line", kind="lines", plural="prompts", rows=4, variables=True,
           hint="a red fox runs through {weather}"),
     Field(name="negative_prompt", title="Negative prompt", kind="lines", plural="negative_prompts", variables=True,
           sample="blur", hint="what to avoid; each line is one more value"),
@@ -117,7 +117,7 @@ FIELDS = (
     Field(name="aspect_ratio", title="Ratio", kind="choices", plural="ratios", column="ratios"),
     Field(name="sound", title="Sound", kind="choices", plural="sounds", sample="on"),
     Field(name="cfg_scale", title="cfg_scale", kind="numbers", plural="cfg_scales", sample=0.5,
-          hint="0 to 1, such as 0.3, 0.7; higher keeps closer to the prompt"),
+          hint="0 to 1, such as 0.3, 0.7; higher follows the prompt more closely"),
     Field(name="watermark", title="Watermark", kind="choices", plural="watermarks", sample=True,
           values=(False, True), said=ON_OFF),
     Field(name="camera_control", title="Camera", kind="camera", plural="cameras", sample="simple",

@@ -45,7 +45,7 @@ def outlook(held: Draft, plan: Callable[..., Plan], *, at_once: int = AT_ONCE) -
     """Plan a draft and say what would become of it; above ``at_once`` points nothing is planned."""
     if held.sweep is None:
         lacking = f"Still needed: {listed(held.missing)}" if held.missing else ""
-        line = "First mend what is marked as wrong" if held.wrong else lacking
+        line = "First fix what is marked as wrong" if held.wrong else lacking
         rest = replace(held, sweep=held.right)
         found = Outlook(line="") if held.right is None else outlook(rest, plan, at_once=at_once)
         return Outlook(line=line, stops=line, wrong={**found.wrong, **held.wrong}, warned=found.warned)
@@ -75,7 +75,7 @@ def _stops(plan: Plan, held: Draft) -> str:
     try:
         plan.check(held.settings.get("budget"))
     except RefusedError:
-        return "every point is refused, so that there is nothing to start"
+        return "every point is refused, so there is nothing to start"
     except PriceUnknown:
         return _price_needed(plan.unpriced)
     except OverBudget:

@@ -207,7 +207,7 @@ class Section:
         return [said for said in (self._told_dropped(), unused) if said]
 
     def _told_dropped(self) -> str:
-        return f"no longer offered and taken out: {values_in_words(self.field, self._dropped)}" if self._dropped else ""
+        return f"no longer offered, so removed: {values_in_words(self.field, self._dropped)}" if self._dropped else ""
 
     def _closed(self) -> str:
         why = paragraphs("warn", self._lost()) + paragraphs("soft", [f"not offered: {self.offered.closed}"])

@@ -69,7 +69,7 @@ def rules_of(text: str) -> list[dict[str, Any]]:
 def _rule_part(part: str) -> tuple[str, Any]:
     name, equals, values = (piece.strip() for piece in part.partition("="))
     if not equals or not name:
-        message = f"“{short(part.strip())}” is no condition such as mode=std, or mode=std|pro for any of these"
+        message = f"“{short(part.strip())}” is not a condition such as mode=std, or mode=std|pro for either"
         raise InputError(message)
     read = [_rule_value(name, value.strip()) for value in values.split("|")]
     return name, read if len(read) > 1 else read[0]
@@ -137,7 +137,7 @@ class Reading:
         try:
             number = float(text)
         except ValueError:
-            self.say(name, f"“{short(text)}” is no number")
+            self.say(name, f"“{short(text)}” is not a number")
             return
         yield int(number) if number.is_integer() else number
 
@@ -147,7 +147,7 @@ class Reading:
             return True
         if camera.moves:
             self.say(
-                name, f"simple makes exactly one move, and these are {len(camera.moves)}: {', '.join(camera.moves)}"
+                name, f"simple makes exactly one move, but these are {len(camera.moves)}: {', '.join(camera.moves)}"
             )
         else:
             self.missing.append("a move of the simple camera: take one of its sliders off zero")
@@ -164,7 +164,7 @@ class Reading:
 
     def _address(self, name: str, text: str) -> list[str]:
         if text and not text.startswith(("http://", "https://")):
-            self.say(name, f"“{short(text)}” is no address that begins with https://")
+            self.say(name, f"“{short(text)}” is not an address that begins with https://")
         return [text] if text else []
 
     def names(self, prompts: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
@@ -176,7 +176,7 @@ class Reading:
             except SweepError as error:
                 self.say(name, str(error))
         for taken in [name for name in found if name in (*OWN, *SETTINGS)]:
-            self.say("prompt", f"{{{taken}}} is a name that is taken: give the variable another, such as {{{taken}_}}")
+            self.say("prompt", f"{{{taken}}} is a reserved name: give the variable another, such as {{{taken}_}}")
             del found[taken]
         return tuple(found)
 
@@ -196,8 +196,8 @@ class Reading:
             amount = Decimal(-1)
         if amount.is_finite() and amount >= 0:
             return amount
-        other = f", nor the word {OFFICIAL}" if name == "assume_price" else ""
-        self.say(name, f"“{short(text)}” is no amount of USD, such as {MONEY[name]}{other}")
+        other = f", or the word {OFFICIAL}" if name == "assume_price" else ""
+        self.say(name, f"“{short(text)}” is not an amount in USD, such as {MONEY[name]}{other}")
         return None
 
     def shape(self, entries: Entries, names: Sequence[str]) -> dict[str, Any]:

@@ -19,8 +19,8 @@ DESIGN = Field(name="design", title="Design", kind="choices", plural="design", i
 DESIGN_WORDS = {
     "grid": "every combination",
     "zip": "the first values of all lists together, then the second ones, and so on",
-    "pairwise": "few combinations, in which every two values meet at least once",
-    "sample": "some of all combinations, drawn at random",
+    "pairwise": "few combinations, with every pair of values at least once",
+    "sample": "some of the combinations, drawn at random",
 }
 RULES_HINT = "provider=fal, mode=std|pro"
 
@@ -42,7 +42,7 @@ class Settings:
             "budget": widgets.Text(description="Budget, USD", placeholder="no ceiling"),
             "name": widgets.Text(description="Run name", placeholder="made from the sweep"),
             "assume_price": widgets.Text(description="Price to assume, USD"),
-            "exclude": widgets.Textarea(description="Leave out, one rule a line", placeholder=RULES_HINT, rows=2),
+            "exclude": widgets.Textarea(description="Leave out, one rule per line", placeholder=RULES_HINT, rows=2),
         }
         self._said = words("knb-said")
         self._official = button("Assume Kling's list price", self._take_official, "knb-official")

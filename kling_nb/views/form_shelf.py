@@ -78,7 +78,7 @@ class Shelf:
     def _why_not(self, field: Field, rows: Iterable[Row]) -> str:
         """Say why nothing of a column can be chosen."""
         knobs = (self._catalog.offer(_request(row), row["provider"]).knobs.get(field.name) for row in rows)
-        return next((knob.why for knob in knobs if knob and knob.why), "nothing that is chosen takes it")
+        return next((knob.why for knob in knobs if knob and knob.why), "nothing you chose takes it")
 
     def _framed(self, rows: Iterable[Row]) -> list[Row]:
         """Return rows with the lengths that are there with a last frame."""
@@ -117,7 +117,7 @@ class Shelf:
         supports = {support for _, support, _ in answers}
         whys = tuple(dict.fromkeys(why for _, support, why in answers if support is not Support.TAKEN and why))
         if not supports & {Support.TAKEN, Support.INERT}:
-            closed = "; ".join(whys[:2]) or "nothing that is chosen takes it"
+            closed = "; ".join(whys[:2]) or "nothing you chose takes it"
             return Offered(closed=closed, elsewhere=self._elsewhere(field, chosen) if field.is_rare else "")
         values = self._listed(field, rows)
         taken = {value: [row for row in rows if self._is_taken(field, value, row)] for value in values}

@@ -141,8 +141,8 @@ def test_what_is_no_longer_offered_is_dropped_and_said_to_be(form: SweepForm) ->
     form.set(models=["kling-v2-6"])
 
     assert (form.sweep().fixed["mode"], form.sweep().fixed["duration"]) == ("pro", 5)
-    assert "taken out: 4k<" in html_of(form)
-    assert "taken out: 7–9 s<" in html_of(form)
+    assert "so removed: 4k<" in html_of(form)
+    assert "so removed: 7–9 s<" in html_of(form)
 
 
 def test_a_dropped_value_is_spoken_of_until_one_chooses_anew(form: SweepForm) -> None:
@@ -151,7 +151,7 @@ def test_a_dropped_value_is_spoken_of_until_one_chooses_anew(form: SweepForm) ->
 
     form.set(modes=["pro"])
 
-    assert "taken out" not in html_of(form)
+    assert "so removed" not in html_of(form)
 
 
 def test_a_closed_field_is_left_out_of_the_sweep(form: SweepForm) -> None:
@@ -236,21 +236,21 @@ def test_a_variable_that_comes_back_has_its_values(form: SweepForm) -> None:
         ({"prompt": "a {b"}, "prompt", "'{' at character 3"),
         ({"prompt": "ok\n} no"}, "prompt", "'}' at character 1"),
         ({"negative_prompt": "{ }"}, "negative_prompt", "is no variable"),
-        ({"prompt": "in {mode}"}, "prompt", "{mode} is a name that is taken"),
-        ({"cfg_scale": "0.5, half"}, "cfg_scale", "“half” is no number"),
-        ({"budget": "lots"}, "budget", "“lots” is no amount of USD"),
-        ({"budget": "-1"}, "budget", "“-1” is no amount of USD"),
-        ({"assume_price": "NaN"}, "assume_price", "“NaN” is no amount of USD, such as 0.35, nor the word official"),
-        ({"budget": "official"}, "budget", "“official” is no amount of USD"),
-        ({"callback_url": "x.example"}, "callback_url", "“x.example” is no address"),
-        ({"exclude": "mode"}, "exclude", "“mode” is no condition such as mode=std"),
+        ({"prompt": "in {mode}"}, "prompt", "{mode} is a reserved name"),
+        ({"cfg_scale": "0.5, half"}, "cfg_scale", "“half” is not a number"),
+        ({"budget": "lots"}, "budget", "“lots” is not an amount in USD"),
+        ({"budget": "-1"}, "budget", "“-1” is not an amount in USD"),
+        ({"assume_price": "NaN"}, "assume_price", "“NaN” is not an amount in USD, such as 0.35, or the word official"),
+        ({"budget": "official"}, "budget", "“official” is not an amount in USD"),
+        ({"callback_url": "x.example"}, "callback_url", "“x.example” is not an address"),
+        ({"exclude": "mode"}, "exclude", "“mode” is not a condition such as mode=std"),
         ({"exclude": "mood=std"}, "exclude", "did you mean 'mode'"),
         ({"exclude": "mood=std", "design": "pairwise"}, "exclude", "did you mean 'mode'"),
         ({"exclude": "mode="}, "exclude", "everything is excluded"),
         ({"exclude": "duration=long"}, "exclude", "duration='long' cannot be read"),
         ({"exclude": "provider=kling"}, "exclude", "everything is excluded"),
         ({"image": "fox.png", "unreadable": {"image": ["no"], "image_tail": []}}, "image", "no"),
-        ({"design": "zip", "mode": ("std", "pro"), "prompt": "a\nb\nc"}, "design", "zip needs axes of one length"),
+        ({"design": "zip", "mode": ("std", "pro"), "prompt": "a\nb\nc"}, "design", "zip needs axes of the same length"),
         ({"design": "sample", "n": 9}, "design", "a sample of 9 was asked for"),
     ],
 )
@@ -375,7 +375,7 @@ def test_the_python_is_shown(form: SweepForm) -> None:
     before = form.code
     form.set(prompt="a fox", name="fox", budget=25)
 
-    assert before.startswith("# the Python of this form")
+    assert before.startswith("# the Python for this form")
     assert form.code.endswith('run = lab.start(sweep, name="fox", budget=25)')
     assert "run = lab.start(sweep, name=&quot;fox&quot;, budget=25)" in html_of(form)
 
@@ -395,7 +395,7 @@ def test_refused_points_are_counted_under_their_field(form: SweepForm) -> None:
     form.set(prompts=["a fox", "a boat"], modes=["std", "pro"], sound="on")
 
     assert list(form.problems) == ["sound"]
-    assert form.problems["sound"][0].endswith("only with mode=pro, and it is mode=std (2 points)")
+    assert form.problems["sound"][0].endswith("only with mode=pro, but it is mode=std (2 points)")
     assert "4 points · 2 to buy" in form.line
     assert not button(form, "Start").disabled
 
@@ -408,11 +408,11 @@ def test_all_mistakes_are_said_at_once(form: SweepForm) -> None:
     form.set(callback_url="nowhere", budget="a lot")
 
     assert {*form.problems} == {"sound", "cfg_scale", "negative_prompt", "callback_url", "budget"}
-    assert form.problems["sound"][0].endswith("only with mode=pro, and it is mode=std (2 points)")
-    assert form.problems["cfg_scale"] == ("“much” is no number",)
-    assert form.line == "First mend what is marked as wrong"
+    assert form.problems["sound"][0].endswith("only with mode=pro, but it is mode=std (2 points)")
+    assert form.problems["cfg_scale"] == ("“much” is not a number",)
+    assert form.line == "First fix what is marked as wrong"
     assert button(form, "Start").disabled
-    assert form.code.startswith("# the Python of this form")
+    assert form.code.startswith("# the Python for this form")
 
 
 def test_a_mistake_that_decides_of_others_is_said_alone(form: SweepForm) -> None:
@@ -448,7 +448,7 @@ def test_a_loss_at_one_of_several_providers_names_it(form: SweepForm) -> None:
     form.set(models=["kling-v3"], shots=[kn.Shot(prompt="a fox", duration=5)])
     assert form._outlook.warned["prompt"] == ("is not sent: the prompts of multi_prompt take its place (2 points)",)
     form.set(watermark=[], models=["kling-v1"], modes=["std"], sound=[], camera_control=kn.CameraControl(pan=0.5))
-    assert form.problems["camera_control"] == ("at fal: simple, pan 0.5: pan is a whole number here (1 point)",)
+    assert form.problems["camera_control"] == ("at fal: simple, pan 0.5: pan must be a whole number here (1 point)",)
 
 
 def test_over_budget_cannot_be_started(form: SweepForm) -> None:
@@ -503,14 +503,14 @@ def test_a_design_says_what_it_does(form: SweepForm) -> None:
     form.set(design="pairwise")
 
     assert "none chosen: grid, every combination" in untouched
-    assert "few combinations, in which every two values meet at least once" in html_of(form)
+    assert "few combinations, with every pair of values at least once" in html_of(form)
 
 
 def test_a_setting_that_cannot_be_read_is_named(form: SweepForm) -> None:
     """The settings stand in one row with what is wrong below it, so that a sentence names its own."""
     form.set(prompt="a fox", budget="-3")
 
-    assert "Budget: “-3” is no amount of USD" in html_of(form)
+    assert "Budget: “-3” is not an amount in USD" in html_of(form)
 
 
 def test_models_of_the_path_api_are_told_apart(form: SweepForm) -> None:
@@ -542,7 +542,9 @@ def test_combinations_are_left_out(form: SweepForm) -> None:
 
     form.set(exclude=[{"provider": "fal"}, {"mode": ["std"], "duration": [5, 10], "watermark": True}])
 
-    assert control(form, "Leave out, one rule a line").value == "provider=fal\nmode=std, duration=5|10, watermark=True"
+    assert (
+        control(form, "Leave out, one rule per line").value == "provider=fal\nmode=std, duration=5|10, watermark=True"
+    )
     assert len(form.sweep()) == 6
     assert 'exclude=[{"provider": "fal"}, {"mode": "std", "duration": [5, 10], "watermark": True}]' in form.code
 
@@ -550,7 +552,7 @@ def test_combinations_are_left_out(form: SweepForm) -> None:
 @pytest.mark.parametrize("rules", [[{"prompt": "a, b"}], [{"prompt": "a|b"}], [{"prompt": "a\nb"}]])
 def test_a_rule_that_would_be_read_otherwise_cannot_be_entered(form: SweepForm, rules: list[dict[str, str]]) -> None:
     """A condition with commas, bars or lines in it is refused rather than changed."""
-    with pytest.raises(InputError, match=r"cannot be entered|is no condition"):
+    with pytest.raises(InputError, match=r"cannot be entered|is not a condition"):
         form.set(exclude=rules)
 
 
@@ -572,7 +574,7 @@ def test_more_opens_where_something_in_it_is_wrong(form: SweepForm) -> None:
     form.set(prompt="a fox", callback_url="x.example")
 
     assert control(form, MORE).value
-    assert "is no address that begins with https://" in html_of(form)
+    assert "is not an address that begins with https://" in html_of(form)
 
 
 @pytest.mark.parametrize("count", [102, 1_000])
@@ -617,17 +619,17 @@ def test_an_older_look_does_not_overwrite_a_newer(lab: kn.Lab) -> None:
 
     def plan(*args: Any, **settings: Any) -> Any:
         form._lab = lab
-        control(form, "Prompts, one a line").value = next(typed) + "\n{brace"
+        control(form, "Prompts, one per line").value = next(typed) + "\n{brace"
         return lab.plan(*args, **settings)
 
     form._lab = SimpleNamespace(plan=plan, catalog=lab.catalog)
-    control(form, "Prompts, one a line").value = "a fox"
+    control(form, "Prompts, one per line").value = "a fox"
     waiting[0]()
     stale = form.line
     waiting[-1]()
 
     assert stale == "Still needed: a prompt"
-    assert form.line == "First mend what is marked as wrong"
+    assert form.line == "First fix what is marked as wrong"
 
 
 def test_the_line_is_faded_until_it_is_of_what_is_typed(lab: kn.Lab) -> None:
@@ -637,7 +639,7 @@ def test_the_line_is_faded_until_it_is_of_what_is_typed(lab: kn.Lab) -> None:
     line = next(w for w in inside(form.widget()) if form.line in str(getattr(w, "value", "")))
     classes = [line._dom_classes]
 
-    control(form, "Prompts, one a line").value = "a fox\na boat"
+    control(form, "Prompts, one per line").value = "a fox\na boat"
     classes.append(line._dom_classes)
     waiting[-1]()
     classes.append(line._dom_classes)
@@ -652,7 +654,7 @@ def test_a_plan_of_the_form_as_it_was_is_shown_as_that(lab: kn.Lab) -> None:
 
     def plan(*args: Any, **settings: Any) -> Any:
         form._lab = lab
-        control(form, "Prompts, one a line").value = "a fox\na boat"
+        control(form, "Prompts, one per line").value = "a fox\na boat"
         return lab.plan(*args, **settings)
 
     form._lab = SimpleNamespace(plan=plan, catalog=lab.catalog)
@@ -669,7 +671,7 @@ def test_what_is_planned_when_asked_stays_shown(lab: kn.Lab) -> None:
     """The look that waited for a pause in typing takes nothing back of what Plan has shown of the same form."""
     waiting: list[Callable[[], None]] = []
     form = SweepForm(lab, later=waiting.append).set(mode=["std", "pro"], duration=[5, 10], design="pairwise")
-    control(form, "Prompts, one a line").value = "\n".join(f"a fox {number}" for number in range(251))
+    control(form, "Prompts, one per line").value = "\n".join(f"a fox {number}" for number in range(251))
     form.plan()
     waiting[-1]()
 
@@ -750,7 +752,7 @@ def test_everything_foreign_is_escaped(tmp_path: Path) -> None:
         form.set(prompt=f"{EVIL} {{w}}", w=[EVIL, "x"], name=EVIL, negative_prompt="y" * 2600 + EVIL)
         button(form, "Plan").click()
         form.set(cfg_scale=EVIL, budget=EVIL)
-        control(form, "Prompts, one a line").value = f"{EVIL} {{"
+        control(form, "Prompts, one per line").value = f"{EVIL} {{"
 
         shown = html_of(form) + form._repr_html_()
 
@@ -781,7 +783,7 @@ def test_every_control_is_labelled(form: SweepForm) -> None:
     assert all(labels)
     assert {"Provider", "Model", "Mode", "Duration", "Ratio", "Sound"} <= {*html_of(form).splitlines()}
     named = [check(form, name).description for name in ("provider kling", "model kling-v2-6", "mode std")]
-    named[2:2] = ["Prompts, one a line", "Start image"]
+    named[2:2] = ["Prompts, one per line", "Start image"]
     order = [labels.index(name) for name in (*named, check(form, "design grid").description, MORE, "Plan")]
     assert sorted(order) == order
 

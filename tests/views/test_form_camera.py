@@ -77,7 +77,7 @@ def test_two_moves_are_one_too_many(form: SweepForm) -> None:
     """A simple camera with two moves is a mistake that is said at once."""
     form.set(models=["kling-v1"], camera_control=kn.CameraControl(pan=1, zoom=2))
 
-    assert form.problems["camera_control"] == ("simple makes exactly one move, and these are 2: pan, zoom",)
+    assert form.problems["camera_control"] == ("simple makes exactly one move, but these are 2: pan, zoom",)
 
 
 def test_what_a_browser_makes_up_is_no_move(form: SweepForm) -> None:
@@ -144,7 +144,7 @@ def test_a_camera_that_is_lost_is_told(form: SweepForm) -> None:
 
     form.set(models=["kling-v2-6"])
 
-    assert "no longer offered and taken out: simple, forward_up" in html_of(form)
+    assert "no longer offered, so removed: simple, forward_up" in html_of(form)
     assert "camera_control" not in form.sweep().fixed
 
 
@@ -290,5 +290,5 @@ def test_shots_are_hidden_where_no_chosen_model_has_them(form: SweepForm) -> Non
     form.set(models=["kling-v2-6"])
 
     assert (len(shown), rows(form)) == (2, [])
-    assert "no longer offered and taken out: several, written here" in html_of(form)
+    assert "no longer offered, so removed: several, written here" in html_of(form)
     assert "multi_shot" not in form.sweep().fixed

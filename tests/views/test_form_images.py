@@ -127,7 +127,7 @@ def test_a_path_to_nothing_is_said_under_its_field(form: SweepForm, tmp_path: Pa
 
     assert list(form.problems) == ["image"]
     assert "fox.png' cannot be read (No such file or directory)" in form.problems["image"][0]
-    assert form.line == "First mend what is marked as wrong"
+    assert form.line == "First fix what is marked as wrong"
     assert [tile["line"] for tile in shown(form)] == [URL]
 
 
@@ -267,7 +267,7 @@ def test_an_image_changes_what_is_offered(form: SweepForm) -> None:
     form.set(image=URL)
 
     assert "not offered: the ratio follows the image" in html_of(form)
-    assert "no longer offered and taken out: quickrouter" in html_of(form)
+    assert "no longer offered, so removed: quickrouter" in html_of(form)
     assert form.sweep().fixed["provider"] == "kling"
 
 
@@ -275,7 +275,7 @@ def test_a_field_without_image_is_told(form: SweepForm) -> None:
     """Where a provider has no place for images at all, the field is closed."""
     form.set(providers=["quickrouter"])
 
-    assert "not offered: nothing that is chosen takes it" in html_of(form)
+    assert "not offered: nothing you chose takes it" in html_of(form)
 
 
 def test_a_last_frame_brings_its_lengths(form: SweepForm) -> None:

@@ -42,7 +42,7 @@ def page(jupyterlab: JupyterLab, new_page: Callable[..., Page]) -> Page:
     jupyterlab.write("form.ipynb", SHOW)
     opened = new_page()
     jupyterlab.run(opened, "form.ipynb")
-    opened.get_by_label("Prompts, one a line").fill(EVIL)
+    opened.get_by_label("Prompts, one per line").fill(EVIL)
     opened.get_by_label("{weather}").fill("snow, heavy rain")
     opened.get_by_role("checkbox", name="mode std", exact=True).check()
     opened.get_by_text("2 points · ").wait_for()
@@ -174,7 +174,7 @@ def test_it_says_what_belongs_together(jupyterlab: JupyterLab, new_page: Callabl
     budget.fill("abc")
     page.wait_for_selector(".knb-budget [aria-invalid=true]")
     said = page.locator(f"#{budget.get_attribute('aria-describedby')}")
-    assert "is no amount of USD" in said.inner_text()
+    assert "is not an amount in USD" in said.inner_text()
     assert page.get_by_label("Run name").get_attribute("aria-invalid") is None
     budget.fill("")
     page.wait_for_function("() => !document.querySelector('.knb-budget [aria-invalid]')")
