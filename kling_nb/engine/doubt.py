@@ -44,7 +44,7 @@ class Doubtful:
 
     @property
     def stands(self) -> str:
-        """How it stands, in a few words."""
+        """Status, in a few words."""
         if self.is_open:
             return "looked up automatically" if self.task.reason.endswith(LOOKED_UP) else "waiting for you"
         return self.task.cause if self.task.is_mendable else self.task.state.value

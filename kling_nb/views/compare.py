@@ -106,7 +106,10 @@ class Comparison:
         """Keep a judgement in the log, and in what is shown from now on; several tiles may show one clip."""
         tile = self._tile(id_)
         if self._judge is None or tile is None or not tile.task:
-            message = f"the rating was not kept: there is no clip {id_!r} of a lab here; lab.compare(run) shows such"
+            message = (
+                f"the rating was not kept: this comparison has no clip {id_!r} of a lab; "
+                "lab.compare(run) shows clips that can be rated"
+            )
             raise MediaError(message)
         self._judge(tile.task, rating, note)
         tiles = (judged(one, rating, note) if one.task == tile.task else one for one in self.grid.tiles)

@@ -140,7 +140,7 @@ function makeTools(model) {
     asking &&= run.cancels;
     say(pause, run.resumes ? "Resume" : "Pause");
     allow(pause, !waiting() && (run.resumes || run.pauses));
-    pause.title = run.resumes ? "Go on sending" : run.pauses ? PAUSES : "Everything is sent";
+    pause.title = run.resumes ? "Resume sending" : run.pauses ? PAUSES : "Everything has been sent";
     allow(cancel, !waiting() && run.cancels);
     cancel.setAttribute("aria-expanded", String(asking));
     ask.hidden = !asking;

@@ -154,7 +154,7 @@ class Panel:
             snapshot = self._run.snapshot()
         except Exception as trouble:  # noqa: BLE001 - as for a button
             self.widget.answer = _json(
-                {**self._answer, "error": f"the run cannot be seen any more: {short(in_one_sentence(trouble))}"}
+                {**self._answer, "error": f"the run can no longer be shown: {short(in_one_sentence(trouble))}"}
             )
             return False
         stands = standing(snapshot)

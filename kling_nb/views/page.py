@@ -97,7 +97,7 @@ def write_page(grid: Grid, lab_folder: Path, out: Path) -> Path:
     from ..media import write_whole
 
     names, page = _names(grid), out / "index.html"
-    with writing(out, "mend that, and export again"):
+    with writing(out, "fix that, and export again"):
         tiles = tuple(_exported(tile, lab_folder, out, names) for tile in grid.tiles)
         write_whole(page, page_html(replace(grid, title=_whole(grid.title), tiles=tiles)).encode())
     return page

@@ -34,7 +34,7 @@ MEANINGS: Mapping[str, str] = {
     S.FAILED: "the provider said no, or nothing usable came of it",
     S.CANCELLED: "never sent, or cancelled at the provider",
     S.UNCERTAIN: "the answer was lost, so it may have been bought: lab.uncertain() shows what can be done",
-    S.STALLED: "no news for far longer than usual; still looked at",
+    S.STALLED: "no news for far longer than usual; still checked",
     S.EXPIRED: "generated, but its link is dead",
 }
 """What each state means, in a few words."""
@@ -170,7 +170,7 @@ def paces(snapshot: Snapshot) -> dict[str, dict[str, Any]]:
 
 def _pace(span: Span) -> dict[str, Any]:
     age, usual, share = _length(span.age_s), _length(span.usual_s), span.age_s / span.usual_s
-    words = f"{age} since it was accepted; such a clip usually takes about {usual}"
+    words = f"{age} since it was accepted; a clip like this usually takes about {usual}"
     said = f"{age.removesuffix(' s') if usual.endswith(' s') else age} of ~{usual}"
     return {"said": said, "words": words, **({"share": round(share, 2)} if share < 1 else {})}
 

@@ -6,7 +6,7 @@
 
 const STARS = 5;
 const SILENT = "The rating was not kept: no kernel answers. Run the cell again.";
-const HINT = "1 to 5, 0 takes them back";
+const HINT = "1 to 5; 0 clears the rating";
 
 function spoken(rating) {
   if (rating === null) return "not rated";
@@ -153,7 +153,7 @@ function whichClip(root, clips) {
  */
 function leastStars(tiles, fit) {
   const least = h("select", { class: "knb-least", "aria-label": "Clips to look at", title: "Which clips to look at" });
-  const words = ["all clips", ...Array.from({ length: STARS }, (_, n) => `${"★".repeat(n + 1)}${n + 1 < STARS ? " and more" : ""}`)];
+  const words = ["all clips", ...Array.from({ length: STARS }, (_, n) => `${"★".repeat(n + 1)}${n + 1 < STARS ? " and up" : ""}`)];
   least.append(...words.map((text, n) => h("option", { value: n }, text)));
   const isHeld = (node) => [document.fullscreenElement, document.activeElement].some((held) => node.contains(held));
   const update = () => {

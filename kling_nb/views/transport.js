@@ -109,7 +109,7 @@ function addTools(clip, player) {
 /** A button would take Space for itself: on the whole screen the clip has the focus, where Space plays, and gives it back. */
 function addWholeScreen({ media, video, tools }) {
   const turn = () => (document.fullscreenElement ? document.exitFullscreen() : media.requestFullscreen());
-  const large = button("large", "Whole screen", turn);
+  const large = button("large", "Full screen", turn);
   media.addEventListener("fullscreenchange", () => {
     if (document.fullscreenElement === media) video.focus();
     else if (document.activeElement === video) large.focus();

@@ -4,7 +4,7 @@
  *   rows ─▶ a table by id ─▶ buttons ─▶ a question or a box for the id ─▶ { do, task, id, n } ─▶ `answers` says what came of it
  */
 
-const COLUMNS = ["Provider", "Model", "Asked for", "At stake", "Since", "Why", "How it stands"];
+const COLUMNS = ["Provider", "Model", "Asked for", "At stake", "Since", "Why", "Status"];
 
 /** Put a row's own words where a way speaks of {provider}, {price} and the like. */
 const filled = (text, row) => text.replace(/\{(\w+)\}/g, (whole, name) => row[name] ?? whole);
@@ -18,7 +18,7 @@ function makeFacts() {
   const [prompt, more, own, price, chip, python] = [h("span"), h("small"), h("small"), h("b"), h("span", { class: "knb-run-chip" }), h("code")];
   const [provider, model, since, why] = [["Provider", "word"], ["Model", "word"], ["Since", "since"], ["Why", "why"]].map((one) => cell(...one));
   const asked = cell("Asked for", "asked", prompt, h("br"), more, h("br"), own);
-  const stands = cell("How it stands", "stands", chip, h("br"), python);
+  const stands = cell("Status", "stands", chip, h("br"), python);
   const node = h("tr", { role: "row" }, provider, model, asked, cell("At stake", "price", price), since, why, stands);
   const show = (row) => {
     const cells = [[provider, row.provider], [model, row.model], [prompt, row.prompt], [own, `own id ${row.id}`], [price, row.price], [since, row.since], [why, row.why]];

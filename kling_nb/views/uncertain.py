@@ -87,7 +87,7 @@ class Panel:
             tasks = self._tasks.as_they_stand()
         except Exception as trouble:  # noqa: BLE001 - as for a button
             self.widget.answers = answers
-            self.widget.trouble = f"how the tasks stand cannot be seen any more: {short(in_one_sentence(trouble))}"
+            self.widget.trouble = f"how the tasks stand can no longer be shown: {short(in_one_sentence(trouble))}"
             return False
         with self.widget.hold_sync():
             self.widget.head, self.widget.left, self.widget.trouble = head(tasks), left(tasks), ""

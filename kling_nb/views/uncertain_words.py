@@ -44,9 +44,9 @@ WAYS: Mapping[str, Way] = {
         Way(
             name="look_again",
             python=".look_again()",
-            means="look it up again by our own id, where the provider can",
+            means="look it up again by our own id, if the provider can",
             button="Look again",
-            done="It is looked up again, where {provider} can do that; this row changes when it is found.",
+            done="It is being looked up again, if {provider} can do that; this row changes when it is found.",
         ),
         Way(
             name="accepted_as",
@@ -83,7 +83,7 @@ WAYS: Mapping[str, Way] = {
             button="Buy again…",
             question="Buy it again for {price}? If the first one was bought too, both are paid: {twice} in all.",
             sure="Buy again for {price}",
-            done="It was given up, and another attempt was ordered; what a budget holds back, run.held says.",
+            done="It was given up, and another attempt was ordered; if a budget holds it back, run.held says so.",
         ),
     )
 }

@@ -222,7 +222,7 @@ def test_what_titles_say_is_reached_by_keyboard(sheet: Page) -> None:
     """*In full* tells what the words mean and how far a tile is, cuts nothing off, and keeps JupyterLab's X from the cell."""
     sheet.set_viewport_size({"width": 300, "height": 900})
     page = show_run(sheet)
-    told = page.get_by_text("10 s since it was accepted; such a clip usually takes about 3.3 min")
+    told = page.get_by_text("10 s since it was accepted; a clip like this usually takes about 3.3 min")
     cut = page.locator(".knb-run-label", has_text="fox").evaluate_all(CUT)
     assert (told.is_visible(), page.get_by_text(MEANINGS["failed"]).is_visible(), cut) == (False, False, [True])
 

@@ -339,7 +339,7 @@ def test_a_run_that_cannot_be_seen_is_told(lab_folder: LabFolder, panels: Callab
 
     one._ticker.nudge()
 
-    until(lambda: "cannot be seen any more" in one.widget.answer, widget=one.widget, trait="answer")
+    until(lambda: "can no longer be shown" in one.widget.answer, widget=one.widget, trait="answer")
 
 
 # -- the thread --------------------------------------------------------------------------------------------------

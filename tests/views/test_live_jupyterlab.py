@@ -115,7 +115,7 @@ def test_a_tile_says_how_far_it_is(shown: Callable[..., Page]) -> None:
     page.wait_for_function(WENT_ON, arg=first)
 
     assert re.fullmatch(r"\d+ s of ~[\d.]+ min", far.inner_text())
-    assert "since it was accepted; such a clip usually takes about" in str(far.get_attribute("title"))
+    assert "since it was accepted; a clip like this usually takes about" in str(far.get_attribute("title"))
     page.wait_for_function(LINE)
 
 

@@ -186,7 +186,7 @@ def test_space_on_a_button_presses_only_that_button(page: Page) -> None:
 
 def test_space_plays_on_the_whole_screen(page: Page) -> None:
     """Whoever goes there by the button plays by Space, as everywhere, and stands on the button again afterwards."""
-    large = page.get_by_role("button", name="Whole screen").first
+    large = page.get_by_role("button", name="Full screen").first
     large.focus()
     page.keyboard.press("Enter")
     page.wait_for_function("() => document.fullscreenElement && document.activeElement.tagName === 'VIDEO'")
@@ -196,7 +196,7 @@ def test_space_plays_on_the_whole_screen(page: Page) -> None:
     assert page.evaluate("() => Boolean(document.fullscreenElement)")
     page.evaluate("() => document.exitFullscreen()")
     page.wait_for_function("() => !document.fullscreenElement")
-    page.wait_for_function("() => document.activeElement.title === 'Whole screen'")
+    page.wait_for_function("() => document.activeElement.title === 'Full screen'")
 
 
 def test_what_does_not_change_is_not_written_at_every_frame(page: Page) -> None:
