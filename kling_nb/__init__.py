@@ -1,6 +1,6 @@
 """Notebook experiments with Kling video models: sweeps, side by side, with no clip bought twice.
 
-``import kling_nb as kn``; then ``kn.Lab("my-study", simulate=True)``. Everything else hangs on the lab.
+``import kling_nb as kn``; then ``kn.Lab("my-study", simulate=True)``. Everything else starts from the lab.
 Names are loaded when they are first used, so that importing this package costs next to nothing.
 """
 

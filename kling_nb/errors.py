@@ -34,7 +34,7 @@ class KlingError(Exception):
 
 
 class InputError(KlingError, ValueError):
-    """What was given cannot be used. Nothing was sent and nothing was spent."""
+    """The input cannot be used. Nothing was sent and nothing was spent."""
 
 
 class SweepError(InputError):
@@ -54,7 +54,7 @@ class KeyMissing(KlingError):
 
 
 class PriceUnknown(KlingError):
-    """A point has no known price, so that no budget could hold; pass ``assume_price=``."""
+    """A point has no known price, so no budget could be kept; pass ``assume_price=``."""
 
 
 class OverBudget(KlingError):
@@ -74,7 +74,7 @@ class LabMode(LabError):
 
 
 class LabUnwritable(LabError):
-    """The lab folder, or one that is exported to, cannot be written now: it is full, or may only be read."""
+    """The lab folder, or one that is exported to, cannot be written now: it is full or read-only."""
 
 
 class LogTooNew(LabError):
@@ -89,13 +89,15 @@ class ProviderError(KlingError):
     Attributes
     ----------
     fault
-        What was made of the answer, a `kling_nb.dialect.Fault`; `None` for a task that failed later, or nonsense.
+        What was made of the answer, a `kling_nb.dialect.Fault`; `None` for a task that failed later, or for an answer
+        that makes no sense.
     whose
-        ``key``, ``balance``, ``parameters``, ``content policy``, ``full``, ``rate``, ``provider``, ``missing``, or empty.
+        ``key``, ``balance``, ``parameters``, ``content policy``, ``full``, ``rate``, ``provider``, ``missing``, or
+        empty.
     tries
-        How often it was asked.
+        How many times it was asked.
     charged
-        Whether it cost money; `None` where that is not known.
+        Whether it cost money; `None` if that is not known.
 
     """
 

@@ -43,31 +43,31 @@ if TYPE_CHECKING:
 class Lab:
     """A lab folder: ``log.sqlite``, ``clips/`` and ``inputs/``.
 
-    Opening it follows and fetches what was already submitted, and never submits. Two labs on one folder in one
-    process share everything. All methods may be called from any thread.
+    Opening a lab follows and fetches what was already submitted; it never submits anything. Two labs on the same
+    folder in one process share everything. All methods may be called from any thread.
 
     Parameters
     ----------
     folder
-        Where the log and the clips live; made where it does not exist.
+        Where the log and the clips live; created if it does not exist.
     simulate
         ``True``, or a `Simulation`: no account is needed and nothing is spent. A folder is simulated or live for life.
     provider
-        The provider of requests that name none; left out, the only one with a key (simulated: ``kling``).
+        The provider for requests that name none; by default, the only one with a key (simulated: ``kling``).
     keys
-        Credentials by provider; else they come from ``KLING_NB_<PROVIDER>_KEY``, a ``.env`` file, or the keyring.
+        Credentials by provider; otherwise they come from ``KLING_NB_<PROVIDER>_KEY``, a ``.env`` file, or the keyring.
     catalog, providers
         Your own TOML files of models and prices, and of providers, laid over the built-in ones.
     daily_budget
-        Ceiling in USD for everything that this lab submits in a day, whatever the run and the provider, kept with the
-        lab; left out, what was kept before holds.
+        Ceiling in USD for everything this lab submits in a day, across runs and providers, stored with the lab; by
+        default, the one stored before.
 
     Raises
     ------
     InputError
-        For a daily budget that is no amount.
+        If the daily budget is not an amount.
     LabMode, LogTooNew, LabError
-        When the folder cannot be opened as asked.
+        If the folder cannot be opened as asked.
 
     """
 
@@ -104,16 +104,16 @@ class Lab:
         )
 
     def take_over(self) -> str:
-        """Drive this folder in the place of a process that only sleeps, such as a stopped kernel; says what was done.
+        """Take this folder over from a process that is only asleep, such as a stopped kernel; says what was done.
 
-        When that process wakes it writes and submits nothing more. What it was about to submit is `uncertain` until it
-        is ended. Of a process that is gone the folder is taken over by itself. Raises `LabBusy` where another took over
-        meanwhile, or where it sleeps in the middle of a write.
+        When that process wakes, it writes and submits nothing more. What it was about to submit is `uncertain` until
+        it is ended. If a process is gone, its folder is taken over automatically. Raises `LabBusy` if another process
+        took over meanwhile, or if the sleeping one is in the middle of a write.
         """
         return self._opened.take_over()
 
     def close(self) -> None:
-        """Detach from the folder: nothing is cancelled, and opening it again goes on."""
+        """Detach from the folder: nothing is cancelled, and opening it again picks up from there."""
         shared.close(self.folder)
 
     def __enter__(self) -> Self:
@@ -136,10 +136,10 @@ class Lab:
 
     @property
     def daily_budget(self) -> Decimal | None:
-        """Ceiling in USD for everything that this lab submits in a day, from midnight to midnight UTC; `None`: there is none.
+        """Ceiling in USD for all that this lab submits in a day, midnight to midnight UTC; `None`: there is none.
 
-        Counted is what the day's submits cost, or still may. What does not fit is held as planned until ``run.resume()``
-        the next day, or after a higher one was assigned; assigning `None` lifts it.
+        It counts what the day's submits cost or may still cost. What does not fit is held until ``run.resume()`` the
+        next day, or after a higher ceiling was assigned; assigning `None` removes it.
         """
         return self._opened.log.daily_budget()
 
@@ -154,7 +154,7 @@ class Lab:
         return tables.models_frame(self.catalog)
 
     def providers(self) -> pd.DataFrame:
-        """Return where it can be bought, as `kling_nb.providers` does, with the keys that this lab was given."""
+        """Return where clips can be bought, as `kling_nb.providers` does, with the keys that this lab was given."""
         return tables.providers_frame(self.catalog, self._bindings.access)
 
     # -- planning and buying -----------------------------------------------------------------------------------
@@ -162,9 +162,9 @@ class Lab:
     def plan(self, sweep: Sweep, **settings: Any) -> Plan:
         """Show what a sweep would do, buy and cost. Nothing is sent.
 
-        ``settings``: ``fresh=True`` buys again what was bought; ``strict=True`` refuses what would lose something;
-        ``share=False`` buys points that become the same request each by itself; ``assume_price=`` is USD a clip
-        where no price is known, or ``"official"`` for what Kling itself asks.
+        ``settings``: ``fresh=True`` buys again what was bought before; ``strict=True`` refuses points that would lose
+        something; ``share=False`` buys points separately even if they become the same request; ``assume_price=`` is
+        the price in USD per clip where none is known, or ``"official"`` for Kling's own.
         """
         return self._ordering.plan(points_of(sweep), Settings.only(settings))
 
@@ -187,12 +187,12 @@ class Lab:
         sweep
             What to buy.
         name
-            What it is stored under; left out, a name made from the sweep. Starting under a name that exists goes on
-            with that run.
+            What the run is stored under; by default, a name made from the sweep. Starting under an existing name goes
+            on with that run.
         budget
-            Ceiling in USD for everything this run spends or may still be charged, kept with the run.
+            Ceiling in USD for everything this run spends or may still be charged, stored with the run.
         confirm_above
-            USD above which a person is asked before anything is bought.
+            Ask before anything is bought if the plan costs more than this, in USD.
         show
             Whether to show the panel.
         settings
@@ -221,8 +221,8 @@ class Lab:
         the prompt is substituted. The same call again returns the same clip and buys nothing. ``budget`` is a ceiling
         in USD for everything that all single clips together spend or may still be charged, kept until another is given.
 
-        Before anything is sent it raises what `start` does; then `ProviderError` when the provider said no, and
-        `KlingError` when the task rests in a state that a person has to look at.
+        Before anything is sent, it raises what `start` raises; after that `ProviderError` if the provider said no, and
+        `KlingError` if the task stops in a state that needs a person.
         """
         engine = self._opened.driving()
         order = self._ordering.of_one(engine, prompt, fields, budget)
@@ -246,9 +246,9 @@ class Lab:
     # -- what was done -----------------------------------------------------------------------------------------
 
     def run(self, name: str) -> Run:
-        """Return the handle of a run by its name; raises `InputError` with the known ones for another.
+        """Return a handle to the run of this name; raises `InputError` with the known names if there is none.
 
-        Where another process drives, the handle shows how the run stands, and raises `LabBusy` to whoever steers it.
+        While another process drives, the handle shows how the run stands; steering it raises `LabBusy`.
         """
         engine = self._opened.tried()
         known = [row.name for row in self._opened.log.read_runs()]
@@ -260,7 +260,7 @@ class Lab:
         return self._handle(engine, engine.control(name))
 
     def runs(self) -> pd.DataFrame:
-        """Return one row a run: when it was started, its state, its points by state, what it spent in USD.
+        """Return one row per run: when it was started, its state, its points by state, what it spent in USD.
 
         ``state`` is what its panel says: ``running``, ``waiting`` (nothing is under way, and points are still to be
         sent), ``needs a look`` (a task is uncertain, stalled or expired), ``finished``, ``paused`` or ``cancelled``.
@@ -268,21 +268,22 @@ class Lab:
         return self._opened.log.runs()
 
     def df(self) -> pd.DataFrame:
-        """Return one row a point of every run, with the columns of `kling_nb.frames.POINT_COLUMNS`."""
+        """Return one row per point of every run, with the columns of `kling_nb.frames.POINT_COLUMNS`."""
         return self._opened.log.df()
 
     def spending(self, by: str | Sequence[str] = ("day", "provider", "model", "run")) -> pd.DataFrame:
         """Return what was spent and what may still be charged, in USD, by day (UTC), provider, model or run.
 
-        Beside it the estimate, what the providers themselves said they charged, and the difference: the columns of
-        `kling_nb.spending.SUMS`.
+        It also has the estimate, what the providers themselves said they charged, and the difference; the columns are
+        those of `kling_nb.spending.SUMS`.
         """
         return self._opened.log.spending([by] if isinstance(by, str) else list(by))
 
     def uncertain(self) -> Uncertain:
         """Return the tasks that may or may not have been bought, with the price at stake and what can be done.
 
-        A notebook has buttons for that. Where another process drives they are shown, and what is done raises `LabBusy`.
+        A notebook has buttons for that. While another process drives, the tasks are shown, and acting on one raises
+        `LabBusy`.
         """
         engine = self._opened.tried()
         book = {} if engine is None else engine.book.tasks
@@ -293,19 +294,19 @@ class Lab:
     def rate(self, task: str, rating: float | EllipsisType | None = ..., note: str | None = None) -> None:
         """Keep what you think of a clip, by its task id (column ``task``): a number, words, or both.
 
-        The stars in a comparison are the same. `None` takes a rating back, ``""`` a note; what is left out stays.
-        Raises `InputError` for a rating that is no number, and for a task that is not there.
+        The stars in a comparison do the same. `None` removes a rating, ``""`` a note; what is left out stays as it is.
+        Raises `InputError` if the rating is not a number or there is no such task.
         """
         self._opened.driving().record(task, "noted", **judgement(rating, note))
 
     # -- views -------------------------------------------------------------------------------------------------
 
     def compare(self, what: Shown = None, *, x: str | None = None, y: str | None = None) -> Comparison:
-        """Return clips side by side under one transport; ``what`` is a run, several, a frame, or everything.
+        """Return clips side by side; ``what`` is a run, several, a DataFrame, or everything by default.
 
-        ``x`` and ``y`` name the columns of `df` that make the grid's columns and rows, a variable of the prompt by its own
-        name too; left out, the axes that vary.
-        Raises `InputError` for what is none of these.
+        One set of controls plays all of them. ``x`` and ``y`` name the columns of `df` to use for the grid's columns
+        and rows, or a prompt variable by its own name; by default, the axes that vary. Raises `InputError` for anything
+        else.
         """
         from .views.compare import Comparison
         from .views.grid import grid_of

@@ -27,7 +27,7 @@ from .fields import (
 class VideoRequest:
     """What one video should be. ``None`` means *left to the provider*.
 
-    What a model takes of it at a provider is listed by `kling_nb.models` and said by a plan.
+    Which fields a model accepts at a provider is listed by `kling_nb.models` and shown by a plan.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class VideoRequest:
     model
         Kling's ``model_name``; ``kling-v2-6`` by default.
     mode
-        ``std`` (720p), ``pro`` (1080p, of 1.0 720p) or ``4k`` (3.0 only).
+        ``std`` (720p), ``pro`` (1080p; 720p with 1.0) or ``4k`` (3.0 only).
     duration
         Length in whole seconds.
     aspect_ratio
@@ -110,7 +110,7 @@ class VideoRequest:
         return {name: value for name, value in vars(self).items() if value is not None and (value or name != "extra")}
 
     def canonical(self) -> dict[str, Any]:
-        """Return the plain JSON form that a log keeps and a fingerprint is taken of.
+        """Return the plain JSON form that the log keeps and the fingerprint is computed from.
 
         Images become ``sha256:…`` or stay URLs. A path raises `InputError`: it has to be read into a lab first.
         """

@@ -17,9 +17,9 @@ loses the cells that arrive meanwhile (Chaoses-Ib/nest-asyncio2#4, mended in 1.7
 def run_sync(coro: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end and return its result, from anywhere: a script, a cell, a widget callback.
 
-    Where no loop runs this is `asyncio.run`. Where one does, as in a notebook's cell, nest-asyncio lets it run
-    inside; it is applied then and only then, and stays applied to that kernel. Two such calls unwind last in first
-    out: the outer one returns only after the inner. Nothing of this library's own needs it.
+    If no loop is running, this is `asyncio.run`. If one is, as in a notebook's cell, nest-asyncio lets the coroutine
+    run inside it; it is applied only then, and stays applied to that kernel. Two such calls unwind last in, first out:
+    the outer one returns only after the inner. This library itself does not need it.
     """
     try:
         loop = asyncio.get_running_loop()

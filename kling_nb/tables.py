@@ -82,9 +82,9 @@ def models(*, catalog: str | Path | None = None, providers: str | Path | None = 
     ``durations`` (whole seconds), ``ratios`` and ``features`` are lists in words, such as ``5, 10``: filter them by
     ``frame[frame.features.str.contains("sound")]``, lengths by ``shortest_s`` and ``longest_s``, or by
     ``frame.durations.str.contains(r"\b10\b")``. A feature that is not listed is dropped, refused or without effect
-    there. ``usd_low`` and ``usd_high`` are for one silent clip of ``clip_s`` seconds, the length that is taken where
-    none is asked for, and ``usd_sound_…`` for one with sound; missing where no price is known. ``typical_s`` is the
-    median time from submit to done. ``output`` names the resolution, ``source`` and ``read`` say where and when.
+    there. ``usd_low`` and ``usd_high`` are for one silent clip of ``clip_s`` seconds, the length used if none is asked
+    for, and ``usd_sound_…`` for one with sound; missing where no price is known. ``typical_s`` is the median time from
+    submit to done. ``output`` names the resolution, ``source`` and ``read`` say where and when.
 
     Parameters
     ----------
@@ -96,14 +96,14 @@ def models(*, catalog: str | Path | None = None, providers: str | Path | None = 
 
 
 def providers(*, catalog: str | Path | None = None, providers: str | Path | None = None) -> pd.DataFrame:
-    """Return where videos can be bought: one row a provider, in the catalogue's order.
+    """Return where videos can be bought: one row per provider, in the catalogue's order.
 
-    ``ready`` is whether a key, a host and the dialect are at hand, ``lacks`` what is in the way. ``key_from`` and
+    ``ready`` is whether a key, a host and the dialect are at hand, ``lacks`` what is missing. ``key_from`` and
     ``base_url_from`` say where they were found (a key itself is never shown), ``key_form`` how a key reads, and the
     variables what to set. ``finds`` is whether a submit whose answer was lost can be looked up, ``cancels`` whether a
     task can be cancelled; both are missing where the dialect does not load. ``images`` are the ways an image can
-    travel, ``models`` what is sold, ``slots`` how many tasks run at once before anything was learnt, ``per_check`` how
-    many one status call asks about, and ``link_days`` how long a clip's link is documented to live. Nobody is asked:
+    travel, ``models`` what is sold, ``slots`` how many tasks run at once to begin with, ``per_check`` how many one
+    status call asks about, and ``link_days`` how long a clip's link is documented to live. No provider is contacted:
     ``kling-nb doctor --reach`` does that.
 
     Parameters

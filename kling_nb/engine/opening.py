@@ -35,10 +35,10 @@ NOBODYS = frozenset({"localhost", "test", "example", "invalid"})
 
 @dataclass(frozen=True, kw_only=True)
 class Simulation:
-    """A lab without an account: every provider spoken to in its own dialect, by a simulator inside this process.
+    """A lab without an account: a simulator inside this process plays every provider in its own dialect.
 
-    ``seed`` fixes every id, latency and clip. ``speed`` is how many simulated seconds pass in a real one; infinite
-    never waits. The environment variable ``KLING_NB_SPEED`` overrides it.
+    ``seed`` fixes every id, latency and clip. ``speed`` is how many simulated seconds pass per real second; with
+    infinity nothing waits. The environment variable ``KLING_NB_SPEED`` overrides it.
     """
 
     seed: int = 7

@@ -29,7 +29,7 @@ WAIT_STEP_S = 0.2  # how often a blocking wait looks for an interrupt
 class Run:
     """A started sweep, stored under a name. Every method may be called from any thread.
 
-    ``wait()`` blocks until nothing moves any more without a person: all saved, failed, refused or cancelled, or
+    ``wait()`` blocks until nothing will move any more without a person: all saved, failed, refused or cancelled, or
     uncertain, stalled or held back. An interrupt while waiting detaches: the run goes on.
     """
 
@@ -44,7 +44,7 @@ class Run:
 
     @property
     def name(self) -> str:
-        """The name that it is stored under."""
+        """The name it is stored under."""
         return self._control.row.name
 
     @property
@@ -64,7 +64,7 @@ class Run:
 
     @property
     def held(self) -> str | None:
-        """Why it does not go on by itself, in words; `None` if it does or is done."""
+        """Why the run does not go on by itself, in words; `None` if it does or is done."""
         if self._engine.is_lost:
             return str(self._engine.book.broken)
         waiting = [task for task in self.tasks if task.state is TaskState.PLANNED]
@@ -121,7 +121,7 @@ class Run:
         return self
 
     def as_completed(self) -> Iterator[Task]:
-        """Yield each task as it comes to rest, those at rest first; ends when nothing moves any more."""
+        """Yield each task as it comes to rest, those already at rest first; ends when nothing moves any more."""
         heard: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
         listen, rest = self._listener(heard), lambda: heard.put(None)
         self._control.heard.append(listen)
@@ -163,7 +163,7 @@ class Run:
         return self
 
     def resume(self) -> Run:
-        """Go on: submit what was not sent, with keys and connections looked at anew."""
+        """Go on: submit what was not sent, with keys and connections checked afresh."""
         self._engine.resume(self.name)
         return self
 
@@ -175,7 +175,7 @@ class Run:
 
     def retry(self, *, uncertain: bool = False, stalled: bool = False, expired: bool = False) -> Run:
         """Buy again the points that failed; with ``uncertain``, ``stalled`` or ``expired`` those too. This costs money,
-        also for those of the three whose clip may come yet.
+        even for those whose clip may still come.
         """
         extra = [TaskState.UNCERTAIN] * uncertain + [TaskState.STALLED] * stalled + [TaskState.EXPIRED] * expired
         self._engine.retry(self.name, [*RETRIED, *extra])
@@ -184,7 +184,7 @@ class Run:
     # -- showing -----------------------------------------------------------------------------------------------
 
     def snapshot(self) -> Snapshot:
-        """Return how it stands, frozen."""
+        """Return a frozen snapshot of how the run stands."""
         tasks, held = self.tasks, self.held
         now = Moment(
             moving=self.is_moving,

@@ -22,7 +22,7 @@ NO_CEILING = Money()
 
 
 class Plan:
-    """What a sweep would do, buy and cost. Nothing has been sent. Shows itself as a table in a notebook.
+    """What a sweep would do, buy and cost. Nothing has been sent. In a notebook it shows as a table.
 
     ``low`` and ``high`` are the sum in USD of what would be bought; `check` raises what stands in the way. ``today`` is
     the lab's daily ceiling and what was counted under it when the plan was made.
@@ -63,10 +63,10 @@ class Plan:
         return [point for point in self.buys if not point.estimate.known]
 
     def check(self, budget: Decimal | None, committed: Decimal = ZERO) -> None:
-        """Raise what stands in the way of starting a run that has spent, or may still be charged, so much in USD.
+        """Raise what stands in the way of starting a run that has already spent or reserved ``committed`` USD.
 
-        `RefusedError` when every point is refused, `PriceUnknown` without a price for a point that would be
-        bought, `OverBudget` when the sum passes the budget.
+        `RefusedError` if every point is refused, `PriceUnknown` if a point that would be bought has no known price,
+        `OverBudget` if the sum exceeds the budget.
         """
         if self.points and len(self.refused) == len(self.points):
             raise RefusedError(self._refusal(), [p for point in self.points for p in point.refusals])
@@ -125,7 +125,7 @@ class Plan:
         )
 
     def df(self) -> pd.DataFrame:
-        """Return one row a point: its parameters, fate, price interval in USD, and exact call.
+        """Return one row per point: its parameters, fate, price interval in USD, and exact call.
 
         ``fate`` is ``buy``, ``refused``, ``saved before`` (or ``running before`` …), or ``same as`` another point;
         ``changes`` says every loss and problem in words.
@@ -135,9 +135,9 @@ class Plan:
     def losses(self) -> pd.DataFrame:
         """Return the loss report, one row for each difference between what was asked and what arrives.
 
-        Columns: ``point, provider, field, change, asked, sent, why, source``. ``change`` is ``filled`` in where it was
-        left open, ``defaulted`` by the provider, ``coerced`` to another value, ``dropped``, ``inert`` (sent without
-        effect), ``refused`` (the point is not sent) or ``warned``.
+        Columns: ``point, provider, field, change, asked, sent, why, source``. ``change`` is ``filled`` (left open, and
+        filled in), ``defaulted`` (left to the provider), ``coerced`` (to another value), ``dropped``, ``inert`` (sent
+        without effect), ``refused`` (the point is not sent) or ``warned``.
         """
         columns = ("point", "provider", "field", "change", "asked", "sent", "why", "source")
         return frames.table([row for point in self.points for row in point.changes()], columns)

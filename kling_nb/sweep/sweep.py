@@ -46,22 +46,22 @@ class Sweep:
         A list is an axis, anything else is one fixed value; a tuple is one value too. A name is a field of
         `VideoRequest`, ``provider``, or a variable that occurs as ``{name}`` in a prompt: in ``prompt``,
         ``negative_prompt`` or a shot of ``multi_prompt``. In these, ``{{`` and ``}}`` are braces. A variable that
-        the prompts of a combination do not use has no value there, and makes no further points.
+        the prompts of a combination do not use has no value there and adds no points.
     repeats
         How many samples of each combination, numbered from 1.
     exclude
-        Combinations to leave out: ``[{"provider": "fal", "mode": "std"}]``. A list in a condition means any of
-        these; `None` is what is left open.
+        Combinations to leave out: ``[{"provider": "fal", "mode": "std"}]``. A list in a condition means any of its
+        values; `None` means left open.
     max_points
-        A sweep of more points has a length, but does not yield them. 10,000 by default.
+        A sweep with more points has a length but does not yield them. 10,000 by default.
     design
-        How the axes are combined: ``"grid"``, ``"zip"``, ``"pairwise"`` or ``{"sample": 20, "seed": 0}``; the
-        methods of these names read better.
+        How the axes are combined: ``"grid"``, ``"zip"``, ``"pairwise"`` or ``{"sample": 20, "seed": 0}``; the methods
+        of the same names read better.
 
-    A value that an axis holds twice counts once: more clips of the same are asked for by ``repeats``.
+    A value given twice on an axis counts once; to get more clips of the same point, use ``repeats``.
 
-    Raises `SweepError` for a name that is not known, a value that cannot be read and a sweep without a point.
-    What a model accepts is not checked here: the plan says it.
+    Raises `SweepError` for an unknown name, a value that cannot be read, or a sweep without points. What a model
+    accepts is not checked here; the plan does that.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class Sweep:
         return self._with(design="grid")
 
     def zip(self) -> Self:
-        """Return this sweep over the axes side by side: the first values, the second ones …; all of one length."""
+        """Return this sweep with the axes in step: all first values, all second values …; all of the same length."""
         return self._with(design="zip")
 
     def sample(self, n: int, seed: int = 0) -> Self:
@@ -119,7 +119,7 @@ class Sweep:
         return self._with(design={"sample": n, "seed": seed})
 
     def pairwise(self) -> Self:
-        """Return this sweep over few combinations in which any two values that can meet meet at least once."""
+        """Return this sweep over few combinations that cover every possible pair of values at least once."""
         return self._with(design="pairwise")
 
     def at(self, *providers: str) -> Self:
@@ -127,7 +127,7 @@ class Sweep:
         return self._with(provider=list(providers) if len(providers) > 1 else providers[0])
 
     def __len__(self) -> int:
-        """Return the number of points; a grid or a sample is not written out for it."""
+        """Return the number of points, without writing out a grid or a sample."""
         match self._design.kind:
             case "grid":
                 return designs.count(self._boxes) * self.repeats
@@ -170,7 +170,7 @@ class Sweep:
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Return the sweep of a TOML file, relative image paths being relative to it.
+        """Read a sweep from a TOML file; relative image paths are relative to that file.
 
         Raises `SweepError` naming the file, and the line or the key that is wrong.
         """
