@@ -17,7 +17,7 @@ from kling_nb.simulator import Fault
 from kling_nb.task import Event, Task
 
 POINTS = "abcdefghijklmnop"
-AGAIN = "it is tried again by itself"
+AGAIN = "it is tried again automatically"
 
 
 class Door:
@@ -143,6 +143,6 @@ def test_what_cannot_be_asked_about_is_told(tmp_path: Path) -> None:
     """While a provider does not say how a task is doing, the run says so, until it does again."""
     with live_lab(tmp_path / "lab", Fault(action="html", operation="status", times=8)) as live:
         run = start(live.lab, sweep("fox", provider="fal"))
-        until(run, lambda _: any("asking failed" in words for words, _ in run.snapshot().causes))
+        until(run, lambda _: any("could not ask" in words for words, _ in run.snapshot().causes))
         assert {"saved": 1} == run.wait(30).snapshot().counts
         assert () == run.snapshot().causes
