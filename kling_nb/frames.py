@@ -66,7 +66,7 @@ POINT_COLUMNS: Mapping[str, str] = {
 """Columns of `lab.df()` and their dtypes, in order. ``var_<name>`` columns stand after ``template``.
 
 ``estimate_usd`` is the upper estimate; ``cost_usd`` is what the provider charged where it says so, ``cost_amount`` and
-``cost_unit`` are that in its own terms, ``cost_figures`` is JSON of every amount that it told; ``spent_usd`` is what
+``cost_unit`` are that in its own terms, ``cost_figures`` is JSON of every amount that it reported; ``spent_usd`` is what
 counts as spent: the charge, else the estimate, for failed tasks too unless they are known to be free; ``request`` and
 ``call`` are JSON: the canonical request, and method, URL and body as sent, without secrets and with images by hash.
 """
@@ -74,7 +74,7 @@ counts as spent: the charge, else the estimate, for failed tasks too unless they
 TASK_COLUMNS: Mapping[str, str] = {
     name: dtype for name, dtype in POINT_COLUMNS.items() if name not in ("point", "sample", "template", "losses")
 }
-"""Columns of `lab.log.tasks()`: one row an attempt."""
+"""Columns of `lab.log.tasks()`: one row per attempt."""
 
 REQUEST_COLUMNS = ("mode", "duration", "aspect_ratio", "prompt", "negative_prompt", "cfg_scale")
 CLIP_COLUMNS = ("sha256", "bytes", "width", "height", "fps", "seconds", "sound")
@@ -107,7 +107,7 @@ class _Run(Protocol):
 
 
 def points_frame(rows: Sequence[tuple[_Point, Task]]) -> pd.DataFrame:
-    """Return one row a point from points and the tasks that serve them."""
+    """Return one row per point from points and the tasks that serve them."""
     records = [_point_record(point, task) for point, task in rows]
     columns = _with_variables(_variables([point for point, _ in rows]))
     frame = _typed(records, columns)
@@ -116,18 +116,18 @@ def points_frame(rows: Sequence[tuple[_Point, Task]]) -> pd.DataFrame:
 
 
 def tasks_frame(tasks: Iterable[Task]) -> pd.DataFrame:
-    """Return one row a task."""
+    """Return one row per task."""
     return _typed([_task_record(task) for task in tasks], TASK_COLUMNS)
 
 
 def events_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Return one row an event; ``data`` is JSON text."""
+    """Return one row per event; ``data`` is JSON text."""
     dtypes = {"seq": "Int64", "task": "string", "kind": "string", "at": "datetime64[ms, UTC]", "data": "string"}
     return _typed([{**row, "at": _to_ms(row["at"])} for row in rows], dtypes)
 
 
 def runs_frame(rows: Sequence[tuple[_Run, Sequence[Task], Sequence[Task]]]) -> pd.DataFrame:
-    """Return one row a run from its row, the tasks that serve its points, and all that it bought or means to.
+    """Return one row per run from its row, the tasks that serve its points, and all that it bought or means to.
 
     ``state`` is what `stage` says: ``running, waiting, needs a look, finished, paused`` or ``cancelled``.
     """

@@ -134,7 +134,7 @@ def check_retry(run: Run) -> str:
     said = f"{len(failed)} failed before"
     if failed and Money(stands.budget, stands.spent + stands.reserved).refusal(high):
         message = (
-            f"{said}; to buy that again may cost {dollars(high)}, over the budget of {dollars(stands.budget or ZERO)}, of "
+            f"{said}; buying them again may cost {dollars(high)}, over the budget of {dollars(stands.budget or ZERO)}, of "
             f"which {dollars(stands.spent + stands.reserved)} is spent or may still be charged; nothing was bought again; "
             "raise budget= or retry less"
         )

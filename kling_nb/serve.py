@@ -96,7 +96,7 @@ def _made(folder: Path | None) -> Path | None:
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        message = f"expected a folder for the simulator's state, but {folder} cannot be made: {error.strerror}"
+        message = f"expected a folder for the simulator's state, but {folder} cannot be created: {error.strerror}"
         raise InputError(message) from error
     return folder
 

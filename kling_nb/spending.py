@@ -25,7 +25,7 @@ BY: Mapping[str, Callable[[Task], Any]] = MappingProxyType(
 
 
 def spending(tasks: Iterable[Task], by: Sequence[str]) -> list[dict[str, Any]]:
-    """Return one row a group of the tasks that were submitted, in order.
+    """Return one row per group of the tasks that were submitted, in order.
 
     Raises `InputError` for a name that spending cannot be grouped by.
     """

@@ -138,7 +138,7 @@ def test_a_retry_over_the_budget_says_the_sum(failing: tuple[str | Path, ...]) -
     """Exit 3, with what it may cost and the ceiling, before anything is bought."""
     kling_nb(*failing)
     done = kling_nb(*failing, "--retry", "--budget", "0.30")
-    assert "4 failed before; to buy that again may cost $1.12, over the budget of $0.30" in done.stderr
+    assert "4 failed before; buying them again may cost $1.12, over the budget of $0.30" in done.stderr
     assert "nothing was bought again; raise budget= or retry less (here budget= is --budget)" in done.stderr
 
 
@@ -306,7 +306,7 @@ BAD_SERVERS: dict[str, tuple[tuple[str, ...], str]] = {
     "a port that is none": (("--port", "99999"), "port=99999: expected 1 to 65535"),
     "no time passes": (("--port", "0", "--speed", "0"), "speed=0.0: expected a number above 0"),
     "time is no number": (("--port", "0", "--speed", "nan"), "speed=nan: expected a number above 0"),
-    "a file as its folder": (("--port", "0", "--folder", __file__), "cannot be made: File exists"),
+    "a file as its folder": (("--port", "0", "--folder", __file__), "cannot be created: File exists"),
 }
 
 

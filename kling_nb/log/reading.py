@@ -218,7 +218,7 @@ class Reading:
         return {state.value: found[state.value] for state in TaskState if state.value in found}
 
     def runs(self) -> pd.DataFrame:
-        """Return one row a run: name, when it was started, its state and budget, its points by state, its money.
+        """Return one row per run: name, when it was started, its state and budget, its points by state, its money.
 
         ``state`` is ``running``, ``waiting`` (nothing is under way, and points are still to be sent), ``needs a look``
         (the same, and a task is uncertain, stalled or expired), ``finished``, ``paused`` or ``cancelled``.
@@ -242,7 +242,7 @@ class Reading:
         return frames.spending_frame(self.read_tasks(), by)
 
     def df(self, run: str | None = None, task: str | None = None) -> pd.DataFrame:
-        """Return one row a point, of one run or of all, with the columns that `frames.POINT_COLUMNS` declares.
+        """Return one row per point, of one run or of all, with the columns that `frames.POINT_COLUMNS` declares.
 
         With ``task`` only the points that it serves.
         """
@@ -256,7 +256,7 @@ class Reading:
         return frames.points_frame([(point, by_id[point.task]) for point in points if point.task in by_id])
 
     def tasks(self) -> pd.DataFrame:
-        """Return one row a task: every attempt ever made, with the columns that `frames.TASK_COLUMNS` declares."""
+        """Return one row per task: every attempt ever made, with the columns that `frames.TASK_COLUMNS` declares."""
         from .. import frames
 
         return frames.tasks_frame(self.read_tasks())

@@ -122,7 +122,7 @@ PITFALLS = (
         providers=("kling",),
         how="`#sim:busy` and `#sim:rate-limit` pass by themselves, `#sim:funds` and `#sim:ip-list` do not",
         seen="`HTTP 429` each time; the codes `1303` and `1302` are worth another try, `1102` and `1304` are not. "
-        "A bad parameter is told before an empty balance: `1201`",
+        "A bad parameter is reported before an empty balance: `1201`",
     ),
     Pitfall(
         number=11,
@@ -136,10 +136,10 @@ PITFALLS = (
         number=12,
         name="status-and-code",
         providers=("kling", "openroute", "chanjing"),
-        how="err as in 5 with `#sim:as-200`, or at a Simulator with `errors_as_200=True`; the reverse is `#sim:as-400` "
+        how="make the mistake of 5 with `#sim:as-200`, or with a Simulator that has `errors_as_200=True`; the reverse is `#sim:as-400` "
         "with nothing wrong",
         seen='`HTTP 200` with `"code":1201`, and `HTTP 400` with `"code":0` and a task that is made and charged. chanjing '
-        'says every error under 200: `"code":40000`',
+        'sends every error with 200: `"code":40000`',
     ),
     Pitfall(
         number=13,

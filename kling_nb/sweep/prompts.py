@@ -45,8 +45,8 @@ def _piece(text: str, found: re.Match[str]) -> tuple[str, bool]:
         return piece[0], False
     if piece[0] in "{}":
         message = (
-            f"{piece!r} at character {found.start() + 1} of the prompt {_short(text)} is no variable: a variable is "
-            f"{{name}}, and a brace that is meant as one is written twice, {escape(piece)!r}"
+            f"{piece!r} at character {found.start() + 1} of the prompt {_short(text)} is not a variable: a variable is "
+            f"{{name}}, and a literal brace is written twice, {escape(piece)!r}"
         )
         raise SweepError(message)
     return piece, False

@@ -1,4 +1,4 @@
-"""A plan in a terminal, by rich: a line a point, whatever the width. Nothing foreign is read as markup."""
+"""A plan in a terminal, by rich: one line per point, whatever the width. Nothing foreign is read as markup."""
 
 from __future__ import annotations
 

@@ -235,7 +235,7 @@ def test_a_variable_that_comes_back_has_its_values(form: SweepForm) -> None:
     [
         ({"prompt": "a {b"}, "prompt", "'{' at character 3"),
         ({"prompt": "ok\n} no"}, "prompt", "'}' at character 1"),
-        ({"negative_prompt": "{ }"}, "negative_prompt", "is no variable"),
+        ({"negative_prompt": "{ }"}, "negative_prompt", "is not a variable"),
         ({"prompt": "in {mode}"}, "prompt", "{mode} is a reserved name"),
         ({"cfg_scale": "0.5, half"}, "cfg_scale", "“half” is not a number"),
         ({"budget": "lots"}, "budget", "“lots” is not an amount in USD"),
