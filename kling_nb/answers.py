@@ -36,8 +36,8 @@ WANTS_CREDENTIALS = 407
 PROXY_KEY = "it wants a name and a password, as http://name:password@host:port in HTTP_PROXY and HTTPS_PROXY"
 _ADVICE = {
     f"HTTP {WANTS_CREDENTIALS}": PROXY_KEY,
-    "local issuer": "its certificate is from nobody trusted here; where a company's network reads along, SSL_CERT_FILE "
-    "should name a file with the certificates of that company",
+    "local issuer": "its certificate is from nobody trusted here; if a company's network inspects traffic, SSL_CERT_FILE "
+    "should name a file with that company's certificates",
     "expired": "is this machine's clock right?",
     "not yet valid": "is this machine's clock right?",
 }

@@ -108,7 +108,7 @@ def test_certificates_are_read_where_the_environment_says(tmp_path: Path, monkey
     authority.issue_cert("127.0.0.1").configure_cert(context)
     with StrictSocket.running(lambda _: [OK], tls=context) as server:
         text = fails(NotSent, lambda: sent(submit(server.url)))
-        assert "SSL_CERT_FILE should name a file with the certificates of that company" in text
+        assert "SSL_CERT_FILE should name a file with that company's certificates" in text
         monkeypatch.setenv("SSL_CERT_FILE", str(nowhere))
         text = fails(NotSent, lambda: sent(submit(server.url)))
         assert "the certificates of SSL_CERT_FILE cannot be read (No such file or directory)" in text

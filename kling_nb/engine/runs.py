@@ -21,8 +21,8 @@ from .loop import Clock
 from .order import Order
 
 LEFT = (
-    "run %r has other points now: %d that it bought before left its table; lab.compare(lab.log.tasks()) shows them still, "
-    "starting their sweep again brings them back for nothing, and another name= keeps both"
+    "run %r has other points now: %d bought before are no longer in its table; lab.compare(lab.log.tasks()) still shows them, "
+    "starting their sweep again brings them back for free, and another name= keeps both"
 )
 
 _logger = logging.getLogger("kling_nb")

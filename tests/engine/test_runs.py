@@ -88,7 +88,7 @@ def test_a_name_that_gets_other_points_says_what_left_its_table(
         start(lab, sweep(*prompts), name="a").wait()
     assert "has other points" not in caplog.text
     start(lab, sweep("fox", "owl"), name="a").wait()
-    assert "run 'a' has other points now: 1 that it bought before left its table" in caplog.text
+    assert "run 'a' has other points now: 1 bought before are no longer in its table" in caplog.text
     frame = lab.log.tasks()
     assert ["boat"] == [prompt for prompt in frame["prompt"] if prompt not in set(lab.df()["prompt"])]
     assert "3 saved" in repr(lab.compare(frame))
