@@ -30,8 +30,9 @@ def phase_of(word: Any) -> Phase | None:
 def fault_by_status(reply: Reply, message: str, code: str = "") -> Fault | None:
     """Return the fault that an HTTP status alone means; `None` for success.
 
-    A 5xx does not prove that a submit was not carried out; a 3xx or 4xx does, but for 303, which may follow one that
-    was (RFC 9110, 15.4.4), and 408.
+    A 5xx or 408 does not prove that a submit was not carried out, any other 4xx does. So does a 3xx that wants this very
+    request made elsewhere; any other may follow one that was carried out: 303 by its meaning (RFC 9110, 15.4.4), 302 by
+    old habit (15.4.3).
     """
     status, after = reply.status, reply.retry_after
     if status < 300:
@@ -43,7 +44,11 @@ def fault_by_status(reply: Reply, message: str, code: str = "") -> Fault | None:
     if status in (401, 403):
         return Fault(whose=Whose.KEY, message=message, code=code, renew=status == 401)
     whose = Whose.PROVIDER if status < 400 else Whose.PARAMETERS
-    return Fault(whose=whose, message=message, code=code, rejected=status != 303)
+    return Fault(whose=whose, message=message, code=code, rejected=status >= 400 or status in MOVED)
+
+
+MOVED = frozenset({301, 307, 308})
+"""What says that the request belongs to another address, and that it was not carried out at this one."""
 
 
 def unreadable(reply: Reply) -> Fault:
@@ -57,7 +62,7 @@ def unreadable(reply: Reply) -> Fault:
     return fault_by_status(reply, message) or Fault(whose=Whose.PROVIDER, message=message, again=True, rejected=False)
 
 
-ELSEWHERE = frozenset({301, 302, 307, 308, 404, 405})
+ELSEWHERE = MOVED | {302, 404, 405}
 """What a page says whose service is not at this address; the services themselves answer these in JSON."""
 
 

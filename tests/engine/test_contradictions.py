@@ -61,6 +61,18 @@ def test_what_a_redirect_hides_is_found_by_its_id(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize(
+    ("status", "state"),
+    [*((status, "uncertain") for status in (300, 302, 303, 304)), *((status, "failed") for status in (301, 307, 308))],
+)
+def test_what_may_follow_a_submit_that_was_carried_out_is_a_doubt(tmp_path: Path, status: int, state: str) -> None:
+    """Where nothing can be looked up, only what sends this very request elsewhere proves that it was not carried out."""
+    with live_lab(tmp_path / "lab", Fault(action="http", operation="submit", status=status, body="")) as live:
+        run = start(live.lab, sweep("fox", provider="fal", mode="pro"), name="a").wait(20)
+        assert {state: 1} == run.snapshot().counts
+        assert str(status) in run.tasks[0].reason
+
+
+@pytest.mark.parametrize(
     ("said", "state"), [("external_task_id is duplicated", "uncertain"), ("mode is invalid", "failed")]
 )
 def test_a_duplicate_that_cannot_be_looked_up_is_a_doubt(tmp_path: Path, said: str, state: str) -> None:
