@@ -206,7 +206,7 @@ def forms(jupyterlab: JupyterLab, new_page: Callable[..., Page]) -> Iterator[Pag
     page.evaluate(LOOK, "JupyterLab Light")
 
 
-def test_nothing_is_said_against_the_form(forms: Page, judge: Judge) -> None:
+def test_nothing_is_said_against_the_form(judge: Judge, forms: Page) -> None:
     """The form in JupyterLab as it opens, with mistakes, a camera, shots, images, a plan and a run; dark, and narrow."""
     said = {"light": judge(forms, ".knb-form")}
     forms.evaluate(LOOK, "JupyterLab Dark")
