@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     """What can be compared: the clips of a run, of several, of a frame, or everything."""
 
 
+SET_ONCE = ("folder", "simulation", "catalog")
+"""The names that a lab is given when it is opened."""
+
+
 class Lab:
     """A lab folder: ``log.sqlite``, ``clips/`` and ``inputs/``.
 
@@ -115,6 +119,13 @@ class Lab:
     def close(self) -> None:
         """Detach from the folder: nothing is cancelled, and opening it again picks up from there."""
         shared.close(self.folder)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Refuse to set what a lab does not have: a misspelt ceiling would hold nothing back."""
+        if not (name.startswith("_") or name in SET_ONCE or hasattr(type(self), name)):
+            message = f"a lab has no {name!r} to set; lab.daily_budget = 20 limits a day, lab.start(…, budget=20) a run"
+            raise AttributeError(message)
+        super().__setattr__(name, value)
 
     def __enter__(self) -> Self:
         """Use as ``with kn.Lab(…) as lab:``; leaving closes it."""

@@ -217,6 +217,15 @@ def test_a_wrong_call_is_told_and_buys_nothing(lab: kn.Lab, call: str) -> None:
     assert lab.log.counts() == {}
 
 
+def test_a_ceiling_of_another_name_is_refused(lab: kn.Lab) -> None:
+    """Whoever sets ``lab.budget`` is told what limits a lab, and not left to think that something does."""
+    for name in ("budget", "dayly_budget"):
+        with pytest.raises(AttributeError, match=rf"a lab has no '{name}' to set; lab.daily_budget = 20 limits a day"):
+            setattr(lab, name, 5)
+    lab.daily_budget = 5
+    assert lab.daily_budget == 5
+
+
 @pytest.mark.parametrize("speed", [0, -1, float("nan"), "fast", None, True])
 def test_a_simulation_has_a_speed_above_zero(speed: Any) -> None:
     """A speed that no time could pass at is refused at the door; so is a seed that is no whole number."""
