@@ -137,10 +137,15 @@ def totals(rows: Sequence[Row]) -> str:
     """Return one line: how many points stand in which state, and what was spent."""
     if not rows:
         return NO_POINTS
-    counts = Counter(str(row.get("state") or "planned") for row in rows)
+    counts = Counter(map(_state, rows))
     money = sum((spent(row) for row in rows), Decimal(0))
     words = [f"{number} {state}" for state, number in counts.most_common()]
     return " · ".join([*words, *([dollars(money)] if money else [])])
+
+
+def _state(row: Row) -> str:
+    """Return the state of a point; a frame that lost that column shows its clips all the same."""
+    return str(row.get("state") or ("saved" if row.get("clip") else "planned"))
 
 
 def _column(name: str | None, columns: Sequence[str]) -> str | None:
@@ -239,7 +244,7 @@ def _ids(rows: Sequence[Row]) -> list[str]:
 
 
 def _tile(point: Row, id_: str, told: Iterable[str], **place: Any) -> Tile:
-    state = str(point.get("state") or "planned")
+    state = _state(point)
     return Tile(
         id=id_,
         **place,

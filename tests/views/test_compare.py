@@ -86,6 +86,13 @@ def test_a_variable_goes_by_its_own_name() -> None:
         grid_of(frame, x="weather", y="var_weather")
 
 
+def test_a_frame_of_a_few_columns_shows_its_clips() -> None:
+    """What has a clip is saved, also in a frame from which a person took the column that says so."""
+    grid = grid_of(pd.DataFrame({"mode": ["std", "pro"], "clip": ["clips/a.mp4", None]}))
+    assert [tile.state for tile in grid.tiles] == ["saved", "planned"]
+    assert grid.totals == "1 saved · 1 planned"
+
+
 def test_one_column_on_both_axes_is_refused() -> None:
     """A grid needs two different axes."""
     with pytest.raises(InputError, match="both 'mode'"):
