@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import PIL.Image
 import pytest
 from labs import CHEAP, Open, ledger, start, sweep
@@ -196,7 +197,7 @@ WRONG_CALLS: dict[str, tuple[Any, str]] = {
     "a prompt planned": (lambda lab: lab.plan("a red fox"), "expected a kn.Sweep, got str"),
     "a plan started": (lambda lab: lab.start(lab.plan(sweep("x"))), "expected a kn.Sweep, got Plan"),
     "a table started": (lambda lab: lab.start({"prompt": "x"}), "expected a kn.Sweep, got dict"),
-    "a number as a name": (lambda lab: lab.start(sweep("x"), name=5), "name='5'"),
+    "a number as a name": (lambda lab: lab.start(sweep("x"), name=5), "name=5: expected a name"),
     "a misspelt budget": (lambda lab: lab.start(sweep("x"), buget=5), "did you mean 'budget'"),
     "a misspelt model": (lambda lab: lab.generate("x", modle="kling-v1"), "did you mean 'model'"),
     "a misspelt setting": (lambda lab: lab.generate("x", frehs=True), "did you mean 'fresh'"),
@@ -204,6 +205,12 @@ WRONG_CALLS: dict[str, tuple[Any, str]] = {
     "a sample in words": (lambda lab: lab.generate("x", sample="two"), "sample='two'"),
     "a number as an image": (lambda lab: lab.generate("x", image=5), "expected a path, an http(s) URL, or the bytes"),
     "an empty image": (lambda lab: lab.generate("x", image=""), "got nothing"),
+    "a run rated": (lambda lab: lab.rate(lab, 4), "expected the id of one task, got <Lab"),
+    "a column rated": (
+        lambda lab: lab.rate(pd.Series(["kn-1", "kn-2"]), 4),
+        "the id of one task, got 0 kn-1 1 kn-2 dtype",
+    ),
+    "a row compared": (lambda lab: lab.compare(pd.Series(["x"] * 99)), "got 0 x 1 x 2 x 3 x"),
     "a run by a number": (lambda lab: lab.run(5), "there is no run 5"),
 }
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from ..dialect import Call, Reply
 from ..errors import InputError, KlingError
-from ..fields import finite
+from ..fields import finite, short
 from ..log import ExperimentLog
 from ..task import Task, TaskState, Ticket
 from .account import Account, Accounts
@@ -155,6 +155,9 @@ class Decisions:
         raise InputError(message)
 
     def _load(self, task_id: str) -> None:
+        if not isinstance(task_id, str):
+            message = f"expected the id of one task, got {short(task_id)}; ids are in the column task of lab.df()"
+            raise InputError(message)
         if task_id not in self._book.tasks:
             self._book.take(self._log.tasks_by_id([task_id]))
         if task_id not in self._book.tasks:

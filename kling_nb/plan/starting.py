@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from ..errors import InputError, OverBudget, SweepError
+from ..fields import short
 from ..request import digest
 from ..sweep import Sweep
 from .amounts import dollars
@@ -19,7 +20,9 @@ def run_name(name: str | None, plan: Plan) -> str:
     if name is None:
         return "sweep-" + digest([point.identity for point in plan.points])[:6]
     if not isinstance(name, str) or not name.strip() or name == SINGLES or len(name) > 100 or not name.isprintable():
-        message = f"name={str(name)[:100]!r}: expected a name of 1 to 100 printable characters other than {SINGLES!r}"
+        message = (
+            f"name={short(name)}: expected a name of 1 to 100 printable characters, as text, other than {SINGLES!r}"
+        )
         raise InputError(message)
     return name
 
