@@ -25,12 +25,25 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+import linecache
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from traceback import walk_tb
 from typing import Any
+
+PACKAGE = __name__.partition(".")[0]
+SHELLS = ("IPython", "ipykernel")
 
 
 class KlingError(Exception):
-    """Base of everything that this library raises on purpose; its text is one readable sentence."""
+    """Base of everything that this library raises on purpose; its text is one readable sentence.
+
+    IPython shows that sentence and the caller's own lines, and leaves out the frames inside this library, where a caller
+    can change nothing. ``%debug`` still goes through all of them, and `traceback.print_exception` prints them.
+    """
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"\x1b[31m{type(self).__name__}\x1b[39m: {self}", *_callers(self)]
 
 
 class InputError(KlingError, ValueError):
@@ -129,6 +142,19 @@ class MediaError(KlingError):
 
 class LinkExpired(MediaError):
     """The provider no longer serves the clip at the link it gave."""
+
+
+def _callers(error: BaseException) -> Iterator[str]:
+    """Say where an error passed through code that is not ours, down to the call of this library."""
+    for frame, number in walk_tb(error.__traceback__):
+        module, file, name = str(frame.f_globals.get("__name__")), frame.f_code.co_filename, frame.f_code.co_name
+        if module.partition(".")[0] == PACKAGE:
+            return
+        if module.partition(".")[0] not in SHELLS:
+            is_cell = "ipykernel_" in file or file.startswith("<ipython-input")
+            where = "the cell" if is_cell else Path(file).name
+            inside = "" if name.startswith("<") else f", in {name}"
+            yield f"  line {number} of {where}{inside}: {linecache.getline(file, number, frame.f_globals).strip()}"
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
