@@ -113,6 +113,8 @@ def not_saved(task: Task, held: str | None) -> KlingError:
         TaskState.PLANNED: f"it was not sent: {_naming_the_run(held or task.reason)}",
         TaskState.CANCELLED: "it was cancelled",
     }
+    if not task.state.is_resting and task.state not in ways:
+        return KlingError(f"it is {task.state}; the same call again waits for it and buys nothing")
     return KlingError(ways.get(task.state, f"it is {task.state}: {task.reason}; its run is lab.run({SINGLES!r})"))
 
 

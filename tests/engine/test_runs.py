@@ -8,12 +8,14 @@ from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from labs import CHEAP, Open, ledger, listen, live_lab, start, sweep, until
 
 import kling_nb as kn
-from kling_nb.errors import InputError, OverBudget, ProviderError
+from kling_nb.engine.control import Control
+from kling_nb.errors import InputError, KlingError, OverBudget, ProviderError
 from kling_nb.task import FOLLOWED, Event, Task, TaskState
 from kling_nb.views.standing import standing
 
@@ -405,6 +407,38 @@ def test_an_interrupted_start_says_that_it_goes_on(simulated: Open, capsys: pyte
     with pytest.raises(KeyboardInterrupt):
         start(lab, sweep("fox", "owl"), name="a")
     assert "run 'a' goes on: lab.run('a').wait() waits again, .cancel() ends it" in capsys.readouterr().err
+
+
+class InterruptedOnce:
+    """A wait for a run that a person stops, and that goes on when it is waited for again."""
+
+    def __init__(self, control: Control) -> None:
+        self._control, self._idle = control, control.idle
+
+    def wait(self, _: float) -> bool:
+        """Interrupt."""
+        self._control.idle = self._idle
+        raise KeyboardInterrupt
+
+    def __getattr__(self, name: str) -> Any:
+        """Do all else as it is done."""
+        return getattr(self._idle, name)
+
+
+def test_an_interrupted_clip_is_waited_for_by_the_same_call(simulated: Open) -> None:
+    """Whoever presses stop while a clip is made is told how it stands; the same call again gets it and buys nothing."""
+    lab, accepted = simulated(speed=60), list[str]()
+
+    def interrupt(event: Event, task: Task) -> None:
+        if event.kind == "accepted":
+            accepted.append(task.id)
+            control = lab._opened.driving()._decisions._controls["generate"]
+            control.idle = InterruptedOnce(control)
+
+    listen(lab, interrupt)
+    with pytest.raises(KlingError, match=r"^it is \w+; the same call again waits for it and buys nothing$"):
+        lab.generate("a fox")
+    assert ([lab.generate("a fox").tile.task], "saved") == (accepted, *lab.df()["state"])
 
 
 def test_an_unknown_run_is_answered_with_the_known(simulated: Open) -> None:
