@@ -18,7 +18,7 @@ Frame = Any
 
 TEXTS = ("template", "prompt")  # these make rows, since a row has room for a sentence
 AXES = ("mode", "provider", "duration", "aspect_ratio", "cfg_scale", "negative_prompt", "model")
-NO_POINTS = "no points yet; to make some, use lab.start(sweep) or lab.form()"
+NO_POINTS = "no points: none were started yet (lab.start(sweep) or lab.form() makes some), or a filter left none"
 WIDEST = 12  # columns that an axis may take without being asked for
 SAME = ("model", "mode")  # told once above the tiles where it is the same for all
 LABEL_LONGEST = 80  # characters of a prompt on a tile
