@@ -125,7 +125,10 @@ def test_an_empty_frame_is_an_empty_grid() -> None:
     grid = grid_of(points(mode=[], model=[]), x="mode")
 
     assert (grid.tiles, grid.x) == ((), None)
-    assert grid.totals == "no points: none were started yet (lab.start(sweep) or lab.form() makes some), or a filter left none"
+    assert (
+        grid.totals
+        == "no points: none were started yet (lab.start(sweep) or lab.form() makes some), or a filter left none"
+    )
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
