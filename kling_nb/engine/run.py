@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,11 @@ class Run:
     def name(self) -> str:
         """The name it is stored under."""
         return self._control.row.name
+
+    @property
+    def budget(self) -> Decimal | None:
+        """Ceiling in USD, `None` where there is none; starting the sweep again under this name with another changes it."""
+        return self.snapshot().budget
 
     @property
     def df(self) -> pd.DataFrame:

@@ -97,6 +97,16 @@ def test_a_budget_survives_reopening(simulated: Open) -> None:
     assert (3, {"failed": 1}) == (len(ledger(lab)), run.snapshot().counts)
 
 
+def test_a_runs_budget_is_seen_and_not_set(simulated: Open) -> None:
+    """Assigning to it would hold nothing back: it is read only, and starting again changes it."""
+    lab = simulated()
+    run = start(lab, sweep("fox"), name="a", budget=5).wait()
+    with pytest.raises(AttributeError, match="budget"):
+        run.budget = 1  # type: ignore[misc]
+    assert start(lab, sweep("fox"), name="a", budget=7).wait().budget == run.budget == Decimal(7)
+    assert start(lab, sweep("owl"), name="b").wait().budget is None
+
+
 def test_looking_at_a_run_does_not_hold_it(simulated: Open) -> None:
     """Snapshots taken from another thread change nothing: neither what is bought nor whether a run is held."""
     lab = simulated(speed=2000)
