@@ -84,13 +84,14 @@ def _advice(text: str) -> str:
     return next((f"; {advice}" for words, advice in _ADVICE.items() if words in text), "")
 
 
-def refuse_proxy(call: str, status: int, headers: Mapping[str, str]) -> None:
-    """Raise `NotSent` for the answer of a proxy that wants credentials, and forwards nothing without (RFC 9110, 15.5.8).
+def refuse_proxy(call: str, headers: Mapping[str, str]) -> None:
+    """Raise `NotSent` for the 407 of a proxy that wants credentials, and forwards nothing without (RFC 9110, 15.5.8).
 
     A 407 without the header that such an answer must have may be anybody's, and proves nothing here.
     """
-    if status == WANTS_CREDENTIALS and "proxy-authenticate" in headers:
-        message = f"{call} was not sent: the proxy refused it (HTTP {status}); {PROXY_KEY}; sending it again is safe"
+    if "proxy-authenticate" in headers:
+        told = f"the proxy refused it (HTTP {WANTS_CREDENTIALS})"
+        message = f"{call} was not sent: {told}; {PROXY_KEY}; sending it again is safe"
         raise NotSent(message)
 
 

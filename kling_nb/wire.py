@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .answers import failure, read_body, refuse_proxy, refuse_status
+from .answers import WANTS_CREDENTIALS, failure, read_body, refuse_proxy, refuse_status
 from .bodies import ReadImage, encoded, filled
 from .clients import ASGIApp, Clients, ours
 from .dialect import Call, Op, Reply, origin
@@ -173,10 +173,11 @@ class Wire:
 
         if ready is not None:
             ready()  # of an app in this process no trace is told
-        request.extensions["trace"] = way.watched(before_sending(ready) if ready is not None else None)
+        if call.method != "GET":  # what only reads is asked again, wherever it ended
+            request.extensions["trace"] = way.watched(before_sending(ready) if ready is not None else None)
         async with self._clients.sent(request, call.op) as response:
-            if self._app is None and proxied(*origin(call.url)[:2]):
-                refuse_proxy(_name(call), response.status_code, response.headers)
+            if response.status_code == WANTS_CREDENTIALS and self._app is None and proxied(*origin(call.url)[:2]):
+                refuse_proxy(_name(call), response.headers)
             await read_body(response, content.extend, limit, excess)
         headers, kept = _hiding(call).answer(response.headers, bytes(content))
         return Reply(status=response.status_code, headers=headers, content=kept)
