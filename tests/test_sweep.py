@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from fractions import Fraction
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -170,6 +171,11 @@ def test_the_values_of_a_table_are_text_and_numbers() -> None:
     prompt = "a {hue} fox, take {take}, {size}"
     sweep = Sweep(prompt=prompt, **given, repeats=table["take"].max()).sample(4, seed=table["take"].min())
     assert sweep.code() == Sweep(prompt=prompt, **plain, repeats=2).sample(4, seed=1).code()
+
+
+def test_a_fraction_is_a_number_too() -> None:
+    """Its text is none that a number is read from, its value is one."""
+    assert ["a 0.5 fox"] == [p.request.prompt for p in Sweep(prompt="a {size} fox", size=[Fraction(1, 2)]).points()]
 
 
 @pytest.mark.parametrize("gap", [float("nan"), float("inf"), None, pd.NA, True, np.True_])

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
-from numbers import Integral, Real
+from numbers import Integral
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from ..errors import InputError, SweepError
-from ..fields import IMAGE_FIELDS, Shot, is_stored, is_url, plain, read_field, short
+from ..fields import IMAGE_FIELDS, Shot, finite, is_stored, is_url, plain, read_field, short
 from ..request import FIELDS, VideoRequest
 from . import prompts
 
@@ -60,10 +60,12 @@ def _variable(value: Any) -> str | int | float:
         return str(value)
     if isinstance(value, Integral) and not isinstance(value, bool):
         return int(value)
-    number = float(str(value)) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
-    if not math.isfinite(number):
+    number = finite(value)
+    if number is None:
         expected = "text or a number"
         raise TypeError(expected)
+    with suppress(ValueError):
+        return float(str(value))  # of a narrower float what it looks like: 0.7, and not 0.699999988079071
     return number
 
 
