@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from .costs import Cost
 from .errors import KlingError
+from .excerpts import excerpt
 from .offer import Loss, Offer, Provider
 from .redaction import NOTHING, Redaction
 from .request import VideoRequest
@@ -142,7 +143,7 @@ class Reply:
         """Return the beginning of the body as text on one line."""
         text = self.content[: limit * 4].decode("utf-8", "replace")
         line = " ".join(legible(text).split())
-        return line if len(line) <= limit else line[: limit - 1] + "…"
+        return excerpt(line, limit)
 
     @property
     def retry_after(self) -> float | None:

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from .errors import InputError, nearest
+from .excerpts import as_code
 
 MODEL = "kling-v2-6"
 """The model of a request that names none."""
@@ -20,8 +21,6 @@ IMAGE_FIELDS = ("image", "image_tail")
 
 CAMERA_AXES = ("horizontal", "vertical", "pan", "tilt", "roll", "zoom")
 """The six moves of a ``simple`` camera, in Kling's order and with Kling's names."""
-
-SHORT = 100  # characters of a value in a message
 
 Image = str | bytes | Path
 """An image: an http(s) URL, a ``sha256:…`` reference into a lab's inputs, a path, or the bytes."""
@@ -102,14 +101,8 @@ def read_field(name: str, value: Any) -> Any:
     try:
         return reader(value) if reader else value
     except (TypeError, ValueError, OverflowError) as error:
-        message = f"{name}={short(value)} cannot be read: {error}"
+        message = f"{name}={as_code(value)} cannot be read: {error}"
         raise InputError(message) from error
-
-
-def short(value: object) -> str:
-    """Return a value as code in one line, for a message: a column of a table has as many lines as the table."""
-    line = " ".join(repr(value).split())
-    return line if len(line) <= SHORT else f"{line[: SHORT - 1]}…"
 
 
 def _camera(value: Any) -> CameraControl:

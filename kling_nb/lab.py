@@ -20,7 +20,7 @@ from .engine.run import Run, saying_it_goes_on
 from .engine.seen import SeenRun
 from .engine.told import not_saved
 from .errors import InputError, nearest
-from .fields import short
+from .excerpts import as_code
 from .log import ExperimentLog, is_simulated
 from .ordering import Ordering, points_of
 from .plan import Plan, Settings, usd
@@ -361,7 +361,7 @@ def _runs_in(what: object) -> list[Run]:
     runs = [one for one in given if isinstance(one, Run)]
     if len(runs) < len(given):
         message = (
-            f"expected a run, several runs or a DataFrame, got {short(what)}; lab.run(name) finds a run by its name"
+            f"expected a run, several runs or a DataFrame, got {as_code(what)}; lab.run(name) finds a run by its name"
         )
         raise InputError(message)
     return runs

@@ -9,6 +9,10 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+from .excerpts import excerpt
+
+VALUE_LONGEST = 80  # characters of a refused value in a sentence
+
 
 class Support(StrEnum):
     """What a provider does with a field of a request."""
@@ -77,9 +81,7 @@ class Problem:
 
     def __str__(self) -> str:
         """Say what was expected and what came; a long value by its beginning."""
-        value = repr(self.value)
-        shown = value if len(value) <= 80 else value[:79] + "…"
-        return f"{self.field}={shown}: {self.allowed}"
+        return f"{self.field}={excerpt(repr(self.value), VALUE_LONGEST)}: {self.allowed}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kling_nb.errors import InputError
-from kling_nb.fields import CAMERA_AXES, CameraControl, Shot, plain, short
+from kling_nb.excerpts import as_code
+from kling_nb.fields import CAMERA_AXES, CameraControl, Shot, plain
 from kling_nb.request import FIELDS, VideoRequest, identity
 
 texts = st.text(max_size=20)
@@ -165,13 +166,13 @@ def test_a_value_that_cannot_be_read_is_named(name: str, value: object) -> None:
     """A value of the wrong kind is an error that names the field and shows the value."""
     with pytest.raises(InputError, match=rf"^{name}=") as caught:
         VideoRequest(**{name: value})  # type: ignore[arg-type]
-    assert short(value) in str(caught.value)
+    assert as_code(value) in str(caught.value)
 
 
 def test_a_value_is_told_in_one_short_line() -> None:
     """A column of a table, or a picture, has more lines than a message should."""
-    assert short(pd.Series([2, 5])) == "0 2 1 5 dtype: int64"
-    assert len(short("fox " * 1000)) == 100
+    assert as_code(pd.Series([2, 5])) == "0 2 1 5 dtype: int64"
+    assert len(as_code("fox " * 1000)) == 100
 
 
 def test_a_path_has_no_identity_yet() -> None:

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 from ..dialect import Call, Reply
 from ..errors import InputError, KlingError
-from ..fields import finite, short
+from ..excerpts import as_code
+from ..fields import finite
 from ..log import ExperimentLog
 from ..task import Task, TaskState, Ticket
 from .account import Account, Accounts
@@ -156,7 +157,7 @@ class Decisions:
 
     def _load(self, task_id: str) -> None:
         if not isinstance(task_id, str):
-            message = f"expected the id of one task, got {short(task_id)}; ids are in the column task of lab.df()"
+            message = f"expected the id of one task, got {as_code(task_id)}; ids are in the column task of lab.df()"
             raise InputError(message)
         if task_id not in self._book.tasks:
             self._book.take(self._log.tasks_by_id([task_id]))

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from ..excerpts import excerpt
+
 if TYPE_CHECKING:
     from .points import PlannedPoint
 
@@ -109,7 +111,7 @@ def _named(points: Sequence[int], of: int) -> str:
 
 
 def _change_cells(row: dict[str, Any]) -> dict[str, str]:
-    asked, sent = _short(row["asked"]), _short(row["sent"])
+    asked, sent = _words(row["asked"]), _words(row["sent"])
     return {
         "provider": row["provider"],
         "field": row["field"],
@@ -121,9 +123,9 @@ def _change_cells(row: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def _short(value: Any) -> str:
+def _words(value: Any) -> str:
     words = "" if value is None else str(value)
-    return words if len(words) <= VALUE_LONGEST else words[: VALUE_LONGEST - 1] + "…"
+    return excerpt(words, VALUE_LONGEST)
 
 
 def _call(point: PlannedPoint, *, headed: bool) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from ..errors import InputError, OverBudget, SweepError
-from ..fields import short
+from ..excerpts import as_code
 from ..request import digest
 from ..sweep import Sweep
 from .amounts import dollars
@@ -21,7 +21,7 @@ def run_name(name: str | None, plan: Plan) -> str:
         return "sweep-" + digest([point.identity for point in plan.points])[:6]
     if not isinstance(name, str) or not name.strip() or name == SINGLES or len(name) > 100 or not name.isprintable():
         message = (
-            f"name={short(name)}: expected a name of 1 to 100 printable characters, as text, other than {SINGLES!r}"
+            f"name={as_code(name)}: expected a name of 1 to 100 printable characters, as text, other than {SINGLES!r}"
         )
         raise InputError(message)
     return name

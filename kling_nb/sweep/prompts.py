@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from ..errors import SweepError
+from ..excerpts import excerpt
 
+QUOTED_LONGEST = 60  # characters of a prompt in a message
 _PIECES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]|[^{}]+")
 
 
@@ -45,12 +47,8 @@ def _piece(text: str, found: re.Match[str]) -> tuple[str, bool]:
         return piece[0], False
     if piece[0] in "{}":
         message = (
-            f"{piece!r} at character {found.start() + 1} of the prompt {_short(text)} is not a variable: a variable is "
+            f"{piece!r} at character {found.start() + 1} of the prompt {excerpt(text, QUOTED_LONGEST)!r} is not a variable: a variable is "
             f"{{name}}, and a literal brace is written twice, {escape(piece)!r}"
         )
         raise SweepError(message)
     return piece, False
-
-
-def _short(text: str, limit: int = 60) -> str:
-    return repr(text if len(text) <= limit else text[: limit - 1] + "…")

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from ..errors import SweepError
+from ..excerpts import excerpt
 from ..request import FIELDS, VideoRequest
 from . import designs, written
 from .checks import Masks, check_names, conditions, fail, template_names
@@ -18,6 +19,7 @@ from .designs import UNSET, Column, Design, Row
 from .values import LEFT_OPEN, fill, key, move_images, read_all, variables
 
 MAX_POINTS = 10_000
+GLANCE_LONGEST = 40  # characters of a fixed value in the representation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,7 +193,7 @@ class Sweep:
     def __repr__(self) -> str:
         """Show the number of points, the axes with their numbers of values, and what is fixed."""
         axes = ", ".join(f"{name} × {len(values)}" for name, values in self.axes.items()) or "no axes"
-        fixed = ", ".join(f"{name}={_short(value)}" for name, value in self.fixed.items())
+        fixed = ", ".join(f"{name}={_at_a_glance(value)}" for name, value in self.fixed.items())
         repeats = f"{self.repeats} samples each" if self.repeats > 1 else ""
         exclude = f"{len(self.exclude)} excluded" if self.exclude else ""
         size = f"{self._size_in_words()}, {self._design.kind}"
@@ -287,6 +289,6 @@ def _plain_condition(values: tuple[Any, ...]) -> Any:
     return values[0] if len(values) == 1 and not isinstance(values[0], tuple) else list(values)
 
 
-def _short(value: Any) -> str:
+def _at_a_glance(value: Any) -> str:
     text = f"<{len(value):,} bytes>" if isinstance(value, bytes) else repr(value)
-    return text if len(text) <= 40 else text[:39] + "…"
+    return excerpt(text, GLANCE_LONGEST)

@@ -13,7 +13,8 @@ from types import MappingProxyType
 from typing import Any
 
 from ..errors import InputError, SweepError
-from ..fields import IMAGE_FIELDS, Shot, finite, is_stored, is_url, plain, read_field, short
+from ..excerpts import as_code
+from ..fields import IMAGE_FIELDS, Shot, finite, is_stored, is_url, plain, read_field
 from ..request import FIELDS, VideoRequest
 from . import prompts
 
@@ -43,7 +44,7 @@ def read(name: str, value: Any, *, left_open: bool = False) -> Any:
         return _text(value) if name == "provider" else _variable(value)
     except TypeError as error:
         held = f"an axis is a list of these{_as_list(value, name)}"
-        message = f"{name}={short(value)} cannot be read: expected {error}; {held}"
+        message = f"{name}={as_code(value)} cannot be read: expected {error}; {held}"
         raise SweepError(message) from None
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from ..excerpts import excerpt
 from ..plan import dollars
 
 Row = Mapping[str, Any]
@@ -41,7 +42,7 @@ def word(name: str, value: Any) -> str:
 
 def cut(words: str) -> str:
     """Return words for reading, cut where they are too long to show."""
-    return words if len(words) <= LONGEST else words[: LONGEST - 1] + "…"
+    return excerpt(words, LONGEST)
 
 
 def reason_of(row: Row, state: str) -> str:

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from ..errors import KlingError, OverBudget, PriceUnknown, RefusedError
+from ..excerpts import excerpt
 from ..offer import Change, Loss, Problem
 from ..plan import Plan, PlannedPoint, dollars
 from .form_draft import Draft, listed
 from .form_fields import FIELDS
-from .form_reading import Said, short
+from .form_reading import VALUE_LONGEST, Said
 from .form_words import names_in_words
 
 AT_ONCE = 2_000  # points that are planned as a person types; for more they press Plan
@@ -127,7 +128,7 @@ def _value(value: Any) -> str:
         return ", ".join(str(held) if name == "type" else f"{name} {held}" for name, held in value.items())
     if isinstance(value, float):
         return f"{value:g}"
-    return short(" + ".join(map(str, value)) if isinstance(value, list) else value)
+    return excerpt(" + ".join(map(str, value)) if isinstance(value, list) else str(value), VALUE_LONGEST)
 
 
 def _loss_words(loss: Loss) -> Sentence:

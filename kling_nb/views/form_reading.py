@@ -7,6 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from ..errors import InputError, SweepError
+from ..excerpts import excerpt
 from ..fields import CameraControl, Shot
 from ..plan import OFFICIAL
 from ..sweep import OWN, SETTINGS, conditions, variables_in
@@ -24,7 +25,7 @@ Said = Mapping[str, tuple[str, ...]]
 
 MONEY = {"budget": "25", "assume_price": "0.35"}
 FLAGS = {"on": True, "true": True, "off": False, "false": False}
-VALUE_LONGEST = 40
+VALUE_LONGEST = 40  # characters of an entry in a sentence
 
 
 def lines_of(text: str) -> list[str]:
@@ -69,7 +70,9 @@ def rules_of(text: str) -> list[dict[str, Any]]:
 def _rule_part(part: str) -> tuple[str, Any]:
     name, equals, values = (piece.strip() for piece in part.partition("="))
     if not equals or not name:
-        message = f"“{short(part.strip())}” is not a condition such as mode=std, or mode=std|pro for either"
+        message = (
+            f"“{excerpt(part.strip(), VALUE_LONGEST)}” is not a condition such as mode=std, or mode=std|pro for either"
+        )
         raise InputError(message)
     read = [_rule_value(name, value.strip()) for value in values.split("|")]
     return name, read if len(read) > 1 else read[0]
@@ -97,12 +100,6 @@ def _rule_text(value: Any) -> str:
 def _texts(value: Any) -> list[str]:
     values = value if isinstance(value, list) else [value]
     return ["" if one is None else str(one).strip() for one in values]
-
-
-def short(value: Any) -> str:
-    """Return a value for reading, a long one by its beginning."""
-    text = str(value)
-    return text if len(text) <= VALUE_LONGEST else text[: VALUE_LONGEST - 1] + "…"
 
 
 class Reading:
@@ -137,7 +134,7 @@ class Reading:
         try:
             number = float(text)
         except ValueError:
-            self.say(name, f"“{short(text)}” is not a number")
+            self.say(name, f"“{excerpt(text, VALUE_LONGEST)}” is not a number")
             return
         yield int(number) if number.is_integer() else number
 
@@ -164,7 +161,7 @@ class Reading:
 
     def _address(self, name: str, text: str) -> list[str]:
         if text and not text.startswith(("http://", "https://")):
-            self.say(name, f"“{short(text)}” is not an address that begins with https://")
+            self.say(name, f"“{excerpt(text, VALUE_LONGEST)}” is not an address that begins with https://")
         return [text] if text else []
 
     def names(self, prompts: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
@@ -197,7 +194,7 @@ class Reading:
         if amount.is_finite() and amount >= 0:
             return amount
         other = f", or the word {OFFICIAL}" if name == "assume_price" else ""
-        self.say(name, f"“{short(text)}” is not an amount in USD, such as {MONEY[name]}{other}")
+        self.say(name, f"“{excerpt(text, VALUE_LONGEST)}” is not an amount in USD, such as {MONEY[name]}{other}")
         return None
 
     def shape(self, entries: Entries, names: Sequence[str]) -> dict[str, Any]:

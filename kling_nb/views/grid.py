@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from ..errors import InputError, nearest
+from ..excerpts import excerpt
 from ..fields import finite
 from ..plan import dollars
 from .facts import Row, cut, facts_of, flags_of, reason_of, spent, summary_of, word
@@ -228,8 +229,7 @@ def _label(row: Row, others: Iterable[str], *, samples: bool) -> str:
 
 
 def _in_label(name: str, words: str) -> str:
-    is_long = name in TEXTS and len(words) > LABEL_LONGEST
-    return words[: LABEL_LONGEST - 1] + "…" if is_long else cut(words)
+    return excerpt(words, LABEL_LONGEST) if name in TEXTS else cut(words)
 
 
 def _ids(rows: Sequence[Row]) -> list[str]:

@@ -21,7 +21,7 @@ from ..request import digest
 from .compare import parts_of
 from .output import display_both, has_kernel
 from .page import HIDING, POSTER_BYTES, clip_file, data_url, poster_of, script, template, text_of
-from .standing import MEANINGS, cards, in_one_sentence, paces, short, standing
+from .standing import MEANINGS, bounded, cards, in_one_sentence, paces, standing
 from .ticker import Ticker, begin
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class Panel:
             snapshot = self._run.snapshot()
         except Exception as trouble:  # noqa: BLE001 - as for a button
             self.widget.answer = _json(
-                {**self._answer, "error": f"the run can no longer be shown: {short(in_one_sentence(trouble))}"}
+                {**self._answer, "error": f"the run can no longer be shown: {bounded(in_one_sentence(trouble))}"}
             )
             return False
         stands = standing(snapshot)
@@ -199,8 +199,8 @@ class Panel:
             result = _action(name)(self._run)
             said = result if isinstance(result, str) else ""
         except Exception as trouble:  # noqa: BLE001 - whatever it is, it belongs where the person looks
-            error = short(in_one_sentence(trouble))
-        self._answer = {"acted": max(number, self._answer["acted"]), "said": short(said), "error": error}
+            error = bounded(in_one_sentence(trouble))
+        self._answer = {"acted": max(number, self._answer["acted"]), "said": bounded(said), "error": error}
         self._ticker.nudge()
 
 

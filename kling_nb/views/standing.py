@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import KlingError
+from ..excerpts import excerpt
 from ..plan import dollars
 from ..stage import stage as stage_of
 from ..task import MOVING, TaskState
@@ -41,7 +42,7 @@ MEANINGS: Mapping[str, str] = {
 
 DOT = " · "  # between the parts of a tile's label
 MINUTES_S = 100.0  # from here on a length is told in minutes
-REASON_LONGEST = 400  # characters of a foreign sentence that a view carries
+TEXT_LONGEST = 400  # characters of a text of others that a live view carries
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,8 +92,8 @@ def standing(snapshot: Snapshot) -> Standing:
         counts=counts_line(snapshot),
         money=money_line(snapshot),
         left=left_words(snapshot),
-        held=short(snapshot.held or ""),
-        causes=tuple((short(text), count) for text, count in snapshot.causes if text != snapshot.held),
+        held=bounded(snapshot.held or ""),
+        causes=tuple((bounded(text), count) for text, count in snapshot.causes if text != snapshot.held),
         unsent=unsent,
         sent=sent,
         failed=snapshot.counts.get(S.FAILED, 0),
@@ -151,9 +152,9 @@ def cards(snapshot: Snapshot) -> list[dict[str, Any]]:
     return [
         {
             "id": tile.id,
-            "label": short(label),
+            "label": bounded(label),
             "state": tile.state,
-            "reason": short(tile.reason),
+            "reason": bounded(tile.reason),
             "saved": tile.clip is not None,
         }
         for tile, label in zip(snapshot.tiles, labels, strict=True)
@@ -188,9 +189,9 @@ def telling(labels: Sequence[str]) -> list[str]:
     return [DOT.join(parts[index] for index in kept) or label for parts, label in zip(split, labels, strict=True)]
 
 
-def short(text: str) -> str:
-    """Return a foreign sentence, cut where it is too long to show."""
-    return text if len(text) <= REASON_LONGEST else text[: REASON_LONGEST - 1] + "…"
+def bounded(text: str) -> str:
+    """Return a text of others, a long one by its beginning: a view that is sent anew at each change stays small."""
+    return excerpt(text, TEXT_LONGEST)
 
 
 def in_one_sentence(error: Exception) -> str:

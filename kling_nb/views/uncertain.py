@@ -18,7 +18,7 @@ from ..errors import InputError, nearest
 from ..request import digest
 from .output import display_both
 from .page import HIDING, script, template, text_of
-from .standing import in_one_sentence, short
+from .standing import bounded, in_one_sentence
 from .ticker import Ticker, begin
 from .uncertain_words import SHOWN, WAYS, head, left, line, rows, words
 
@@ -87,7 +87,7 @@ class Panel:
             tasks = self._tasks.as_they_stand()
         except Exception as trouble:  # noqa: BLE001 - as for a button
             self.widget.answers = answers
-            self.widget.trouble = f"how the tasks stand can no longer be shown: {short(in_one_sentence(trouble))}"
+            self.widget.trouble = f"how the tasks stand can no longer be shown: {bounded(in_one_sentence(trouble))}"
             return False
         with self.widget.hold_sync():
             self.widget.head, self.widget.left, self.widget.trouble = head(tasks), left(tasks), ""
@@ -116,7 +116,7 @@ class Panel:
             _named("action", name, ACTIONS)(one, remote_id)
             said = _said(name, one)
         except Exception as trouble:  # noqa: BLE001 - whatever it is, it belongs where the person looks
-            error = short(in_one_sentence(trouble))
+            error = bounded(in_one_sentence(trouble))
         self._answers[task] = {"acted": number, "said": said, "error": error}
         self._ticker.nudge()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..plan import dollars
 from ..task import ZERO
-from .standing import DOT, short
+from .standing import DOT, bounded
 from .terminal import plain
 
 if TYPE_CHECKING:
@@ -127,17 +127,17 @@ def _row(one: Doubtful, python: str) -> Row:
     return Row(
         id=task.id,
         python=python,
-        provider=short(task.provider),
-        model=short(task.model),
-        prompt=short(str(task.request.get("prompt") or "")),
-        settings=short(_settings(task.request)),
-        run=short(task.run),
+        provider=bounded(task.provider),
+        model=bounded(task.model),
+        prompt=bounded(str(task.request.get("prompt") or "")),
+        settings=bounded(_settings(task.request)),
+        run=bounded(task.run),
         price=dollars(one.at_stake),
         twice=dollars(2 * one.at_stake),
         since=_since(task.submitted_at),
         state=task.state.value,
-        stands=short(one.stands),
-        why=short(one.why),
+        stands=bounded(one.stands),
+        why=bounded(one.why),
         open=one.is_open,
     )
 
