@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from .. import frames
 from ..task import ZERO, Task, TaskState
 from .engine import Engine
-from .told import DECIDE, LOOKED_UP
+from .told import is_looked_up, without_advice
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,13 +46,13 @@ class Doubtful:
     def stands(self) -> str:
         """Status, in a few words."""
         if self.is_open:
-            return "looked up automatically" if self.task.reason.endswith(LOOKED_UP) else "waiting for you"
+            return "looked up automatically" if is_looked_up(self.task.reason) else "waiting for you"
         return self.task.cause if self.task.is_mendable else self.task.state.value
 
     @property
     def why(self) -> str:
         """What is known of it, in words; nothing is said twice of what can be done."""
-        return self.task.reason.removesuffix(f"; {DECIDE}").removesuffix(f"; {LOOKED_UP}")
+        return without_advice(self.task.reason)
 
     def look_again(self) -> None:
         """Look it up again by our own id, where the provider can; it changes by itself when it is found."""

@@ -55,9 +55,17 @@ def told_of_doubt(why: str, *, finds: bool) -> str:
 
 def told_of_vain_looks(reason: str) -> str:
     """Say of a submit in doubt, with the reason it had, that no look-up by our own id told whether it arrived."""
-    for said in (VAIN, f"; {LOOKED_UP}", f"; {DECIDE}"):
-        reason = reason.removesuffix(said)
-    return f"{reason}{VAIN}"
+    return f"{without_advice(reason.removesuffix(VAIN))}{VAIN}"
+
+
+def is_looked_up(reason: str) -> bool:
+    """Tell whether the reason of a task in doubt says that it is looked up: the log has no column for that."""
+    return reason.endswith(LOOKED_UP)
+
+
+def without_advice(reason: str) -> str:
+    """Return the reason of a task in doubt without what is done about it, or can be."""
+    return reason.removesuffix(f"; {DECIDE}").removesuffix(f"; {LOOKED_UP}")
 
 
 def told_of_elsewhere(task: Task) -> str:
