@@ -18,6 +18,7 @@ MODEL = "kling-v2-6"
 """The model of a request that names none."""
 
 IMAGE_FIELDS = ("image", "image_tail")
+FLAG_FIELDS = ("multi_shot", "watermark")
 
 CAMERA_AXES = ("horizontal", "vertical", "pan", "tilt", "roll", "zoom")
 """The six moves of a ``simple`` camera, in Kling's order and with Kling's names."""
@@ -130,11 +131,11 @@ def _shot(value: Any) -> Shot:
     if not isinstance(value, Mapping) or set(value) - {"index"} != {"prompt", "duration"}:
         message = "expected shots of the form {'prompt': …, 'duration': seconds}"
         raise TypeError(message)
-    return Shot(prompt=_text(value["prompt"]), duration=_whole(value["duration"]))
+    return Shot(prompt=_text(value["prompt"]), duration=_seconds(value["duration"]))
 
 
-def _whole(value: Any) -> int:
-    number = math.nan if isinstance(value, bool) else _float(value)
+def _seconds(value: Any) -> int:
+    number = _float(value)
     if not number.is_integer():
         message = "expected a whole number of seconds"
         raise ValueError(message)
@@ -142,15 +143,15 @@ def _whole(value: Any) -> int:
 
 
 def _float(value: Any) -> float:
-    """Return a number, also from text; not a number for what is none."""
+    """Return a number, also from text, as files and forms have it; NaN for what is none, truth values included."""
     try:
-        return float(value)
+        return math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):
         return math.nan
 
 
 def _number(value: Any) -> float:
-    number = math.nan if isinstance(value, bool) else _float(value)
+    number = _float(value)
     if not math.isfinite(number):
         message = "expected a number"
         raise ValueError(message)
@@ -158,7 +159,10 @@ def _number(value: Any) -> float:
 
 
 def finite(value: object) -> float | None:
-    """Return a real number as a float; `None` for what is none or not finite, text and truth values included."""
+    """Return what is a number already as a float; `None` for what is none or not finite, text and truth values included.
+
+    It asks of a value what it is, where `_float` reads what stands for one.
+    """
     try:
         number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
     except OverflowError:
@@ -215,12 +219,11 @@ _READERS: dict[str, Any] = {
     "negative_prompt": _text,
     "shot_type": _text,
     "callback_url": _text,
-    "duration": _whole,
+    "duration": _seconds,
     "cfg_scale": _number,
     "camera_control": _camera,
     "sound": _sound,
-    "multi_shot": _flag,
+    **dict.fromkeys(FLAG_FIELDS, _flag),
     "multi_prompt": _shots,
-    "watermark": _flag,
     "extra": _extra,
 }

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import InputError, SweepError
 from ..excerpts import excerpt
-from ..fields import CameraControl, Shot
+from ..fields import FLAG_FIELDS, CameraControl, Shot
 from ..plan import OFFICIAL
 from ..sweep import OWN, SETTINGS, conditions, variables_in
 from .form_fields import CUTS, IMAGES, Field
@@ -79,8 +79,7 @@ def _rule_part(part: str) -> tuple[str, Any]:
 
 
 def _rule_value(name: str, value: str) -> Any:
-    is_flag = name in ("watermark", "multi_shot")
-    return FLAGS.get(value.lower(), value) if is_flag else value or None
+    return FLAGS.get(value.lower(), value) if name in FLAG_FIELDS else value or None
 
 
 def text_of_rules(rules: Sequence[Mapping[str, Any]]) -> str:
