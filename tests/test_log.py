@@ -25,6 +25,7 @@ import kling_nb as kn
 from kling_nb.costs import Cost
 from kling_nb.errors import KlingError, LabError, LabMode, LogTooNew
 from kling_nb.log import ExperimentLog, PointRow, RunRow, is_simulated, task_from, task_row
+from kling_nb.log.schema import SCHEMA_VERSION
 from kling_nb.task import Clip, Event, Task, TaskState, Ticket
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -278,6 +279,30 @@ def test_a_later_version_is_refused_and_not_touched(simulated: Open) -> None:
         ):
             simulated()
     assert before == dump(path)
+
+
+OLD = sorted((Path(__file__).parent / "logs").glob("*.sql"))
+"""A log of each schema there ever was, by its version, as SQL. They are only added to."""
+
+
+@pytest.mark.parametrize("kept", OLD, ids=lambda path: f"schema {path.stem}")
+def test_a_log_of_every_schema_is_read_and_written(kept: Path, tmp_path: Path) -> None:
+    """A lab that an earlier version made holds bought clips: this one shows them and goes on writing."""
+    with closing(sqlite3.connect(tmp_path / "log.sqlite")) as db:
+        db.executescript(kept.read_text("utf-8"))
+    with kn.Lab(tmp_path, simulate=True) as lab:
+        (saved, failed), frame = lab.log.read_tasks(), lab.df()
+        assert [("saved", 4.0, "good"), ("failed", None, "")] == [(t.state, t.rating, t.note) for t in (saved, failed)]
+        assert (["a fox", "a boat #sim:fail"], ["saved", "failed"]) == (list(frame.prompt), list(frame.state))
+        assert (Decimal(20), Decimal(5)) == (lab.daily_budget, lab.run("old").budget)
+        lab.rate(saved.id, 5)
+    with kn.Lab(tmp_path, simulate=True) as lab:
+        assert lab.df().rating[0] == 5
+
+
+def test_a_log_of_this_schema_is_kept_for_later_versions() -> None:
+    """Whoever changes the schema adds a log that has it: ``list(db.iterdump())`` of a lab like those kept before."""
+    assert [str(n) for n in range(1, SCHEMA_VERSION + 1)] == sorted((path.stem for path in OLD), key=int)
 
 
 def dump(path: Path) -> list[str]:
