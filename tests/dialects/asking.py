@@ -24,6 +24,20 @@ CAMERAS = st.one_of(
     ),
 )
 
+ALONE: dict[str, st.SearchStrategy[Any]] = {
+    "aspect_ratio": st.sampled_from(["16:9", "9:16", "1:1"]),
+    "negative_prompt": TEXT,
+    "cfg_scale": st.floats(0, 1),
+    "camera_control": CAMERAS,
+    "image_tail": IMAGES,
+    "sound": st.sampled_from(["on", "off"]),
+    "watermark": st.booleans(),
+    "callback_url": st.just("https://example.org/hook"),
+}
+"""The fields that are drawn each by itself."""
+TOGETHER = ("prompt", "mode", "duration", "image", "multi_shot", "shot_type", "multi_prompt")
+"""The fields that are drawn with regard to what is sold, or to each other."""
+
 
 @st.composite
 def shots(draw: st.DrawFn, duration: int | None) -> dict[str, Any]:
@@ -74,17 +88,7 @@ def accepted(draw: st.DrawFn, provider: str, family: str = "") -> VideoRequest:
 def fields(draw: st.DrawFn, row: dict[str, Any]) -> list[dict[str, Any]]:
     """Draw fields to add, in groups that belong together."""
     duration = draw(st.sampled_from([None, *row["durations"]]))
-    offered: dict[str, st.SearchStrategy[Any]] = {
-        "aspect_ratio": st.sampled_from(["16:9", "9:16", "1:1"]),
-        "negative_prompt": TEXT,
-        "cfg_scale": st.floats(0, 1),
-        "camera_control": CAMERAS,
-        "image_tail": IMAGES,
-        "sound": st.sampled_from(["on", "off"]),
-        "watermark": st.booleans(),
-        "callback_url": st.just("https://example.org/hook"),
-    }
-    groups = [{name: draw(values)} for name, values in offered.items() if draw(st.booleans())]
+    groups = [{name: draw(values)} for name, values in ALONE.items() if draw(st.booleans())]
     cut = [draw(shots(duration))] if draw(st.booleans()) else []
     return [*groups, {"duration": duration}, *cut]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from asking import CAMERAS, accepted, is_accepted, sold
+from asking import ALONE, CAMERAS, TOGETHER, accepted, is_accepted, sold
 from driving import CATALOG, OWN_ID
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -17,11 +17,17 @@ from posting import native_read, posted, put_in, shots_read, speaking, told_of
 
 from kling_nb.dialect import Encoded
 from kling_nb.fields import CameraControl
+from kling_nb.menu import RULED
 from kling_nb.request import VideoRequest
 
 
 def encode(request: VideoRequest, provider: str) -> Encoded:
     return speaking(provider).encode(request, CATALOG.offer(request, provider), OWN_ID)
+
+
+def test_every_field_is_drawn() -> None:
+    """A field that joins the request is among those by which catalogue, dialects and simulator are compared."""
+    assert {*RULED} == {*ALONE, *TOGETHER}
 
 
 FAL_NAMES = {

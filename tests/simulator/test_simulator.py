@@ -258,12 +258,17 @@ def refused(simulator: Simulator, provider: str, place: str) -> str:
     return re.sub(r"[0-9a-f]{8}-?[0-9a-f-]{24,27}", "TRACE", f"{reply.status_code} {reply.text}")
 
 
+def test_each_provider_that_comes_with_the_simulator_is_probed() -> None:
+    """A provider that joins needs a line in `PROBES`: one of its paths, to be asked without a key."""
+    assert {*module.BUILT_IN} == {*PROBES}
+
+
 @pytest.mark.parametrize("root", sorted(PROBES))
 def test_each_provider_can_be_served_at_the_root(clock: Clock, root: str) -> None:
     """At the root a provider answers as it does at its own place, and there they all stay."""
     plain, rooted = Simulator(None, now=clock), Simulator(None, now=clock, root=root)
-    own = {name: refused(plain, name, plain.path(name)) for name in plain.providers}
-    assert own == {name: refused(rooted, name, rooted.path(name)) for name in rooted.providers}
+    own = {name: refused(plain, name, plain.path(name)) for name in PROBES}
+    assert own == {name: refused(rooted, name, rooted.path(name)) for name in PROBES}
     assert own[root] == refused(rooted, root, "")
     plain.close()
     rooted.close()

@@ -102,6 +102,11 @@ def test_every_field_of_a_request_is_in_the_form() -> None:
     assert {*REQUEST_FIELDS} - {"extra"} == made - {"provider"}
 
 
+def test_no_field_has_the_name_of_a_setting(form: SweepForm) -> None:
+    """`SweepForm.set` and the entries know both by their names alone."""
+    assert {name for f in FIELDS for name in (f.name, f.plural)} & {*form._board.settings.names} == set()
+
+
 def test_a_model_for_images_only_is_not_offered(form: SweepForm) -> None:
     """What makes no video from text is named, and offered once there is an image."""
     before, said = form.offered("model"), html_of(form)
