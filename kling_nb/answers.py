@@ -12,6 +12,7 @@ from typing import Any
 from .errors import Doubt, KlingError, LinkExpired, MediaError, NotSent, WireError
 
 TRY_LATER = frozenset({407, 408, 425, 429})  # the 4xx that say nothing about the clip
+WRAPPED = 47  # for zlib: gzip's or zlib's wrapper, whichever comes
 PACKED = frozenset({"gzip", "x-gzip", "deflate"})
 _AFTER = (
     "HTTPError RequestError TransportError TimeoutException NetworkError ProtocolError ReadTimeout WriteTimeout "
@@ -122,13 +123,13 @@ async def read_body(
     """
     headers = dict(response.headers.items())
     declared, came, kept = _declared(response.status_code, headers), 0, 0
-    packed = headers.get("content-encoding", "").lower() in PACKED
-    unpack = zlib.decompressobj(wbits=47) if packed else None
+    packing = headers.get("content-encoding", "").lower()
+    unpack = _Unpacking(packing) if packing in PACKED else None
     if (declared or 0) > limit:
         raise excess()
     async with aclosing(aiter(response.stream)) as pieces:
         async for piece in pieces:
-            data = _unpacked(unpack, piece, limit - kept + 1) if unpack else piece
+            data = unpack.piece(piece, limit - kept + 1) if unpack else piece
             came, kept = came + len(piece), kept + len(data)
             if max(came, kept) > limit:
                 raise excess()
@@ -138,9 +139,30 @@ async def read_body(
         raise EOFError(message)
 
 
-def _unpacked(unpack: Any, piece: bytes, most: int) -> bytes:
-    """Return at most so many bytes that a piece holds; what follows the end is left: zlib would gather it all."""
-    return b"" if unpack.eof else bytes(unpack.decompress(piece, most))
+class _Unpacking:
+    """Unpacks gzip and deflate, that also as some servers send it: without its wrapper (RFC 9110, 8.4.1.2)."""
+
+    def __init__(self, packing: str) -> None:
+        self._unpack = zlib.decompressobj(wbits=WRAPPED)
+        self._may_be_bare, self._begun = packing == "deflate", b""
+
+    @property
+    def eof(self) -> bool:
+        """Whether its end came."""
+        return self._unpack.eof
+
+    def piece(self, piece: bytes, most: int) -> bytes:
+        """Return at most so many bytes that a piece holds; what follows the end is left: zlib would gather it all."""
+        if self.eof:
+            return b""
+        head, self._begun = self._begun, (self._begun + piece)[:2]
+        try:
+            return self._unpack.decompress(piece, most)
+        except zlib.error:
+            if len(head) > 1 or not self._may_be_bare:  # the wrapper is known by its first two bytes
+                raise
+        self._unpack = zlib.decompressobj(wbits=-zlib.MAX_WBITS)
+        return self._unpack.decompress(head + piece, most)
 
 
 def _declared(status: int, headers: Mapping[str, str]) -> int | None:

@@ -10,6 +10,8 @@ import logging
 import os
 import socket
 import tracemalloc
+import zlib
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -152,6 +154,20 @@ def test_a_packed_reply_is_unpacked() -> None:
     packed = answer(gzip.compress(b'{"code":0}'), "200 OK", "Content-Encoding: GZIP")
     with StrictSocket.running(lambda _: [packed]) as server:
         assert sent(check(server.url)).json() == {"code": 0}
+
+
+def _bare(content: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packer.compress(content) + packer.flush()
+
+
+@pytest.mark.parametrize("pack", [zlib.compress, _bare])
+def test_deflate_is_unpacked_as_servers_send_it(pack: Callable[[bytes], bytes]) -> None:
+    """Deflate is read in its wrapper and, as some servers send it, without, however its bytes come in."""
+    head, *body = b"HTTP/1.1 200 OK\r\ncontent-encoding: deflate\r\n\r\n", *pack(b'{"code":0}')
+    pieces = [[head, bytes(body[:cut]), Act.PAUSE, bytes(body[cut:]), Act.CLOSE] for cut in (1, 2, 5)]
+    with StrictSocket.running(lambda seen: pieces[seen.connection]) as server:
+        assert [{"code": 0}] * 3 == [sent(submit(server.url)).json() for _ in pieces]
 
 
 def test_a_bomb_is_not_unpacked_whole() -> None:
