@@ -21,6 +21,8 @@ T = TypeVar("T")
 
 BEAT_S = 0.05  # a commit syncs the disk: twenty a second are enough for any number of tasks
 
+ASLEEP_S = 2.0  # so much later than it asked for, a process did not run; a busy machine is seldom as late
+
 
 class Clock:
     """Real time, run faster by ``speed``. `now` is Unix seconds; every wait of the engine goes through `sleep`.
@@ -80,8 +82,8 @@ class Clock:
         return await anyio.to_thread.run_sync(work)
 
     def new_loop(self) -> asyncio.AbstractEventLoop:
-        """Return the loop that this clock runs on."""
-        return asyncio.SelectorEventLoop()
+        """Return the loop that this clock runs on: what a process sleeps through counts for none of its timers."""
+        return _WakingLoop()
 
 
 class VirtualClock(Clock):
@@ -145,6 +147,44 @@ class VirtualClock(Clock):
     def new_loop(self) -> asyncio.AbstractEventLoop:
         """Return a loop whose time is this clock's."""
         return _VirtualLoop(self)
+
+
+class _WakingLoop(asyncio.SelectorEventLoop):
+    """A loop whose time leaves out what its process slept through: an answer that came meanwhile is read, not given up."""
+
+    def __init__(self) -> None:
+        self._waking = _WakingSelector()
+        super().__init__(self._waking)
+
+    def time(self) -> float:
+        return super().time() - self._waking.slept_s
+
+
+class _WakingSelector(selectors.DefaultSelector):
+    """Notices that its process was stopped (Ctrl+Z, a paused container, a laptop's lid) when far more time has passed.
+
+    All that has passed since the last look counts as slept, so that a timer comes late rather than early. What is ready
+    is asked again by then: a wait that was interrupted says that nothing is.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slept_s = 0.0
+        self._looked = time.monotonic()
+
+    def select(self, timeout: float | None = None) -> Any:
+        self._note(0.0)
+        ready = super().select(timeout)
+        return ready if not self._note(timeout) or ready else super().select(0)
+
+    def _note(self, expected_s: float | None) -> bool:
+        """Count what passed since the last look as slept, where that is far more than expected; answers whether it is."""
+        before, self._looked = self._looked, time.monotonic()
+        passed = self._looked - before
+        if expected_s is None or passed < expected_s + ASLEEP_S:
+            return False
+        self.slept_s += passed
+        return True
 
 
 class _VirtualLoop(asyncio.SelectorEventLoop):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -118,6 +119,27 @@ def test_a_speed_paces(on: Callable[[Clock], Loop], clock: Clock) -> None:
     on(clock).call(clock.sleep, 50)
     assert time.monotonic() - begun >= 0.045
     assert clock.now() - start_ >= 49
+
+
+def test_what_a_process_sleeps_through_counts_for_no_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that came while the process was stopped is read when it goes on, and time for the rest is left."""
+    real, slept_s = time.monotonic, [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: real() + slept_s[0])
+
+    async def scene() -> bytes:
+        loop, (ours, theirs) = asyncio.get_running_loop(), socket.socketpair()
+        with ours, theirs:
+            ours.setblocking(False)
+            other = threading.Timer(0.05, lambda: (slept_s.insert(0, 300.0), theirs.send(b"id")))
+            other.start()
+            async with asyncio.timeout(60):
+                came = await loop.sock_recv(ours, 9)
+                other.join()
+                await asyncio.sleep(0.01)
+            return came
+
+    with asyncio.Runner(loop_factory=Clock().new_loop) as runner:
+        assert b"id" == runner.run(scene())
 
 
 def test_a_wait_can_be_ended_early(on: Callable[[Clock], Loop]) -> None:
