@@ -27,6 +27,7 @@ Ready = Callable[[], None]
 """Raises whatever forbids sending."""
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
+LOG_IN_FIRST = 511
 _PRIVATE = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "fec0::/10")))
 _SHARED = ipaddress.ip_network("100.64.0.0/10")  # between a carrier and its customers, and Tailscale's
 _LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
@@ -67,6 +68,22 @@ def onward(url: str, status: int, headers: Mapping[str, str]) -> str | None:
     with suppress(ValueError):
         return urljoin(url, location)
     return location
+
+
+def stranger(url: str, status: int, headers: Mapping[str, str], content: bytes) -> str:
+    """Say of what came for an API call that another answered than who was asked; nothing where it may be their own.
+
+    A network that wants a log-in does so, and a gateway that inspects what goes through it: by sending elsewhere, by a
+    page, or by 511, which is theirs alone (RFC 6585, 6). What became of the call, only the status can prove.
+    """
+    to = onward(url, status, headers)
+    with suppress(ValueError):
+        if to is not None and origin(to) != origin(url):
+            return f"HTTP {status} sends it to another place, {without_query(to)}"
+    if status == LOG_IN_FIRST:
+        return f"HTTP {status} says that the network wants a log-in first"
+    is_page = 200 <= status < 300 and content.lstrip()[:1] == b"<"
+    return f"HTTP {status} came with a web page" if is_page else ""
 
 
 def refuse_downgrade(call: str, url: str, to: str) -> None:

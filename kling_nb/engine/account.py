@@ -56,6 +56,7 @@ class Account:
         self.mark = ""
         self._unsent_since = self._unsent_at = -math.inf
         self._has_answered = False
+        self._strangers = 0  # submits in a row that another answered
         self._lab_key = lab_key
         self._wire = wire
         self._clock = clock
@@ -85,6 +86,7 @@ class Account:
         self.held, self._credential = None, None
         self._unsent_none()
         self._has_answered = False
+        self._strangers = 0
         for gate in self._gates.values():
             gate.forgive()
 
@@ -95,6 +97,12 @@ class Account:
         """Learn that a submit got there."""
         self._unsent_none()
         self._has_answered = True
+        self._strangers = 0
+
+    def met_a_stranger(self) -> bool:
+        """Learn that another answered a submit in this place's stead; answers whether the one before was answered so."""
+        self._strangers += 1
+        return self._strangers > 1
 
     def missed(self, begun: float) -> bool:
         """Learn that a submit did not get there, which began at that `steady` moment; answers whether to go on trying.

@@ -7,9 +7,10 @@ from functools import partial
 
 from ..dialect import Call, Dialect, Fault, Reply, Whose
 from ..errors import Doubt, InputError, KlingError, MediaError, NotSent
+from ..links import stranger
 from ..task import NETWORK, Task, TaskState, Ticket
 from .account import Account, backoff_s
-from .told import AGAIN, told, told_of_doubt, told_of_elsewhere, told_of_submit, told_of_vain_looks
+from .told import AGAIN, told, told_of_doubt, told_of_elsewhere, told_of_stranger, told_of_submit, told_of_vain_looks
 from .tools import Tools
 from .witness import Witnesses
 
@@ -93,7 +94,9 @@ class Buyer:
             return await self._not_sent(task, account, str(error), begun), False
         except Doubt as error:
             return await self._doubted(task, str(error)), False
-        account.arrived()
+        strange = stranger(call.url, reply.status, reply.headers, reply.content)
+        if not strange:
+            account.arrived()
         try:
             fault = account.dialect.judge(call, reply)
             ticket = _ticket_of(account.dialect, call, reply, fault)
@@ -101,6 +104,8 @@ class Buyer:
             return await self._doubted(task, f"{account.provider.id}: {error}"), False
         if ticket is not None:
             return await self._accepted(task, account, ticket), False
+        if strange and fault is not None:
+            return await self._strange(task, account, fault, strange), False
         return await self._refused(task, account, fault, renewed=renewed)
 
     async def _refused(self, task: Task, account: Account, fault: Fault | None, *, renewed: bool) -> tuple[Task, bool]:
@@ -155,8 +160,28 @@ class Buyer:
             return await self._denied(task, account, fault, final)
         return await self._book.record(task.id, "pushed_back", reason=words, cause=fault.whose)
 
+    async def _strange(self, task: Task, account: Account, fault: Fault, why: str) -> Task:
+        """Hold what was not sent yet, for another answers there: at once where that proves that this was not carried out.
+
+        Else it is in doubt, and so would be the next: a second one in a row holds the rest.
+        """
+        held = told_of_stranger(account.provider, why)
+        if not fault.rejected:
+            account.held = held if account.met_a_stranger() else account.held
+            return await self._doubted(task, f"{account.provider.id}: {why} ({fault})")
+        account.held = held
+        there = await self._there(task, account, fault)
+        return there or await self._book.record(task.id, "pushed_back", reason=held, cause=NETWORK)
+
     async def _denied(self, task: Task, account: Account, fault: Fault, final: str) -> Task:
-        """Believe a final no, unless our own id is there: a log that was restored from a copy gives its ids anew."""
+        """Believe a final no, unless our own id is there."""
+        there = await self._there(task, account, fault)
+        return there or await self._book.record(task.id, "failed", reason=final, cause=fault.whose, charged=False)
+
+    async def _there(self, task: Task, account: Account, fault: Fault) -> Task | None:
+        """Return a refused task that our own id finds, or that is in doubt; of a log that was restored from a copy, whose
+        ids are given anew.
+        """
         if fault.whose in (Whose.PARAMETERS, Whose.PROVIDER) and account.dialect.finds:
             try:
                 ticket = await account.converse(account.dialect.find(task.id, task.call))
@@ -166,7 +191,7 @@ class Buyer:
             else:
                 if ticket is not None:
                     return await self._accepted(task, account, ticket)
-        return await self._book.record(task.id, "failed", reason=final, cause=fault.whose, charged=False)
+        return None
 
     async def _not_sent(self, task: Task, account: Account, why: str, begun: float) -> Task:
         if account.missed(begun):

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from ..dialect import Fault, Whose
 from ..errors import KlingError, LabError, ProviderError
-from ..keys import key_variable
+from ..keys import base_url_variable, key_variable
 from ..offer import Provider
 from ..plan import SINGLES, dollars
 from ..task import Event, Task, TaskState, Ticket
@@ -40,6 +40,14 @@ def told_of_submit(fault: Fault, provider: Provider, *, renewed: bool) -> str:
     """Say why a submit was rejected: nothing was bought."""
     tried = "tried twice, with the credential renewed" if renewed else "not tried again"
     return told(fault, provider, tried, COST[False])
+
+
+def told_of_stranger(provider: Provider, why: str) -> str:
+    """Say why nothing more is submitted where another answers in a provider's stead."""
+    return (
+        f"another than {provider.id} answers: {why}; a network or a gateway that wants a log-in does so: log in there, in "
+        f"a browser, or correct {base_url_variable(provider.id)}; then run.resume()"
+    )
 
 
 def told_of_task(provider: Provider, whose: Whose, reason: str, *, charged: bool | None) -> str:

@@ -1,0 +1,83 @@
+"""Somebody else answers in a provider's place: the page of a network that wants a log-in, a gateway, a host that moved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from labs import Live, agrees, live_lab, start, sweep
+from strict_socket import StrictSocket, answer
+
+from kling_nb.keys import base_url_variable
+from kling_nb.simulator import Fault
+
+PAGE = "<!doctype html><html><title>Please sign in</title></html>"
+ELSEWHERE = "location: http://login.example/?next=here"
+
+
+@contextmanager
+def answered_by_another(live: Live, *lines: str, status: str, body: str = PAGE) -> Iterator[StrictSocket]:
+    """Let another server answer in the place of Kling and fal, until the block ends."""
+    said = answer(body.encode(), status, *lines)
+    with StrictSocket.running(lambda _: [said]) as server, pytest.MonkeyPatch.context() as environment:
+        for name in ("kling", "fal"):
+            environment.setenv(base_url_variable(name), server.url)
+        live.reopen()
+        yield server
+    live.reopen()
+
+
+@pytest.mark.parametrize("provider", ["kling", "fal"])
+@pytest.mark.parametrize("status", ["301 Moved", "307 Temporary", "308 Permanent"])
+def test_points_are_held_where_another_place_is_named(tmp_path: Path, provider: str, status: str) -> None:
+    """A log-in page's address is no provider's no: nothing fails, the run says what is to do, and goes on when told."""
+    with live_lab(tmp_path / "lab") as live:
+        with answered_by_another(live, ELSEWHERE, status=status):
+            run = start(live.lab, sweep(*"abc", provider=provider), name="a").wait(30)
+            assert {"planned": 3} == run.snapshot().counts
+            assert f"HTTP {status[:3]} sends it to another place, http://login.example/;" in str(run.held)
+            assert f"correct {base_url_variable(provider)}; then run.resume()" in str(run.held)
+        run = live.lab.run("a").resume().wait(30)
+        assert {"saved": 3} == run.snapshot().counts
+        agrees(live)
+
+
+def test_a_redirect_within_the_place_is_its_own(tmp_path: Path) -> None:
+    """A provider that names another path of its own speaks of this request, and the others go on."""
+    with live_lab(tmp_path / "lab") as live, answered_by_another(live, "location: /v2", status="308 Permanent"):
+        run = start(live.lab, sweep(*"abc", provider="fal"), name="a").wait(30)
+        assert ({"failed": 3}, None) == (run.snapshot().counts, run.held)
+
+
+@pytest.mark.parametrize(
+    ("status", "lines", "told"),
+    [
+        ("200 OK", (), "HTTP 200 came with a web page"),
+        ("302 Found", (ELSEWHERE,), "HTTP 302 sends it to another place"),
+        ("511 Network Authentication Required", (), "HTTP 511 says that the network wants a log-in first"),
+    ],
+)
+def test_what_another_answers_without_proof_holds_the_rest(
+    tmp_path: Path, status: str, lines: tuple[str, ...], told: str
+) -> None:
+    """What was under way stays in doubt, for nothing proves that it was not passed on; no further point joins it."""
+    with live_lab(tmp_path / "lab") as live:
+        with answered_by_another(live, *lines, status=status) as server:
+            run = start(live.lab, sweep(*"abcdefghijklmnop", provider="fal"), name="a").wait(30)
+            counts, asked = run.snapshot().counts, len(server.seen)
+            assert ({"uncertain", "planned"}, asked) == (set(counts), counts["uncertain"])
+            assert told in str(run.held)
+        assert {**counts, "planned": 0, "saved": counts["planned"]}.items() >= (
+            live.lab.run("a").resume().wait(30).snapshot().counts.items()
+        )
+        assert counts["planned"] == len(live.simulator.ledger())
+
+
+def test_one_page_holds_nothing(tmp_path: Path) -> None:
+    """A service that answers one submit with a page and the next as ever is itself."""
+    page = Fault(action="http", provider="fal", operation="submit", status=200, body=PAGE)
+    with live_lab(tmp_path / "lab", page) as live:
+        run = start(live.lab, sweep(*"abcd", provider="fal"), name="a").wait(30)
+        assert ({"uncertain": 1, "saved": 3}, None) == (run.snapshot().counts, run.held)
