@@ -10,7 +10,17 @@ from ..errors import Doubt, InputError, KlingError, MediaError, NotSent
 from ..links import stranger
 from ..task import NETWORK, Task, TaskState, Ticket
 from .account import Account, backoff_s
-from .told import AGAIN, told, told_of_doubt, told_of_elsewhere, told_of_stranger, told_of_submit, told_of_vain_looks
+from .told import (
+    AGAIN,
+    UNNAMED,
+    told,
+    told_of_doubt,
+    told_of_elsewhere,
+    told_of_stranger,
+    told_of_submit,
+    told_of_unnamed,
+    told_of_vain_looks,
+)
 from .tools import Tools
 from .witness import Witnesses
 
@@ -97,11 +107,13 @@ class Buyer:
         strange = stranger(call.url, reply.status, reply.headers, reply.content)
         if not strange:
             account.arrived()
+        cause = "doubt"
         try:
             fault = account.dialect.judge(call, reply)
+            cause = UNNAMED if fault is None else cause
             ticket = _ticket_of(account.dialect, call, reply, fault)
         except Exception as error:  # noqa: BLE001 - an answer that a dialect did not foresee is no answer
-            return await self._doubted(task, f"{account.provider.id}: {error}"), False
+            return await self._doubted(task, f"{account.provider.id}: {error}", cause), False
         if ticket is not None:
             return await self._accepted(task, account, ticket), False
         if strange and fault is not None:
@@ -110,7 +122,7 @@ class Buyer:
 
     async def _refused(self, task: Task, account: Account, fault: Fault | None, *, renewed: bool) -> tuple[Task, bool]:
         if fault is None:
-            return await self._doubted(task, f"{account.provider.id} accepted it but gave no id"), False
+            return await self._doubted(task, f"{account.provider.id} accepted it but gave no id", UNNAMED), False
         renew = fault.renew and not renewed
         return await self._faulted(task, account, fault, renew=renew, renewed=renewed), renew
 
@@ -202,9 +214,9 @@ class Buyer:
         await self._clock.sleep(0 if account.held else backoff_s(account.unsent))
         return task
 
-    async def _doubted(self, task: Task, why: str) -> Task:
+    async def _doubted(self, task: Task, why: str, cause: str = "doubt") -> Task:
         reason = told_of_doubt(why, finds=self._t.account(task.provider).dialect.finds)
-        return await self._book.record(task.id, "doubted", reason=reason, cause="doubt")
+        return await self._book.record(task.id, "doubted", reason=reason, cause=cause)
 
     async def look_up(self, task: Task, account: Account) -> Task:
         """Look a submit up by our own id, until it is found or was absent often enough.
@@ -245,15 +257,16 @@ class Buyer:
         if task.state is not TaskState.UNCERTAIN:  # decided by a person while the last look was under way
             return task
         if not account.is_of(self._book.submitted_with(task.id), str(task.call.get("url"))):
-            return await self._book.record(task.id, "doubted", reason=told_of_elsewhere(task), cause="doubt")
+            return await self._book.record(task.id, "doubted", reason=told_of_elsewhere(task), cause=task.cause)
         if against is None:
             return await self._untold(task) if is_untold else task
-        if against:
-            return await self._book.record(task.id, "doubted", reason=against, cause="doubt")
+        if against or task.cause == UNNAMED:
+            reason = against or told_of_unnamed(task)
+            return await self._book.record(task.id, "doubted", reason=reason, cause=task.cause)
         return await self._never_arrived(task)
 
     async def _untold(self, task: Task) -> Task:
-        return await self._book.record(task.id, "doubted", reason=told_of_vain_looks(task.reason), cause="doubt")
+        return await self._book.record(task.id, "doubted", reason=told_of_vain_looks(task.reason), cause=task.cause)
 
     async def _never_arrived(self, task: Task) -> Task:
         reason = f"it never arrived: looked up {len(LOOKS_S)} times over {sum(LOOKS_S):.0f} s; nothing was bought"

@@ -22,6 +22,8 @@ DO: dict[Whose, str] = {
     Whose.PROVIDER: "run.retry() tries again",
     Whose.MISSING: "look it up in the provider's console",
 }
+UNNAMED = "unnamed"
+"""Cause of a doubt about a submit that was answered as accepted, without an id that can be read: it did arrive."""
 LOOKED_UP, DECIDE = "it is looked up automatically", "lab.uncertain() shows what can be done"
 VAIN = f"; looking it up by our own id settled nothing; {DECIDE}"
 COST = {
@@ -74,6 +76,14 @@ def is_looked_up(reason: str) -> bool:
 def without_advice(reason: str) -> str:
     """Return the reason of a task in doubt without what is done about it, or can be."""
     return reason.removesuffix(f"; {DECIDE}").removesuffix(f"; {LOOKED_UP}")
+
+
+def told_of_unnamed(task: Task) -> str:
+    """Say that what was accepted without an id that can be read is not found by our own id either."""
+    return (
+        f"it may have been bought: {task.provider} answered as if it had accepted it, without an id that can be read, so "
+        f"not finding it by our own proves nothing; look for it in the console there; {DECIDE}"
+    )
 
 
 def told_of_elsewhere(task: Task) -> str:

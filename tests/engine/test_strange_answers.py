@@ -233,7 +233,8 @@ def test_a_no_is_known_by_its_code(guise: str, status: int, tmp_path: Path, monk
     scripted(monkeypatch, Fault(action="http", provider=provider_of(guise), status=status, body=body, times=None))
     lab, run = ended(tmp_path, guise, "a fox")
     (task,) = run.tasks
-    told = ("uncertain", "doubt") if guise == "fal" else ("failed", "parameters")
+    untold = ("uncertain", "unnamed" if status == 200 else "doubt")
+    told = untold if guise == "fal" else ("failed", "parameters")
     assert (task.state, task.cause) == told, run
     assert ledger(lab) == []
     assert run.snapshot().spent == 0

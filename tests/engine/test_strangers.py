@@ -81,3 +81,14 @@ def test_one_page_holds_nothing(tmp_path: Path) -> None:
     with live_lab(tmp_path / "lab", page) as live:
         run = start(live.lab, sweep(*"abcd", provider="fal"), name="a").wait(30)
         assert ({"uncertain": 1, "saved": 3}, None) == (run.snapshot().counts, run.held)
+
+
+@pytest.mark.parametrize("data", ["null", "{}", '{"task_id": null}', '{"id": 7}'])
+def test_what_was_accepted_without_an_id_is_not_bought_again(tmp_path: Path, data: str) -> None:
+    """An acceptance that names no task did arrive: that our own id finds nothing proves nothing, and a person decides."""
+    body = f'{{"code": 0, "message": "SUCCEED", "request_id": "r", "data": {data}}}'
+    with live_lab(tmp_path / "lab", Fault(action="http", operation="submit", status=200, body=body)) as live:
+        run = start(live.lab, sweep("fox"), name="a").wait(30)
+        assert {"uncertain": 1} == run.snapshot().counts
+        assert "answered as if it had accepted it" in run.tasks[0].reason
+        assert live.simulator.ledger() == []
