@@ -100,4 +100,4 @@ function mountLive(el, model, before) {
   return mount(el, JSON.parse(model.get("grid")), kernelSource(model, before));
 }
 
-export default { render: inPlace(["msg:custom"], mountLive) };
+export default { render: inPlace(["msg:custom"], mountLive, { lasts: true }) };

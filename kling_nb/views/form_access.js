@@ -3,12 +3,16 @@
  *
  *   control, or a box of some ◂─ aria-describedby ── .knb-said behind it          .knb-bad in it ─▶ aria-invalid
  *
- * And it keeps JupyterLab from hearing keys that are pressed here: X would cut the cell. It shows nothing. Elements come
- * and go with the form, so everything is set anew after each change.
+ * And it keeps JupyterLab from hearing keys that are pressed here: X would cut the cell. And it says whether the form lives:
+ * one that was saved with its notebook, or whose kernel was restarted, looks the same, but nobody hears its buttons, so the
+ * static output keeps its place, or gets it back. It shows nothing. Elements come and go with the form, so everything is set
+ * anew after each change.
  */
 
 const GROUPS = ".knb-choices, .knb-sliders"; // these are described as a whole, not box by box
 const TEXTS = ".knb-text :is(input, textarea, select)";
+
+const CUT_OFF = "jupyter-widgets-disconnected"; // ipywidgets' class for a widget that no kernel hears
 
 const own = `knb-words-${Math.random().toString(36).slice(2)}`; // every form of a page runs a module of its own
 let named = 0;
@@ -76,6 +80,8 @@ function attend(form) {
   const [held, heard] = [hold(form), keepKeys(form)];
   selectCode(form);
   const look = () => {
+    const lives = !form.classList.contains(CUT_OFF);
+    if (lives !== form.classList.contains("knb-live")) form.classList.toggle("knb-live", lives);
     name(form);
     form.querySelectorAll(".knb-said").forEach(describe);
     held();

@@ -41,7 +41,7 @@ class Face:
         """Return the whole form: the fields, and everything around them."""
         bar = group([*self._buttons.values(), self._line], "knb-bar")
         parts = [self._head, fields, bar, self._error, self._panels, self._code, self._table, _access_class()()]
-        return group(parts, "knb-form", "knb-live", *NO_MATH.split())
+        return group(parts, "knb-form", *NO_MATH.split())
 
     def show(self, held: Draft, found: Outlook, started: str | None) -> None:
         """Show how things stand; ``started`` is the name of the run that this very form was started as."""

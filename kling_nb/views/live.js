@@ -110,7 +110,7 @@ function makeTools(model) {
   const pause = button("Pause", () => (run.resumes ? act("resume") : run.pauses && act("pause")));
   const cancel = button("Cancel…", () => question(!asking));
   const words = h("p");
-  const sure = button("Cancel the run", () => (act("cancel"), question(false), tell(said, ON_ITS_WAY), said.focus()), "bad");
+  const sure = button("Cancel the run", () => (act("cancel") && tell(said, ON_ITS_WAY), question(false), said.focus()), "bad");
   const keep = button("Keep going", () => (question(false), cancel.focus()));
   const ask = h("div", { class: "knb-run-ask", role: "group", "aria-label": "Cancel the run?", hidden: true }, words, h("span", {}, sure, keep));
   const said = h("p", { class: "knb-run-said", role: "status", tabindex: "-1" });
@@ -119,14 +119,16 @@ function makeTools(model) {
 
   const waiting = () => asked > (JSON.parse(model.get("answer") || "{}").acted ?? 0);
 
+  /** Ask the kernel for it; returns whether that was sent. */
   function act(name) {
-    if (waiting()) return;
+    const sent = !waiting() && isSent(model, { do: name, n: asked + 1 });
+    say(error, sent || waiting() ? "" : UNHEARD);
+    if (!sent) return false;
     asked += 1;
-    model.send({ do: name, n: asked });
     clearTimeout(timer);
     timer = setTimeout(() => tell(said, BUSY), PATIENCE_MS);
-    say(error, "");
     show(run);
+    return true;
   }
 
   function question(open) {

@@ -29,11 +29,7 @@ function kernelRatings(model) {
   const keep = (id, rating) => new Promise((resolve, reject) => {
     const n = `${own}-${(count += 1)}`;
     asked.set(n, { resolve, reject });
-    try {
-      model.send({ want: "rating", id, rating, n });
-    } catch {
-      reject(new Error(SILENT));
-    }
+    if (!isSent(model, { want: "rating", id, rating, n })) reject(new Error(SILENT));
   });
   let stars = {};
   const changed = () => {

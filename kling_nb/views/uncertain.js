@@ -61,7 +61,7 @@ function makeQuestion(agree, leave) {
   return { node, open, close: () => (node.hidden = true) };
 }
 
-/** The buttons of one task; `send` tells the kernel, `settle` takes what came of it. */
+/** The buttons of one task; `send` tells the kernel and whether it could, `settle` takes what came of it. */
 function makeWays(ways, send) {
   let row = null;
   let asked = 0; // the number of the last action that was sent
@@ -92,11 +92,12 @@ function makeWays(ways, send) {
 
   function act(way, id) {
     turn(null);
+    const sent = send({ do: way.name, task: row.id, id, n: asked + 1 });
+    say(error, sent ? "" : UNHEARD);
+    if (!sent) return;
     asked += 1;
-    send({ do: way.name, task: row.id, id, n: asked });
     clearTimeout(timer);
     timer = setTimeout(() => say(said, BUSY), PATIENCE_MS);
-    say(error, "");
     say(said, ON_ITS_WAY);
     said.focus();
     show(row);
@@ -153,7 +154,7 @@ function mount(el, model) {
   const known = new Map();
 
   const make = (row) => {
-    const view = { facts: makeFacts(), ways: makeWays(ways, (message) => model.send(message)) };
+    const view = { facts: makeFacts(), ways: makeWays(ways, (message) => isSent(model, message)) };
     body.append(view.facts.node, view.ways.node);
     return known.set(row.id, view).get(row.id);
   };

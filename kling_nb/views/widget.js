@@ -9,6 +9,8 @@ const AT_ONCE = 3; // media requests on their way to the kernel
 const PATIENCE_MS = 1500; // after which a button says that the kernel is busy
 const BUSY = "The kernel is busy: this takes effect when its cell has ended.";
 const ON_ITS_WAY = "On its way…";
+const UNHEARD = "No kernel answers. Run the cell again.";
+const CUT_OFF = "comm_live_update"; // ipywidgets' word for it: the kernel was restarted, and knows this widget no more
 const KNOCK_FIRST_MS = 400;
 const KNOCK_LONGEST_MS = 20000; // the longest pause between two hellos
 const TYPES = { clip: "video/mp4", poster: "image/jpeg" };
@@ -34,18 +36,33 @@ function say(node, text) {
 }
 
 /** anywidget's entry: `mount(el, model, before)` builds the widget once the kernel has sent one of the signs, in place of
- * the static output, which stays until then, and returns what frees it. */
-function inPlace(signs, mount) {
+ * the static output, which stays until then, and returns what frees it. Cut off from its kernel it gives the place back,
+ * unless it `lasts`: buttons that nobody hears are worse than none. */
+function inPlace(signs, mount, { lasts = false } = {}) {
   return ({ model, el }) => {
-    let close = null;
-    const stop = whenAlive(model, signs, () => {
-      close = takePlace(el, model.get("mark"), (before) => mount(el, model, before));
-    });
+    let leave = () => {};
+    const show = () => (leave = takePlace(el, model.get("mark"), (before) => mount(el, model, before)));
+    const wait = () => {
+      leave();
+      leave = whenAlive(model, signs, show);
+    };
+    if (!lasts) model.on(CUT_OFF, wait);
+    wait();
     return () => {
-      stop();
-      close?.();
+      model.off(CUT_OFF, wait);
+      leave();
     };
   };
+}
+
+/** Send a message; returns whether there is anyone to send it to. */
+function isSent(model, message) {
+  try {
+    model.send(message);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Call `show` once the kernel has sent one of the signs; until then say hello, ever less often. Returns what stops it. */
@@ -62,7 +79,7 @@ function whenAlive(model, signs, show) {
   // JupyterLab makes its subshell meanwhile: a message sent before that waits for a busy cell, so knock again.
   const knock = (pause_ms) => {
     timer = setTimeout(knock, pause_ms, Math.min(2 * pause_ms, KNOCK_LONGEST_MS));
-    model.send({ want: "hello" });
+    isSent(model, { want: "hello" });
   };
   signs.forEach((sign) => model.on(sign, alive));
   knock(KNOCK_FIRST_MS);
@@ -96,8 +113,9 @@ function kernelMedia(model) {
   let flying = 0;
   const next = () => {
     while (flying < AT_ONCE && (waiting.poster.length || waiting.clip.length)) {
-      flying += 1;
-      model.send(waiting.poster.shift() ?? waiting.clip.shift());
+      const wish = waiting.poster.shift() ?? waiting.clip.shift();
+      if (isSent(model, wish)) flying += 1;
+      else asked.get(`${wish.want}:${wish.id}`).reject(new Error(UNHEARD));
     }
   };
   const listener = (message, buffers) => {

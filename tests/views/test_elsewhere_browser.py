@@ -120,6 +120,34 @@ def test_a_tile_that_cannot_play_says_so(panel: Callable[..., Page]) -> None:
     assert (page.locator("video").count(), page.locator(".knb-run-pic img").count()) == (0, 1)
 
 
+def test_a_button_that_nobody_hears_says_so(panel: Callable[..., Page]) -> None:
+    """Where the kernel was shut down, a press on a button is answered at once, and is not on its way."""
+    page = panel()
+    page.evaluate("() => { window.mute = true; }")
+    error = page.get_by_role("alert").get_by_text("No kernel answers. Run the cell again.", exact=True)
+
+    page.get_by_role("button", name="Cancel…").click()
+    page.get_by_role("button", name="Cancel the run").click()
+    error.wait_for()
+    assert page.locator(".knb-run-said").inner_text() == ""
+
+    page.evaluate("() => { window.mute = false; }")
+    page.get_by_role("button", name="Pause").click()
+    assert page.evaluate("() => window.sent.at(-1)") == {"do": "pause", "n": 1}
+    assert error.is_hidden()
+
+
+def test_media_that_cannot_be_asked_for_say_so(panel: Callable[..., Page]) -> None:
+    """Nor does a clip stay on its way for ever that no kernel can bring, however many were asked for before."""
+    page = panel()
+    page.evaluate(GIVE, "a poster")
+    page.evaluate("() => { window.mute = true; }")
+
+    page.get_by_role("button", name="Play saved").click()
+
+    page.get_by_role("alert").get_by_text("No kernel answers. Run the cell again.", exact=True).wait_for()
+
+
 def test_how_far_a_tile_is_stays_in_it(panel: Callable[..., Page]) -> None:
     """Long words, or wide letters, break into lines in a narrow panel."""
     page = panel(width=230)

@@ -33,6 +33,8 @@ STOP = """() => {
     const around = [node, node.closest("label")].filter(Boolean).map((one) => getComputedStyle(one));
     const ringed = around.some((style) => style.outlineStyle === "solid" && parseFloat(style.outlineWidth) >= 2);
     return [node.closest(".knb-form") ? [...document.querySelectorAll(".knb-form *")].indexOf(node) : -1, ringed]; }"""
+SAVE_WIDGETS = "() => window.jupyterapp.commands.execute('@jupyter-widgets/jupyterlab-manager:saveWidgetState')"
+RESTART = "() => window.jupyterapp.shell.currentWidget.sessionContext.restartKernel()"
 OVERFLOW = "() => { const form = document.querySelector('.knb-live'); return form.scrollWidth - form.clientWidth; }"
 
 
@@ -205,3 +207,28 @@ def test_a_saved_notebook_keeps_the_python_as_typed(
     assert again.get_by_text("Error displaying widget").and_(again.locator(":visible")).count() == 0
     assert again.evaluate("window.hit") is None
     again.evaluate(CONNECT)  # jupyter_server 2.21 does not stop when it is told to while a kernel starts
+
+
+def test_a_form_that_nobody_hears_is_not_shown(
+    page: Page, jupyterlab: JupyterLab, new_page: Callable[..., Page]
+) -> None:
+    """After a restart, and where widgets are saved with the notebook, its Python stands there and no dead button."""
+    static = page.locator(".knb-static pre", has_text="heavy rain")
+    static.wait_for(state="attached")
+    assert not static.is_visible()
+    page.evaluate(SAVE_WIDGETS)
+    jupyterlab.save(page)
+    page.evaluate(SAVE_WIDGETS)  # which is a switch, for all notebooks
+
+    page.evaluate(RESTART)
+
+    static.wait_for()
+    assert not page.locator(".knb-form").is_visible()
+    page.close()
+    jupyterlab.stop_kernels()
+    again = new_page()
+    jupyterlab.open(again, "form.ipynb")
+    again.locator(".knb-form").wait_for(state="attached")
+    again.locator(".knb-static pre", has_text="heavy rain").wait_for()
+    assert not again.locator(".knb-form").is_visible()
+    again.evaluate(CONNECT)

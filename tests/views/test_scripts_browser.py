@@ -20,10 +20,15 @@ RENDER = """async ([text, traits]) => {
     const { default: widget } = await import(url);
     const heard = new Map();
     window.sent = [];
-    window.answer = (message, buffers) => [...(heard.get("msg:custom") ?? [])].forEach((act) => act(message, buffers));
+    window.tell = (event, ...values) => [...(heard.get(event) ?? [])].forEach((act) => act(...values));
+    window.answer = (message, buffers) => window.tell("msg:custom", message, buffers);
+    const send = (message) => {
+        if (window.mute) throw new Error("Cannot send"); // as a comm does whose kernel is gone
+        window.sent.push(message);
+    };
     const model = {
         get: (name) => traits[name],
-        send: (message) => window.sent.push(message),
+        send,
         on: (name, act) => heard.set(name, (heard.get(name) ?? new Set()).add(act)),
         off: (name, act) => heard.get(name)?.delete(act),
     };
@@ -122,6 +127,25 @@ def test_a_widget_that_is_gone_says_nothing(rendered: Callable[[str], Page], nam
 
     assert page.evaluate(HELLOS) == 1
     assert page.locator(".knb-live").count() == 0
+
+
+@pytest.mark.parametrize("name", ASKING)
+def test_a_widget_that_is_cut_off_gives_its_place_back(rendered: Callable[[str], Page], name: str) -> None:
+    """Once its kernel was restarted a widget with buttons goes, asking on; a comparison stays, with what it has."""
+    page = rendered(name)
+    hello = "() => window.answer({ got: 'hello', id: '' })"
+    page.evaluate(hello)
+    live = page.locator(".knb-live > *")
+    assert live.count() == 1
+
+    page.evaluate("() => { window.mute = true; window.tell('comm_live_update'); }")
+    page.clock.run_for(120_000)
+    assert live.count() == (name == "compare")
+
+    page.evaluate("() => { window.mute = false; }")
+    page.clock.run_for(60_000)
+    page.evaluate(hello)
+    assert live.count() == 1
 
 
 @pytest.mark.parametrize("name", ASKING)
