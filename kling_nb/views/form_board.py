@@ -15,7 +15,7 @@ from .form_draft import Draft, draft
 from .form_fields import FIELDS, GATES, IMAGES, Field
 from .form_images import Images
 from .form_outlook import Outlook
-from .form_parts import Changed, Choices, Control, Section, Text, Variables, classed, group, show_if, words
+from .form_parts import Changed, Choices, Control, Section, Text, Variables, classed, group, plain, show_if, words
 from .form_pictures import Pictures
 from .form_reading import lines_of
 from .form_settings import Settings
@@ -23,6 +23,7 @@ from .form_shelf import Shelf
 from .form_shots import Shots
 
 LEFT = ("provider", "model", "prompt", "negative_prompt", "image", "image_tail")
+MORE_WORDS = "More: callback address, combinations to leave out"
 MORE = ("exclude", *(f.name for f in FIELDS if f.is_more))
 
 
@@ -42,7 +43,7 @@ class Board:
         self.sections = {f.name: Section(f, own.get(f.name) or _plain_control(f, changed)) for f in FIELDS}
         self.variables, self.settings = Variables(changed), Settings(changed)
         self._elsewhere = words("knb-elsewhere")
-        self._toggle = widgets.ToggleButton(description="More: callback address, combinations to leave out", tooltip="")
+        self._toggle = plain(widgets.ToggleButton, description=MORE_WORDS, tooltip="")
         self.widget = self._columns()
 
     def _columns(self) -> Any:

@@ -22,7 +22,8 @@ class Camera:
         self._field = field
         self.sliders = _sliders_class()(axes=[*MOVES.items()], reach=REACH)
         self.sliders.observe(lambda _: changed(field.name), "moves")
-        self.widget = group([self._types.widget, self.sliders], "knb-camera")
+        self._place = group([self.sliders])  # which can be hidden: an anywidget does not follow its classes
+        self.widget = group([self._types.widget, self._place], "knb-camera")
         self._fit()
 
     def get(self) -> tuple[CameraControl, ...]:
@@ -58,7 +59,7 @@ class Camera:
         self._changed(name)
 
     def _fit(self) -> None:
-        show_if(self.sliders, shown="simple" in self._types.get())
+        show_if(self._place, shown="simple" in self._types.get())
 
 
 def _listed(values: Any) -> list[Any]:

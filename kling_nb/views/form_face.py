@@ -12,7 +12,7 @@ import ipywidgets as widgets
 
 from .form_draft import Draft
 from .form_outlook import Outlook
-from .form_parts import group, paragraphs, words
+from .form_parts import group, paragraphs, plain, words
 from .page import HIDING, script, text_of
 from .standing import in_one_sentence
 
@@ -86,7 +86,7 @@ class Face:
             self._busy.discard(title)
 
     def _button(self, title: str) -> Any:
-        button = widgets.Button(description=title, button_style="primary" if title == "Start" else "")
+        button = plain(widgets.Button, description=title, button_style="primary" if title == "Start" else "")
         button.on_click(lambda _: self.press(title))
         return button
 

@@ -12,10 +12,13 @@ from .form_fields import Field
 from .form_reading import text_of_values
 from .form_shelf import Offered
 from .form_words import values_in_words
+from .output import reply_on_the_askers_subshell
 
 Changed = Callable[[str], None]
 
 VARIABLE_HINT = "values, separated by commas or lines"
+GONE = "knb-gone"  # a class, since a layout is not a widget's own
+_COMMON: dict[type[Any], Any] = {}
 
 
 def paragraphs(kind: str, sentences: Iterable[str]) -> str:
@@ -26,14 +29,34 @@ def paragraphs(kind: str, sentences: Iterable[str]) -> str:
     return "".join(f'<p class="knb-{kind}">{escape(sentence)}</p>' for sentence in sentences if sentence)
 
 
+def plain(kind: type[Any], *values: Any, **traits: Any) -> Any:
+    """Return a widget that has its layout and its style in common with the others: looks are up to the style sheet.
+
+    A widget otherwise makes both for itself, and hundreds of them were most of what a notebook keeps that is saved
+    with its widgets, as papermill does.
+    """
+    own = kind.class_traits()
+    common = {name: _common(own[name].klass) for name in ("layout", "style") if name in own}
+    made = kind(*values, **common, **traits)
+    reply_on_the_askers_subshell(made.comm)
+    return made
+
+
+def _common(kind: type[Any]) -> Any:
+    """Return the one of its kind; another where it was closed, as ``Widget.close_all()`` does."""
+    if kind not in _COMMON or _COMMON[kind].comm is None:
+        _COMMON[kind] = kind()
+    return _COMMON[kind]
+
+
 def words(*classes: str, value: str = "") -> Any:
     """Return a widget that shows HTML, or nothing."""
-    return classed(widgets.HTML(value), "knb-words", *classes)
+    return classed(plain(widgets.HTML, value), "knb-words", *classes)
 
 
 def group(children: Sequence[Any], *classes: str) -> Any:
-    """Return a box; how it is laid out is up to the style sheet."""
-    return classed(widgets.Box(children), *classes)
+    """Return a box."""
+    return classed(plain(widgets.Box, children), *classes)
 
 
 def classed(widget: Any, *classes: str) -> Any:
@@ -45,12 +68,12 @@ def classed(widget: Any, *classes: str) -> Any:
 
 def show_if(widget: Any, *, shown: bool) -> None:
     """Show a widget, or take it out of the page."""
-    widget.layout.display = None if shown else "none"
+    (widget.remove_class if shown else widget.add_class)(GONE)
 
 
 def button(title: str, pressed: Callable[[], object], *classes: str, about: str = "") -> Any:
     """Return a button; ``about`` says to a screen reader what it is about."""
-    made = widgets.Button(description=title, tooltip=f"{title} {about}".strip())
+    made = plain(widgets.Button, description=title, tooltip=f"{title} {about}".strip())
     made.on_click(lambda _: pressed())
     return classed(made, *classes)
 
@@ -112,7 +135,7 @@ class Choices:
             # Read aloud, a checkbox has to name its field too; the eye has the legend above. ipywidgets makes a tooltip
             # of the markup: on the box where a tooltip is given, on the words always, where the style sheet hides it.
             named = f'<span class="knb-unseen">{escape(title.lower())} </span>{escape(said)}'
-            check = widgets.Checkbox(description=named, description_allow_html=True, indent=False)
+            check = plain(widgets.Checkbox, description=named, description_allow_html=True, indent=False)
             check.observe(lambda change: self._heard(value, checked=change["new"]), "value")
             self._checks[value] = classed(check, "knb-chip")
         return self._checks[value]
@@ -135,7 +158,8 @@ class Text:
         self._field = field
         is_line = field.kind in ("numbers", "address")
         kind = widgets.Text if is_line else widgets.Textarea
-        self.widget = kind(description=field.title, placeholder=field.hint, **({} if is_line else {"rows": field.rows}))
+        rows = {} if is_line else {"rows": field.rows}
+        self.widget = plain(kind, description=field.title, placeholder=field.hint, **rows)
         classed(self.widget, "knb-text", f"knb-{field.name}")
         self.widget.observe(lambda _: changed(field.name), "value")
 

@@ -11,7 +11,7 @@ from ..errors import InputError, nearest
 from ..plan import OFFICIAL
 from .form_draft import DESIGNS
 from .form_fields import Field
-from .form_parts import Changed, Choices, button, classed, group, paragraphs, show_if, words
+from .form_parts import Changed, Choices, button, classed, group, paragraphs, plain, show_if, words
 from .form_reading import MONEY, text_of_rules
 from .form_shelf import Offered
 
@@ -22,6 +22,7 @@ DESIGN_WORDS = {
     "pairwise": "few combinations, with every pair of values at least once",
     "sample": "some of the combinations, drawn at random",
 }
+RULES_TITLE = "Leave out, one rule per line"
 RULES_HINT = "provider=fal, mode=std|pro"
 
 
@@ -32,17 +33,17 @@ class Settings:
     """
 
     def __init__(self, changed: Changed) -> None:
-        whole = widgets.BoundedIntText
+        whole, text = widgets.BoundedIntText, widgets.Text
         self._design = Choices(DESIGN, changed)
         self._design.offer(Offered(DESIGNS))
         self._controls: dict[str, Any] = {
-            "n": whole(value=10, min=1, max=1_000_000, description="Points to draw"),
-            "seed": widgets.IntText(value=0, description="Seed"),
-            "repeats": whole(value=1, min=1, max=1_000, description="Repeats"),
-            "budget": widgets.Text(description="Budget, USD", placeholder="no ceiling"),
-            "name": widgets.Text(description="Run name", placeholder="made from the sweep"),
-            "assume_price": widgets.Text(description="Price to assume, USD"),
-            "exclude": widgets.Textarea(description="Leave out, one rule per line", placeholder=RULES_HINT, rows=2),
+            "n": plain(whole, value=10, min=1, max=1_000_000, description="Points to draw"),
+            "seed": plain(widgets.IntText, value=0, description="Seed"),
+            "repeats": plain(whole, value=1, min=1, max=1_000, description="Repeats"),
+            "budget": plain(text, description="Budget, USD", placeholder="no ceiling"),
+            "name": plain(text, description="Run name", placeholder="made from the sweep"),
+            "assume_price": plain(text, description="Price to assume, USD"),
+            "exclude": plain(widgets.Textarea, description=RULES_TITLE, placeholder=RULES_HINT, rows=2),
         }
         self._said = words("knb-said")
         self._official = button("Assume Kling's list price", self._take_official, "knb-official")

@@ -40,9 +40,14 @@ def inside(widget: Any) -> Iterator[Any]:
         yield from inside(child)
 
 
+def is_gone(widget: Any) -> bool:
+    """Tell whether a widget is taken out of the page."""
+    return "knb-gone" in widget._dom_classes
+
+
 def visible(widget: Any) -> Iterator[Any]:
     """Yield a widget and all that it shows."""
-    if widget.layout.display != "none":
+    if not is_gone(widget):
         yield widget
         for child in getattr(widget, "children", ()):
             yield from visible(child)

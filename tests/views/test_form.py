@@ -37,6 +37,7 @@ from tests.views.forms import (
     form_of,
     html_of,
     inside,
+    is_gone,
     open_lab,
     plan_nothing,
     visible,
@@ -466,14 +467,14 @@ def test_over_budget_cannot_be_started(form: SweepForm) -> None:
 
 def test_a_missing_price_is_asked_for(form: SweepForm) -> None:
     """Where no price is known a box appears that proposes Kling's own, and a price typed there is enough."""
-    hidden = control(form, "Price to assume, USD").layout.display
+    hidden = is_gone(control(form, "Price to assume, USD"))
     form.set(prompt="a fox", providers=["fal"], models=["kling-v1"], modes=["std"])
     box = control(form, "Price to assume, USD")
-    shown, stopped, proposed = box.layout.display, button(form, "Start").disabled, box.placeholder
+    shown, stopped, proposed = is_gone(box), button(form, "Start").disabled, box.placeholder
 
     box.value = "0.20"
 
-    assert (hidden, shown, stopped) == ("none", None, True)
+    assert (hidden, shown, stopped) == (True, False, True)
     assert proposed == "Kling's own list says 0.14"
     assert "1 to buy for $0.20" in form.line
     assert not button(form, "Start").disabled
@@ -528,13 +529,13 @@ def test_models_of_the_path_api_are_told_apart(form: SweepForm) -> None:
 def test_klings_list_price_is_one_click_away(form: SweepForm) -> None:
     """A button assumes what Kling itself asks, and is there only while a price is missing."""
     propose = button(form, "Assume Kling's list price")
-    hidden = propose.layout.display
+    hidden = is_gone(propose)
     form.set(prompt="a fox", providers=["fal"], models=["kling-v1"], modes=["std"])
-    shown = propose.layout.display
+    shown = is_gone(propose)
 
     propose.click()
 
-    assert (hidden, shown, propose.layout.display) == ("none", None, "none")
+    assert (hidden, shown, is_gone(propose)) == (True, False, True)
     assert "1 to buy for $0.14" in form.line
     assert form.code.endswith('run = lab.start(sweep, assume_price="official")')
 
@@ -775,7 +776,7 @@ def test_a_model_of_ones_own_catalogue_is_offered_and_escaped(tmp_path: Path) ->
 
         assert EVIL in form.offered("model")
         assert form.problems == {}
-        assert button(form, "Assume Kling's list price").layout.display == "none"
+        assert is_gone(button(form, "Assume Kling's list price"))
         assert EVIL in form.offered("mode")
         assert "<img" not in html_of(form)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from tests.browser import JupyterLab
 
+REACHABLE = int(version("ipykernel").partition(".")[0]) >= 7
 SHOW = """
 import kling_nb as kn
 lab = kn.Lab("study", simulate=kn.Simulation(speed=float("inf")))
@@ -26,6 +28,13 @@ shots = [kn.Shot(prompt=words, duration=3) for words in ("one", "two")]
 form.set(provider="kling", model="kling-v3", prompt="a fox", shots=shots)
 """
 EVIL = "a fox <img src=x onerror='window.hit=1'> in {weather}"
+BUSY = """
+import time
+end = time.monotonic() + 8
+while form.run is None and time.monotonic() < end:
+    time.sleep(0.05)
+print("while busy:", form.run is not None)
+"""
 FOCUS = "() => document.activeElement.textContent || document.activeElement.labels?.[0]?.textContent || ''"
 SELECTED = "() => getSelection().toString()"
 STOP = """() => {
@@ -207,6 +216,21 @@ def test_a_saved_notebook_keeps_the_python_as_typed(
     assert again.get_by_text("Error displaying widget").and_(again.locator(":visible")).count() == 0
     assert again.evaluate("window.hit") is None
     again.evaluate(CONNECT)  # jupyter_server 2.21 does not stop when it is told to while a kernel starts
+
+
+@pytest.mark.skipif(not REACHABLE, reason="ipykernel 6 has no subshells")
+def test_start_works_while_a_cell_is_busy(jupyterlab: JupyterLab, new_page: Callable[..., Page]) -> None:
+    """A press on Start takes effect in the middle of another cell."""
+    filled = SHOW.removesuffix("form\n") + "form.set(prompt='a fox', model='kling-v1', mode='std')\nform\n"
+    jupyterlab.write("busy-form.ipynb", filled, BUSY)
+    page = new_page()
+    jupyterlab.open(page, "busy-form.ipynb")
+    page.evaluate(CONNECT)
+    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
+
+    page.get_by_role("button", name="Start", exact=True).click()
+
+    page.get_by_text("while busy: True", exact=True).wait_for()
 
 
 def test_a_form_that_nobody_hears_is_not_shown(
