@@ -114,7 +114,10 @@ __all__ = [  # noqa: RUF022 - in the order that a reader meets them
 
 def __getattr__(name: str) -> Any:
     if name not in _WHERE:
-        message = f"module {__name__!r} has no attribute {name!r}"
+        from .errors import nearest
+
+        likely = "" if name.startswith("_") else f"; {nearest(name, __all__)}"  # a tool asks for the others
+        message = f"module {__name__!r} has no attribute {name!r}{likely}"
         raise AttributeError(message)
     value = globals()[name] = getattr(import_module(f".{_WHERE[name]}", __name__), name)
     return value

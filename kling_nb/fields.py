@@ -13,6 +13,7 @@ from typing import Any
 
 from .errors import InputError, nearest
 from .excerpts import as_code
+from .keywords import answering
 
 MODEL = "kling-v2-6"
 """The model of a request that names none."""
@@ -27,6 +28,7 @@ Image = str | bytes | Path
 """An image: an http(s) URL, a ``sha256:…`` reference into a lab's inputs, a path, or the bytes."""
 
 
+@answering("kn.CameraControl", "camera_control")
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CameraControl:
     """A camera move (official page on text-to-video, read 2026-09-20).
@@ -54,6 +56,7 @@ class CameraControl:
         return {"type": self.type, **{name: plain(value) for name, value in self.moves.items()}}
 
 
+@answering("kn.Shot", "shot")
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Shot:
     """One shot of a multi-shot video: its prompt (up to 512 characters) and its length in whole seconds."""

@@ -21,6 +21,7 @@ from .engine.seen import SeenRun
 from .engine.told import not_saved
 from .errors import InputError, nearest
 from .excerpts import as_code
+from .keywords import answering
 from .log import ExperimentLog, is_simulated
 from .ordering import Ordering, points_of
 from .plan import Plan, Settings, usd
@@ -45,6 +46,7 @@ SET_ONCE = ("folder", "simulation", "catalog")
 """The names that a lab is given when it is opened."""
 
 
+@answering("kn.Lab", "lab")
 class Lab:
     """A lab folder: ``log.sqlite``, ``clips/`` and ``inputs/``.
 
@@ -178,7 +180,7 @@ class Lab:
         something; ``share=False`` buys points separately even if they become the same request; ``assume_price=`` is
         the price in USD per clip where none is known, or ``"official"`` for Kling's own.
         """
-        return self._ordering.plan(points_of(sweep), Settings.only(settings))
+        return self._ordering.plan(points_of(sweep), Settings.only(settings, "lab.plan"))
 
     def start(
         self,
@@ -216,7 +218,7 @@ class Lab:
             Before anything is bought.
 
         """
-        engine, chosen = self._opened.driving(), Settings.only(settings, "name", "budget", "confirm_above", "show")
+        engine, chosen = self._opened.driving(), Settings.only(settings, "lab.start")
         order = self._ordering.of_sweep(engine, sweep, chosen, name=name, budget=budget, confirm_above=confirm_above)
         with saying_it_goes_on(order.name):
             run = self._handle(engine, engine.start(order))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -18,8 +17,9 @@ from .engine.fetch import GONE, is_gone
 from .engine.opening import Opened
 from .engine.order import Order
 from .engine.run import Run
-from .errors import InputError, OverBudget, nearest
+from .errors import InputError, OverBudget
 from .fields import IMAGE_FIELDS
+from .keywords import TAKES, answer
 from .plan import SINGLES, Money, Plan, Planner, Settings, confirm, dollars, run_name, stored_sweep, usd
 from .request import FIELDS, VideoRequest
 from .sweep import Point, Sweep
@@ -152,10 +152,9 @@ def points_of(sweep: Any) -> Sequence[Point]:
 
 
 def _check_fields(given: Iterable[str]) -> None:
-    known = (*FIELDS, "provider", "sample", "budget", *(setting.name for setting in dataclasses.fields(Settings)))
     for name in given:
         if name not in FIELDS:
-            message = f"there is no field {name!r}; {nearest(name, known)}"
+            message = f"there is no field {name!r}; {answer(name, TAKES['lab.generate'])}"
             raise InputError(message)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
-from .errors import InputError, nearest
+from .errors import InputError
 from .fields import (
     IMAGE_FIELDS,
     LEFT_OUT,
@@ -21,8 +21,10 @@ from .fields import (
     plain,
     read_field,
 )
+from .keywords import answer, answering
 
 
+@answering("kn.VideoRequest", "request")
 @dataclass(frozen=True, kw_only=True)
 class VideoRequest:
     """What one video should be. ``None`` means *left to the provider*.
@@ -96,7 +98,7 @@ class VideoRequest:
         """
         for name in values:
             if name not in FIELDS:
-                message = f"there is no field {name!r}; {nearest(name, FIELDS)}"
+                message = f"there is no field {name!r}; {answer(name, FIELDS)}"
                 raise InputError(message)
         return cls(**values)
 

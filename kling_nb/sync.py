@@ -7,6 +7,8 @@ from collections.abc import Coroutine, Sized
 from importlib import import_module
 from typing import Any, TypeVar
 
+from .keywords import answered
+
 T = TypeVar("T")
 
 NESTERS = ("nest_asyncio2", "nest_asyncio")
@@ -14,6 +16,7 @@ NESTERS = ("nest_asyncio2", "nest_asyncio")
 loses the cells that arrive meanwhile (Chaoses-Ib/nest-asyncio2#4, mended in 1.7.3 of the fork)."""
 
 
+@answered("kn.run_sync")
 def run_sync(coro: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end and return its result, from anywhere: a script, a cell, a widget callback.
 

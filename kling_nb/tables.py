@@ -14,6 +14,7 @@ from .dialect import Dialect
 from .dialects import load
 from .errors import InputError
 from .keys import Access
+from .keywords import answered
 from .offer import Provider
 from .secret import form_of
 
@@ -76,6 +77,7 @@ PROVIDER_COLUMNS: Mapping[str, str] = {
 Row = dict[str, Any]
 
 
+@answered("kn.models")
 def models(*, catalog: str | Path | None = None, providers: str | Path | None = None) -> pd.DataFrame:
     r"""Return what can be bought: one row for each model, provider, task type and mode, in the catalogue's order.
 
@@ -95,6 +97,7 @@ def models(*, catalog: str | Path | None = None, providers: str | Path | None = 
     return models_frame(catalogue.load(catalog, providers))
 
 
+@answered("kn.providers")
 def providers(*, catalog: str | Path | None = None, providers: str | Path | None = None) -> pd.DataFrame:
     """Return where videos can be bought: one row per provider, in the catalogue's order.
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from .. import frames
+from ..keywords import answering
 from ..task import ZERO, Task, TaskState
 from .engine import Engine
 from .told import is_looked_up, without_advice
@@ -22,6 +23,7 @@ Looking = Callable[[Sequence[str]], Sequence[Task]]
 """Returns tasks by their ids as they stand by then."""
 
 
+@answering("Doubtful", "uncertain[…]")
 class Doubtful:
     """One uncertain task: the answer to its submit was lost, so that it may have been bought.
 
@@ -93,6 +95,7 @@ class Doubtful:
         return f"<Doubtful {uncertain.line(self)}>"
 
 
+@answering("Uncertain", "uncertain")
 class Uncertain(Sequence[Doubtful]):
     """All uncertain tasks of a lab. Index or iterate to decide one by one.
 

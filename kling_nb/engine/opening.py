@@ -18,6 +18,7 @@ from ..catalog import Catalog
 from ..dialect import Dialect
 from ..errors import InputError, LabBusy, LabError, LabUnwritable
 from ..keys import Access
+from ..keywords import answering
 from ..log import FILE, ExperimentLog
 from ..offer import Provider
 from .engine import Engine, Setup, was_closed
@@ -33,6 +34,7 @@ NOBODYS = frozenset({"localhost", "test", "example", "invalid"})
 """Top-level names that are kept for tests (RFC 2606): no provider has one."""
 
 
+@answering("kn.Simulation", "simulation")
 @dataclass(frozen=True, kw_only=True)
 class Simulation:
     """A lab without an account: a simulator inside this process plays every provider in its own dialect.

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import LabError
+from ..keywords import answering
 from ..log import ExperimentLog
 from ..task import Event, Task, TaskState
 from .attempts import goes_on
@@ -27,6 +28,7 @@ RETRIED = (TaskState.FAILED,)
 WAIT_STEP_S = 0.2  # how often a blocking wait looks for an interrupt
 
 
+@answering("kn.Run", "run")
 class Run:
     """A started sweep, stored under a name. Every method may be called from any thread.
 

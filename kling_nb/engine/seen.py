@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterable, Iterator
 from decimal import Decimal
 from typing import Any
 
+from ..keywords import answering
 from ..log import ExperimentLog, RunRow
 from ..task import MOVING, Task, TaskState
 from .opening import Opened
@@ -14,6 +15,7 @@ from .run import Run
 from .snapshot import Moment, Snapshot, snapshot_of
 
 
+@answering("kn.Run", "run")
 class SeenRun(Run):
     """The handle of a run in a lab that another process drives.
 

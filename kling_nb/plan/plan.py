@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from .. import frames
 from ..errors import OverBudget, PriceUnknown, RefusedError
+from ..keywords import answering
 from ..task import ZERO
 from .amounts import Money, dollars, duration, interval
 from .points import OFFICIAL, PlannedPoint
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 NO_CEILING = Money()
 
 
+@answering("kn.Plan", "plan")
 class Plan:
     """What a sweep would do, buy and cost. Nothing has been sent. In a notebook it shows as a table.
 

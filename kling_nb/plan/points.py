@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from typing import Any, Literal, Self
 
-from ..errors import InputError, nearest
+from ..errors import InputError
+from ..keywords import TAKES, answer
 from ..offer import Estimate, Loss, Problem
 from ..request import VideoRequest
 from ..sweep import Point
@@ -158,11 +159,11 @@ class Settings:
     assume_price: Decimal | Literal["official"] | None = None
 
     @classmethod
-    def only(cls, given: dict[str, Any], *beside: str) -> Self:
-        """Read settings; raises `InputError` for a word that is none, which may be a misspelt one, or one of ``beside``."""
+    def only(cls, given: dict[str, Any], here: str) -> Self:
+        """Read the settings of the call ``here``; raises `InputError` for a word that is none, with where it belongs."""
         settings = cls.taken_from(given)
         for name in given:
-            message = f"there is no setting {name!r}; {nearest(name, (*_SETTINGS, *beside))}"
+            message = f"there is no setting {name!r}; {answer(name, TAKES[here])}"
             raise InputError(message)
         return settings
 

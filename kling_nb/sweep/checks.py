@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 from ..errors import SweepError, nearest
 from ..fields import IMAGE_FIELDS
+from ..keywords import answer
 from .values import OWN, PROMPTS, SETTINGS, key, read, variables
 
 Condition = Mapping[str, tuple[Any, ...]]
@@ -24,13 +25,18 @@ def template_names(given: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word for name, value in held for word in variables(name, value)))
 
 
-def check_names(given: Mapping[str, Any], names: Iterable[str]) -> None:
-    """Raise `SweepError` for a name that is not known, a variable without a value, or axes that make no point."""
+def check_known(given: Iterable[str], names: Iterable[str]) -> None:
+    """Raise `SweepError` for a name that is no field and no variable of the prompts: it may be that of another call."""
     known = (*OWN, *names)
-    for name, value in given.items():
+    for name in given:
         if name not in known:
-            hint = nearest(name, (*known, *SETTINGS))
+            hint = answer(name, (*known, *SETTINGS))
             fail(f"no prompt has {{{name}}}, and there is no field or setting {name!r}; {hint}")
+
+
+def check_names(given: Mapping[str, Any], names: Iterable[str]) -> None:
+    """Raise `SweepError` for a variable without a value, or axes that make no point."""
+    for name, value in given.items():
         if value == []:
             fail(f"the axis {name}=[] has no values, so the sweep has no points; give it one, or leave it out")
     for name in names:

@@ -12,11 +12,12 @@ from typing import Any, Self
 
 from ..errors import SweepError
 from ..excerpts import excerpt
+from ..keywords import answering
 from ..request import FIELDS, VideoRequest
 from . import designs, written
-from .checks import Masks, check_names, conditions, fail, template_names
+from .checks import Masks, check_known, check_names, conditions, fail, template_names
 from .designs import UNSET, Column, Design, Row
-from .values import LEFT_OPEN, fill, key, move_images, read_all, variables
+from .values import LEFT_OPEN, PROMPTS, fill, key, move_images, read_all, variables
 
 MAX_POINTS = 10_000
 GLANCE_LONGEST = 40  # characters of a fixed value in the representation
@@ -39,6 +40,7 @@ class Point:
     variables: Mapping[str, Any]
 
 
+@answering("kn.Sweep", "sweep", SweepError)
 class Sweep:
     """Axes and fixed values; `points` yields what they stand for. Immutable.
 
@@ -79,8 +81,10 @@ class Sweep:
         self.repeats = designs.positive("repeats", repeats)
         self.max_points = designs.positive("max_points", max_points)
         self._design = Design.read(design)
-        self._given = {name: read_all(name, value) for name, value in axes_and_fixed.items()}
-        self.template_names = template_names(self._given)
+        prompts = {name: read_all(name, value) for name, value in axes_and_fixed.items() if name in PROMPTS}
+        self.template_names = template_names(prompts)
+        check_known(axes_and_fixed, self.template_names)
+        self._given = {n: prompts[n] if n in prompts else read_all(n, value) for n, value in axes_and_fixed.items()}
         check_names(self._given, self.template_names)
         self.exclude = conditions(exclude, self.template_names)
         self._check_rows()

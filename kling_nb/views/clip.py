@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..keywords import answering
 from .compare import Comparison, Judge
 from .grid import Frame, Grid, Tile, grid_of
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from types import EllipsisType
 
 
+@answering("ClipView", "clip")
 class ClipView(Comparison):
     """What ``lab.generate`` returns: one point and its clip, displayed like a comparison of one."""
 

@@ -17,6 +17,7 @@ from typing import Any
 from weakref import WeakSet
 
 from ..errors import KlingError, MediaError
+from ..keywords import answering
 from ..request import digest
 from .grid import Axis, Frame, Grid, Tile, grid_of, judged
 from .output import display_both, reply_on_the_askers_subshell
@@ -33,6 +34,7 @@ Judge = Callable[..., None]
 """Keeps what a person thinks of a clip, called as `kling_nb.Lab.rate` is: task id, rating, note."""
 
 
+@answering("Comparison", "comparison")
 class Comparison:
     """A grid of clips, to be displayed. Displaying never changes anything and needs neither key nor network.
 

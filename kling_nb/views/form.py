@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import KlingError
+from ..keywords import answering
 from ..request import VideoRequest
 from ..sweep import Sweep
 from .form_board import Board
@@ -43,6 +44,7 @@ def form(lab: Lab) -> SweepForm:
     return SweepForm(lab)
 
 
+@answering("SweepForm", "form")
 class SweepForm:
     """A form that stands for a sweep. It buys nothing before *Start* is pressed or `start` is called.
 
