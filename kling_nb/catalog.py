@@ -45,8 +45,8 @@ class Catalog:
         """Return a provider's row by its id; raises `InputError` with the known ones."""
         if isinstance(name, Provider):
             return name
-        if name not in self.providers:
-            message = f"there is no provider {name!r}; {nearest(name, self.providers)}"
+        if not isinstance(name, str) or name not in self.providers:
+            message = f"there is no provider {name!r}; {nearest(str(name), self.providers)}"
             raise InputError(message)
         return self.providers[name]
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Real
+from decimal import Decimal
+from enum import Enum
+from numbers import Rational, Real
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -83,6 +86,14 @@ def plain(value: Any) -> Any:
     return value.canonical() if isinstance(value, CameraControl | Shot) else value
 
 
+def path_of(name: str, value: Any) -> Path:
+    """Return the path that was given under a name; raises `InputError` for what is none."""
+    if not isinstance(value, str | os.PathLike):
+        message = f"{name}={as_code(value)}: expected a path; nothing was written"
+        raise InputError(message)
+    return Path(value)
+
+
 def is_url(image: Image) -> bool:
     """Tell whether an image is given by an http(s) URL."""
     return isinstance(image, str) and image.startswith(("http://", "https://"))
@@ -111,7 +122,7 @@ def read_field(name: str, value: Any) -> Any:
 
 def _camera(value: Any) -> CameraControl:
     if isinstance(value, CameraControl):
-        return value
+        return _camera_of({name: getattr(value, name) for name in ("type", *CAMERA_AXES)})
     if not isinstance(value, Mapping) or not isinstance(value.get("config") or {}, Mapping):
         message = "expected a CameraControl or a table of its fields"
         raise TypeError(message)
@@ -120,14 +131,20 @@ def _camera(value: Any) -> CameraControl:
         if name not in ("type", *CAMERA_AXES):
             message = f"a camera has no {name!r}; {nearest(str(name), ('type', *CAMERA_AXES))}"
             raise TypeError(message)
-    return CameraControl(**given)
+    return _camera_of(given)
+
+
+def _camera_of(given: Mapping[str, Any]) -> CameraControl:
+    """Return a camera whose moves are numbers; a whole one stays as it was written."""
+    moves = {name: move if type(move) is int else _number(move) for name, move in given.items() if name != "type"}
+    return CameraControl(type=_text(given.get("type", "simple")), **moves)
 
 
 def _shots(value: Any) -> tuple[Shot, ...]:
     if not isinstance(value, list | tuple):
         message = "expected shots, each of the form {'prompt': …, 'duration': seconds}"
         raise TypeError(message)
-    return tuple(shot if isinstance(shot, Shot) else _shot(shot) for shot in value)
+    return tuple(_shot(shot.canonical() if isinstance(shot, Shot) else shot) for shot in value)
 
 
 def _shot(value: Any) -> Shot:
@@ -140,15 +157,19 @@ def _shot(value: Any) -> Shot:
 def _seconds(value: Any) -> int:
     number = _float(value)
     if not number.is_integer():
-        message = "expected a whole number of seconds"
+        message = "expected a whole number of seconds, such as 5"
         raise ValueError(message)
     return int(number)
 
 
 def _float(value: Any) -> float:
-    """Return a number, also from text, as files and forms have it; NaN for what is none, truth values included."""
+    """Return a number, also from text, as files and forms have it; NaN for what is none, truth values included.
+
+    Of a narrower float it is what it looks like: 0.7, and not 0.699999988079071.
+    """
+    is_narrow = isinstance(value, Real) and not isinstance(value, float | Rational)
     try:
-        return math.nan if isinstance(value, bool) else float(value)
+        return math.nan if truth(value) is not None else float(str(value) if is_narrow else value)
     except (TypeError, ValueError):
         return math.nan
 
@@ -156,7 +177,7 @@ def _float(value: Any) -> float:
 def _number(value: Any) -> float:
     number = _float(value)
     if not math.isfinite(number):
-        message = "expected a number"
+        message = "expected a number, such as 0.5"
         raise ValueError(message)
     return number
 
@@ -167,29 +188,60 @@ def finite(value: object) -> float | None:
     It asks of a value what it is, where `_float` reads what stands for one.
     """
     try:
-        number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
-    except OverflowError:
+        number = float(value) if isinstance(value, Real | Decimal) and not isinstance(value, bool) else math.nan
+    except (OverflowError, ValueError):
         return None
     return number if math.isfinite(number) else None
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        message = f"expected text, got {type(value).__name__}"
+        own = ": its .value may be meant" if isinstance(value, Enum) else ""
+        message = f"expected text, got {type(value).__name__}{own}"
         raise TypeError(message)
     value.encode()  # half a surrogate pair can be neither hashed nor sent
     return value
 
 
+def _ratio(value: Any) -> str:
+    if not isinstance(value, str):
+        message = f"expected text such as '16:9', got {type(value).__name__}"
+        raise TypeError(message)
+    return _text(value)
+
+
+def truth(value: Any) -> bool | None:
+    """Return a truth value as Python's own, numpy's included; `None` for what is none, as 1 and "yes" are."""
+    own = value.item() if getattr(value, "shape", None) == () and hasattr(value, "item") else value
+    return own if isinstance(own, bool) else None
+
+
+def flag(name: str, value: Any) -> bool:
+    """Return a switch that was given under a name; raises `InputError` for what is neither on nor off.
+
+    Taken by its truth, "no" would be on, and some switches cost money.
+    """
+    own = truth(value)
+    if own is None:
+        message = f"{name}={as_code(value)}: expected True or False; nothing was sent"
+        raise InputError(message)
+    return own
+
+
 def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
+    own = truth(value)
+    if own is None:
         message = f"expected True or False, got {type(value).__name__}"
         raise TypeError(message)
-    return value
+    return own
 
 
 def _sound(value: Any) -> str:
-    return ("on" if value else "off") if isinstance(value, bool) else _text(value)
+    own = truth(value)
+    if own is None and not isinstance(value, str):
+        message = f"expected on or off, got {type(value).__name__}"
+        raise TypeError(message)
+    return _text(value) if own is None else "on" if own else "off"
 
 
 def _extra(value: Any) -> Mapping[str, Mapping[str, Any]]:
@@ -218,7 +270,7 @@ _READERS: dict[str, Any] = {
     "image_tail": _image,
     "model": _text,
     "mode": _text,
-    "aspect_ratio": _text,
+    "aspect_ratio": _ratio,
     "negative_prompt": _text,
     "shot_type": _text,
     "callback_url": _text,

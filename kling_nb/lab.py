@@ -21,6 +21,7 @@ from .engine.seen import SeenRun
 from .engine.told import not_saved
 from .errors import InputError, nearest
 from .excerpts import as_code
+from .fields import path_of
 from .keywords import answering
 from .log import ExperimentLog, is_simulated
 from .ordering import Ordering, points_of
@@ -89,10 +90,10 @@ class Lab:
         providers: str | Path | None = None,
         daily_budget: float | str | Decimal | None = None,
     ) -> None:
-        is_table = keys is None or isinstance(keys, Mapping)
+        is_table = keys is None or _is_table(keys)
         keys = hidden(keys or {} if is_table else {})  # before anything can go wrong here that shows local variables
         _check_keys(is_table=is_table)
-        self.folder = Path(folder).expanduser().resolve()
+        self.folder = path_of("folder", folder).expanduser().resolve()
         self.simulation = _simulation(simulate)
         self.catalog = catalogue.load(catalog, providers)
         self._bindings = (Played if self.simulated else Bindings)(self.catalog, keys, provider)
@@ -346,7 +347,7 @@ class Lab:
 
     def export(self, folder: str | Path, what: Shown = None, *, x: str | None = None, y: str | None = None) -> Path:
         """Write the comparison as a static page and return its ``index.html``; it needs no kernel and no network."""
-        return self.compare(what, x=x, y=y).save_html(folder)
+        return self.compare(what, x=x, y=y).save_html(path_of("folder", folder))
 
     def __repr__(self) -> str:
         """Say where it is, whether it is simulated, and what it holds."""
@@ -382,6 +383,11 @@ def _simulation(simulate: object) -> Simulation | None:
         message = f"simulate={simulate!r}: expected True, False, or a kn.Simulation"
         raise InputError(message)
     return Simulation() if simulate else None
+
+
+def _is_table(keys: object) -> bool:
+    """Tell whether keys are by provider, each as text; a provider's may be left out by `None`."""
+    return isinstance(keys, Mapping) and all(isinstance(key, str | Secret | None) for key in keys.values())
 
 
 def _check_keys(*, is_table: bool) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from functools import cache, partial
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -98,12 +99,13 @@ class Ordering:
         provider, sample = fields.pop("provider", None), fields.pop("sample", 1)
         if provider is not None:
             self._catalog.provider(provider)
-        if isinstance(sample, bool) or not isinstance(sample, int) or sample < 1:
+        if isinstance(sample, bool) or not isinstance(sample, Integral) or sample < 1:
             message = f"sample={sample!r}: expected a whole number of at least 1"
             raise InputError(message)
         _check_fields(fields)
+        _check_prompt(prompt)
         request = VideoRequest.from_fields({"prompt": prompt, **fields})
-        return Point(index=0, sample=sample, provider=provider, request=request, template=prompt, variables={})
+        return Point(index=0, sample=int(sample), provider=provider, request=request, template=prompt, variables={})
 
     def _taken_in(self, point: Point, take_in: Callable[[Any], str]) -> Point:
         """Settle a point's provider, and keep its images in the lab folder."""
@@ -149,6 +151,13 @@ def points_of(sweep: Any) -> Sequence[Point]:
         message = f"expected a kn.Sweep, got {type(sweep).__name__}: {made}; nothing was bought"
         raise InputError(message)
     return sweep.points()
+
+
+def _check_prompt(prompt: object) -> None:
+    if isinstance(prompt, Sweep | VideoRequest):
+        mend = "lab.start(sweep) starts one" if isinstance(prompt, Sweep) else "**request.given() gives its fields"
+        message = f"expected a prompt as text, got a {type(prompt).__name__}: {mend}; nothing was bought"
+        raise InputError(message)
 
 
 def _check_fields(given: Iterable[str]) -> None:

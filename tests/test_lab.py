@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -267,3 +268,71 @@ def test_a_plan_warns_of_an_image_that_kling_would_not_take(lab: kn.Lab, tmp_pat
     assert [told] == [problem.allowed for problem in small.warnings if problem.field == "image"]
     assert not [problem for problem in large.warnings if problem.field == "image"]
     assert small.buys
+
+
+@pytest.mark.parametrize("given", ["no", 1, None, "False", np.int64(1)])
+@pytest.mark.parametrize("name", ["fresh", "strict", "share"])
+def test_a_switch_is_on_or_off_and_nothing_else(lab: kn.Lab, name: str, given: Any) -> None:
+    """By its truth ``fresh="no"`` would buy again: what is neither True nor False is refused."""
+    start(lab, sweep("fox")).wait()
+    for act in (
+        lambda: start(lab, sweep("fox"), **{name: given}),
+        lambda: lab.generate("fox", **CHEAP, **{name: given}),
+    ):
+        with pytest.raises(InputError, match=f"{name}=.*expected True or False") as caught:
+            act()
+        sentence(caught.value)
+    assert 1 == len(ledger(lab))
+    assert 1 == len(lab.plan(sweep("fox"), fresh=np.True_).buys)
+
+
+@pytest.mark.parametrize("given", ["no", 1, None])
+def test_what_is_retried_is_said_by_true_or_false(lab: kn.Lab, given: Any) -> None:
+    """Retrying what stalled costs money even if its clip still comes."""
+    run = start(lab, sweep("fox")).wait()
+    with pytest.raises(InputError, match=r"stalled=.*expected True or False"):
+        run.retry(stalled=given)
+    assert 1 == len(ledger(lab))
+
+
+ODD: dict[str, tuple[str, str]] = {
+    "no folder": ("kn.Lab(None)", "folder=None: expected a path"),
+    "bytes for a folder": ("kn.Lab(b'lab', simulate=True)", "folder=b'lab': expected a path"),
+    "a number for a provider": ("kn.Lab('other', simulate=True, provider=5)", "there is no provider 5; known: "),
+    "a page that is a run": ("lab.export(run)", "folder=.*expected a path"),
+    "a time in words": ("run.wait('long')", "timeout='long': expected a number of seconds"),
+    "a price in words": ("lab.plan(fox, assume_price='oficial')", "such as 25, or 'official'"),
+    "a sweep for a prompt": ("lab.generate(fox)", r"got a Sweep: lab\.start\(sweep\)"),
+    "a request for a prompt": (
+        "lab.generate(kn.VideoRequest(prompt='x'))",
+        r"got a VideoRequest: \*\*request\.given\(\)",
+    ),
+    "a budget in words": ("lab.plan(fox).check('much')", "budget='much': expected an amount"),
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_a_value_of_the_wrong_kind_is_told(lab: kn.Lab, what: str) -> None:
+    """What a person may type by mistake is an error of ours in one sentence, and not one of Python's inside."""
+    fox = sweep("fox")
+    run = start(lab, fox).wait()
+    code, said = ODD[what]
+    with pytest.raises(InputError, match=said) as caught:
+        eval(code, {"kn": kn, "lab": lab, "run": run, "fox": fox})
+    sentence(caught.value)
+    assert 1 == len(ledger(lab))
+
+
+def test_a_key_that_is_no_text_is_told_and_not_shown() -> None:
+    """What stands in its place may be a key all the same."""
+    with pytest.raises(InputError, match="expected keys by provider") as caught:
+        kn.Lab("other", keys={"kling": 12345678})  # type: ignore[dict-item]
+    assert "12345678" not in str(caught.value)
+
+
+def test_numbers_of_a_table_are_taken(lab: kn.Lab) -> None:
+    """A sample, a seed and a rating may be numpy's or exact."""
+    clip = lab.generate("fox", sample=np.int64(2), **CHEAP)
+    clip.rate(Decimal("4.5"))  # type: ignore[arg-type]
+    assert (2, 4.5) == tuple(lab.df()[["sample", "rating"]].iloc[0])
+    assert 3 == kn.Simulation(seed=np.int64(3)).seed

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from decimal import Decimal
+from enum import Enum
 from fractions import Fraction
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -33,6 +35,7 @@ FOX: dict[str, Any] = {
 }
 
 words = st.text(min_size=1, max_size=12)
+names = words.filter(str.strip)
 literals = words.map(prompts.escape)
 shots = st.builds(Shot, prompt=literals, duration=st.integers(1, 9))
 values: dict[str, st.SearchStrategy[Any]] = {
@@ -40,7 +43,7 @@ values: dict[str, st.SearchStrategy[Any]] = {
     "mode": st.none() | st.sampled_from(["std", "pro", "4k"]),
     "duration": st.none() | st.integers(1, 15),
     "cfg_scale": st.none() | st.floats(0, 1).map(lambda x: x + 0.0),
-    "provider": st.none() | words,
+    "provider": st.none() | names,
     "image": st.none() | st.sampled_from(["https://x.test/a.png", "sha256:" + "0" * 64, "pics/ä.png"]),
     "sound": st.none() | st.sampled_from(["on", "off"]),
     "negative_prompt": st.none() | literals,
@@ -176,6 +179,54 @@ def test_the_values_of_a_table_are_text_and_numbers() -> None:
 def test_a_fraction_is_a_number_too() -> None:
     """Its text is none that a number is read from, its value is one."""
     assert ["a 0.5 fox"] == [p.request.prompt for p in Sweep(prompt="a {size} fox", size=[Fraction(1, 2)]).points()]
+
+
+def test_numbers_and_switches_of_a_table_are_what_they_look_like() -> None:
+    """Narrow floats, exact numbers and numpy's truth values count as what a person sees of them."""
+    fields = {"cfg_scale": np.float32(0.7), "duration": Decimal(5), "sound": np.True_, "watermark": np.False_}
+    (point,) = Sweep(prompt="a {size} fox", size=Decimal("0.10"), **fields).points()
+    held = [getattr(point.request, name) for name in fields]
+    assert ("a 0.10 fox", [0.7, 5, "on", False]) == (point.request.prompt, held)
+
+
+class Mode(Enum):
+    PRO = "pro"
+
+
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "a length with its unit": ({"duration": "5s"}, "a whole number of seconds, such as 5"),
+    "a truth value for a length": ({"duration": np.True_}, "a whole number of seconds"),
+    "a ratio as a pair": ({"aspect_ratio": (16, 9)}, "text such as '16:9', got tuple; [^:]*$"),
+    "a ratio as a number": ({"aspect_ratio": 16 / 9}, "text such as '16:9', got float"),
+    "an enum": ({"mode": Mode.PRO}, r"got Mode: its \.value may be meant"),
+    "an enum in a prompt": ({"prompt": "a {hue}", "hue": Mode.PRO}, r"its \.value may be"),
+    "no provider": ({"provider": ""}, "the id of a provider"),
+    "sound as a number": ({"sound": 1}, "expected on or off, got int"),
+    "a camera in words": ({"camera_control": CameraControl(zoom="far")}, "expected a number"),  # type: ignore[arg-type]
+    "a shot in words": ({"multi_prompt": (Shot(prompt="x", duration="long"),)}, "whole number"),  # type: ignore[arg-type]
+    "no conditions": ({"exclude": None}, r"a list of conditions such as \[\{"),
+    "a condition as code": ({"exclude": len}, r"a list of conditions such as \[\{"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_a_value_of_the_wrong_kind_says_what_was_expected(what: str) -> None:
+    """What a person may type is answered with what the field takes, and only with a mend that helps."""
+    given, said = WRONG[what]
+    with pytest.raises(SweepError, match=said):
+        Sweep(**{"prompt": "a fox", **given})
+
+
+def test_a_sweep_at_no_provider_is_an_error() -> None:
+    """At nowhere there is nothing to buy."""
+    with pytest.raises(SweepError, match="needs a provider"):
+        Sweep(prompt="fox").at()
+
+
+def test_axes_stand_as_they_were_written() -> None:
+    """Prompts are read first, and keep their place."""
+    sweep = Sweep(mode=["std", "pro"], prompt=["a {hue}"], hue=["red", "blue"])
+    assert ["mode", "prompt", "hue"] == list(sweep.axes)
 
 
 @pytest.mark.parametrize("gap", [float("nan"), float("inf"), None, pd.NA, True, np.True_])

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -52,9 +53,10 @@ class Simulation:
         if not speed > 0:
             message = f"speed={self.speed!r}: expected a number above 0, in simulated seconds per real second"
             raise InputError(message)
-        if not isinstance(self.seed, int):
+        if not isinstance(self.seed, Integral):
             message = f"seed={self.seed!r}: expected a whole number"
             raise InputError(message)
+        object.__setattr__(self, "seed", int(self.seed))  # numpy's too
 
     @property
     def pace(self) -> float:

@@ -9,10 +9,13 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from decimal import Decimal
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import LabError
+from ..errors import InputError, LabError
+from ..excerpts import as_code
+from ..fields import flag
 from ..keywords import answering
 from ..log import ExperimentLog
 from ..task import Event, Task, TaskState
@@ -82,6 +85,9 @@ class Run:
 
     def wait(self, timeout: float | None = None) -> Run:
         """Block until nothing moves any more, or for ``timeout`` real seconds; returns the run itself."""
+        if timeout is not None and not isinstance(timeout, Real):
+            message = f"timeout={as_code(timeout)}: expected a number of seconds; the run goes on"
+            raise InputError(message)
         end = None if timeout is None else time.monotonic() + timeout
         try:
             while not self._control.idle.wait(WAIT_STEP_S):
@@ -185,8 +191,8 @@ class Run:
         """Buy again the points that failed; with ``uncertain``, ``stalled`` or ``expired`` those too. This costs money,
         even for those whose clip may still come.
         """
-        extra = [TaskState.UNCERTAIN] * uncertain + [TaskState.STALLED] * stalled + [TaskState.EXPIRED] * expired
-        self._engine.retry(self.name, [*RETRIED, *extra])
+        also = {TaskState.UNCERTAIN: uncertain, TaskState.STALLED: stalled, TaskState.EXPIRED: expired}
+        self._engine.retry(self.name, [*RETRIED, *(state for state, given in also.items() if flag(state, given))])
         return self
 
     # -- showing -----------------------------------------------------------------------------------------------

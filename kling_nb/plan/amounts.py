@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from ..errors import InputError
+from ..excerpts import as_code
 from ..task import ZERO
 
 
@@ -29,8 +30,11 @@ class Money:
         return f"budget of {dollars(self.budget)} is used up: {counted} is spent or may still be charged"
 
 
-def usd(name: str, value: float | str | Decimal | None) -> Decimal | None:
-    """Read an amount of USD that was given under a name; raises `InputError` for what is none."""
+def usd(name: str, value: float | str | Decimal | None, beside: str = "") -> Decimal | None:
+    """Read an amount of USD that was given under a name; raises `InputError` for what is none.
+
+    ``beside`` is what else may be given, as the error says it.
+    """
     if value is None:
         return None
     try:
@@ -38,7 +42,7 @@ def usd(name: str, value: float | str | Decimal | None) -> Decimal | None:
     except ArithmeticError:
         amount = Decimal(-1)
     if not amount.is_finite() or amount < 0:
-        message = f"{name}={value!r}: expected an amount of USD, such as 25"
+        message = f"{name}={as_code(value)}: expected an amount of USD, such as 25{beside}; nothing was sent"
         raise InputError(message)
     return amount
 

@@ -11,7 +11,7 @@ from .. import frames
 from ..errors import OverBudget, PriceUnknown, RefusedError
 from ..keywords import answering
 from ..task import ZERO
-from .amounts import Money, dollars, duration, interval
+from .amounts import Money, dollars, duration, interval, usd
 from .points import OFFICIAL, PlannedPoint
 from .shown import plan_html
 
@@ -64,21 +64,22 @@ class Plan:
         """The points that would be bought although no price is known."""
         return [point for point in self.buys if not point.estimate.known]
 
-    def check(self, budget: Decimal | None, committed: Decimal = ZERO) -> None:
+    def check(self, budget: float | str | Decimal | None, committed: Decimal = ZERO) -> None:
         """Raise what stands in the way of starting a run that has already spent or reserved ``committed`` USD.
 
         `RefusedError` if every point is refused, `PriceUnknown` if a point that would be bought has no known price,
         `OverBudget` if the sum exceeds the budget.
         """
+        ceiling = usd("budget", budget)
         if self.points and len(self.refused) == len(self.points):
             raise RefusedError(self._refusal(), [p for point in self.points for p in point.refusals])
         if self.unpriced:
             raise PriceUnknown(self._price_unknown())
-        if budget is not None and self.buys and self.high + committed > budget:
+        if ceiling is not None and self.buys and self.high + committed > ceiling:
             before = f", of which {dollars(committed)} is spent or may still be charged" if committed else ""
             message = (
                 f"the plan buys {_counted(self.buys, 'clip')} for up to {dollars(self.high)}, over the budget of "
-                f"{dollars(budget)}{before}; nothing was bought; raise budget= or plan fewer points"
+                f"{dollars(ceiling)}{before}; nothing was bought; raise budget= or plan fewer points"
             )
             raise OverBudget(message)
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, Literal, Self
 
 from ..errors import InputError
+from ..fields import flag
 from ..keywords import TAKES, answer
 from ..offer import Estimate, Loss, Problem
 from ..request import VideoRequest
@@ -170,10 +171,11 @@ class Settings:
     @classmethod
     def taken_from(cls, given: dict[str, Any]) -> Self:
         """Take the settings out of keywords, and leave the rest."""
-        taken = {name: given.pop(name) for name in _SETTINGS if name in given}
-        if taken.get("assume_price") != OFFICIAL:
-            taken["assume_price"] = usd("assume_price", taken.get("assume_price"))
-        return cls(**taken)
+        price = given.pop("assume_price", None)
+        price = (
+            price if isinstance(price, str) and price == OFFICIAL else usd("assume_price", price, f", or {OFFICIAL!r}")
+        )
+        return cls(**{name: flag(name, given.pop(name)) for name in _SETTINGS if name in given}, assume_price=price)
 
 
 _SETTINGS = tuple(field.name for field in fields(Settings))

@@ -47,8 +47,12 @@ def check_names(given: Mapping[str, Any], names: Iterable[str]) -> None:
 
 def conditions(exclude: Sequence[Mapping[str, Any]], names: Iterable[str]) -> tuple[Condition, ...]:
     """Return the conditions of ``exclude``, each value read; raises `SweepError` for a name that is not known."""
-    if isinstance(exclude, str | Mapping) or not all(isinstance(condition, Mapping) for condition in exclude):
-        fail(f"exclude={exclude!r}: expected a list of conditions such as {{'provider': 'fal', 'mode': 'std'}}")
+    if (
+        isinstance(exclude, str | Mapping)
+        or not isinstance(exclude, Iterable)
+        or not all(isinstance(condition, Mapping) for condition in exclude)
+    ):
+        fail(f"exclude={exclude!r}: expected a list of conditions such as [{{'provider': 'fal', 'mode': 'std'}}]")
     return tuple(_condition(condition, (*OWN, *names)) for condition in exclude)
 
 

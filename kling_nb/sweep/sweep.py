@@ -130,6 +130,8 @@ class Sweep:
 
     def at(self, *providers: str) -> Self:
         """Return this sweep at other providers than it names: at one, or at each of several."""
+        if not providers:
+            fail("at() needs a provider, such as at('kling'); at('kling', 'fal') is an axis")
         return self._with(provider=list(providers) if len(providers) > 1 else providers[0])
 
     def __len__(self) -> int:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sized
 from contextlib import suppress
 from dataclasses import replace
+from decimal import Decimal
+from enum import Enum
 from numbers import Integral
 from pathlib import Path
 from types import MappingProxyType
@@ -49,7 +51,7 @@ def read(name: str, value: Any, *, left_open: bool = False) -> Any:
 
 
 def _text(value: Any) -> str:
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not value.strip():
         expected = "the id of a provider"
         raise TypeError(expected)
     return str(value)
@@ -59,11 +61,13 @@ def _variable(value: Any) -> str | int | float:
     """Read what a variable puts in: a table's own kinds of text and number become Python's, its gaps are none."""
     if isinstance(value, str):
         return str(value)
+    if isinstance(value, Decimal) and value.is_finite():
+        return format(value, "f")  # an amount keeps its noughts
     if isinstance(value, Integral) and not isinstance(value, bool):
         return int(value)
     number = finite(value)
     if number is None:
-        expected = "text or a number"
+        expected = f"text or a number{', which its .value may be' if isinstance(value, Enum) else ''}"
         raise TypeError(expected)
     with suppress(ValueError):
         return float(str(value))  # of a narrower float what it looks like: 0.7, and not 0.699999988079071
@@ -85,7 +89,20 @@ def _as_list(value: Any, name: str) -> str:
     """Say how what holds several values becomes an axis; a table holds only names, and a picture only its rows."""
     is_table = isinstance(value, Mapping) or getattr(value, "ndim", 1) > 1
     is_one = is_table or isinstance(value, str | bytes) or not isinstance(value, Iterable)
-    return "" if is_one else f": {name}=list(…) varies over what this {type(value).__name__} holds"
+    return (
+        ""
+        if is_one or not _holds(name, value)
+        else f": {name}=list(…) varies over what this {type(value).__name__} holds"
+    )
+
+
+def _holds(name: str, value: Iterable[Any]) -> bool:
+    """Tell whether what something holds can be values of a name; what can be gone through only once is not touched."""
+    if name not in FIELDS or not isinstance(value, Sized):
+        return True
+    with suppress(InputError):
+        return [read_field(name, item) for item in list(value)[:1]] != []
+    return False
 
 
 def read_all(name: str, value: Any) -> Any:
