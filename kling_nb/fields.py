@@ -17,6 +17,7 @@ from typing import Any
 from .errors import InputError, nearest
 from .excerpts import as_code
 from .keywords import answering
+from .pictures import read_image
 
 MODEL = "kling-v2-6"
 """The model of a request that names none."""
@@ -252,22 +253,10 @@ def _extra(value: Any) -> Mapping[str, Mapping[str, Any]]:
     return MappingProxyType({str(name): MappingProxyType(dict(own)) for name, own in value.items()})
 
 
-def _image(value: Any) -> Any:
-    if isinstance(value, bytes | Path):
-        return value
-    if isinstance(value, bytearray | memoryview):
-        return bytes(value)
-    if not isinstance(value, str) or not value:
-        got = "nothing" if isinstance(value, str) else type(value).__name__
-        message = f"expected a path, an http(s) URL, or the bytes of an image file, got {got}"
-        raise TypeError(message)
-    return _text(value)
-
-
 _READERS: dict[str, Any] = {
     "prompt": _text,
-    "image": _image,
-    "image_tail": _image,
+    "image": read_image,
+    "image_tail": read_image,
     "model": _text,
     "mode": _text,
     "aspect_ratio": _ratio,

@@ -48,7 +48,8 @@ class VideoRequest:
     camera_control
         A camera move.
     image, image_tail
-        First and last frame: a URL, a path, or the bytes.
+        First and last frame: a URL, a path, the bytes, an open file, or a picture in memory such as PIL's, which is sent
+        as the PNG that a notebook shows of it, and is another image than a file of it.
     sound
         ``on`` or ``off``: native audio.
     multi_shot, shot_type, multi_prompt
