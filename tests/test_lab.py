@@ -204,7 +204,10 @@ WRONG_CALLS: dict[str, tuple[Any, str]] = {
     "a misspelt setting": (lambda lab: lab.generate("x", frehs=True), "did you mean 'fresh'"),
     "no first sample": (lambda lab: lab.generate("x", sample=0), "sample=0: expected a whole number of at least 1"),
     "a sample in words": (lambda lab: lab.generate("x", sample="two"), "sample='two'"),
-    "a number as an image": (lambda lab: lab.generate("x", image=5), "expected a path, an http(s) URL, a picture such as PIL's, or the bytes"),
+    "a number as an image": (
+        lambda lab: lab.generate("x", image=5),
+        "expected a path, an http(s) URL, a picture such as PIL's, or the bytes",
+    ),
     "an empty image": (lambda lab: lab.generate("x", image=""), "got nothing"),
     "a run rated": (lambda lab: lab.rate(lab, 4), "expected the id of one task, got <Lab"),
     "a column rated": (

@@ -221,7 +221,10 @@ WORDS: dict[str, tuple[Any, str]] = {
     "cfg_scale": ("much", "expected a number"),
     "camera_control": ({"zom": 5}, "a camera has no 'zom'; did you mean 'zoom'"),
     "multi_prompt": (5, "expected shots, each of the form"),
-    "image": (object(), "expected a path, an http(s) URL, a picture such as PIL's, or the bytes of an image file, got object"),
+    "image": (
+        object(),
+        "expected a path, an http(s) URL, a picture such as PIL's, or the bytes of an image file, got object",
+    ),
 }
 
 

@@ -25,6 +25,11 @@ LEFT = (
     "starting their sweep again brings them back for free, and another name= keeps both"
 )
 
+AGAIN = (
+    "run %r was bought again: %d bought before are no longer in its table; lab.compare(lab.log.tasks()) still shows them, "
+    "and another name= with fresh=True, or more samples by repeats= or sample=, keeps both"
+)
+
 _logger = logging.getLogger("kling_nb")
 
 
@@ -69,12 +74,15 @@ class Runs:
         return control
 
     def _tell_of(self, left: Iterable[str], order: Order) -> None:
-        """Say what was bought for points that a run has no more: its table and comparisons do not show it."""
+        """Say what was bought for points that a run has no more, or that it bought again: its table does not show it."""
         asked = {planned.identity for planned in order.points}
-        gone = [task for task in map(self._book.tasks.__getitem__, left) if task.identity not in asked]
-        bought = sum(task.state is TaskState.SAVED or task.state.is_sent for task in gone)
-        if bought:
-            _logger.warning(LEFT, order.name, bought)
+        tasks = [self._book.tasks[task_id] for task_id in left]
+        bought = [task for task in tasks if task.state is TaskState.SAVED or task.state.is_sent]
+        gone = sum(task.identity not in asked for task in bought)
+        if gone:
+            _logger.warning(LEFT, order.name, gone)
+        if order.fresh and len(bought) > gone:
+            _logger.warning(AGAIN, order.name, len(bought) - gone)
 
     async def find(self, name: str) -> Control:
         """Return a run that the log holds; raises `KeyError` for an unknown one."""

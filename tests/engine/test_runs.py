@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import asyncio
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
@@ -94,6 +95,33 @@ def test_a_name_that_gets_other_points_says_what_left_its_table(
     frame = lab.log.tasks()
     assert ["boat"] == [prompt for prompt in frame["prompt"] if prompt not in set(lab.df()["prompt"])]
     assert "3 saved" in repr(lab.compare(frame))
+
+
+def test_a_name_that_is_bought_again_says_what_left_its_table(
+    simulated: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    """``fresh=True`` again under one name puts new clips in the places of those before, which is said, and how to see them."""
+    lab = simulated()
+    for name in ("a", "b"):
+        start(lab, sweep("fox", "boat"), name=name, fresh=True).wait()
+    assert "bought again" not in caplog.text
+    start(lab, sweep("fox", "boat"), name="a", fresh=True).wait()
+    assert "run 'a' was bought again: 2 bought before are no longer in its table" in caplog.text
+    assert "other points" not in caplog.text
+    assert "6 saved" in repr(lab.compare(lab.log.tasks()))
+    caplog.clear()
+    start(lab, sweep("fox", "owl"), name="a", fresh=True).wait()
+    assert ["has other points now: 1 ", "was bought again: 1 "] == re.findall(r"(?:has|was) [a-z ]+: \d ", caplog.text)
+
+
+def test_a_single_clip_that_is_bought_again_says_so(simulated: Open, caplog: pytest.LogCaptureFixture) -> None:
+    """The run of single clips holds one of each, too."""
+    lab = simulated()
+    lab.generate("fox", **CHEAP)
+    lab.generate("fox", sample=2, **CHEAP)
+    assert "bought again" not in caplog.text
+    lab.generate("fox", fresh=True, **CHEAP)
+    assert "run 'generate' was bought again: 1 bought before" in caplog.text
 
 
 def test_what_was_never_bought_leaves_a_run_without_a_word(simulated: Open, caplog: pytest.LogCaptureFixture) -> None:
