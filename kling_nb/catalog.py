@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from .errors import InputError, RefusedError, nearest
+from .fields import path_of
 from .menu import TASK_TYPES, Menu, Model, known_keys, menu_from, model_from, plain_keys, rules_from
 from .offer import Estimate, Offer, Problem, Provider
 from .prices import PriceList, kind_of, price_from, price_list_from, seconds_from
@@ -208,8 +209,8 @@ def load(user_file: str | Path | None = None, providers_file: str | Path | None 
     cannot be read, and for a key that means nothing.
     """
     data = _builtin_data()
-    for file in (user_file, providers_file):
-        data = _over(data, _read(Path(file).expanduser())) if file else data
+    for name, file in (("catalog", user_file), ("providers", providers_file)):
+        data = _over(data, _read(path_of(name, file).expanduser())) if file else data
     return _catalog(data) if user_file or providers_file else _builtin()
 
 

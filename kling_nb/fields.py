@@ -90,7 +90,7 @@ def plain(value: Any) -> Any:
 def path_of(name: str, value: Any) -> Path:
     """Return the path that was given under a name; raises `InputError` for what is none."""
     if not isinstance(value, str | os.PathLike):
-        message = f"{name}={as_code(value)}: expected a path; nothing was written"
+        message = f"{name}={as_code(value)}: expected a path; nothing was done"
         raise InputError(message)
     return Path(value)
 
@@ -249,7 +249,7 @@ def _extra(value: Any) -> Mapping[str, Mapping[str, Any]]:
     if not isinstance(value, Mapping) or not all(isinstance(own, Mapping) for own in value.values()):
         message = "expected {'provider': {'field': value}}"
         raise TypeError(message)
-    json.dumps({str(name): dict(own) for name, own in value.items()}, ensure_ascii=False, default=str).encode()
+    json.dumps(plain(value), ensure_ascii=False).encode()
     return MappingProxyType({str(name): MappingProxyType(dict(own)) for name, own in value.items()})
 
 

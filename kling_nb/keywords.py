@@ -62,6 +62,12 @@ MEANT: Mapping[str, str] = MappingProxyType(
         "model_name": "model",
         "image_url": "image",
         "stars": "rating",
+        "aspect": "aspect_ratio",
+        "negative": "negative_prompt",
+        "camera": "camera_control",
+        "first_frame": "image",
+        "last_frame": "image_tail",
+        "api_key": "keys",
     }
 )
 """What a word of other tools and of providers is called here, where its letters do not tell."""

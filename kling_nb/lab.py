@@ -292,7 +292,7 @@ class Lab:
         It also has the estimate, what the providers themselves said they charged, and the difference; the columns are
         those of `kling_nb.spending.SUMS`.
         """
-        return self._opened.log.spending([by] if isinstance(by, str) else list(by))
+        return self._opened.log.spending([by] if isinstance(by, str) or not isinstance(by, Iterable) else list(by))
 
     def uncertain(self) -> Uncertain:
         """Return the tasks that may or may not have been bought, with the price at stake and what can be done.

@@ -310,6 +310,13 @@ ODD: dict[str, tuple[str, str]] = {
         "lab.generate(kn.VideoRequest(prompt='x'))",
         r"got a VideoRequest: \*\*request\.given\(\)",
     ),
+    "a column that is a number": ("lab.compare(run, x=5)", "there is no column 5 to compare by"),
+    "spending by nothing": ("lab.spending(None)", "spending goes by day, provider, model, run; got None"),
+    "a sweep's file that is none": ("kn.Sweep.load(None)", "path=None: expected a path"),
+    "a file to save to that is none": ("fox.save(5)", "path=5: expected a path"),
+    "a knob that is no JSON": ("lab.generate('x', extra={'fal': {'n': b'5'}})", "extra=.*not JSON"),
+    "a catalogue that is no file": ("kn.models(catalog=5)", "catalog=5: expected a path"),
+    "another tool's key": ("kn.Lab('other', api_key='x')", r"keys.*known|did you mean 'keys'"),
     "a budget in words": ("lab.plan(fox).check('much')", "budget='much': expected an amount"),
 }
 

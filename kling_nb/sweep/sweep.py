@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from ..errors import SweepError
 from ..excerpts import excerpt
+from ..fields import path_of
 from ..keywords import answering
 from ..request import FIELDS, VideoRequest
 from . import designs, written
@@ -171,7 +172,7 @@ class Sweep:
 
     def save(self, path: str | Path) -> Path:
         """Write the sweep to a TOML file and return its path; relative image paths are written relative to the file."""
-        target = Path(path)
+        target = path_of("path", path)
         moved = move_images(self._arguments(), lambda image: os.path.relpath(image, target.parent))
         target.write_bytes(written.to_toml(moved).encode())
         return target
@@ -182,7 +183,7 @@ class Sweep:
 
         Raises `SweepError` naming the file, and the line or the key that is wrong.
         """
-        source = Path(path)
+        source = path_of("path", path)
         try:
             arguments = written.from_toml(written.text_of(source))
             return cls(**move_images(arguments, lambda image: os.path.normpath(source.parent / image)))

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from ..errors import KlingError
-from ..fields import is_url
+from ..fields import is_url, read_field
 from .form_fields import Field
 from .form_parts import Changed, Text, group, paragraphs, words
 from .form_pictures import Picture, Pictures
@@ -42,7 +42,8 @@ class Images:
 
     def set(self, values: Any) -> None:
         """Enter images: paths, URLs, references or bytes; raises `MediaError` for bytes that are no image."""
-        given = list(values) if isinstance(values, list | tuple) else [] if values is None else [values]
+        held = list(values) if isinstance(values, list | tuple) else [] if values is None else [values]
+        given = [one if isinstance(one, str) else read_field("image", one) for one in held]
         self._text.set([self._pictures.keep("bytes", one) if isinstance(one, bytes) else one for one in given])
 
     def offer(self, _: Offered) -> tuple[Any, ...]:

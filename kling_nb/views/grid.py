@@ -157,7 +157,7 @@ def _column(name: str | None, columns: Sequence[str]) -> str | None:
 def _check(x: str | None, y: str | None, columns: Sequence[str]) -> None:
     for name in (x, y):
         if name is not None and name not in columns:
-            message = f"there is no column {name!r} to compare by; {nearest(name, columns)}"
+            message = f"there is no column {name!r} to compare by; {nearest(str(name), columns)}"
             raise InputError(message)
     if x is not None and x == y:
         message = f"x and y are both {x!r}; a grid needs two different columns, or only one of the two"

@@ -301,3 +301,13 @@ def test_two_images_a_line_cannot_be_entered(form: SweepForm) -> None:
     """A path with a line break in it would be read as two."""
     with pytest.raises(InputError, match="cannot be entered"):
         form.set(image="a\nb")
+
+
+def test_a_picture_in_memory_is_taken(form: SweepForm) -> None:
+    """A picture that a notebook holds is kept as what the notebook shows of it, and what is no picture is told."""
+    form.set(prompt="a fox", image=PIL.Image.new("RGB", (640, 360), "teal"))
+    (tile,) = shown(form)
+    assert tile["facts"].startswith("640 × 360")
+    assert form.sweep().fixed["image"].startswith("sha256:")
+    with pytest.raises(InputError, match="got int"):
+        form.set(image=5)
