@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "kling_nb"
 
 FLOORS = {
-    0: ["errors", "keywords", "excerpts", "fields", "request", "offer", "task", "costs", "redaction"],
+    0: ["errors", "keywords", "excerpts", "pictures", "fields", "request", "offer", "task", "costs", "redaction"],
     1: [
         "dialect",
         "spelling",
@@ -40,7 +40,7 @@ BESIDE = "simulator"
 
 NEIGHBOURS = {
     # A room that was split: its parts may import each other, and a test holds that there is no circle.
-    0: {"errors", "keywords", "excerpts", "fields", "request", "offer", "task", "costs"},
+    0: {"errors", "keywords", "excerpts", "pictures", "fields", "request", "offer", "task", "costs"},
     1: {"dialect", "spelling", "catalog", "menu", "terms", "verdict", "prices", "answers"},
     2: {"wire", "clients", "links", "bodies"},
     4: {"plan", "views"},

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import ipywidgets as widgets
-from ipywidgets.embed import embed_data
+from ipywidgets.embed import dependency_state
 
 from tests.views.forms import form_of, inside, is_gone, open_lab
 
@@ -14,7 +14,7 @@ from tests.views.forms import form_of, inside, is_gone, open_lab
 def test_a_form_is_light(tmp_path: Path) -> None:
     """Layouts and styles are held in common, so that a form is saved with its controls and words, not with looks."""
     with open_lab(tmp_path / "study") as lab:
-        saved = embed_data(views=[form_of(lab).widget()], drop_defaults=False)["manager_state"]["state"]
+        saved = dependency_state([form_of(lab).widget()], drop_defaults=False)
 
     assert len(json.dumps(saved)) < 200_000
 
