@@ -106,7 +106,7 @@ class Clients:
         It goes out by `sent`, with the same ``op`` and ``own``, before anything else is awaited.
         """
         told = {**self._headers, **{name.lower(): value for name, value in headers.items()}}
-        # With its timeouts: httpx 0.27 does not set those of the client when it sends.
+        # With its timeouts: a client reckons its own anew for each request.
         timeouts = {"timeout": self._waits}
         request = self._http.Request(method, self._url(url), content=content, headers=told, extensions=timeouts)
         use = _use(request, op, own)
