@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from functools import partial
 
 from ..dialect import Call, Dialect, Fault, Reply, Whose
@@ -175,15 +176,26 @@ class Buyer:
     async def _strange(self, task: Task, account: Account, fault: Fault, why: str) -> Task:
         """Hold what was not sent yet, for another answers there: at once where that proves that this was not carried out.
 
-        Else it is in doubt, and so would be the next: a second one in a row holds the rest.
+        Else it is in doubt, and so would be the next: a second one in a row holds the rest, unless the place itself
+        answers when it is asked.
         """
         held = told_of_stranger(account.provider, why)
         if not fault.rejected:
-            account.held = held if account.met_a_stranger() else account.held
-            return await self._doubted(task, f"{account.provider.id}: {why} ({fault})")
+            task = await self._doubted(task, f"{account.provider.id}: {why} ({fault})")
+            if account.met_a_stranger() and not await self._answers_itself(task, account):
+                account.held = held
+            return task
         account.held = held
         there = await self._there(task, account, fault)
         return there or await self._book.record(task.id, "pushed_back", reason=held, cause=NETWORK)
+
+    async def _answers_itself(self, task: Task, account: Account) -> bool:
+        """Look for our own id where that can be done, only to see who answers: so early, its absence proves nothing."""
+        if account.dialect.finds:
+            with suppress(KlingError):
+                await account.converse(account.dialect.find(task.id, task.call))
+                return True
+        return False
 
     async def _denied(self, task: Task, account: Account, fault: Fault, final: str) -> Task:
         """Believe a final no, unless our own id is there."""

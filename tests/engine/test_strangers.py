@@ -92,3 +92,12 @@ def test_what_was_accepted_without_an_id_is_not_bought_again(tmp_path: Path, dat
         assert {"uncertain": 1} == run.snapshot().counts
         assert "answered as if it had accepted it" in run.tasks[0].reason
         assert live.simulator.ledger() == []
+
+
+def test_pages_hold_nothing_where_the_place_itself_answers_reads(tmp_path: Path) -> None:
+    """A service that answers submits with a page and look-ups as ever is itself: what is absent is bought, the rest goes on."""
+    page = Fault(action="http", provider="kling", operation="submit", status=200, body=PAGE, times=4)
+    with live_lab(tmp_path / "lab", page) as live:
+        run = start(live.lab, sweep(*"abcdefgh", provider="kling"), name="a").wait(30)
+        assert ({"saved": 8}, None) == (run.snapshot().counts, run.held)
+        agrees(live)
