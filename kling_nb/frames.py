@@ -264,9 +264,9 @@ def _typed(records: Sequence[Mapping[str, Any]], dtypes: Mapping[str, str]) -> p
 
 def _series(values: list[Any], dtype: str) -> pd.Series[Any]:
     if dtype.startswith("datetime64"):
-        # Not Float64: pandas 2.2 then reckons with what lies under a gap, which may be any number, and overflow.
-        seconds = pd.Series(values, dtype="float64")
-        return pd.to_datetime(seconds, unit="s", utc=True).dt.as_unit("ms")
+        # Whole numbers: of fractions pandas 2.2 reckons with what lies under a gap too, which may overflow.
+        millis = pd.Series([None if value is None else round(value * 1000) for value in values], dtype="Int64")
+        return pd.to_datetime(millis, unit="ms", utc=True).dt.as_unit("ms")
     if dtype == "Int64":  # a length that no model has is refused, and its point is in the table: `request` has it
         values = [value if _fits(value) else None for value in values]
     if dtype == "string":

@@ -84,6 +84,14 @@ def test_a_point_tells_everything() -> None:
     assert '{"body": {"é": 1}, "url": "u"}' == row["call"]
 
 
+@pytest.mark.parametrize("at", [1_767_225_650.001, 1_767_225_650.004, 1_767_225_650.9999])
+def test_a_time_is_the_nearest_millisecond(at: float) -> None:
+    """A time is not a millisecond early for want of an exact fraction, and a gap beside it stays one."""
+    rows = [(point(), saved(done_at=at)), (point(), saved(done_at=None))]
+    done = frames.points_frame(rows).done_at
+    assert (round(at, 3), True) == (done[0].timestamp(), pd.isna(done[1]))
+
+
 def test_variables_stand_after_the_template() -> None:
     """Every variable that any point uses is a column, after the template; a point without it has none."""
     frame = frames.points_frame([(point(0, x="snow"), saved()), (point(1, y=2), saved())])
