@@ -157,33 +157,41 @@ class _WakingLoop(asyncio.SelectorEventLoop):
         super().__init__(self._waking)
 
     def time(self) -> float:
-        return super().time() - self._waking.slept_s
+        return self._waking.time()
 
 
 class _WakingSelector(selectors.DefaultSelector):
     """Notices that its process was stopped (Ctrl+Z, a paused container, a laptop's lid) when far more time has passed.
 
-    All that has passed since the last look counts as slept, so that a timer comes late rather than early. What is ready
-    is asked again by then: a wait that was interrupted says that nothing is.
+    Of what has passed since the last look only `ASLEEP_S` counts then: a timer comes late rather than early, and comes
+    even where every look is late, as while another thread keeps the interpreter to itself or the disk is slow. What is
+    ready is asked again by then: a wait that was interrupted says that nothing is.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.slept_s = 0.0
+        self._slept_s = self._asked_s = 0.0
         self._looked = time.monotonic()
 
-    def select(self, timeout: float | None = None) -> Any:
-        self._note(0.0)
-        ready = super().select(timeout)
-        return ready if not self._note(timeout) or ready else super().select(0)
+    def time(self) -> float:
+        """Return `time.monotonic` without what was slept through; it never goes back."""
+        self._look()
+        return self._looked - self._slept_s
 
-    def _note(self, expected_s: float | None) -> bool:
-        """Count what passed since the last look as slept, where that is far more than expected; answers whether it is."""
+    def select(self, timeout: float | None = None) -> Any:
+        self._look()
+        self._asked_s = math.inf if timeout is None else timeout
+        ready = super().select(timeout)
+        woken, self._asked_s = self._look(), 0.0
+        return ready if not woken or ready else super().select(0)
+
+    def _look(self) -> bool:
+        """Leave out what was slept through since the last look; answers whether anything was."""
         before, self._looked = self._looked, time.monotonic()
         passed = self._looked - before
-        if expected_s is None or passed < expected_s + ASLEEP_S:
+        if passed < self._asked_s + ASLEEP_S:
             return False
-        self.slept_s += passed
+        self._slept_s += passed - ASLEEP_S
         return True
 
 

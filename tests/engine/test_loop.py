@@ -142,6 +142,45 @@ def test_what_a_process_sleeps_through_counts_for_no_timer(monkeypatch: pytest.M
         assert b"id" == runner.run(scene())
 
 
+def test_a_timer_comes_though_every_look_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a process gets a moment only every few seconds, time goes on all the same, if slower."""
+    real, slept_s, rested = time.monotonic, [0.0], threading.Event()
+    monkeypatch.setattr(time, "monotonic", lambda: real() + slept_s[0])
+
+    def keep_away() -> None:
+        for _ in range(400):  # so that a loop whose timers never come ends too
+            slept_s[0] += 5.0
+            if rested.wait(0.005):
+                break
+
+    other = threading.Thread(target=keep_away)
+    with asyncio.Runner(loop_factory=Clock().new_loop) as runner:
+        other.start()
+        runner.run(asyncio.sleep(0.2))
+        rested.set()
+        other.join()
+    assert slept_s[0] < 400 * 5.0
+
+
+def test_time_never_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is timed right after a stop in the middle of a turn is not late by the length of the stop."""
+    real, slept_s = time.monotonic, [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: real() + slept_s[0])
+
+    async def scene() -> list[float]:
+        loop = asyncio.get_running_loop()
+        times = [loop.time()]
+        slept_s[0] = 8 * 3600.0
+        times.append(loop.time())
+        await asyncio.sleep(0)
+        return [*times, loop.time()]
+
+    with asyncio.Runner(loop_factory=Clock().new_loop) as runner:
+        times = runner.run(scene())
+    assert times == sorted(times)
+    assert times[-1] - times[0] < 60
+
+
 def test_a_wait_can_be_ended_early(on: Callable[[Clock], Loop]) -> None:
     """A wait for seconds or an event ends at the event; without one, at its time."""
     clock = VirtualClock(0.0)
