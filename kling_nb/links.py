@@ -13,8 +13,9 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from .dialect import origin
+from .dialect import legible, origin
 from .errors import MediaError
+from .excerpts import excerpt
 
 Origin = tuple[str, str, int | None]
 """Scheme, host and port, as `dialect.origin` gives them."""
@@ -28,6 +29,7 @@ Ready = Callable[[], None]
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 LOG_IN_FIRST = 511
+LONGEST = 200  # characters of an address that a stranger names, in a message
 _PRIVATE = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "fec0::/10")))
 _SHARED = ipaddress.ip_network("100.64.0.0/10")  # between a carrier and its customers, and Tailscale's
 _LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
@@ -79,7 +81,7 @@ def stranger(url: str, status: int, headers: Mapping[str, str], content: bytes) 
     to = onward(url, status, headers)
     with suppress(ValueError):
         if to is not None and origin(to) != origin(url):
-            return f"HTTP {status} sends it to another place, {without_query(to)}"
+            return f"HTTP {status} sends it to another address, {excerpt(legible(without_query(to)), LONGEST)}"
     if status == LOG_IN_FIRST:
         return f"HTTP {status} says that the network wants a log-in first"
     is_page = 200 <= status < 300 and content.lstrip()[:1] == b"<"

@@ -6,11 +6,11 @@ import logging
 from contextlib import suppress
 from functools import partial
 
-from ..dialect import Call, Dialect, Fault, Reply, Whose
+from ..dialect import Call, Fault, Whose
 from ..errors import Doubt, InputError, KlingError, MediaError, NotSent
-from ..links import stranger
 from ..task import NETWORK, Task, TaskState, Ticket
 from .account import Account, backoff_s
+from .answered import read
 from .told import (
     AGAIN,
     UNNAMED,
@@ -105,27 +105,17 @@ class Buyer:
             return await self._not_sent(task, account, str(error), begun), False
         except Doubt as error:
             return await self._doubted(task, str(error)), False
-        strange = stranger(call.url, reply.status, reply.headers, reply.content)
-        if not strange:
+        answer = read(account.dialect, call, reply)
+        if not answer.strange:
             account.arrived()
-        cause = "doubt"
-        try:
-            fault = account.dialect.judge(call, reply)
-            cause = UNNAMED if fault is None else cause
-            ticket = _ticket_of(account.dialect, call, reply, fault)
-        except Exception as error:  # noqa: BLE001 - an answer that a dialect did not foresee is no answer
-            return await self._doubted(task, f"{account.provider.id}: {error}", cause), False
-        if ticket is not None:
-            return await self._accepted(task, account, ticket), False
-        if strange and fault is not None:
-            return await self._strange(task, account, fault, strange), False
-        return await self._refused(task, account, fault, renewed=renewed)
-
-    async def _refused(self, task: Task, account: Account, fault: Fault | None, *, renewed: bool) -> tuple[Task, bool]:
-        if fault is None:
-            return await self._doubted(task, f"{account.provider.id} accepted it but gave no id", UNNAMED), False
-        renew = fault.renew and not renewed
-        return await self._faulted(task, account, fault, renew=renew, renewed=renewed), renew
+        if answer.ticket is not None:
+            return await self._accepted(task, account, answer.ticket), False
+        if answer.fault is None:
+            return await self._doubted(task, f"{account.provider.id}{answer.doubt}", answer.cause), False
+        if answer.strange:
+            return await self._strange(task, account, answer.fault, answer.strange), False
+        renew = answer.fault.renew and not renewed
+        return await self._faulted(task, account, answer.fault, renew=renew, renewed=renewed), renew
 
     async def _accepted(self, task: Task, account: Account, ticket: Ticket) -> Task:
         account.gate(task.model).accepted(self._clock.steady())
@@ -283,19 +273,3 @@ class Buyer:
     async def _never_arrived(self, task: Task) -> Task:
         reason = f"it never arrived: looked up {len(LOOKS_S)} times over {sum(LOOKS_S):.0f} s; nothing was bought"
         return await self._book.record(task.id, "failed", reason=reason, cause="lost", charged=False)
-
-
-def _ticket_of(dialect: Dialect, call: Call, reply: Reply, fault: Fault | None) -> Ticket | None:
-    """Return what a reply to a submit gives to follow; `None` for a no that gives nothing.
-
-    An id contradicts a rejection, as where a gateway put its own HTTP status over an acceptance: sent again, it would
-    be bought twice.
-    """
-    if fault is None:
-        return dialect.accepted(call, reply)
-    if not fault.rejected:
-        return None
-    try:
-        return dialect.accepted(call, reply)
-    except Exception:  # noqa: BLE001 - a refusal need not be readable as an acceptance
-        return None

@@ -47,8 +47,8 @@ def told_of_submit(fault: Fault, provider: Provider, *, renewed: bool) -> str:
 def told_of_stranger(provider: Provider, why: str) -> str:
     """Say why nothing more is submitted where another answers in a provider's stead."""
     return (
-        f"another than {provider.id} answers: {why}; a network or a gateway that wants a log-in does so: log in there, in "
-        f"a browser, or correct {base_url_variable(provider.id)}; then run.resume()"
+        f"what answered is not the API of {provider.id}: {why}; where a network or a gateway wants a log-in, log in there, "
+        f"in a browser; where its address has changed, correct {base_url_variable(provider.id)}; then run.resume()"
     )
 
 

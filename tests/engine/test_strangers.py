@@ -10,6 +10,9 @@ import pytest
 from labs import Live, agrees, live_lab, start, sweep
 from strict_socket import StrictSocket, answer
 
+from kling_nb.dialect import Call, Reply, Whose
+from kling_nb.dialect import Fault as No
+from kling_nb.dialects.falqueue import FalQueue
 from kling_nb.keys import base_url_variable
 from kling_nb.simulator import Fault
 
@@ -37,7 +40,7 @@ def test_points_are_held_where_another_place_is_named(tmp_path: Path, provider: 
         with answered_by_another(live, ELSEWHERE, status=status):
             run = start(live.lab, sweep(*"abc", provider=provider), name="a").wait(30)
             assert {"planned": 3} == run.snapshot().counts
-            assert f"HTTP {status[:3]} sends it to another place, http://login.example/;" in str(run.held)
+            assert f"HTTP {status[:3]} sends it to another address, http://login.example/;" in str(run.held)
             assert f"correct {base_url_variable(provider)}; then run.resume()" in str(run.held)
         run = live.lab.run("a").resume().wait(30)
         assert {"saved": 3} == run.snapshot().counts
@@ -55,7 +58,7 @@ def test_a_redirect_within_the_place_is_its_own(tmp_path: Path) -> None:
     ("status", "lines", "told"),
     [
         ("200 OK", (), "HTTP 200 came with a web page"),
-        ("302 Found", (ELSEWHERE,), "HTTP 302 sends it to another place"),
+        ("302 Found", (ELSEWHERE,), "HTTP 302 sends it to another address"),
         ("511 Network Authentication Required", (), "HTTP 511 says that the network wants a log-in first"),
     ],
 )
@@ -73,6 +76,73 @@ def test_what_another_answers_without_proof_holds_the_rest(
             live.lab.run("a").resume().wait(30).snapshot().counts.items()
         )
         assert counts["planned"] == len(live.simulator.ledger())
+
+
+class Trusting(FalQueue):
+    """Takes every 200 for an acceptance, as a dialect of another package may that judges by the status alone."""
+
+    def judge(self, call: Call, reply: Reply) -> No | None:
+        """Look at the status."""
+        return None if reply.ok else super().judge(call, reply)
+
+
+class Startled(FalQueue):
+    """Falls over what is no JSON."""
+
+    def judge(self, call: Call, reply: Reply) -> No | None:
+        """Read it unasked."""
+        reply.object()
+        return super().judge(call, reply)
+
+
+@pytest.mark.parametrize("dialect", [Trusting, Startled])
+def test_pages_hold_the_rest_whatever_a_dialect_makes_of_them(tmp_path: Path, dialect: type[FalQueue]) -> None:
+    """A dialect of another package need not know what a web page is: no two hundred doubts, and no acceptance either."""
+    with live_lab(tmp_path / "lab") as live, answered_by_another(live, status="200 OK"):
+        provider, _ = live.lab._bindings.bound("fal")
+        live.lab._bindings._bound["fal"] = provider, dialect(provider)
+        run = start(live.lab, sweep(*"abcdefghijklmnop", provider="fal"), name="a").wait(30)
+        assert {"uncertain", "planned"} == set(run.snapshot().counts)
+        assert "HTTP 200 came with a web page" in str(run.held)
+        assert {"doubt"} == {task.cause for task in run.tasks if task.state == "uncertain"}
+
+
+class Frank(FalQueue):
+    """Reads a no in what begins as a page does."""
+
+    def judge(self, call: Call, reply: Reply) -> No | None:
+        """Take it for a no to this request."""
+        return No(whose=Whose.PARAMETERS, message="no such frame")
+
+
+def test_a_no_that_a_dialect_reads_is_no_page(tmp_path: Path) -> None:
+    """A service whose answers are XML says no for itself, and holds nothing."""
+    with live_lab(tmp_path / "lab") as live, answered_by_another(live, status="200 OK", body="<no/>"):
+        provider, _ = live.lab._bindings.bound("fal")
+        live.lab._bindings._bound["fal"] = provider, Frank(provider)
+        run = start(live.lab, sweep(*"abc", provider="fal"), name="a").wait(30)
+        assert {"failed": 3} == run.snapshot().counts
+
+
+@pytest.mark.parametrize("status", ["308 Permanent", "302 Found"])
+def test_what_a_stranger_names_is_cut_short_and_legible(tmp_path: Path, status: str) -> None:
+    """An address that another wrote is no more than a line of the log, and commands no terminal."""
+    place = f"location: http://login.example/\x1b[31m\u202e{'x' * 20_000}".encode().decode("latin-1")
+    with live_lab(tmp_path / "lab") as live, answered_by_another(live, place, status=status):
+        run = start(live.lab, sweep("a", provider="fal"), name="a").wait(30)
+        reason = run.tasks[0].reason
+        assert "http://login.example/" in reason
+        assert (len(reason) < 600, reason.isprintable()) == (True, True)
+
+
+def test_a_host_that_wants_https_is_not_called_another(tmp_path: Path) -> None:
+    """A base URL with http where https is wanted: the sentence says what is to do, and blames no network alone."""
+    there = "location: https://127.0.0.1/v1/videos/"
+    with live_lab(tmp_path / "lab") as live, answered_by_another(live, there, status="308 Permanent"):
+        run = start(live.lab, sweep(*"abc", provider="fal"), name="a").wait(30)
+        assert {"planned": 3} == run.snapshot().counts
+        assert "what answered is not the API of fal: HTTP 308 sends it to another address, https://" in str(run.held)
+        assert f"where its address has changed, correct {base_url_variable('fal')}; then run.resume()" in str(run.held)
 
 
 def test_one_page_holds_nothing(tmp_path: Path) -> None:

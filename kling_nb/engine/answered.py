@@ -1,0 +1,64 @@
+"""What came back for a submit, read before anything is done about it: an id to follow, a no, or neither."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..dialect import Call, Dialect, Fault, Reply, Whose
+from ..links import stranger
+from ..task import Ticket
+from .told import UNNAMED
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answered:
+    """A ticket, else a fault, else why it is in doubt, with its cause; ``strange`` is how another answered, if so."""
+
+    ticket: Ticket | None = None
+    fault: Fault | None = None
+    doubt: str = ""
+    cause: str = "doubt"
+    strange: str = ""
+
+
+def read(dialect: Dialect, call: Call, reply: Reply) -> Answered:
+    """Read a reply to a submit.
+
+    A dialect need not know what another answers in its provider's place: what it cannot read of that, or takes for an
+    acceptance without an id, proves nothing. Its own no under 2xx is the provider's, though it begins as a page does.
+    """
+    answer, strange = _read(dialect, call, reply), stranger(call.url, reply.status, reply.headers, reply.content)
+    is_own = answer.ticket is not None or (reply.ok and answer.fault is not None and answer.fault.rejected)
+    if not strange or is_own:
+        return answer
+    fault = answer.fault or Fault(whose=Whose.PROVIDER, message=answer.doubt.lstrip(": "), rejected=False)
+    return Answered(fault=fault, strange=strange)
+
+
+def _read(dialect: Dialect, call: Call, reply: Reply) -> Answered:
+    cause = "doubt"
+    try:
+        fault = dialect.judge(call, reply)
+        cause = UNNAMED if fault is None else cause
+        ticket = _ticket_of(dialect, call, reply, fault)
+    except Exception as error:  # noqa: BLE001 - an answer that a dialect did not foresee is no answer
+        return Answered(doubt=f": {error}", cause=cause)
+    if ticket is not None:
+        return Answered(ticket=ticket)
+    return Answered(fault=fault, doubt=" accepted it but gave no id" if fault is None else "", cause=cause)
+
+
+def _ticket_of(dialect: Dialect, call: Call, reply: Reply, fault: Fault | None) -> Ticket | None:
+    """Return what a reply to a submit gives to follow; `None` for a no that gives nothing.
+
+    An id contradicts a rejection, as where a gateway put its own HTTP status over an acceptance: sent again, it would
+    be bought twice.
+    """
+    if fault is None:
+        return dialect.accepted(call, reply)
+    if not fault.rejected:
+        return None
+    try:
+        return dialect.accepted(call, reply)
+    except Exception:  # noqa: BLE001 - a refusal need not be readable as an acceptance
+        return None
