@@ -152,7 +152,10 @@ def _slip(function: Callable[..., Any], here: str, args: Sequence[Any], kwargs: 
     except TypeError as why:
         own = [one for one in signature.parameters.values() if one.name not in ("self", "cls")]
         bound = len(args) - (len(signature.parameters) - len(own))
-        said = _unknown(here, own, kwargs) or _too_many(here, own, bound) or _missing(own, bound, kwargs) or str(why)
+        # Values without a name first: beside them a variable of a sweep's prompt looks like a word that nobody knows.
+        said = (
+            _too_many(here, own, bound) or _unknown(here, own, kwargs) or _missing(own, bound, kwargs) or f"got {why}"
+        )
         return f"{here}(…) {said}; nothing was done"
     return None
 
@@ -162,6 +165,8 @@ def _unknown(here: str, own: Sequence[inspect.Parameter], kwargs: Mapping[str, A
     word = next((word for word in kwargs if word not in known), None)
     if word is None:
         return ""
+    if any(one.kind is one.VAR_POSITIONAL for one in own):
+        return f"takes its values without a name, got {word!r}"
     return f"has no {word!r}: {answer(word, known)}" if known or _places(word) else f"takes nothing, got {word!r}"
 
 
@@ -170,7 +175,10 @@ def _too_many(here: str, own: Sequence[inspect.Parameter], bound: int) -> str:
     if bound <= len(places) or any(one.kind is one.VAR_POSITIONAL for one in own):
         return ""
     rest = [f"{name}=…" for name in TAKES.get(here, _named(own)) if name not in places]
-    held = f"only {' and '.join(places)} without a name" if places else "nothing without a name" if rest else "nothing"
+    is_open = rest or any(one.kind is one.VAR_KEYWORD for one in own)
+    held = (
+        f"only {' and '.join(places)} without a name" if places else "nothing without a name" if is_open else "nothing"
+    )
     named = f"; write {', '.join(rest[:SHOWN])}{' …' * (len(rest) > SHOWN)}" if rest else ""
     return f"takes {held}, got {bound} value{'s' * (bound > 1)}{named}"
 

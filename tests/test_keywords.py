@@ -66,6 +66,14 @@ BAD: dict[str, tuple[str, type[Exception], str]] = {
         SweepError,
         "takes nothing without a name, got 1 value; write prompt=…",
     ),
+    "no name for a prompt with a variable": (
+        "kn.Sweep('a {v}', v=['red'])",
+        SweepError,
+        r"kn\.Sweep\(…\) takes nothing without a name, got 1 value; write prompt=…",
+    ),
+    "a name for a provider": ("fox.at(provider='fal')", SweepError, "takes its values without a name, got 'provider'"),
+    "no name for a form's field": ("lab.form().set('x')", InputError, "takes nothing without a name, got 1 value"),
+    "twice": ("lab.start(fox, sweep=fox)", InputError, r"lab\.start\(…\) got multiple values for argument 'sweep'"),
     "no name for a run": (
         "lab.start(fox, 'fox')",
         InputError,
