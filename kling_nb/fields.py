@@ -136,8 +136,9 @@ def _camera(value: Any) -> CameraControl:
 
 
 def _camera_of(given: Mapping[str, Any]) -> CameraControl:
-    """Return a camera whose moves are numbers; a whole one stays as it was written."""
-    moves = {name: move if type(move) is int else _number(move) for name, move in given.items() if name != "type"}
+    """Return a camera whose moves are numbers; a whole one stays as it was written, and `None` is left out."""
+    held = {name: move for name, move in given.items() if name != "type" and move is not None}
+    moves = {name: move if type(move) is int else _number(move) for name, move in held.items()}
     return CameraControl(type=_text(given.get("type", "simple")), **moves)
 
 

@@ -110,6 +110,7 @@ def test_none_is_left_open(name: str) -> None:
         ({"cfg_scale": 0}, {"cfg_scale": -0.0}),
         ({"sound": "on"}, {"sound": True}),
         ({"camera_control": CameraControl(zoom=5)}, {"camera_control": {"type": "simple", "config": {"zoom": 5.0}}}),
+        ({"camera_control": {"type": "simple", "zoom": 5}}, {"camera_control": {"config": {"zoom": 5, "pan": None}}}),
         (
             {"multi_prompt": [{"index": 1, "prompt": "a", "duration": 5.0}]},
             {"multi_prompt": (Shot(prompt="a", duration=5),)},
