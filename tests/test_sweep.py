@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import os
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
+from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,13 +17,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+import kling_nb as kn
 from kling_nb.errors import InputError, SweepError
 from kling_nb.fields import CameraControl, Shot
 from kling_nb.request import VideoRequest
 from kling_nb.sweep import Point, Sweep, prompts
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 KN = SimpleNamespace(Sweep=Sweep, CameraControl=CameraControl, Shot=Shot)
 
@@ -494,6 +494,16 @@ def test_images_are_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.Mon
     assert sweep == Sweep.load("sweeps/s.toml")
     monkeypatch.chdir(tmp_path / "sweeps")
     assert "../pics/a.png" == Sweep.load("s.toml").axes["image"][0]
+
+
+def test_a_path_of_another_library_is_one_like_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `os.scandir` yields is saved, read back and written as code as the path that it is."""
+    monkeypatch.chdir(tmp_path)
+    Path("pics").mkdir()
+    Path("pics/a.png").write_bytes(b"")
+    sweep = Sweep(prompt="a", image=list(os.scandir("pics")))
+    assert Sweep(prompt="a", image=["pics/a.png"]) == sweep == Sweep.load(sweep.save("s.toml"))
+    assert sweep == eval(sweep.code(), {"kn": kn})
 
 
 def test_image_bytes_cannot_be_saved() -> None:

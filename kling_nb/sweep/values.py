@@ -39,7 +39,7 @@ def read(name: str, value: Any, *, left_open: bool = False) -> Any:
     Raises `SweepError` naming the field and the value.
     """
     if name in FIELDS:
-        return _field(name, value.as_posix() if isinstance(value, Path) else value)
+        return _field(name, value)
     if value is None and (left_open or name == "provider"):
         return None
     try:
@@ -82,7 +82,7 @@ def _field(name: str, value: Any) -> Any:
         hint = f"; a list is an axis, anything else (a tuple too) is one value{_as_list(value, name)}"
         message = str(error) if isinstance(value, str | int | float) else f"{error}{hint}"
         raise SweepError(message) from error
-    return read_value
+    return read_value.as_posix() if isinstance(read_value, Path) else read_value
 
 
 def _as_list(value: Any, name: str) -> str:
