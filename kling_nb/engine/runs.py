@@ -21,14 +21,16 @@ from .loop import Clock
 from .order import Order
 
 LEFT = (
-    "run %r has other points now: %d bought before are no longer in its table; lab.compare(lab.log.tasks()) still shows them, "
-    "starting their sweep again brings them back for free, and another name= keeps both"
+    "run %r has other points now: %s bought before left its table; lab.compare(lab.log.tasks()) still shows every clip, "
+    "starting the earlier sweep again brings it back for free, and another name= keeps both"
 )
 
 AGAIN = (
-    "run %r was bought again: %d bought before are no longer in its table; lab.compare(lab.log.tasks()) still shows them, "
-    "and another name= with fresh=True, or more samples by repeats= or sample=, keeps both"
+    "run %r was bought again: %s bought before left its table; lab.compare(lab.log.tasks()) still shows every clip, "
+    "and %s"
 )
+KEEPS = "another name= with fresh=True, or more samples by repeats=, keeps both"
+KEEPS_SINGLES = "another sample= keeps both"
 
 _logger = logging.getLogger("kling_nb")
 
@@ -80,9 +82,9 @@ class Runs:
         bought = [task for task in tasks if task.state is TaskState.SAVED or task.state.is_sent]
         gone = sum(task.identity not in asked for task in bought)
         if gone:
-            _logger.warning(LEFT, order.name, gone)
+            _logger.warning(LEFT, order.name, _clips(gone))
         if order.fresh and len(bought) > gone:
-            _logger.warning(AGAIN, order.name, len(bought) - gone)
+            _logger.warning(AGAIN, order.name, _clips(len(bought) - gone), KEEPS_SINGLES if order.append else KEEPS)
 
     async def find(self, name: str) -> Control:
         """Return a run that the log holds; raises `KeyError` for an unknown one."""
@@ -258,3 +260,7 @@ class Runs:
         if task_id not in control.task_ids:
             await self._drop([task_id], task.run)
         return False
+
+
+def _clips(number: int) -> str:
+    return f"{number} clip{'s' * (number != 1)}"

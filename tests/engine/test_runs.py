@@ -91,7 +91,7 @@ def test_a_name_that_gets_other_points_says_what_left_its_table(
         start(lab, sweep(*prompts), name="a").wait()
     assert "has other points" not in caplog.text
     start(lab, sweep("fox", "owl"), name="a").wait()
-    assert "run 'a' has other points now: 1 bought before are no longer in its table" in caplog.text
+    assert "run 'a' has other points now: 1 clip bought before left its table" in caplog.text
     frame = lab.log.tasks()
     assert ["boat"] == [prompt for prompt in frame["prompt"] if prompt not in set(lab.df()["prompt"])]
     assert "3 saved" in repr(lab.compare(frame))
@@ -106,7 +106,7 @@ def test_a_name_that_is_bought_again_says_what_left_its_table(
         start(lab, sweep("fox", "boat"), name=name, fresh=True).wait()
     assert "bought again" not in caplog.text
     start(lab, sweep("fox", "boat"), name="a", fresh=True).wait()
-    assert "run 'a' was bought again: 2 bought before are no longer in its table" in caplog.text
+    assert "run 'a' was bought again: 2 clips bought before left its table" in caplog.text
     assert "other points" not in caplog.text
     assert "6 saved" in repr(lab.compare(lab.log.tasks()))
     caplog.clear()
@@ -121,7 +121,9 @@ def test_a_single_clip_that_is_bought_again_says_so(simulated: Open, caplog: pyt
     lab.generate("fox", sample=2, **CHEAP)
     assert "bought again" not in caplog.text
     lab.generate("fox", fresh=True, **CHEAP)
-    assert "run 'generate' was bought again: 1 bought before" in caplog.text
+    assert "run 'generate' was bought again: 1 clip bought before" in caplog.text
+    assert "another sample= keeps both" in caplog.text
+    assert "name=" not in caplog.text
 
 
 def test_what_was_never_bought_leaves_a_run_without_a_word(simulated: Open, caplog: pytest.LogCaptureFixture) -> None:
