@@ -5,14 +5,14 @@
  *
  * And it keeps JupyterLab from hearing keys that are pressed here: X would cut the cell. And it says whether the form lives:
  * one that was saved with its notebook, or whose kernel was restarted, looks the same, but nobody hears its buttons, so the
- * static output keeps its place, or gets it back. It shows nothing. Elements come and go with the form, so everything is set
- * anew after each change.
+ * static output keeps its place, or gets it back; and a press that reaches no kernel is answered. Else it shows nothing.
+ * Elements come and go with the form, so everything is set anew after each change.
  */
 
 const GROUPS = ".knb-choices, .knb-sliders"; // these are described as a whole, not box by box
 const TEXTS = ".knb-text :is(input, textarea, select)";
 
-const CUT_OFF = "jupyter-widgets-disconnected"; // ipywidgets' class for a widget that no kernel hears
+const DISCONNECTED = "jupyter-widgets-disconnected"; // ipywidgets' class for a widget that no kernel hears
 
 const own = `knb-words-${Math.random().toString(36).slice(2)}`; // every form of a page runs a module of its own
 let named = 0;
@@ -76,11 +76,29 @@ function selectCode(form) {
   form.addEventListener("focusout", ({ target }) => target.matches("pre") && getSelection().removeAllRanges());
 }
 
-function attend(form) {
-  const [held, heard] = [hold(form), keepKeys(form)];
+/** Answer a press that reaches no kernel, as after it was shut down: ipywidgets neither disconnects the form then nor takes
+ * a press without an error in the console, so the press ends here. */
+function answer(form, model) {
+  const said = h("p", { class: "knb-bad", role: "alert", hidden: true });
+  const ask = (event) => {
+    if (!event.target.closest("button, input") || event.target.closest(".knb-panels")) return; // a panel answers itself
+    const reached = isSent(model, { want: "hello" });
+    say(said, reached ? "" : UNHEARD);
+    if (!reached) event.stopPropagation();
+  };
+  form.querySelector(".knb-bar").after(said);
+  form.addEventListener("click", ask, true);
+  return () => {
+    form.removeEventListener("click", ask, true);
+    said.remove();
+  };
+}
+
+function attend(form, model) {
+  const [held, heard, answered] = [hold(form), keepKeys(form), answer(form, model)];
   selectCode(form);
   const look = () => {
-    const lives = !form.classList.contains(CUT_OFF);
+    const lives = !form.classList.contains(DISCONNECTED);
     if (lives !== form.classList.contains("knb-live")) form.classList.toggle("knb-live", lives);
     name(form);
     form.querySelectorAll(".knb-said").forEach(describe);
@@ -93,15 +111,16 @@ function attend(form) {
   return () => {
     observer.disconnect();
     heard();
+    answered();
     form.removeEventListener("change", look);
   };
 }
 
-function render({ el }) {
+function render({ model, el }) {
   let stop = () => {};
   const wait = () => {
     const form = el.closest(".knb-form");
-    if (form) stop = attend(form);
+    if (form) stop = attend(form, model);
     else frame = requestAnimationFrame(wait);
   };
   let frame = requestAnimationFrame(wait);

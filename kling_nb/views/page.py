@@ -29,7 +29,7 @@ SCRIPTS: Mapping[str, tuple[str, ...]] = {
     "compare": ("widget.js", "keys.js", "grid.js", "clip.js", "stars.js", "player.js", "transport.js", "compare.js"),
     "live": ("widget.js", "keys.js", "live_tiles.js", "live.js"),
     "uncertain": ("widget.js", "keys.js", "uncertain.js"),
-    "form_access": ("keys.js", "form_access.js"),
+    "form_access": ("widget.js", "keys.js", "form_access.js"),
 }
 """What each ES module is put together from, in order."""
 

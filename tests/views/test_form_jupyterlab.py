@@ -44,6 +44,7 @@ STOP = """() => {
     return [node.closest(".knb-form") ? [...document.querySelectorAll(".knb-form *")].indexOf(node) : -1, ringed]; }"""
 SAVE_WIDGETS = "() => window.jupyterapp.commands.execute('@jupyter-widgets/jupyterlab-manager:saveWidgetState')"
 RESTART = "() => window.jupyterapp.shell.currentWidget.sessionContext.restartKernel()"
+SHUT_DOWN = "() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()"
 OVERFLOW = "() => { const form = document.querySelector('.knb-live'); return form.scrollWidth - form.clientWidth; }"
 
 
@@ -256,3 +257,16 @@ def test_a_form_that_nobody_hears_is_not_shown(
     again.locator(".knb-static pre", has_text="heavy rain").wait_for()
     assert not again.locator(".knb-form").is_visible()
     again.evaluate(CONNECT)
+
+
+def test_a_press_after_the_kernel_was_shut_down_is_answered(page: Page) -> None:
+    """Where nobody hears it any more, a press on Start says what to do; while somebody does, nothing is said."""
+    said = page.get_by_role("alert").get_by_text("No kernel answers. Run the cell again.", exact=True)
+    page.get_by_role("button", name="Plan", exact=True).click()
+    page.locator(".knb-table table").first.wait_for()
+    assert said.count() == 0
+
+    page.evaluate(SHUT_DOWN)
+    page.get_by_role("button", name="Start", exact=True).click()
+
+    said.wait_for()

@@ -80,7 +80,7 @@ OPEN_AND_CLOSE = """async ([text, traits, times]) => {
     left.frames = frames.size;
     left.elements = document.body.childElementCount;
     return Object.fromEntries(Object.entries(left).filter(([, number]) => number)); }"""
-ASKING = [name for name, files in SCRIPTS.items() if "widget.js" in files]
+ASKING = [name for name in SCRIPTS if "default { render: inPlace(" in script(name)]
 HELLOS = "() => window.sent.filter((message) => message.want === 'hello').length"
 
 
