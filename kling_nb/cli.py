@@ -92,6 +92,7 @@ def _watched(run: Run, console: Console) -> Run:
 
 def _simulate(arguments: argparse.Namespace) -> int:
     import signal
+    import time
     from contextlib import suppress
 
     from .serve import serving
@@ -101,10 +102,10 @@ def _simulate(arguments: argparse.Namespace) -> int:
         _print_lines(line for pitfall in PITFALLS for line in pitfall.lines())
         return SAVED
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with serving(_served(arguments)) as told:
+    with suppress(KeyboardInterrupt), serving(_served(arguments)) as told:
         _console().print(told, markup=False, soft_wrap=True)
-        with suppress(KeyboardInterrupt):
-            signal.pause()
+        while True:
+            time.sleep(1)  # a signal that comes right before signal.pause() would not end it
     return SAVED
 
 

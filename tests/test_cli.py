@@ -231,6 +231,18 @@ def test_the_simulator_serves_and_stops(tmp_path: Path) -> None:
         assert process.wait(20) == 0
 
 
+def test_a_signal_while_the_simulator_says_where_it_is_ends_it() -> None:
+    """Whoever has read the address may end it at once, though it has not come to wait yet."""
+    code = (
+        "import os, signal, sys, rich.console\n"
+        "rich.console.Console.print = lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM)\n"
+        "from kling_nb.cli import main\n"
+        "sys.exit(main(['simulate', '--port', '0']))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (0, "") == (done.returncode, done.stderr)
+
+
 def test_the_simulator_serves_one_provider_at_the_root_over_https(tmp_path: Path) -> None:
     """``--provider`` and ``--tls`` say that provider's address at the root and whom to trust; both work."""
     command = [sys.executable, "-m", "kling_nb.cli", "simulate", "--port", "0", "--tls", "--provider", "chanjing"]
