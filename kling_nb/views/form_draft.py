@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import SweepError
@@ -77,23 +77,39 @@ class Draft:
 def draft(entries: Entries) -> Draft:
     """Read what was entered; everything that is wrong or missing is said at once."""
     reading = Reading(entries)
-    read = {f.name: reading.values(f, entries[f.name]) for f in FIELDS if f.name in entries}
-    names = reading.names(
-        {f.name: _texts(read[f.name].get(f.name, ())) for f in FIELDS if f.variables and f.name in read}
-    )
-    values = {name: held for one in read.values() for name, held in one.items()}
-    values |= {name: values_of(str(entries.get("variables", {}).get(name, ""))) for name in names}
+    values, names = _values(reading, entries)
     settings, shape = reading.settings(entries), reading.shape(entries, names)
-    missing = [*_lacking(values), *reading.missing, *(f"values for {{{name}}}" for name in names if not values[name])]
-    values = {name: held for name, held in values.items() if held and not (name in WHOLE and name in reading.wrong)}
-    arguments = {name: held[0] if len(held) == 1 else held for name, held in values.items()}
-    made, size, rough = (
-        (None, 0, False) if missing or reading.wrong.keys() - ALONE else _sweep(reading, arguments, shape)
+    unvalued = [f"values for {{{name}}}" for name in names if not values[name]]
+    missing = (*_lacking(values), *reading.missing, *unvalued)
+    is_readable = not missing and not reading.wrong.keys() - ALONE
+    made, size, is_rough = _sweep(reading, _arguments(reading, values), shape) if is_readable else (None, 0, False)
+    return Draft(
+        sweep=None if reading.wrong else made,
+        right=made,
+        settings=settings,
+        variables=names,
+        missing=missing,
+        wrong={name: tuple(sentences) for name, sentences in reading.wrong.items()},
+        size=size,
+        is_rough=is_rough,
+        named={ref: name for ref, name in entries.get("named", {}).items() if _holds(values, ref)},
     )
-    wrong = {name: tuple(sentences) for name, sentences in reading.wrong.items()}
-    named = {ref: name for ref, name in entries.get("named", {}).items() if _holds(values, ref)}
-    held = Draft(sweep=None if reading.wrong else made, right=made, settings=settings, variables=names, size=size)
-    return replace(held, missing=tuple(missing), wrong=wrong, named=named, is_rough=rough)
+
+
+def _values(reading: Reading, entries: Entries) -> tuple[dict[str, list[Any]], tuple[str, ...]]:
+    """Return the values of fields and of the variables in prompts, by name, and those variables."""
+    read = {f.name: reading.values(f, entries[f.name]) for f in FIELDS if f.name in entries}
+    prompts = [f.name for f in FIELDS if f.variables and f.name in read]
+    names = reading.names({name: _texts(read[name].get(name, ())) for name in prompts})
+    values = {name: held for one in read.values() for name, held in one.items()}
+    given = entries.get("variables", {})
+    return {**values, **{name: values_of(str(given.get(name, ""))) for name in names}}, names
+
+
+def _arguments(reading: Reading, values: Mapping[str, list[Any]]) -> dict[str, Any]:
+    """Return what the sweep is made of: of one value itself, of several an axis."""
+    right = {name: held for name, held in values.items() if held and not (name in WHOLE and name in reading.wrong)}
+    return {name: held[0] if len(held) == 1 else held for name, held in right.items()}
 
 
 def _texts(values: Iterable[Any]) -> list[str]:
