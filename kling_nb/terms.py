@@ -52,12 +52,13 @@ class Terms:
         return self.rules.get(name, _TAKEN)
 
     def effect(self, name: str) -> Any:
-        """Return the value in effect: as asked, else as filled in, else the provider's default."""
+        """Return the value in effect: as asked where there is a place for it, else as filled in, else the default."""
         if name == "mode":
             return self.mode
         if name == "type":
             return self.request.camera_control and self.request.camera_control.type
-        value, rule = getattr(self.request, name), self.rule(name)
+        rule = self.rule(name)
+        value = None if rule["support"] is Support.DROPPED else getattr(self.request, name)
         return value if value is not None else rule.get("fill", rule.get("default"))
 
     def unmet(self, name: str) -> dict[str, tuple[Any, ...]]:

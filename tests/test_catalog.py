@@ -167,6 +167,15 @@ def test_last_frame_on_v2_6_is_silent(catalog: Catalog) -> None:
     assert "sound=off" in told(catalog, replace(silent, sound="on"))
 
 
+def test_sound_that_is_not_sent_is_off(catalog: Catalog) -> None:
+    """Where there is no place for sound a clip is silent: it may have a last frame, and is priced as silent."""
+    for sound in (None, "on", "off"):
+        request = ask("kling-v2-6", mode="pro", image=URL, image_tail=TAIL, sound=sound)
+        assert told(catalog, request, "openroute") == ""
+        assert Decimal("0.35") == catalog.official_price(request, "openroute").high
+        assert catalog.offer(request, "openroute").knobs["image_tail"].support is Support.TAKEN
+
+
 @pytest.mark.parametrize("model", AT_KLING)
 def test_sound(catalog: Catalog, model: str) -> None:
     """Sound is for v2.6 pro and for every mode of 3.0; turning it off is never refused."""
