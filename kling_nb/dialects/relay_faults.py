@@ -52,6 +52,8 @@ MEANT: Mapping[str, int] = MappingProxyType(
 FINE = (None, 0, "", "success")
 GONE = ("task_not_exist", "task not found")
 OWED = ("额度", "余额", "quota", "balance")
+UNOPENED = ("no access to model", "无权访问模型")
+"""Of a key that a gateway's user limited to certain models: it does for those."""
 CROWDED = "上游负载"  # "the load upstream is full": put in the place of whatever came with a 429 from there
 DEEPEST = 3  # a gateway may stand behind a gateway
 
@@ -131,6 +133,8 @@ def _by_words(told: Told, reply: Reply) -> Fault | None:
     words = told.message.lower()
     if reply.status == 429 and CROWDED in words:
         return Fault(whose=Whose.FULL, message=told.message, code=told.shown, again=True, after=reply.retry_after)
+    if reply.status == 403 and any(word in words for word in UNOPENED):
+        return Fault(whose=Whose.PARAMETERS, message=told.message, code=told.shown)
     if reply.status in (401, 403) and any(word in words for word in OWED):
         return Fault(whose=Whose.BALANCE, message=told.message, code=told.shown)
     return None
