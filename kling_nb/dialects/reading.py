@@ -93,9 +93,16 @@ POLICY_WORDS = ("risk control", "content safety", "content_policy", "policy", "m
 """What providers say of content that they refuse; 审核 is "review", of those that answer in Chinese."""
 
 
+INPUT_WORDS = ("pixel is invalid", "can not less than")
+"""What Kling says late, of a task that it had taken, about an image or a video that it was given (read 2026-11)."""
+
+
 def whose_failure(reason: str, otherwise: Whose = Whose.PROVIDER) -> Whose:
-    """Return whose fault a failed task is, by the words that providers use for content they refuse."""
-    return Whose.POLICY if any(word in reason.lower() for word in POLICY_WORDS) else otherwise
+    """Return whose fault a failed task is, by the words that providers use for content or an image they refuse."""
+    words = reason.lower()
+    if any(word in words for word in POLICY_WORDS):
+        return Whose.POLICY
+    return Whose.PARAMETERS if any(word in words for word in INPUT_WORDS) else otherwise
 
 
 def dig(value: Any, *path: str | int) -> Any:
