@@ -110,7 +110,7 @@ class Terms:
             default=default if live else None,
             fill=rule.get("fill") if live else None,
             why=self._why(name, support),
-            source=rule.get("source", "") or self.menu.source,
+            source=self._reason(name).get("source", "") or self.menu.source,
         )
 
     def _is_blank(self, name: str) -> bool:
@@ -119,8 +119,15 @@ class Terms:
     def _why(self, name: str, support: Support) -> str:
         if name == "prompt" and support is Support.DROPPED:
             return "the prompts of multi_prompt take its place"
-        why = str(self.rule(name).get("why", ""))
+        why = str(self._reason(name).get("why", ""))
         return why or ("the model does so anyway" if support is Support.DROPPED else "")
+
+    def _reason(self, name: str) -> Rule:
+        """Return the rule that gives the reason: of a value that the seller makes another of, the seller's own."""
+        rule, value = self.rule(name), getattr(self.request, name)
+        is_changed = any(asked == value for asked, _ in rule.get("becomes", ()))
+        own = is_changed and rule["support"] in (Support.TAKEN, Support.INERT)
+        return self.menu.wire(self.row)[name] if own else rule
 
     def offer(self) -> Offer:
         """Return how the request is spelled there."""

@@ -109,6 +109,15 @@ def test_losses_are_the_same_wherever_it_is_sent(endpoint: str) -> None:
     assert told["watermark"] is Change.DROPPED
 
 
+@pytest.mark.parametrize("model", ["kling-v1-6", "kling-v2-6"])
+def test_a_zero_that_is_lost_is_told_with_the_gateways_reason(model: str) -> None:
+    """That a zero becomes 0.5 is the gateway's doing, whether or not the model follows a cfg_scale at all."""
+    (loss,) = [one for one in encoded(VideoRequest(prompt="a fox", model=model, cfg_scale=0)).losses if one.is_loss]
+    assert (loss.change, loss.sent) == (Change.COERCED, 0.5)
+    assert "leaves out a zero" in loss.why
+    assert "new-api" in loss.source
+
+
 def test_the_kling_endpoint_takes_the_fields_at_top_level() -> None:
     """A camera goes both where the page wants it and where new-api reads it; a length is text, cfg_scale a number."""
     camera = CameraControl(zoom=5)
