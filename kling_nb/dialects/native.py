@@ -40,6 +40,7 @@ from .reading import (
     whose_failure,
     words_from,
 )
+from .relay_faults import gateway_fault
 
 TOKEN_LIFE_S = 1800
 CLOCK_SKEW_S = 5
@@ -182,8 +183,11 @@ class Native(CancelsNothing):
         return replace(call, headers={**call.headers, "Authorization": f"Bearer {token}"})
 
     def judge(self, call: Call, reply: Reply) -> Fault | None:
-        """Judge by the body's code, whatever the HTTP status; a task that is not there is an answer."""
-        return judge_code(call, reply)
+        """Judge by the body's code, whatever the HTTP status; a task that is not there is an answer.
+
+        What the gateway of a relay says in its own form never reached Kling: the page of relays has no errors at all.
+        """
+        return gateway_fault(reply) or judge_code(call, reply)
 
     def _get(self, op: Op, path: str) -> Call:
         return Call(op=op, method="GET", url=join(self._base, path), headers=ACCEPT)

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..dialect import Call, Fault, Op, Reply, Unreadable, Whose
 from .kling_faults import FAULTS, MISSING, kling_fault
-from .reading import code_of, fault_by_status, unreadable, whose_failure, words_from
+from .reading import code_of, dig, fault_by_status, unreadable, whose_failure, words_from
 from .shapes import id_told, phase_in
 
 CODES: Mapping[str, tuple[Whose, bool]] = MappingProxyType(
@@ -49,6 +49,7 @@ MEANT: Mapping[str, int] = MappingProxyType(
 )
 """Words of Kling's messages and the code that they mean, for a gateway that leaves the code out."""
 
+OWN_TYPE = "new_api_error"
 FINE = (None, 0, "", "success")
 GONE = ("task_not_exist", "task not found")
 OWED = ("额度", "余额", "quota", "balance")
@@ -91,6 +92,17 @@ def relay_fault(call: Call, reply: Reply) -> Fault | None:
     if reply.ok and not _says_no(body) and (_holds(call, body) or (told.code in FINE and not body.get("error"))):
         return None
     return _fault(told, reply) or _strange(told, reply)
+
+
+def gateway_fault(reply: Reply) -> Fault | None:
+    """Judge an error that can only be a gateway's own, by its type or its code, at a relay of whatever kind."""
+    try:
+        body = reply.object()
+    except Unreadable:
+        return None
+    told = _told(body)
+    is_own = told.code in CODES or dig(body, "error", "type") == OWN_TYPE
+    return (_by_code(told, reply) or _by_words(told, reply)) if is_own and not reply.ok else None
 
 
 def _told(body: Mapping[str, Any]) -> Told:
