@@ -281,7 +281,24 @@ def test_shots_that_become_one_prompt_have_to_fit_it(catalog: Catalog) -> None:
     shots = tuple(Shot(prompt="x" * 512, duration=1) for _ in range(6))
     cut = {"multi_shot": True, "shot_type": "customize", "multi_prompt": shots, "prompt": "", "duration": 6}
     assert "one prompt of up to 3072 characters" in told(catalog, ask("kling-3.0", **cut))
+    assert "one prompt of up to 2500 characters" in told(catalog, ask("kling-3.0-turbo", image=URL, **cut))
     assert fine(catalog, ask("kling-v3", **cut))
+
+
+def test_prompts_of_the_path_api_have_limits_of_their_own(catalog: Catalog) -> None:
+    """Its 3.0 models take longer prompts than others; 3.0 Turbo does so for text alone, and fal does not."""
+
+    def most(model: str, provider: str = "kling", **fields: Any) -> int:
+        asked = {size: ask(model, prompt="x" * size, **fields) for size in (2500, 2501, 3072, 3073)}
+        return max(size for size, request in asked.items() if fine(catalog, request, provider))
+
+    assert {model: most(model) for model in PATH if most(model) != 2500} == dict.fromkeys(
+        ("kling-3.0", "kling-3.0-omni", "kling-3.0-turbo"), 3072
+    )
+    assert {model: most(model, image=URL) for model in PATH if most(model, image=URL) != 2500} == dict.fromkeys(
+        ("kling-3.0", "kling-3.0-omni"), 3072
+    )
+    assert most("kling-3.0-turbo", "fal", mode="pro") == 2500
 
 
 def test_the_path_api_has_words_of_its_own(catalog: Catalog) -> None:

@@ -35,6 +35,8 @@ class Model:
     always_heard: bool = False
     multi_shot: bool = False
     prompt_most: int = 2500
+    framed_prompt_most: int = 3072
+    """The same of image-to-video, where its page gives less."""
 
 
 _OMNI = frozenset({"omni-video"})
@@ -73,6 +75,8 @@ MODELS: dict[str, Model] = {
         audio=(),
         always_heard=True,
         multi_shot=True,
+        prompt_most=3072,
+        framed_prompt_most=2500,
     ),
     "kling-o1": Model(
         legacy="kling-video-o1",

@@ -120,8 +120,9 @@ def _prompt(kind: str, model: Model, body: Body, contents: Contents) -> str:
         prompt = next((text_of(item, "text") for item in contents.get("prompt", ())), "")
     if kind != "image-to-video" and not prompt.strip():
         raise bad("prompt can not be null")
-    if len(prompt) > model.prompt_most:
-        raise bad(f"prompt length can not exceed {model.prompt_most}, got {len(prompt)}")
+    most = min(model.prompt_most, model.framed_prompt_most) if kind == "image-to-video" else model.prompt_most
+    if len(prompt) > most:
+        raise bad(f"prompt length can not exceed {most}, got {len(prompt)}")
     return prompt
 
 
