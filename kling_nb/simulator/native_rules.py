@@ -98,7 +98,7 @@ def check(kind: str, body: Body) -> Checked:
         sound=sound,
         prompt=shown_prompt(body),
         picture=picture,
-        video=bool(body.get("video_list")),
+        video=kind == "omni-video" and bool(body.get("video_list")),
         voices=bool(body.get("voice_list")),
         shown_camera=body.get("camera_control") or {},
     )
