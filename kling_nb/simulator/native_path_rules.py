@@ -205,8 +205,8 @@ def _omni(model: Model, contents: Contents, settings: Body, seconds: int, audio:
     if not first and not video and not text_of(settings, "aspect_ratio"):
         raise bad("aspect_ratio can not be null")
     _omni_sound(contents, settings, audio)
-    # The captured text of the legacy path; the page forbids it for a lone first frame, the map without any image too.
-    if model.family == "o1" and not refer and not video and seconds not in (5, 10):
+    # A captured text; the page forbids it for a lone first frame, the map for text too, neither with a last frame.
+    if model.family == "o1" and not (last or refer or video) and seconds not in (5, 10):
         raise bad("Duration only supports 5 or 10 seconds when no refer_image is provided")
     _no_elements(contents)
 

@@ -279,8 +279,9 @@ def _omni(body: Body, seconds: int, name: str) -> Picture | None:
     base = any(video.get("refer_type") == "base" for video in videos)
     if "first_frame" not in roles and not base and not body.get("aspect_ratio"):
         raise bad("aspect_ratio can not be null")
-    references = bool(videos) or any(role in (None, "") for role in roles)
-    if name == "kling-video-o1" and not references and seconds not in (5, 10):
+    # 5 or 10 s for text and a first frame alone (the page); an end frame lifts that too, as ComfyUI's nodes have it.
+    freed = bool(videos) or any(role in (None, "", "end_frame") for role in roles)
+    if name == "kling-video-o1" and not freed and seconds not in (5, 10):
         raise bad("Duration only supports 5 or 10 seconds when no refer_image is provided")
     pictures = [_picture(item["image_url"]) for item in images]
     return next((picture for picture in pictures if picture.flaw), pictures[0] if pictures else None)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import pytest
@@ -169,3 +170,18 @@ def test_every_model_that_is_sold_is_known_there(provider: str) -> None:
         request = VideoRequest(prompt="a fox", model=row["model"], mode=row["mode"], image=frame)
         answer, tasks = posted(provider, encode(request, provider))
         assert (answer.status_code, [task["failure"] for task in tasks]) == (200, [""]), row["endpoint"]
+
+
+@pytest.mark.parametrize("provider", ["kling", "fal", "quickrouter-fal"])
+def test_every_length_that_is_sold_is_taken(provider: str) -> None:
+    """The shortest and the longest clip of each model, with a last frame where it takes one, pass there too."""
+    for row in sold(provider):
+        frame = "https://example.org/frame.png" if row["task_type"] == "image2video" else None
+        request = VideoRequest(prompt="a fox", model=row["model"], mode=row["mode"], image=frame)
+        tails = (None, frame) if "image_tail" in row["features"] else (None,)
+        lengths = CATALOG.models[row["model"]].durations.get(row["task_type"], row["durations"])
+        for tail, seconds in product(tails, {min(lengths), max(lengths)}):
+            asked = replace(request, image_tail=tail, duration=seconds)
+            if is_accepted(asked, provider):
+                answer, tasks = posted(provider, encode(asked, provider))
+                assert (answer.status_code, [task["failure"] for task in tasks]) == (200, [""]), (asked, answer.text)

@@ -279,6 +279,10 @@ def test_bad_pixels_fail_late(kling: Client, clock: Clock, width: int, height: i
     [
         ({}, "aspect_ratio can not be null"),
         ({"aspect_ratio": "16:9", "duration": "3"}, "Duration only supports 5 or 10 seconds when no refer_image"),
+        (
+            {"image_list": [{"image_url": png(), "type": "first_frame"}], "duration": "7"},
+            "Duration only supports 5 or 10",
+        ),
         ({"aspect_ratio": "16:9", "sound": "on"}, "sound is not supported by the current model"),
         ({"aspect_ratio": "16:9", "mode": "4k"}, "mode value '4k' is invalid"),
         ({"image_list": [{"image_url": png(), "type": "end_frame"}]}, "end_frame needs a first_frame"),
@@ -292,16 +296,27 @@ def test_omni_refuses(kling: Client, fields: dict[str, Any], message: str) -> No
     assert message in reply["message"]
 
 
-def test_omni_accepts_references(kling: Client) -> None:
-    """With a reference image the o1 model takes any whole second from 3 to 10."""
+@pytest.mark.parametrize("roles", [[""], ["first_frame", "end_frame"]])
+def test_omni_accepts_references(kling: Client, roles: list[str]) -> None:
+    """With a reference image, or an end frame, the o1 model takes any whole second from 3 to 10."""
     body = {
         "prompt": "<<<image_1>>> runs",
         "aspect_ratio": "1:1",
         "duration": "7",
-        "image_list": [{"image_url": png()}],
+        "image_list": [{"image_url": png(), "type": role} for role in roles],
     }
     assert kling.post("/v1/videos/omni-video", body).json()["code"] == 0
     assert kling.simulator.ledger()[0].model == "kling-video-o1"
+
+
+def test_a_video_costs_more_where_it_is_read(kling: Client) -> None:
+    """A list of videos is priced by the omni path, and an unknown key like any other elsewhere."""
+    video = {"video_list": [{"video_url": "https://example.org/a.mp4", "refer_type": "feature"}]}
+    submitted(kling, model_name="kling-v3", mode="std", **video)
+    kling.post(
+        "/v1/videos/omni-video", {"prompt": "a fox", "aspect_ratio": "1:1", "model_name": "kling-v3-omni"} | video
+    )
+    assert [str(charge.usd) for charge in kling.simulator.ledger()] == ["0.42", "0.84"]
 
 
 def test_slots_are_per_model(kling: Client, clock: Clock) -> None:

@@ -445,6 +445,7 @@ def test_omni_refuses(path: Client, model: str, settings: dict[str, Any], conten
     [
         ("kling-o1", {"aspect_ratio": "1:1"}, [PROMPT], "0.42"),
         ("kling-o1", {"duration": 3}, [PROMPT, FIRST, REFER], "0.252"),
+        ("kling-o1", {"duration": 7}, [PROMPT, FIRST, LAST], "0.588"),
         ("kling-o1", {}, [PROMPT, FIRST, LAST], "0.42"),
         ("kling-o1", {"audio": "original", "resolution": "1080p"}, [PROMPT, BASE, REFER], "0.84"),
         ("kling-3.0-omni", {"audio": "native", "resolution": "4k", "aspect_ratio": "9:16"}, [PROMPT], "2.1"),
