@@ -23,6 +23,7 @@ KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """What is heard, or given, in a clip; and under which keys its price is looked for, in this order."""
 
 VOICES = ("voice_list", "voice_ids")
+ELEMENTS = "elements"
 VIDEOS = ("video_list",)
 TENTH = 1.6  # how much longer 10 s take than 5 s, and clips with sound than silent ones: derived from
 AUDIBLE = 1.3  # what several operators publish (eachlabs.ai, fal.ai, smithery, read 2026-11)
@@ -48,9 +49,15 @@ def kind_of(extra: Mapping[str, Any], *, heard: bool) -> str:
     """Return what of a clip is priced, by whether it has sound and by a provider's own knobs."""
     if any(extra.get(name) for name in VIDEOS):
         return "video"
-    if any(extra.get(name) for name in VOICES):
+    if any(extra.get(name) for name in VOICES) or _is_voiced(extra.get(ELEMENTS)):
         return "voice"
     return "audio" if heard else "silent"
+
+
+def _is_voiced(elements: Any) -> bool:
+    """Tell whether one of fal's elements is given a voice."""
+    listed = elements if isinstance(elements, list | tuple) else ()
+    return any(isinstance(element, Mapping) and element.get("voice_id") for element in listed)
 
 
 def price_from(prices: PriceList, model: str, keys: Sequence[str], length: int, kind: str) -> Estimate | None:

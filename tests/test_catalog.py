@@ -545,6 +545,9 @@ def test_voices_and_videos_cost_more(catalog: Catalog) -> None:
     assert usd(catalog, "kling", "kling-v3", mode="std", sound="on", extra=voices) == ("0.63", "0.77")
     assert usd(catalog, "fal", "kling-v3", mode="std", sound="on", extra=voices) == ("0.77", "0.77")
     assert usd(catalog, "fal", "kling-v2-6", mode="pro", sound="on", extra=voices) == ("0.84", "0.84")
+    spoken, mute = ({"fal": {"elements": [{"frontal_image_url": URL, **voice}]}} for voice in ({"voice_id": "1"}, {}))
+    assert usd(catalog, "fal", "kling-v3", mode="pro", image=URL, sound="on", extra=spoken) == ("0.98", "0.98")
+    assert usd(catalog, "fal", "kling-v3", mode="pro", image=URL, sound="on", extra=mute) == ("0.84", "0.84")
     video = {"kling": {"video_list": [{"video_url": "https://example.org/a.mp4"}]}}
     assert usd(catalog, "kling", "kling-video-o1", mode="pro", extra=video) == ("0.84", "0.84")
 
