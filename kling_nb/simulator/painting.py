@@ -112,15 +112,15 @@ def _view(scene: Scene, share: float, long: float) -> View:
     eased = share * share * (3 - 2 * share)
     way = eased * sign * scene.amount / 10 * (1 if scene.camera not in _MOVES else 1.6)
     drift = 0.0 if scene.camera else 0.1 * share
-    zoom = (0.55 * scene.amount / 10 if axis == "zoom" else 0.6 * dolly) * eased
-    zoomed = axis == "zoom" or bool(dolly)
-    start = 1.0 if not zoomed else 1.12 if zoom >= 0 else 1.6
+    # Kling's zoom widens the view where it is above 0, so that things shrink; a dolly forward lets them grow.
+    growth = -0.55 * scene.amount / 10 if axis == "zoom" else 0.6 * dolly
+    start = 1.0 if not growth else 1.12 if growth > 0 else 1.6
     return View(
         x=drift + (0.38 * way if axis == "horizontal" else 0.0),
         y=-0.3 * way if axis == "vertical" else 0.0,
         turn_x=0.38 * way if axis == "tilt" else 0.0,
         turn_y=-0.3 * way if axis == "pan" else 0.0,
-        zoom=_cover(_ROLL * abs(scene.amount) / 10, long) if axis == "roll" else start + zoom,
+        zoom=_cover(_ROLL * abs(scene.amount) / 10, long) if axis == "roll" else start + growth * eased,
         roll=_ROLL * way if axis == "roll" else 0.0,
     )
 

@@ -12,7 +12,7 @@ from typing import Any
 import av
 import pytest
 
-from kling_nb.simulator import API_KEY, Simulator
+from kling_nb.simulator import API_KEY, Simulator, painting
 from kling_nb.simulator import simulator as module
 from kling_nb.simulator.clips import Scene, render
 from kling_nb.simulator.fal_models import APP
@@ -203,6 +203,14 @@ def test_camera_and_start_frame_show() -> None:
         render(scene(), thumb, "small"),
     }
     assert len(clips) == 4
+
+
+@pytest.mark.parametrize(("amount", "grows"), [(8.0, False), (-8.0, True)])
+def test_zoom_has_the_sign_of_kling(amount: float, *, grows: bool) -> None:
+    """Above 0 the view gets wider, so that what is in it shrinks; below it narrows."""
+    first, *_, last = (painting._view(scene(camera="zoom", amount=amount), share, 16 / 9) for share in (0, 0.5, 1))
+    assert (last.zoom > first.zoom) == grows
+    assert min(first.zoom, last.zoom) >= 1
 
 
 def test_byte_ranges_and_lifetime(simulator: Simulator, clock: Clock) -> None:
