@@ -57,8 +57,9 @@ class Window:
 
 
 def _instant(body: Body, key: str, default: float) -> float:
-    """Milliseconds as text, in seconds."""
-    text = text_of(body, key)
+    """Milliseconds, in seconds: 3.0 Turbo's page has them as a number, O1's as text."""
+    value = body.get(key)
+    text = str(value) if type(value) is int else text_of(body, key)
     if text and not (text.isascii() and text.isdigit() and len(text) < 16):
         raise wrong(key, text)
     return int(text) / 1000 if text else default

@@ -156,7 +156,7 @@ def test_the_cursor_goes_through_all_tasks_once(path: Client, clock: Clock) -> N
 
 
 def test_a_listing_is_narrowed_by_time_and_filters(path: Client, clock: Clock) -> None:
-    """A window is milliseconds as text, thirty days by default; filters are by status and product."""
+    """A window is milliseconds as text or number, thirty days by default; filters are by status and product."""
     old = submitted(path, prompt="old")["id"]
     clock.forward(29 * 86_400)
     new = submitted(path, prompt="new")["id"]
@@ -164,6 +164,7 @@ def test_a_listing_is_narrowed_by_time_and_filters(path: Client, clock: Clock) -
     assert [new, old] == [item["id"] for item in listed(path)["result"]]
     assert [old] == [item["id"] for item in listed(path, end_time=f"{int(START * 1000) + 1}")["result"]]
     assert [new] == [item["id"] for item in listed(path, start_time=f"{int(START * 1000) + 1}")["result"]]
+    assert [new] == [item["id"] for item in listed(path, start_time=int(START * 1000) + 1)["result"]]
     assert [old] == [item["id"] for item in listed(path, filters=done)["result"]]
     assert listed(path, filters=[{"key": "product_type", "values": ["image"]}])["result"] == []
     clock.forward(2 * 86_400)
@@ -176,7 +177,9 @@ def test_a_listing_is_narrowed_by_time_and_filters(path: Client, clock: Clock) -
         {"limit": 501},
         {"limit": "5"},
         {"limit": True},
-        {"start_time": 5},
+        {"start_time": 5.5},
+        {"start_time": -5},
+        {"start_time": True},
         {"start_time": "soon"},
         {"start_time": "9", "end_time": "8"},
         {"cursor": 5},
