@@ -60,9 +60,12 @@ class FalDoor:
         """The endpoint that a submit is for; raises :class:`Refused` where there is none."""
         app, path = request.path_params["app"], request.path_params["path"]
         if not self.is_app(request) or path not in self.endpoints:
-            name = f"{app}/{path}" if self.is_app(request) else app
-            raise refused(404, {"detail": f'Application "{name}" not found'})
+            raise self.unknown(f"{app}/{path}" if self.is_app(request) else app)
         return self.endpoints[path]
+
+    def unknown(self, name: str) -> Refused:
+        """The answer to a submit to an application that is not there."""
+        return refused(404, {"detail": f'Application "{name}" not found'})
 
     def turned_away(self, request: Request, fault: Fault) -> Refused:
         """The answer to a submit without funds, or to one too many."""
@@ -72,7 +75,7 @@ class FalDoor:
 
     def nowhere(self, request: Request) -> Refused:
         """The answer under any other path: polling under the full endpoint path is a 405 (captured), the rest 404."""
-        known = request.url.path.count("/") > 2
+        known = request.path_params["path"].count("/") > 1  # below the mount
         return refused(405 if known else 404, {"detail": "Method Not Allowed" if known else "Not Found"})
 
     def home(self, request: Request) -> str:

@@ -44,6 +44,7 @@ def provider(world: World) -> Provider:
         Route(one + "/cancel", fal.cancel, methods=["PUT"]),
         Route(one, fal.result, methods=["GET"]),
         Route("/{owner}/{app}/{path:path}", fal.submit, methods=["POST"]),
+        Route("/{owner}/{app}", fal.unsold, methods=["POST"]),
         Route("/{path:path}", fal.elsewhere, methods=_METHODS),
     ]
     return Provider("fal", f"{KEY_ID}:{KEY_SECRET}", routes)
@@ -79,6 +80,15 @@ class Queue:
     async def cancel(self, request: Request) -> Response:
         """``PUT …/requests/{id}/cancel``."""
         return await self._about(request, "cancel", self._cancel)
+
+    async def unsold(self, request: Request) -> Response:
+        """``POST /{owner}/{app}``: no application here is called without a path."""
+
+        def refuse() -> Response:
+            self.door.check_key(request)
+            raise self.door.unknown(request.path_params["app"])
+
+        return self._answer(request, refuse)
 
     async def elsewhere(self, request: Request) -> Response:
         """Anything else."""

@@ -106,8 +106,10 @@ def test_bad_key(simulator: Simulator, header: str, text: str) -> None:
 
 def test_unknown_application_and_request(fal: Client) -> None:
     """An unknown application or request is a 404."""
-    reply = fal.post("/fal-ai/schnell/x", FOX)
-    assert (reply.status_code, reply.json()) == (404, {"detail": 'Application "schnell" not found'})
+    for path in ("/fal-ai/schnell/x", "/fal-ai/schnell"):
+        reply = fal.post(path, FOX)
+        assert (reply.status_code, reply.json()) == (404, {"detail": 'Application "schnell" not found'})
+    assert (fal.get("/fal-ai/schnell").status_code, fal.get(f"/{APP}/{TURBO}").status_code) == (404, 405)
     assert fal.post(f"/{APP}/v2.5-turbo/standard/text-to-video", FOX).status_code == 404
     assert fal.get(f"/{APP}/requests/nothing").status_code == 404
     unknown = fal.send("PUT", f"/{APP}/requests/nothing/cancel")
