@@ -41,7 +41,9 @@ RENEWABLE = frozenset({1003, 1004})
 HINTS: Mapping[int, str] = {
     # A token says from when until when it holds, by the clock of whoever signed it.
     **dict.fromkeys(RENEWABLE, "; is this machine's clock right?"),
+    1000: "; is this the host of the key's region?",  # another's is answered so (QuantumNous/new-api#1342)
     1103: "; does this account have this model?",
+    1304: "; is this machine's address on the account's list?",
 }
 
 
