@@ -211,6 +211,7 @@ def test_the_record_of_a_model(catalog: Catalog) -> None:
     [
         ("kling-v1", 30), ("kling-v1-5", 30), ("kling-v1-6", None), ("kling-v2-master", 24), ("kling-v2-1", 24),
         ("kling-v2-5-turbo", 24), ("kling-v2-6", None), ("kling-video-o1", 24), ("kling-v3", None),
+        ("kling-3.0-omni", 24),
     ],
 )  # fmt: skip
 def test_fps(catalog: Catalog, model: str, fps: int | None) -> None:
@@ -532,6 +533,14 @@ def test_prices_of_fal(
 ) -> None:
     """fal's list has its own prices, an interval where sources disagree and none where none was found."""
     assert expected == usd(catalog, "fal", model, image=URL if framed else None, mode=mode, sound=sound)
+
+
+@pytest.mark.parametrize("provider", ["kling", "fal"])
+def test_silence_that_cannot_be_had_is_told(catalog: Catalog, provider: str) -> None:
+    """3.0 Turbo is always heard: that is the reason why a wish for silence is not sent, wherever it is bought."""
+    request = ask("kling-3.0-turbo", mode="pro", sound="off")
+    (loss,) = [loss for loss in spell(request, catalog.offer(request, provider), {}).losses if loss.is_loss]
+    assert (loss.field, "always adds sound" in loss.why) == ("sound", True)
 
 
 def test_sound_left_open_costs_what_is_sent(catalog: Catalog) -> None:
