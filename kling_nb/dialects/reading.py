@@ -92,8 +92,7 @@ def strange_code(code: Any, message: str) -> Fault | None:
 POLICY_WORDS = ("risk control", "content safety", "content_policy", "policy", "moderation", "sensitive", "nsfw", "审核")
 """What providers say of content that they refuse; 审核 is "review", of those that answer in Chinese."""
 
-
-INPUT_WORDS = ("pixel is invalid", "can not less than")
+INPUT_WORDS = ("pixel is invalid", "can not less than", "video duration can not")
 """What Kling says late, of a task that it had taken, about an image or a video that it was given (read 2026-11)."""
 
 
