@@ -151,11 +151,16 @@ _TAKEN: Rule = MappingProxyType({"support": Support.TAKEN})
 def terms(request: VideoRequest, provider: Provider, menu: Menu, model: Model | None) -> Terms:
     """Return the terms of a request, by the row that serves it or, where none does, by the nearest one."""
     row = nearest_row(menu, model, request.task_type, request.mode)
-    given = tuple(name for name in (model.given if model else ()) if getattr(request, name) is not None)
+    given = tuple(name for name in (model.given if model else ()) if _is_given(name, request, provider))
     rules = _rules(menu, row, model, given)
     if "{" in row.path and "/" in request.model:
         rules = {**rules, "mode": _WHOLE}
     return Terms(request=request, provider=provider, menu=menu, row=row, model=model, rules=rules)
+
+
+def _is_given(name: str, request: VideoRequest, provider: Provider) -> bool:
+    """Tell whether a field is given, or one of the provider's own knobs."""
+    return getattr(request, name, None) is not None or bool(request.extra.get(provider.id, NONE).get(name))
 
 
 _WHOLE: Rule = MappingProxyType({"support": Support.DROPPED, "why": "the endpoint was named whole"})

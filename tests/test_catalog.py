@@ -99,6 +99,16 @@ def test_durations(catalog: Catalog, model: str, images: dict[str, str]) -> None
     assert expected == {*asked} - wrong
 
 
+def test_references_free_the_length_of_o1(catalog: Catalog) -> None:
+    """O1 takes 3 to 10 s where it has a picture or a video to refer to; those are knobs of Kling's own."""
+    picture, video = {"image_list": [{"image_url": URL}]}, {"video_list": [{"video_url": "https://example.org/a.mp4"}]}
+    asked = [
+        ask("kling-video-o1", duration=7, extra={"kling": knobs}) for knobs in (picture, video, {"image_list": []})
+    ]
+    assert [fine(catalog, request) for request in asked] == [True, True, False]
+    assert not fine(catalog, ask("kling-video-o1", duration=7, extra={"fal": picture}))
+
+
 @pytest.mark.parametrize("model", [name for name in AT_KLING if name not in ("kling-v1-5", "kling-v2-1")])
 def test_ratios(catalog: Catalog, model: str) -> None:
     """Text takes three ratios; with an image the ratio follows the image and is not sent."""
