@@ -296,6 +296,19 @@ def test_shots_that_become_one_prompt_have_to_fit_it(catalog: Catalog) -> None:
     assert fine(catalog, ask("kling-v3", **cut))
 
 
+@pytest.mark.parametrize("images", [{}, {"image": URL}])
+def test_turbo_has_no_switch_for_shots(catalog: Catalog, images: dict[str, str]) -> None:
+    """3.0 Turbo cuts where its prompt lists shots: no setting is sent that its pages lack, nor a cut of its own sold."""
+    shots = (Shot(prompt="a", duration=2), Shot(prompt="b", duration=3))
+    request = ask("kling-3.0-turbo", multi_shot=True, shot_type="customize", multi_prompt=shots, **images)
+    spelled = spell(request, catalog.offer(request, "kling"), {})
+    assert "settings" not in spelled.body
+    assert [loss.field for loss in spelled.losses if loss.is_loss] == (["prompt"] if request.prompt else [])
+    own = ask("kling-3.0-turbo", multi_shot=True, shot_type="intelligence", **images)
+    assert "expected customize" in told(catalog, own)
+    assert fine(catalog, ask("kling-3.0", multi_shot=True, shot_type="intelligence", **images))
+
+
 def test_prompts_of_the_path_api_have_limits_of_their_own(catalog: Catalog) -> None:
     """Its 3.0 models take longer prompts than others; 3.0 Turbo does so for text alone, and fal does not."""
 
@@ -955,7 +968,7 @@ def said_elsewhere(request: VideoRequest, offer: Offer, name: str) -> bool:
         case "mode":
             return offer.mode == request.mode
         case "multi_shot":
-            return offer.provider == "fal"
+            return offer.provider == "fal" or request.model == "kling-3.0-turbo"
         case "shot_type" | "multi_prompt":
             return bool(offer.needs)
         case "prompt":
