@@ -141,7 +141,7 @@ def _here() -> Iterator[str]:
 def _front_end() -> str:
     vscode = os.environ.get("TERM_PROGRAM") == "vscode" or any(name.startswith("VSCODE_") for name in os.environ)
     where = " in VS Code" if vscode else " in Colab" if "COLAB_RELEASE_TAG" in os.environ else ""
-    if "JPY_PARENT_PID" in os.environ or ("IPython" in sys.modules and has_kernel()):
+    if "JPY_PARENT_PID" in os.environ or has_kernel():
         return f"a notebook's kernel{where}: widgets where ipywidgets are shown, else clips as static pictures"
     if sys.stdout.isatty():
         return f"a terminal{where}: plans and progress as text, clips on a page (kling-nb export)"

@@ -209,7 +209,7 @@ class Lab:
         confirm_above
             Ask before anything is bought if the plan costs more than this, in USD.
         show
-            Whether to show the panel.
+            Whether to show the panel, and in a terminal, while it is waited for, how the run stands.
         settings
             As for `plan`.
 
@@ -222,7 +222,7 @@ class Lab:
         engine, chosen = self._opened.driving(), Settings.only(settings, "lab.start")
         order = self._ordering.of_sweep(engine, sweep, chosen, name=name, budget=budget, confirm_above=confirm_above)
         with saying_it_goes_on(order.name):
-            run = self._handle(engine, engine.start(order))
+            run = self._handle(engine, engine.start(order), shows=show)
             if show:
                 from .views import live
 
@@ -245,8 +245,8 @@ class Lab:
             run = self._handle(engine, engine.start(order))
         return self._shown(run, order.points[0].identity)
 
-    def _handle(self, engine: Engine, control: Control) -> Run:
-        return Run(engine, control, self._opened.log, self.folder, simulated=self.simulated)
+    def _handle(self, engine: Engine, control: Control, *, shows: bool = True) -> Run:
+        return Run(engine, control, self._opened.log, self.folder, simulated=self.simulated, shows=shows)
 
     def _shown(self, run: Run, identity: str) -> ClipView:
         from .views.clip import clip_view

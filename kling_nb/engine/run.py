@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import queue
 import sys
 import time
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from decimal import Decimal
 from numbers import Real
 from pathlib import Path
@@ -36,15 +37,26 @@ class Run:
     """A started sweep, stored under a name. Every method may be called from any thread.
 
     ``wait()`` blocks until nothing will move any more without a person: all saved, failed, refused or cancelled, or
-    uncertain, stalled or held back. An interrupt while waiting detaches: the run goes on.
+    uncertain, stalled or held back. An interrupt while waiting detaches: the run goes on. In a terminal, waiting shows
+    how the run stands; without ``shows`` it does not.
     """
 
-    def __init__(self, engine: Engine, control: Control, log: ExperimentLog, folder: Path, *, simulated: bool) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        control: Control,
+        log: ExperimentLog,
+        folder: Path,
+        *,
+        simulated: bool,
+        shows: bool = True,
+    ) -> None:
         self._engine = engine
         self._control = control
         self._log = log
         self._folder = folder
         self._simulated = simulated
+        self._shows = shows
         self._began = time.monotonic()
         self._began_at = engine.now()
 
@@ -84,20 +96,33 @@ class Run:
     # -- waiting -----------------------------------------------------------------------------------------------
 
     def wait(self, timeout: float | None = None) -> Run:
-        """Block until nothing moves any more, or for ``timeout`` real seconds; returns the run itself."""
+        """Block until nothing moves any more, or for ``timeout`` real seconds; returns the run itself.
+
+        A terminal shows meanwhile how the run stands.
+        """
         if timeout is not None and not isinstance(timeout, Real):
             message = f"timeout={as_code(timeout)}: expected a number of seconds; the run goes on"
             raise InputError(message)
-        end = None if timeout is None else time.monotonic() + timeout
         try:
-            while not self._control.idle.wait(WAIT_STEP_S):
-                if end is not None and time.monotonic() >= end:
-                    break
+            self._rest_within(math.inf if timeout is None else timeout)
         except KeyboardInterrupt:
             say_it_goes_on(self.name)
             return self
         self._raise_broken()
         return self
+
+    def _rest_within(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        with self._progress() as look:
+            while not self._control.idle.wait(WAIT_STEP_S):
+                look()
+                if time.monotonic() >= end:
+                    return
+
+    def _progress(self) -> AbstractContextManager[Callable[[], None]]:
+        from ..views import terminal_wait
+
+        return terminal_wait.progress(self) if self._shows else nullcontext(lambda: None)
 
     def task_for(self, identity: str) -> Task:
         """Return the task that serves the point of an identity, its own or one that the point shares."""
@@ -123,9 +148,12 @@ class Run:
         told = lambda: loop.call_soon_threadsafe(rested.set)  # noqa: E731
         self._control.at_rest.append(told)
         try:
-            while not self._control.idle.is_set() and not rested.is_set():
-                with suppress(TimeoutError):  # a loop that sleeps does not see that a notebook's cell was interrupted
-                    await asyncio.wait_for(rested.wait(), WAIT_STEP_S)
+            with self._progress() as look:
+                while not self._control.idle.is_set() and not rested.is_set():
+                    # a loop that sleeps does not see that a notebook's cell was interrupted
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(rested.wait(), WAIT_STEP_S)
+                    look()
         except asyncio.CancelledError:
             say_it_goes_on(self.name)
             raise

@@ -20,13 +20,15 @@ from ..errors import KlingError, MediaError
 from ..keywords import answering
 from ..request import digest
 from .grid import Axis, Frame, Grid, Tile, grid_of, judged
-from .output import display_both, reply_on_the_askers_subshell
+from .output import display_both, reply_on_the_askers_subshell, unseen
 from .page import clip_file, poster_of, script, static_html, text_of, write_page
 
 __all__ = ["Axis", "Comparison", "Frame", "Grid", "Tile", "grid_of", "write_page"]
 
 PART_BYTES = 4_000_000  # a clip travels in parts, so that other messages get through between them
 LIVE_POSTER_WIDTH = 400
+
+PLAYED = "in a notebook; .save_html(folder) writes a page for a browser"
 
 Send = Callable[[dict[str, Any], list[bytes]], None]
 
@@ -125,7 +127,7 @@ class Comparison:
         return json.dumps({tile.id: tile.rating for tile in self.grid.tiles if tile.rating is not None})
 
     def _ipython_display_(self) -> None:
-        display_both(self._repr_html_(), repr(self), self.widget, f"{self!r}: live player, needs a kernel")
+        display_both(self._repr_html_(), repr(self), self.widget, f"<{type(self).__name__}: live player, {PLAYED}>")
 
     def _repr_html_(self) -> str:
         return static_html(self.grid, self.lab_folder, mark=self.mark)
@@ -133,7 +135,8 @@ class Comparison:
     def __repr__(self) -> str:
         """Say in one line what is compared."""
         axes = " by ".join(axis.name for axis in (self.grid.y, self.grid.x) if axis)
-        return f"<{type(self).__name__} {' · '.join(filter(None, (self.grid.title, axes, self.grid.totals)))}>"
+        words = " · ".join(filter(None, (self.grid.title, axes, self.grid.totals)))
+        return f"<{type(self).__name__} {words}{unseen(f'shown {PLAYED}')}>"
 
 
 def parts_of(data: bytes) -> list[bytes]:

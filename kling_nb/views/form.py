@@ -26,7 +26,7 @@ from .form_pictures import Pictures
 from .form_quiet import Quiet
 from .form_reading import Entries, referred
 from .form_shelf import Shelf
-from .output import has_kernel, view_of
+from .output import has_kernel, unseen, view_of
 from .standing import in_one_sentence
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ..plan import Plan
 
 DEFAULT_MODEL = VideoRequest().model
+SHOWN = "shown in a notebook; elsewhere kn.Sweep(…) and lab.plan(sweep) do the same"
 
 Later = Callable[[Callable[[], None]], None]
 
@@ -249,7 +250,7 @@ class SweepForm:
         if has_kernel():
             self._shown.append(shown)
             self._kept = self._draft.code
-            display(view_of(self._root, f"{self!r}: needs a kernel"), raw=True)  # type: ignore[no-untyped-call]
+            display(view_of(self._root, f"<SweepForm: {SHOWN}>"), raw=True)  # type: ignore[no-untyped-call]
 
     def _static(self) -> dict[str, str]:
         return {"text/plain": repr(self), "text/html": self._repr_html_()}
@@ -259,4 +260,4 @@ class SweepForm:
 
     def __repr__(self) -> str:
         """Say in one line what it is."""
-        return f"<SweepForm {self._outlook.line}>"
+        return f"<SweepForm {self._outlook.line}{unseen(SHOWN)}>"

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache
@@ -45,7 +44,7 @@ def show(run: Run, folder: str | Path) -> None:
 
     The static output, which the panel hides, depends on the run's name, size and budget only, so that a notebook re-checks.
     """
-    if "IPython" in sys.modules and has_kernel():
+    if has_kernel():
         _Shown.note(run)
         _display(run, folder, start_html(run.snapshot()), f"<Run {run.name}: started>")
 
@@ -60,7 +59,12 @@ def display_run(run: Run, folder: str | Path) -> None:
 
 
 def _display(run: Run, folder: str | Path, html: str, words: str) -> None:
-    display_both(html, words, lambda: panel(run, folder), f"<Run {run.name}: live panel, needs a kernel>")
+    display_both(
+        html,
+        words,
+        lambda: panel(run, folder),
+        f"<Run {run.name}: live panel, in a notebook; run.wait() waits anywhere>",
+    )
 
 
 class _Shown:

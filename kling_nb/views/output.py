@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,9 +11,16 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 
 def has_kernel() -> bool:
     """Tell whether this runs in a notebook's kernel, so that widgets can be shown."""
+    if "IPython" not in sys.modules:
+        return False
     from IPython.core.getipython import get_ipython
 
     return getattr(get_ipython(), "kernel", None) is not None
+
+
+def unseen(how: str) -> str:
+    """Return what a view's `repr` ends with where no notebook can show the view: how to go on; nothing in a kernel."""
+    return "" if has_kernel() else f"; {how}"
 
 
 def display_both(html: str, words: str, widget: Callable[[], Any], words_of_widget: str) -> None:

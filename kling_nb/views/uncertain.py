@@ -54,7 +54,7 @@ def display(tasks: Uncertain) -> None:
         show({"text/plain": words(tasks), "text/html": static_html(tasks)}, raw=True)  # type: ignore[no-untyped-call]
         return
     html = static_html(tasks, mark=mark_of(tasks))
-    display_both(html, words(tasks), lambda: Panel(tasks).widget, "<Uncertain: buttons, which need a kernel>")
+    display_both(html, words(tasks), lambda: Panel(tasks).widget, "<Uncertain: buttons, in a notebook>")
 
 
 def mark_of(tasks: Uncertain) -> str:
