@@ -17,7 +17,7 @@ from ..secret import Secret
 from ..wire import Wire
 from .gate import Gate
 from .loop import Clock
-from .told import told
+from .told import told_of_question
 
 T = TypeVar("T")
 
@@ -222,17 +222,13 @@ class Account:
             if fault is None:
                 return reply
             if failures == TRIES or not (fault.again or (fault.renew and refused is None)):
-                raise ProviderError(told(fault, self.provider, _times_asked(failures)), fault, tries=failures)
+                raise ProviderError(told_of_question(fault, self.provider, failures), fault, tries=failures)
             refused = number if fault.renew else None
             await self._clock.sleep(0 if fault.renew else self._after(fault, failures))
         raise AssertionError(failures)
 
     def _after(self, fault: Fault, failures: int) -> float:
         return backoff_s(failures) if fault.after is None else min(fault.after, BACKOFF_MOST_S)
-
-
-def _times_asked(times: int) -> str:
-    return "asked once" if times == 1 else f"asked {times} times"
 
 
 class Accounts(dict[str, Account]):

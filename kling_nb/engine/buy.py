@@ -7,12 +7,13 @@ from contextlib import suppress
 from functools import partial
 
 from ..dialect import Call, Fault, Whose
-from ..errors import Doubt, InputError, KlingError, MediaError, NotSent
+from ..errors import Doubt, InputError, KlingError, MediaError, NotSent, ProviderError, WireError
 from ..task import NETWORK, Task, TaskState, Ticket
 from .account import Account, backoff_s
 from .answered import read
 from .told import (
     AGAIN,
+    RESUME,
     UNNAMED,
     told,
     told_of_doubt,
@@ -83,7 +84,7 @@ class Buyer:
             plain = self._t.encode(task)
             signed, number = await account.signed(plain, refused=refused)
         except KlingError as error:
-            account.held = str(error)
+            account.held = f"{error}; {RESUME}" if isinstance(error, ProviderError | WireError) else str(error)
             return None
         try:
             return plain, self._t.wire.filled(signed), number
@@ -156,7 +157,7 @@ class Buyer:
             gate = account.gate(task.model)
             (gate.full if fault.whose is Whose.FULL else gate.slow)(self._clock.steady(), fault.after)
             if gate.is_shut:
-                account.held = f"{words}; this has lasted for more than an hour; run.resume() tries again"
+                account.held = f"{words}; this has lasted for more than an hour; {RESUME}"
         elif fault.whose in (Whose.KEY, Whose.BALANCE) and not renew:
             account.held = words = final
         elif not renew:
@@ -211,7 +212,7 @@ class Buyer:
         if account.missed(begun):
             why = f"{why}; {AGAIN}"
         else:
-            account.held = f"{account.provider.id} cannot be reached: {why}; run.resume() tries again"
+            account.held = f"{account.provider.id} cannot be reached: {why}; {RESUME}"
         task = await self._book.record(task.id, "not_sent", reason=why, cause=NETWORK)
         await self._clock.sleep(0 if account.held else backoff_s(account.unsent))
         return task

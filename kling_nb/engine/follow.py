@@ -9,7 +9,7 @@ from ..costs import Cost, cost_data
 from ..dialect import Asset, Phase, Status, Whose
 from ..task import UNTOLD, Task, TaskState
 from .account import Account
-from .told import told_of_task
+from .told import ASKED_AGAIN, told_of_task
 from .tools import Tools
 from .watch import Member, Watch
 
@@ -93,7 +93,7 @@ class Follower:
         if status is not None and _is_news(task, status):
             task = await self._book.record(task.id, "status", state=status.phase.value, reason=status.reason)
         elif trouble and member.troubled is None:
-            words = f"could not ask: {trouble}"
+            words = f"could not ask: {trouble}; {ASKED_AGAIN}"
             task = await self._book.record(task.id, "status", state=task.state.value, reason=words, cause=UNTOLD)
         # Silence counts from the last change; while nobody answers, from the first question that failed: a laptop
         # that wakes before its network does has no stalled tasks.

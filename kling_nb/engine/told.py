@@ -12,6 +12,8 @@ from ..plan import SINGLES, dollars
 from ..task import Event, Task, TaskState, Ticket
 
 AGAIN = "it is tried again automatically"
+ASKED_AGAIN = "it is asked again automatically"
+RESUME = "run.resume() tries again"
 DO: dict[Whose, str] = {
     Whose.KEY: "check the key: {variable}",
     Whose.BALANCE: "top up the account, then run.resume()",
@@ -22,6 +24,12 @@ DO: dict[Whose, str] = {
     Whose.PROVIDER: "run.retry() tries again",
     Whose.MISSING: "look it up in the provider's console",
 }
+ASKED: dict[Whose, str] = {
+    Whose.KEY: DO[Whose.KEY],
+    Whose.BALANCE: "top up the account",
+    Whose.MISSING: DO[Whose.MISSING],
+}
+"""What a person can do where a question failed: it bought nothing, and a retry would buy again."""
 UNNAMED = "unnamed"
 """Cause of a doubt about a submit that was answered as accepted, without an id that can be read: it did arrive."""
 LOOKED_UP, DECIDE = "it is looked up automatically", "lab.uncertain() shows what can be done"
@@ -36,6 +44,13 @@ COST = {
 def told(fault: Fault, provider: Provider, *more: str) -> str:
     """Say a fault in one sentence; ``more`` are clauses about tries and cost."""
     return _sentence(provider, fault.whose, str(fault), *more)
+
+
+def told_of_question(fault: Fault, provider: Provider, times: int) -> str:
+    """Say why a question was not answered; whether it is asked again is for whoever asked to say."""
+    asked = "asked once" if times == 1 else f"asked {times} times"
+    advice = filter(None, [ASKED.get(fault.whose)])
+    return _said(provider, fault.whose, str(fault), asked, *advice)
 
 
 def told_of_submit(fault: Fault, provider: Provider, *, renewed: bool) -> str:
@@ -126,8 +141,12 @@ def unkept(error: Exception, changes: Iterable[tuple[Event, Task]]) -> Exception
 
 
 def _sentence(provider: Provider, whose: Whose, words: str, *more: str) -> str:
-    advice = DO[whose].format(variable=key_variable(provider.id))
-    return "; ".join([f"{provider.id} ({whose}): {words}", *more, advice])
+    return _said(provider, whose, words, *more, DO[whose])
+
+
+def _said(provider: Provider, whose: Whose, words: str, *more: str) -> str:
+    clauses = [clause.replace("{variable}", key_variable(provider.id)) for clause in more]
+    return "; ".join([f"{provider.id} ({whose}): {words}", *clauses])
 
 
 def not_saved(task: Task, held: str | None) -> KlingError:

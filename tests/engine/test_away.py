@@ -144,5 +144,8 @@ def test_what_cannot_be_asked_about_is_told(tmp_path: Path) -> None:
     with live_lab(tmp_path / "lab", Fault(action="html", operation="status", times=8)) as live:
         run = start(live.lab, sweep("fox", provider="fal"))
         until(run, lambda _: any("could not ask" in words for words, _ in run.snapshot().causes))
+        ((words, _),) = run.snapshot().causes
+        assert words.endswith("; it is asked again automatically")
+        assert "run.retry()" not in words, "that would buy it again"
         assert {"saved": 1} == run.wait(30).snapshot().counts
         assert () == run.snapshot().causes

@@ -178,6 +178,15 @@ def test_nonsense_while_following_loses_nothing(
         assert len(ledger(lab)) == 1
 
 
+def test_a_credential_that_is_not_given_holds_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing was sent, so that the run is resumed and nothing bought again by a retry; the words say so."""
+    no = Fault(action="html", provider="chanjing", operation="token", times=4)
+    with opened(tmp_path, monkeypatch, no) as lab:
+        run = start(lab, sweep("a fox", provider="chanjing"), name="held", assume_price="official").wait()
+        assert str(run.held).endswith("asked 4 times; run.resume() tries again")
+        assert [task.state for task in run.resume().wait().tasks] == ["saved"]
+
+
 def test_an_error_of_another_kind_is_one_sentence(tmp_path: Path) -> None:
     """What is asked wrongly of one provider is refused before anything is sent, in one sentence."""
     with kn.Lab(tmp_path / "lab", simulate=kn.Simulation(speed=float("inf"))) as lab:
