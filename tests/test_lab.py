@@ -317,6 +317,10 @@ ODD: dict[str, tuple[str, str]] = {
     "a knob that is no JSON": ("lab.generate('x', extra={'fal': {'n': b'5'}})", "extra=.*not JSON"),
     "a catalogue that is no file": ("kn.models(catalog=5)", "catalog=5: expected a path"),
     "another tool's key": ("kn.Lab('other', api_key='x')", r"keys.*known|did you mean 'keys'"),
+    "a word for a task of the log": ("lab.log.tasks('x')", r"lab\.log\.tasks\(…\) takes nothing, got 1 value"),
+    "a run for the log's table": ("lab.log.runs(run='x')", r"lab\.log\.runs\(…\) .*'run'"),
+    "a word for a point": ("lab.plan(fox)['x']", r"plan\['x'\]: expected the number of a point; its points are 0 to 0"),
+    "a point that is not there": ("lab.plan(fox)[1]", r"plan\[1\]: expected the number of a point.*plan\.df\(\)"),
     "a budget in words": ("lab.plan(fox).check('much')", "budget='much': expected an amount"),
 }
 

@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from .. import frames
-from ..errors import OverBudget, PriceUnknown, RefusedError
+from ..errors import InputError, OverBudget, PriceUnknown, RefusedError
+from ..excerpts import as_code
 from ..keywords import answering
 from ..task import ZERO
 from .amounts import Money, dollars, duration, interval, usd
@@ -150,8 +151,16 @@ class Plan:
         return f"<Plan {self.summary()}>"
 
     def __getitem__(self, index: int) -> PlannedPoint:
-        """Return a point, which shows its exact call and every difference in a notebook."""
-        return self.points[index]
+        """Return a point, which shows its exact call and every difference in a notebook.
+
+        Raises `InputError` for what is not the number of a point, as column ``point`` has it.
+        """
+        try:
+            return self.points[index]
+        except (TypeError, IndexError):
+            held = f"its points are 0 to {len(self) - 1}" if self.points else "it has no points"
+            message = f"plan[{as_code(index)}]: expected the number of a point; {held}; plan.df() shows them"
+            raise InputError(message) from None
 
     def __iter__(self) -> Iterator[PlannedPoint]:
         """Go through the points."""
