@@ -21,7 +21,7 @@ from .engine.seen import SeenRun
 from .engine.told import not_saved
 from .errors import InputError, nearest
 from .excerpts import as_code
-from .fields import path_of
+from .fields import flag, path_of
 from .keywords import answering
 from .log import ExperimentLog, is_simulated
 from .ordering import Ordering, points_of
@@ -219,11 +219,12 @@ class Lab:
             Before anything is bought.
 
         """
-        engine, chosen = self._opened.driving(), Settings.only(settings, "lab.start")
+        shows, chosen = flag("show", show), Settings.only(settings, "lab.start")
+        engine = self._opened.driving()
         order = self._ordering.of_sweep(engine, sweep, chosen, name=name, budget=budget, confirm_above=confirm_above)
         with saying_it_goes_on(order.name):
-            run = self._handle(engine, engine.start(order), shows=show)
-            if show:
+            run = self._handle(engine, engine.start(order), shows=shows)
+            if shows:
                 from .views import live
 
                 live.show(run, self.folder)

@@ -321,6 +321,7 @@ ODD: dict[str, tuple[str, str]] = {
     "a run for the log's table": ("lab.log.runs(run='x')", r"lab\.log\.runs\(…\) .*'run'"),
     "a word for a point": ("lab.plan(fox)['x']", r"plan\['x'\]: expected the number of a point; its points are 0 to 0"),
     "a point that is not there": ("lab.plan(fox)[1]", r"plan\[1\]: expected the number of a point.*plan\.df\(\)"),
+    "a panel shown by a word": ("lab.start(kn.Sweep(prompt='b'), show='no')", "show='no': expected True or False"),
     "a budget in words": ("lab.plan(fox).check('much')", "budget='much': expected an amount"),
 }
 
