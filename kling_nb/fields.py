@@ -6,6 +6,7 @@ import json
 import math
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
@@ -165,15 +166,19 @@ def _seconds(value: Any) -> int:
 
 
 def _float(value: Any) -> float:
-    """Return a number, also from text, as files and forms have it; NaN for what is none, truth values included.
-
-    Of a narrower float it is what it looks like: 0.7, and not 0.699999988079071.
-    """
-    is_narrow = isinstance(value, Real) and not isinstance(value, float | Rational)
+    """Return a number, also from text, as files and forms have it; NaN for what is none, truth values included."""
     try:
-        return math.nan if truth(value) is not None else float(str(value) if is_narrow else value)
+        return math.nan if truth(value) is not None else _as_it_looks(value)
     except (TypeError, ValueError):
         return math.nan
+
+
+def _as_it_looks(value: Any) -> float:
+    """Return a number as a float; a narrower one is what it looks like: 0.7, and not 0.699999988079071."""
+    if isinstance(value, Real) and not isinstance(value, float | Rational):
+        with suppress(ValueError):
+            return float(str(value))
+    return float(value)
 
 
 def _number(value: Any) -> float:
@@ -190,7 +195,7 @@ def finite(value: object) -> float | None:
     It asks of a value what it is, where `_float` reads what stands for one.
     """
     try:
-        number = float(value) if isinstance(value, Real | Decimal) and not isinstance(value, bool) else math.nan
+        number = _as_it_looks(value) if isinstance(value, Real | Decimal) and not isinstance(value, bool) else math.nan
     except (OverflowError, ValueError):
         return None
     return number if math.isfinite(number) else None
@@ -223,14 +228,14 @@ def flag(name: str, value: Any) -> bool:
 
     Taken by its truth, "no" would be on, and some switches cost money.
     """
-    own = truth(value)
-    if own is None:
-        message = f"{name}={as_code(value)}: expected True or False; nothing was sent"
-        raise InputError(message)
-    return own
+    try:
+        return _switch(value)
+    except TypeError as error:
+        message = f"{name}={as_code(value)}: {error}; nothing was sent"
+        raise InputError(message) from None
 
 
-def _flag(value: Any) -> bool:
+def _switch(value: Any) -> bool:
     own = truth(value)
     if own is None:
         message = f"expected True or False, got {type(value).__name__}"
@@ -268,7 +273,7 @@ _READERS: dict[str, Any] = {
     "cfg_scale": _number,
     "camera_control": _camera,
     "sound": _sound,
-    **dict.fromkeys(FLAG_FIELDS, _flag),
+    **dict.fromkeys(FLAG_FIELDS, _switch),
     "multi_prompt": _shots,
     "extra": _extra,
 }

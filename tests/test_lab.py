@@ -350,4 +350,6 @@ def test_numbers_of_a_table_are_taken(lab: kn.Lab) -> None:
     clip = lab.generate("fox", sample=np.int64(2), **CHEAP)
     clip.rate(Decimal("4.5"))  # type: ignore[arg-type]
     assert (2, 4.5) == tuple(lab.df()[["sample", "rating"]].iloc[0])
+    clip.rate(np.float32(0.7))  # type: ignore[arg-type]
+    assert [0.7] == lab.df()["rating"].tolist()
     assert 3 == kn.Simulation(seed=np.int64(3)).seed

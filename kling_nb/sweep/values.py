@@ -69,8 +69,6 @@ def _variable(value: Any) -> str | int | float:
     if number is None:
         expected = f"text or a number{', which its .value may be' if isinstance(value, Enum) else ''}"
         raise TypeError(expected)
-    with suppress(ValueError):
-        return float(str(value))  # of a narrower float what it looks like: 0.7, and not 0.699999988079071
     return number
 
 
