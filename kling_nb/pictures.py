@@ -13,11 +13,28 @@ import io
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import unquote_to_bytes
 
 EXPECTED = "a path, an http(s) URL, a picture such as PIL's, or the bytes of an image file"
 _ADDRESS = re.compile(r"(data)(?=:)|([a-z][a-z0-9+.-]*)(?=://)", re.ASCII | re.IGNORECASE)
+
+
+class OpenFile(Protocol):
+    """A file that is open for bytes."""
+
+    def read(self) -> bytes:
+        """Return what it holds."""
+
+
+class Picture(Protocol):
+    """A picture in memory that a notebook shows as a PNG, such as PIL's; the name is Jupyter's."""
+
+    def _repr_png_(self) -> Any: ...
+
+
+Given = str | os.PathLike[str] | bytes | bytearray | memoryview | OpenFile | Picture
+"""What a person may give for an image."""
 
 
 def read_image(value: Any) -> Any:

@@ -14,7 +14,6 @@ from .fields import (
     LEFT_OUT,
     MODEL,
     CameraControl,
-    Image,
     Shot,
     is_stored,
     is_url,
@@ -22,6 +21,7 @@ from .fields import (
     read_field,
 )
 from .keywords import answer, answering
+from .pictures import Given
 
 
 @answering("kn.VideoRequest", "request")
@@ -70,8 +70,8 @@ class VideoRequest:
     negative_prompt: str | None = None
     cfg_scale: float | None = None
     camera_control: CameraControl | None = None
-    image: Image | None = None
-    image_tail: Image | None = None
+    image: Given | None = None  # what is held is a `fields.Image`
+    image_tail: Given | None = None
     sound: str | None = None
     multi_shot: bool | None = None
     shot_type: str | None = None
