@@ -293,5 +293,5 @@ def _json(value: Mapping[str, Any]) -> str:
 
 
 def when(seconds: float | None) -> pd.Timestamp | None:
-    """Return Unix seconds as a timestamp in UTC."""
-    return None if seconds is None else pd.Timestamp(round(seconds, 3), unit="s", tz="UTC")
+    """Return Unix seconds as a timestamp in UTC, to the nearest millisecond as in every table."""
+    return None if seconds is None else pd.Timestamp(round(seconds * 1000), unit="ms", tz="UTC")

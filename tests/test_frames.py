@@ -158,6 +158,13 @@ def test_a_run_counts_what_it_bought_itself() -> None:
     assert (2, 2, 0, 0.98, 3.0) == tuple(row[["points", "saved", "open", "spent_usd", "budget_usd"]])
 
 
+def test_a_run_began_at_a_whole_millisecond() -> None:
+    """Its time has no noise of a float behind the milliseconds, as no time in the other tables has."""
+    run = RunRow(name="b", started_at=1767225772.489)
+    began = frames.runs_frame([(run, [], [])]).iloc[0]["started_at"]
+    assert "2026-01-01 00:02:52.489000+00:00" == str(began)
+
+
 def test_a_lab_keeps_its_frame_through_parquet(simulated: Open, tmp_path: Path) -> None:
     """A frame of a real run goes to Parquet and comes back the same."""
     lab = simulated()
