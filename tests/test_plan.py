@@ -208,7 +208,7 @@ def test_the_summary_counts_everything() -> None:
         "about",
     ):
         assert part in said, (part, said)
-    assert f"<Plan {said}>" == repr(some)
+    assert f"<Plan {said}; .losses() says what and why>" == repr(some)
 
 
 def test_the_table_escapes_what_is_foreign() -> None:

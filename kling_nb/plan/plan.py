@@ -147,8 +147,9 @@ class Plan:
         return frames.table([row for point in self.points for row in point.changes()], columns)
 
     def __repr__(self) -> str:
-        """Return the summary."""
-        return f"<Plan {self.summary()}>"
+        """Return the summary, and where no table is shown beside it, how to see what is lost and refused."""
+        differs = any(loss.is_loss for point in self.points for loss in point.losses) or self.refused
+        return f"<Plan {self.summary()}{'; .losses() says what and why' if differs else ''}>"
 
     def __getitem__(self, index: int) -> PlannedPoint:
         """Return a point, which shows its exact call and every difference in a notebook.
