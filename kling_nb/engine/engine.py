@@ -95,6 +95,11 @@ class Engine:
         """Whether another process took over: this one writes and submits nothing more."""
         return self._turn.lost is not None
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether something failed that stopped it for good, such as a log that took nothing more."""
+        return self.book.broken is not None
+
     def _stop(self, lost: LabBusy) -> None:
         """Stop for good, from any thread."""
         self.book.broken = lost
@@ -160,6 +165,7 @@ class Engine:
 
     def look_again(self, task_id: str) -> None:
         """Drive a task again from where it stands."""
+        self._going()
         self._call(self._decisions.look_again, task_id)
 
     def give_up(self, task_id: str) -> None:
@@ -183,7 +189,14 @@ class Engine:
         return self._dispatch.why_held(task)
 
     def _alone(self, work: Callable[..., Any], *args: Any) -> Any:
+        self._going()
         return self._call(self._dispatch.alone, work, *args)
+
+    def _going(self) -> None:
+        """Raise what stopped it, if so: what is steered then would look as if it had been done."""
+        self.check()
+        if self.book.broken is not None:
+            raise self.book.broken
 
     def _call(self, work: Callable[..., Awaitable[T]], *args: Any) -> T:
         self.check()

@@ -129,12 +129,20 @@ class Opened:
         """Open it once more, which tries to drive it."""
         with self._changing:
             self._ceiling = self._ceiling if wanted.daily_budget is None else wanted.daily_budget
+            self._leave_what_stopped()
             if self.engine is None or not self.drives:
                 self._wanted = wanted
                 self._drive_if_it_can()
             elif self._ceiling is not None:
                 self.engine.set_daily_budget(self._ceiling)
                 self._ceiling = None
+
+    def _leave_what_stopped(self) -> None:
+        """Only read, where the engine was stopped by what failed: opening the lab again is what a person was told."""
+        if self.engine is not None and self.drives and self.engine.is_stopped:
+            log = ExperimentLog(self.folder, simulated=self._simulated, write=False)
+            self.engine.close()
+            self.engine, self.log = None, log
 
     def tried(self) -> Engine | None:
         """Return the engine, which this process begins to be if nobody drives any more; `None` where another does."""

@@ -103,6 +103,26 @@ def test_no_room_for_the_log(tmp_path: Path, mounted: Mount, moment: str, caplog
         live.lab.close()
 
 
+def test_opening_again_goes_on_where_the_log_had_no_room(tmp_path: Path, mounted: Mount) -> None:
+    """Where a log had no room, steering says so; opening the lab again in the same process, as it says, goes on."""
+    disk, points = mounted(tmp_path / "disk", "size=6m"), sweep("fox", "owl")
+    with live_lab(disk / "live") as live:
+        full: list[Path] = []
+        listen(live.lab, lambda event, _: full.append(fill(disk)) if event.kind == "accepted" and not full else None)
+        run = start(live.lab, points, name="a")
+        with pytest.raises(LabUnwritable, match="fix that and open the lab again"):
+            run.wait(30)
+        for steer in (run.resume, run.pause, run.cancel, run.retry):
+            with pytest.raises(LabUnwritable, match="fix that and open the lab again"):
+                steer()
+        assert "read only: " in repr(live.open())
+        full[0].unlink()
+        live.lab = live.open()
+        assert {"saved": 2} == live.lab.run("a").resume().wait(30).snapshot().counts
+        agrees(live)
+        live.lab.close()
+
+
 def test_no_room_for_an_export(simulated: Callable[..., kn.Lab], tmp_path: Path, mounted: Mount) -> None:
     """A page that has no room is one sentence and no half clip; with room it is written whole."""
     lab = simulated()
