@@ -96,6 +96,17 @@ def path_of(name: str, value: Any) -> Path:
     return Path(value)
 
 
+def folder_of(name: str, value: Any) -> Path:
+    """Return the whole path of a folder that was given under a name; raises `InputError` where there can be none."""
+    given = path_of(name, value)
+    try:
+        return given.expanduser().resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        message = f"{name}={as_code(str(given))}: expected a folder that can be found from here ({why}); nothing was done; give its whole path"
+        raise InputError(message) from error
+
+
 def is_url(image: Image) -> bool:
     """Tell whether an image is given by an http(s) URL."""
     return isinstance(image, str) and image.startswith(("http://", "https://"))

@@ -21,7 +21,7 @@ from .engine.seen import SeenRun
 from .engine.told import not_saved
 from .errors import InputError, nearest
 from .excerpts import as_code
-from .fields import flag, path_of
+from .fields import flag, folder_of, path_of
 from .keywords import answering
 from .log import ExperimentLog, is_simulated
 from .ordering import Ordering, points_of
@@ -93,7 +93,7 @@ class Lab:
         is_table = keys is None or _is_table(keys)
         keys = hidden(keys or {} if is_table else {})  # before anything can go wrong here that shows local variables
         _check_keys(is_table=is_table)
-        self.folder = path_of("folder", folder).expanduser().resolve()
+        self.folder = folder_of("folder", folder)
         self.simulation = _simulation(simulate)
         self.catalog = catalogue.load(catalog, providers)
         self._bindings = (Played if self.simulated else Bindings)(self.catalog, keys, provider)
@@ -373,7 +373,7 @@ def _runs_in(what: object) -> list[Run]:
 
 def open_as_it_is(folder: str | Path) -> Lab:
     """Open a lab folder that exists, simulated or live as it is; raises `LabError` where there is none."""
-    path = Path(folder).expanduser().resolve()
+    path = folder_of("folder", folder)
     return Lab(path, simulate=is_simulated(path))
 
 

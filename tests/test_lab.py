@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from decimal import Decimal
 from pathlib import Path
@@ -260,6 +261,35 @@ def test_a_folder_whose_name_is_too_long_is_told(tmp_path: Path) -> None:
     """A folder that no system can make is `LabError`, in words."""
     with pytest.raises(kn.LabError, match="cannot be created or used: File name too long"):
         kn.Lab(tmp_path / ("x" * 300), simulate=True)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the limit is that of SQLite on Unix")
+@pytest.mark.parametrize(("size", "file"), [(490, "simulator.sqlite"), (2000, "log.sqlite")])
+def test_a_path_that_is_longer_than_sqlite_opens_is_told(tmp_path: Path, size: int, file: str) -> None:
+    """Where the system makes a folder and SQLite opens nothing in it, its one sentence says how long a path may be."""
+    folder = str(tmp_path)
+    while len(folder) < size:
+        folder += "/" + "x" * min(200, size - len(folder) - 1)
+    said = rf"{file} cannot be written \(unable to open database file: its path has \d+ bytes, and SQLite opens none of"
+    try:
+        with kn.Lab(folder, simulate=True) as lab:
+            told = repr(lab)
+    except kn.LabUnwritable as error:
+        told = str(error)
+    assert re.search(said, told)
+
+
+def test_a_folder_that_cannot_be_found_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A home of nobody, a NUL, and a relative folder where the working directory was deleted are told, as the lab's."""
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    for folder in ("~nobody-of-that-name/lab", "a\0b"):
+        with pytest.raises(InputError, match="expected a folder that can be found from here"):
+            kn.Lab(folder, simulate=True)
+    if os.name != "nt":
+        (tmp_path / "gone").rmdir()
+        with pytest.raises(InputError, match=r"No such file or directory.*give its whole path"):
+            kn.Lab("lab", simulate=True)
 
 
 def test_a_plan_warns_of_an_image_that_kling_would_not_take(lab: kn.Lab, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from ..errors import InputError, LabBusy, LabError
 from ..log import ExperimentLog
 from ..offer import Provider
 from ..plan import Money
+from ..space import writing
 from ..task import Task, TaskState
 from ..wire import Wire
 from .account import Accounts
@@ -217,7 +218,8 @@ class Engine:
     async def _furnish(self) -> None:
         """Make what the engine works with."""
         setup, log, book = self._setup, self._log, self.book
-        app, self._close_app = setup.app(self._clock) if setup.app else (None, lambda: None)
+        with writing(setup.folder / "simulator.sqlite"):
+            app, self._close_app = setup.app(self._clock) if setup.app else (None, lambda: None)
         self._wire = Wire(app=app, read_image=lambda ref: media.image_bytes(ref, setup.folder / "inputs"))
         self._accounts = Accounts(setup.bound, self._wire, self._clock, setup.key, setup.lab_key)
         self._learnt = Learnt()

@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy.pool import StaticPool
 
 from ..errors import LabError, LabUnwritable
-from ..space import unwritable
+from ..space import told_by_sqlite, unwritable
 from ..task import Event, Task
 from .rows import TASK_FIELDS, spelled, task_row, text
 
@@ -166,7 +166,7 @@ def _let_go(process: int, engine: sa.Engine, held: sa.Connection) -> None:
 def _unwritable(path: Path, error: sa.exc.DBAPIError) -> LabError:
     said = str(error.orig)
     if "locked" not in said:
-        return unwritable(path, said, THEN)
+        return unwritable(path, told_by_sqlite(path, said), THEN)
     return LabUnwritable(f"{path} cannot be written ({said} by another program, and stays so): {THEN}")
 
 
@@ -210,7 +210,10 @@ def _engine(path: Path, busy_s: float) -> sa.Engine:
 
 def _set_wal(engine: sa.Engine, tries: int = 20) -> None:
     """Switch to WAL; two processes doing so on a new file collide in spite of the busy timeout."""
-    raw = engine.raw_connection()
+    try:
+        raw = engine.raw_connection()
+    except sqlite3.Error as error:  # as it is: what connects by itself is not SQLAlchemy's to translate
+        raise sa.exc.OperationalError(str(error), None, error) from error
     try:
         for n in range(tries):
             try:

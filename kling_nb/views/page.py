@@ -64,16 +64,21 @@ def script(name: str) -> str:
 def clip_file(lab_folder: Path, clip: str) -> Path:
     """Return the file of a clip, which is given relative to the lab folder.
 
-    Raises `MediaError` for a path that leads out of the folder and for a file that is not there.
+    Raises `MediaError` for a path that leads out of the folder, and for a file that is not there or cannot be read.
     """
     root = lab_folder.resolve()
     path = (root / clip).resolve()
     if not path.is_relative_to(root):
         message = f"{clip!r} leads out of the lab folder {str(lab_folder)!r}, so it is not shown"
         raise MediaError(message)
-    if not path.is_file():
+    try:
+        path.open("rb").close()  # asked in any other way, a folder that may not be entered says that nothing is there
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         message = f"{clip!r} is not in the lab folder {str(lab_folder)!r}; was it moved or deleted?"
-        raise MediaError(message)
+        raise MediaError(message) from error
+    except OSError as error:
+        message = f"{clip!r} in the lab folder {str(lab_folder)!r} cannot be read ({error.strerror}); may you read it?"
+        raise MediaError(message) from error
     return path
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -258,6 +259,21 @@ def test_only_files_of_the_lab_are_served(lab_folder: LabFolder) -> None:
     for clip in ("../secret.mp4", str(outside), "clips/link.mp4"):
         with pytest.raises(MediaError, match="leads out"):
             clip_file(lab_folder.path, clip)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become nobody")
+def test_clips_that_may_not_be_read_are_told(lab_folder: LabFolder) -> None:
+    """A folder of clips that may not be entered leaves a comparison without pictures, and says why a clip is not there."""
+    static = Comparison(grid_of(lab_folder.frame()), lab_folder.path)._repr_html_
+    assert "data:image" in static()
+    (lab_folder.path / "clips").chmod(0o700)
+    os.seteuid(65534)
+    try:
+        assert "data:image" not in static()
+        with pytest.raises(MediaError, match=r"cannot be read \(Permission denied\); may you read it\?"):
+            clip_file(lab_folder.path, str(lab_folder.frame()["clip"].dropna().iloc[0]))
+    finally:
+        os.seteuid(0)
 
 
 def answers(comparison: Comparison, wish: Any) -> list[tuple[dict[str, Any], list[bytes]]]:
