@@ -60,9 +60,9 @@ function name(form) {
 }
 
 /** Keep the focus in its field when what had it is gone or disabled: on the last control that is left there. */
-function hold(form) {
+function hold(form, until) {
   let [last, field] = [null, null];
-  form.addEventListener("focusin", ({ target }) => ([last, field] = [target, target.closest(".knb-field, .knb-bar")]));
+  form.addEventListener("focusin", ({ target }) => ([last, field] = [target, target.closest(".knb-field, .knb-bar")]), until);
   return () => {
     if (!last || (last.isConnected && !last.disabled) || ![document.body, last].includes(document.activeElement)) return;
     const left = [...(field?.querySelectorAll("button, input, textarea") ?? [])].filter((one) => one.checkVisibility());
@@ -71,9 +71,9 @@ function hold(form) {
 }
 
 /** Select the Python when it is reached by Tab, as a click does, so that Ctrl+C copies it. */
-function selectCode(form) {
-  form.addEventListener("focusin", ({ target }) => target.matches("pre:focus-visible") && getSelection().selectAllChildren(target));
-  form.addEventListener("focusout", ({ target }) => target.matches("pre") && getSelection().removeAllRanges());
+function selectCode(form, until) {
+  form.addEventListener("focusin", ({ target }) => target.matches("pre:focus-visible") && getSelection().selectAllChildren(target), until);
+  form.addEventListener("focusout", ({ target }) => target.matches("pre") && getSelection().removeAllRanges(), until);
 }
 
 /** Answer a press that reaches no kernel, as after it was shut down: ipywidgets neither disconnects the form then nor takes
@@ -95,8 +95,9 @@ function answer(form, model) {
 }
 
 function attend(form, model) {
-  const [held, heard, answered] = [hold(form), keepKeys(form), answer(form, model)];
-  selectCode(form);
+  const over = new AbortController(); // ipywidgets keeps a form after its cell was run again: it hears nothing any more
+  const [held, heard, answered] = [hold(form, over), keepKeys(form), answer(form, model)];
+  selectCode(form, over);
   const look = () => {
     const lives = !form.classList.contains(DISCONNECTED);
     if (lives !== form.classList.contains("knb-live")) form.classList.toggle("knb-live", lives);
@@ -106,13 +107,13 @@ function attend(form, model) {
   };
   const observer = new MutationObserver(look);
   observer.observe(form, { childList: true, subtree: true, attributes: true, attributeFilter: ["class", "disabled"] });
-  form.addEventListener("change", look);
+  form.addEventListener("change", look, over);
   look();
   return () => {
     observer.disconnect();
     heard();
     answered();
-    form.removeEventListener("change", look);
+    over.abort();
   };
 }
 

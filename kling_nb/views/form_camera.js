@@ -45,7 +45,10 @@ function render({ model, el }) {
   show();
   el.classList.add("knb-sliders");
   el.replaceChildren(...sliders.map((one) => one.node));
-  return () => heard.forEach((name) => model.off(name, show));
+  return () => {
+    heard.forEach((name) => model.off(name, show));
+    el.replaceChildren(); // ipywidgets keeps `el` after its cell was run again: without what was in it
+  };
 }
 
 export default { render };

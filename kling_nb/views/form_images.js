@@ -74,6 +74,7 @@ function render({ model, el }) {
   return () => {
     model.off("change:pictures", show);
     model.off("msg:custom", hear);
+    el.replaceChildren(); // ipywidgets keeps `el` after its cell was run again: without what was in it
   };
 }
 
