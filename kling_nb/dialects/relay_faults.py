@@ -50,6 +50,8 @@ MEANT: Mapping[str, int] = MappingProxyType(
 """Words of Kling's messages and the code that they mean, for a gateway that leaves the code out."""
 
 OWN_TYPE = "new_api_error"
+COMMON = frozenset({"access_denied", "invalid_request"})
+"""Codes that others use too, under a 5xx perhaps of what they had sent on: alone they name no gateway."""
 FINE = (None, 0, "", "success")
 GONE = ("task_not_exist", "task not found")
 OWED = ("额度", "余额", "quota", "balance")
@@ -101,7 +103,7 @@ def gateway_fault(reply: Reply) -> Fault | None:
     except Unreadable:
         return None
     told = _told(body)
-    is_own = told.code in CODES or dig(body, "error", "type") == OWN_TYPE
+    is_own = dig(body, "error", "type") == OWN_TYPE or (told.code in CODES and told.code not in COMMON)
     return (_by_code(told, reply) or _by_words(told, reply)) if is_own and not reply.ok else None
 
 
