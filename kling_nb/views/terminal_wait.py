@@ -23,8 +23,8 @@ _drawing = threading.Lock()  # of one terminal: two displays would overwrite eac
 def progress(run: Run) -> Iterator[Callable[[], None]]:
     """Yield what draws how the run stands, each time that it is called; at the end its last state is left standing.
 
-    It draws nothing where standard output is no terminal, as in a notebook, or while another wait draws. A display that
-    fails, as on a terminal without the letters, ends; the wait goes on.
+    It draws nothing where standard output is no terminal, as in a notebook, or while another wait draws, or a display of
+    rich that is not ours. A display that fails, as on a terminal without the letters, ends; the wait goes on.
     """
     drawn = _Drawn(run)
     try:
@@ -59,15 +59,17 @@ class _Drawn:
     def stop(self) -> None:
         """Leave what is drawn, and the terminal as it was."""
         live, self._live = self._live, None
-        with suppress(Exception):
-            if live is not None:
-                live.stop()
-        if self._is_mine:
-            self._is_mine = False
-            _drawing.release()
+        try:
+            with suppress(Exception):
+                if live is not None:
+                    live.stop()
+        finally:  # a second Ctrl-C comes in the middle of it: who waits next draws all the same
+            if self._is_mine:
+                self._is_mine = False
+                _drawing.release()
 
     def _has_turn(self) -> bool:
-        self._is_mine = self._is_mine or _drawing.acquire(blocking=False)
+        self._is_mine = self._is_mine or (not _is_drawn_on() and _drawing.acquire(blocking=False))
         return self._is_mine
 
     def _draw(self) -> None:
@@ -84,6 +86,11 @@ def _is_terminal() -> bool:
     with suppress(Exception):  # it may be anything, or nothing, and closed
         return stream.isatty() and _console_is_interactive()
     return False
+
+
+def _is_drawn_on() -> bool:
+    """Tell whether a display of rich has standard output, such as the caller's own bar: each would erase the other's."""
+    return hasattr(sys.stdout, "rich_proxied_file")
 
 
 def _console_is_interactive() -> bool:

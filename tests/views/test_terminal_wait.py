@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.live import Live
+from rich.progress import Progress
 
 import kling_nb as kn
 from kling_nb.views.terminal_wait import progress
@@ -101,6 +103,42 @@ def test_a_display_that_fails_does_not_end_the_wait(
     with progress(run) as look:
         look()
         look()
+    out = on(Terminal())
+    with progress(Staged([snapshot()])) as look:  # type: ignore[arg-type]
+        look()
+
+    assert "1 saved" in out.getvalue()
+
+
+def test_beside_a_display_of_the_callers_own_nothing_is_drawn(on: Callable[[io.StringIO], io.StringIO]) -> None:
+    """Each would erase lines of the other, as within `rich.progress.track`; when theirs has ended, ours may begin."""
+    out = on(Terminal())
+    with progress(Staged([snapshot()])) as look:  # type: ignore[arg-type]
+        with Progress(auto_refresh=False):
+            look()
+        assert "1 saved" not in out.getvalue()
+        look()
+
+    assert "1 saved" in out.getvalue()
+
+
+def test_a_second_interrupt_leaves_the_terminal_to_the_next_wait(
+    on: Callable[[io.StringIO], io.StringIO], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that comes while the display ends is raised, and whoever waits next may draw."""
+
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    def wait() -> None:
+        with monkeypatch.context() as patched, progress(Staged([snapshot()])) as look:  # type: ignore[arg-type]
+            look()
+            patched.setattr(Live, "stop", interrupted)
+            raise KeyboardInterrupt
+
+    on(Terminal())
+    with pytest.raises(KeyboardInterrupt):
+        wait()
     out = on(Terminal())
     with progress(Staged([snapshot()])) as look:  # type: ignore[arg-type]
         look()
