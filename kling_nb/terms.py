@@ -18,10 +18,12 @@ from .request import VideoRequest
 
 
 def agree(model: Rule, wire: Rule) -> Rule:
-    """Return the one rule of both sides: the stricter word of support, with its own reason."""
+    """Return the one rule of both sides: the stricter word of support, with its own reason, and what it does anyway."""
     sides = {side.get("support", Support.TAKEN): side for side in (model, wire)}
     word = next(word for word in _STRICT_FIRST if word in sides)
     own = {"why": sides[word].get("why", ""), "source": sides[word].get("source", "")}
+    if word is Support.DROPPED and "default" in sides[word]:
+        own["default"] = sides[word]["default"]
     return MappingProxyType({**model, **wire, **({} if word is Support.TAKEN else own), "support": word})
 
 

@@ -566,6 +566,15 @@ def test_silence_that_cannot_be_had_is_told(catalog: Catalog, provider: str) -> 
     assert (loss.field, "always adds sound" in loss.why) == ("sound", True)
 
 
+@pytest.mark.parametrize("provider", ["kling", "fal"])
+@pytest.mark.parametrize("sound", [None, "on", "off"])
+def test_a_clip_that_is_always_heard_takes_as_long_whatever_is_said(
+    catalog: Catalog, provider: str, sound: str | None
+) -> None:
+    """3.0 Turbo has sound at Kling too, whose own default for other models is silence."""
+    assert catalog.typical_s(ask("kling-3.0-turbo", mode="pro", sound=sound), provider) == 195
+
+
 def test_sound_left_open_costs_what_is_sent(catalog: Catalog) -> None:
     """Sound that is left open is turned off at fal, so that the silent price is the estimate."""
     assert usd(catalog, "fal", "kling-v2-6", mode="pro") == ("0.35", "0.35")
