@@ -14,7 +14,7 @@ from typing import Any
 
 from .menu import FEATURES, HARMLESS, NONE, RULED, Menu, Model, Row, Rule, Rules, lay
 from .offer import Knob, Offer, Provider, Support
-from .request import VideoRequest
+from .request import FIELDS, VideoRequest
 
 
 def agree(model: Rule, wire: Rule) -> Rule:
@@ -161,8 +161,10 @@ def terms(request: VideoRequest, provider: Provider, menu: Menu, model: Model | 
 
 
 def _is_given(name: str, request: VideoRequest, provider: Provider) -> bool:
-    """Tell whether a field is given, or one of the provider's own knobs."""
-    return getattr(request, name, None) is not None or bool(request.extra.get(provider.id, NONE).get(name))
+    """Tell whether a field is given; what is none may be one of the provider's own knobs."""
+    if name in FIELDS:
+        return getattr(request, name) is not None
+    return bool(request.extra.get(provider.id, NONE).get(name))
 
 
 _WHOLE: Rule = MappingProxyType({"support": Support.DROPPED, "why": "the endpoint was named whole"})

@@ -107,6 +107,7 @@ def test_references_free_the_length_of_o1(catalog: Catalog) -> None:
     ]
     assert [fine(catalog, request) for request in asked] == [True, True, False]
     assert not fine(catalog, ask("kling-video-o1", duration=7, extra={"fal": picture}))
+    assert not fine(catalog, ask("kling-video-o1", duration=7, extra={"kling": {"image_tail": URL}})), "no knob"
 
 
 @pytest.mark.parametrize("model", [name for name in AT_KLING if name not in ("kling-v1-5", "kling-v2-1")])
