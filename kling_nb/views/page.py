@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import shutil
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -72,13 +73,17 @@ def clip_file(lab_folder: Path, clip: str) -> Path:
         message = f"{clip!r} leads out of the lab folder {str(lab_folder)!r}, so it is not shown"
         raise MediaError(message)
     try:
-        path.open("rb").close()  # asked in any other way, a folder that may not be entered says that nothing is there
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-        message = f"{clip!r} is not in the lab folder {str(lab_folder)!r}; was it moved or deleted?"
-        raise MediaError(message) from error
+        is_file = stat.S_ISREG(path.stat().st_mode)  # not `is_file`: a folder that may not be entered has none for it
+        if is_file:  # what is none may never open, such as a pipe
+            path.open("rb").close()
+    except (FileNotFoundError, NotADirectoryError):
+        is_file = False
     except OSError as error:
         message = f"{clip!r} in the lab folder {str(lab_folder)!r} cannot be read ({error.strerror}); may you read it?"
         raise MediaError(message) from error
+    if not is_file:
+        message = f"{clip!r} is not in the lab folder {str(lab_folder)!r}; was it moved or deleted?"
+        raise MediaError(message)
     return path
 
 

@@ -261,6 +261,15 @@ def test_only_files_of_the_lab_are_served(lab_folder: LabFolder) -> None:
             clip_file(lab_folder.path, clip)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in folders here")
+def test_what_is_no_file_is_not_opened(lab_folder: LabFolder) -> None:
+    """A pipe in the place of a clip, which would be waited for without end, and a folder are told as not there."""
+    os.mkfifo(lab_folder.path / "clips" / "pipe.mp4")
+    for clip in ("clips/pipe.mp4", "clips"):
+        with pytest.raises(MediaError, match="was it moved or deleted"):
+            clip_file(lab_folder.path, clip)
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become nobody")
 def test_clips_that_may_not_be_read_are_told(lab_folder: LabFolder) -> None:
     """A folder of clips that may not be entered leaves a comparison without pictures, and says why a clip is not there."""
