@@ -279,4 +279,6 @@ class Engine:
 
 def was_closed(folder: Path) -> LabError:
     """Return the error of whoever wants to drive a lab that was closed."""
-    return LabError(f"this lab on {folder} was closed; kn.Lab({str(folder)!r}, …) opens it again")
+    return LabError(
+        f"this lab on {folder} was closed; kn.Lab({str(folder)!r}, …) opens it again, where lab.run(name) has its runs"
+    )

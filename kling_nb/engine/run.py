@@ -131,7 +131,8 @@ class Run:
 
     def _raise_broken(self) -> None:
         if self._engine.closed and any(not task.state.is_resting for task in self.tasks):
-            message = f"the lab was closed while run {self.name!r} went on; kn.Lab(…) opens it again and follows it"
+            then = f"kn.Lab(…) opens it again and follows it, as lab.run({self.name!r}) there"
+            message = f"the lab was closed while run {self.name!r} went on; {then}"
             raise LabError(message)
         if self._engine.book.broken is not None:
             raise self._engine.book.broken

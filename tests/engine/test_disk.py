@@ -118,6 +118,9 @@ def test_opening_again_goes_on_where_the_log_had_no_room(tmp_path: Path, mounted
         assert "read only: " in repr(live.open())
         full[0].unlink()
         live.lab = live.open()
+        for stale in (run.resume, run.wait):
+            with pytest.raises(LabError, match=r"was closed.*opens it again.*lab\.run\("):
+                stale()
         assert {"saved": 2} == live.lab.run("a").resume().wait(30).snapshot().counts
         agrees(live)
         live.lab.close()
