@@ -22,6 +22,7 @@ _drawing = threading.Lock()  # of one terminal: two displays would overwrite eac
 @contextmanager
 def progress(run: Run) -> Iterator[Callable[[], None]]:
     """Yield what draws how the run stands, each time that it is called; at the end its last state is left standing.
+    Of a wait that only ran out of time nothing is: who waits so does it again and again.
 
     It draws nothing where standard output is no terminal, as in a notebook, or while another wait draws, or a display of
     rich that is not ours. A display that fails, as on a terminal without the letters, ends; the wait goes on.
@@ -40,7 +41,7 @@ class _Drawn:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._live: Live | None = None
-        self._is_mine = False
+        self._is_mine = self._moves = False
         self._is_over = not _is_terminal()
 
     def look(self) -> None:
@@ -55,6 +56,8 @@ class _Drawn:
     def look_last(self) -> None:
         if self._live is not None:
             self.look()
+        if self._live is not None:
+            self._live.transient = self._moves
 
     def stop(self) -> None:
         """Leave what is drawn, and the terminal as it was."""
@@ -73,7 +76,8 @@ class _Drawn:
         return self._is_mine
 
     def _draw(self) -> None:
-        shown = run_display(standing(self._run.snapshot()))
+        stands = standing(self._run.snapshot())
+        self._moves, shown = stands.moving, run_display(stands)
         if self._live is None:
             self._live = _live()
             self._live.start()

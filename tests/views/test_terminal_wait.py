@@ -110,6 +110,18 @@ def test_a_display_that_fails_does_not_end_the_wait(
     assert "1 saved" in out.getvalue()
 
 
+@pytest.mark.parametrize(("state", "erased"), [("running", 5), ("at rest", 0)])
+def test_a_wait_that_runs_out_of_time_leaves_nothing(
+    on: Callable[[io.StringIO], io.StringIO], state: str, erased: int
+) -> None:
+    """Who waits for a second again and again has one display, and not one a second; what rests is left standing."""
+    out = on(Terminal())
+    with progress(Staged([snapshot(state=state)])) as look:  # type: ignore[arg-type]
+        look()
+
+    assert erased == out.getvalue().rpartition("1 saved")[2].count("\x1b[1A\x1b[2K"), "of its five lines"
+
+
 def test_beside_a_display_of_the_callers_own_nothing_is_drawn(on: Callable[[io.StringIO], io.StringIO]) -> None:
     """Each would erase lines of the other, as within `rich.progress.track`; when theirs has ended, ours may begin."""
     out = on(Terminal())
