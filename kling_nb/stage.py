@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from .task import TaskState
+from .task import MOVING, TaskState
 
 AT_REST = "at rest"
 """The state of a run that may go on, and in which nothing is under way."""
@@ -16,10 +16,13 @@ def stage(state: str, held: Collection[str]) -> str:
     """Return where a run stands, by its state and the states that its tasks are in.
 
     ``running``, ``paused`` and ``cancelled`` stand for themselves. At rest it is ``needs a look`` where a task is
-    uncertain, stalled or expired, ``waiting`` where one is still to be sent, and otherwise ``finished``.
+    uncertain, stalled or expired, ``stopped`` where one is at its provider and nobody follows it, as in a lab that was
+    closed, ``waiting`` where one is still to be sent, and otherwise ``finished``.
     """
     if state != AT_REST:
         return state
     if not _LOOK.isdisjoint(held):
         return "needs a look"
+    if not MOVING.isdisjoint(held):
+        return "stopped"
     return "waiting" if TaskState.PLANNED in held else "finished"

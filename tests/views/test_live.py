@@ -86,6 +86,7 @@ def test_the_time_left_is_told_roughly(seconds: float | None, words: str) -> Non
         ({"state": "cancelled", "counts": {"queued": 1, "cancelled": 3}}, "cancelled, still fetching", True),
         ({"state": "at rest", "counts": {"saved": 4}}, "finished", False),
         ({"state": "at rest", "counts": {"saved": 3, "uncertain": 1}}, "needs a look", False),
+        ({"state": "at rest", "counts": {"saved": 3, "queued": 1}}, "stopped", False),
         ({"state": "at rest", "counts": {"planned": 4}, "held": "no key"}, "waiting", False),
     ],
 )
