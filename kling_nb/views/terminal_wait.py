@@ -24,8 +24,9 @@ def progress(run: Run) -> Iterator[Callable[[], None]]:
     """Yield what draws how the run stands, each time that it is called; at the end its last state is left standing.
     Of a wait that only ran out of time nothing is: who waits so does it again and again.
 
-    It draws nothing where standard output is no terminal, as in a notebook, or while another wait draws, or a display of
-    rich that is not ours. A display that fails, as on a terminal without the letters, ends; the wait goes on.
+    It draws nothing where standard output is no terminal, as in a notebook, in any thread but the main one, or while
+    another wait draws, or a display of rich that is not ours. A display that fails, as on a terminal without the letters,
+    ends; the wait goes on.
     """
     drawn = _Drawn(run)
     try:
@@ -42,7 +43,7 @@ class _Drawn:
         self._run = run
         self._live: Live | None = None
         self._is_mine = self._moves = False
-        self._is_over = not _is_terminal()
+        self._is_over = not _is_main() or not _is_terminal()
 
     def look(self) -> None:
         if self._is_over or not self._has_turn():
@@ -82,6 +83,13 @@ class _Drawn:
             self._live = _live()
             self._live.start()
         self._live.update(shown, refresh=True)
+
+
+def _is_main() -> bool:
+    """Tell whether whoever waits is the one who types: beside it a display would be drawn over what is typed, and end
+    where it had put standard output elsewhere.
+    """
+    return threading.current_thread() is threading.main_thread()
 
 
 def _is_terminal() -> bool:

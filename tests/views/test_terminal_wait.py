@@ -7,6 +7,7 @@ import os
 import pty
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,21 @@ def test_beside_a_display_of_the_callers_own_nothing_is_drawn(on: Callable[[io.S
         look()
 
     assert "1 saved" in out.getvalue()
+
+
+def test_a_wait_in_another_thread_draws_nothing(on: Callable[[io.StringIO], io.StringIO]) -> None:
+    """It would draw over what is typed, and its end would undo what the main thread did to standard output meanwhile."""
+    out = on(Terminal())
+
+    def wait() -> None:
+        with progress(Staged([snapshot()])) as look:  # type: ignore[arg-type]
+            look()
+
+    beside = threading.Thread(target=wait)
+    beside.start()
+    beside.join()
+
+    assert out.getvalue() == ""
 
 
 def test_a_second_interrupt_leaves_the_terminal_to_the_next_wait(
