@@ -192,6 +192,7 @@ class Catalog:
             "usd_sound_high": heard.high if has_sound else None,
             "price_source": silent.source,
             "typical_s": self.typical_s(request, provider),
+            "typical_source": model.typical_source,
             "endpoint": met.offer().endpoint,
             "source": model.source,
             "read": model.read,

@@ -89,7 +89,8 @@ class Model:
     """A model, wherever it is sold.
 
     ``rules`` and ``given`` (by the field that is given) say what it does with the fields of a request; ``typical`` is
-    seconds, keyed by task type or mode where they matter; ``output`` names the resolution by mode.
+    seconds, keyed by task type or mode where they matter, and ``typical_source`` where they are from; ``output`` names the
+    resolution by mode.
     """
 
     id: str
@@ -102,6 +103,7 @@ class Model:
     output: Mapping[str, str] = field(default_factory=lambda: NONE)
     fps: float | None = None
     typical: Any = None
+    typical_source: str = ""
     note: str = ""
     source: str = ""
     read: str = ""

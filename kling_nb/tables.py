@@ -42,6 +42,7 @@ MODEL_COLUMNS: Mapping[str, str] = {
     "usd_sound_high": "Float64",
     "price_source": "string",
     "typical_s": "Float64",
+    "typical_source": "string",
     "endpoint": "string",
     "source": "string",
     "read": "string",
@@ -86,7 +87,8 @@ def models(*, catalog: str | Path | None = None, providers: str | Path | None = 
     ``frame.durations.str.contains(r"\b10\b")``. A feature that is not listed is dropped, refused or without effect
     there. ``usd_low`` and ``usd_high`` are for one silent clip of ``clip_s`` seconds, the length used if none is asked
     for, and ``usd_sound_…`` for one with sound; missing where no price is known. ``typical_s`` is the median time from
-    submit to done. ``output`` names the resolution, ``source`` and ``read`` say where and when.
+    submit to done, derived from what ``typical_source`` names. ``output`` names the resolution, ``source`` and ``read``
+    say where and when.
 
     Parameters
     ----------

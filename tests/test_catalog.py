@@ -889,6 +889,7 @@ def test_the_table_of_models(catalog: Catalog) -> None:
     assert len(keys) == len({*keys})
     assert len({tuple(row) for row in rows}) == 1
     assert all(row["source"] and row["read"] and row["endpoint"] and row["durations"] for row in rows)
+    assert [row["model"] for row in rows if ", read 20" not in row["typical_source"]] == []
     row = rows[keys.index(("kling-v2-6", "fal", "text2video", "pro"))]
     assert (Decimal("0.35"), Decimal("0.7")) == (row["usd_high"], row["usd_sound_high"])
     assert {"negative_prompt", "sound"} == {*row["features"]}
