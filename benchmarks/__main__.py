@@ -2,7 +2,7 @@
 
 import sys
 
-from . import cpu, imports, makespan, polling
+from . import clips, cpu, imports, makespan, polling
 
 if __name__ == "__main__":
-    sys.exit(min(1, sum(benchmark.main() for benchmark in (imports, polling, makespan, cpu))))
+    sys.exit(min(1, sum(benchmark.main() for benchmark in (imports, polling, makespan, cpu, clips))))
