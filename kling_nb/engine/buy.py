@@ -11,6 +11,7 @@ from ..errors import Doubt, InputError, KlingError, MediaError, NotSent, Provide
 from ..task import NETWORK, Task, TaskState, Ticket
 from .account import Account, backoff_s
 from .answered import read
+from .attempts import LOST_MOST
 from .told import (
     AGAIN,
     RESUME,
@@ -18,6 +19,7 @@ from .told import (
     told,
     told_of_doubt,
     told_of_elsewhere,
+    told_of_lost,
     told_of_stranger,
     told_of_submit,
     told_of_unnamed,
@@ -272,5 +274,5 @@ class Buyer:
         return await self._book.record(task.id, "doubted", reason=told_of_vain_looks(task.reason), cause=task.cause)
 
     async def _never_arrived(self, task: Task) -> Task:
-        reason = f"it never arrived: looked up {len(LOOKS_S)} times over {sum(LOOKS_S):.0f} s; nothing was bought"
+        reason = told_of_lost(task.reason, LOOKS_S, again=task.attempt < LOST_MOST)
         return await self._book.record(task.id, "failed", reason=reason, cause="lost", charged=False)

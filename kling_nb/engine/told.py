@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ..dialect import Fault, Whose
 from ..errors import KlingError, LabError, ProviderError
@@ -34,6 +34,7 @@ UNNAMED = "unnamed"
 """Cause of a doubt about a submit that was answered as accepted, without an id that can be read: it did arrive."""
 LOOKED_UP, DECIDE = "it is looked up automatically", "lab.uncertain() shows what can be done"
 VAIN = f"; looking it up by our own id settled nothing; {DECIDE}"
+LOST = "the answer to the submit was lost, it may have been bought: "
 COST = {
     True: "it was charged",
     False: "nothing was charged",
@@ -75,7 +76,14 @@ def told_of_task(provider: Provider, whose: Whose, reason: str, *, charged: bool
 def told_of_doubt(why: str, *, finds: bool) -> str:
     """Say that a submit may have been carried out; ``finds`` is whether it can be looked up by our own id."""
     then = LOOKED_UP if finds else DECIDE
-    return f"the answer to the submit was lost, it may have been bought: {why}; {then}"
+    return f"{LOST}{why}; {then}"
+
+
+def told_of_lost(reason: str, looks_s: Sequence[float], *, again: bool) -> str:
+    """Say of a submit in doubt, with the reason it had, that it never arrived; ``again`` is whether another follows."""
+    why = without_advice(reason).removeprefix(LOST)
+    looked = f"looked up {len(looks_s)} times over {sum(looks_s):.0f} s"
+    return f"it never arrived: {why}; {looked}; nothing was bought; {AGAIN if again else DO[Whose.PROVIDER]}"
 
 
 def told_of_vain_looks(reason: str) -> str:

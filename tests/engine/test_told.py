@@ -118,6 +118,18 @@ def test_generate_raises_what_the_provider_said(tmp_path: Path, monkeypatch: pyt
     assert (caught.value.whose, caught.value.charged) == ("content policy", False)
 
 
+@pytest.mark.parametrize("directive", ["502", "reset"])
+def test_what_never_arrived_says_what_came_and_what_to_do(directive: str, tmp_path: Path) -> None:
+    """After three attempts it is left to a person; until then it says that another follows."""
+    with kn.Lab(tmp_path / "lab", simulate=kn.Simulation(speed=float("inf"))) as lab:
+        with pytest.raises(ProviderError, match=r"^it never arrived: kling: .*; nothing was bought; run\.retry\(\)") as caught:
+            lab.generate(f"a fox #sim:{directive}:3", model="kling-v2-6", mode="pro")
+        reasons = list(lab.log.tasks()["reason"])
+        assert ("502 Bad Gateway" in str(caught.value), []) == (directive == "502", ledger(lab))
+    assert [False, False, True] == ["run.retry() tries again" in reason for reason in reasons]
+    assert all("nothing was bought; it is tried again automatically" in reason for reason in reasons[:2])
+
+
 def test_generate_names_the_run_that_it_speaks_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who asked for one clip holds no run: the error names it, and the way to buy that clip alone again; both work."""
     body = '{"code": 1301, "message": "the content is not allowed", "request_id": "r"}'
