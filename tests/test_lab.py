@@ -153,8 +153,10 @@ def test_a_clip_can_be_rated(lab: kn.Lab) -> None:
 def test_a_lab_says_what_it_is(lab: kn.Lab) -> None:
     """Its repr names the folder, that it is simulated, and what it holds."""
     assert "<Lab lab SIMULATED: empty>" == repr(lab)
+    assert f"<ExperimentLog {lab.log.path}: no tasks; .tasks(), .events() and .df() show them>" == repr(lab.log)
     lab.generate("fox", **CHEAP)
     assert "<Lab lab SIMULATED: 1 saved>" == repr(lab)
+    assert ": 1 saved; " in repr(lab.log)
 
 
 def test_an_empty_lab_has_all_its_tables(lab: kn.Lab) -> None:

@@ -247,7 +247,7 @@ def _make_folders(folder: Path) -> None:
             (folder / name).mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
-        message = f"expected a writable folder, but {str(folder)!r} cannot be created or used: {why}"
+        message = f"expected a writable folder, but {str(folder)!r} cannot be created or used: {why}; nothing was sent; choose another folder, or make this one writable"
         raise LabUnwritable(message) from error
 
 

@@ -203,7 +203,7 @@ def _engine(path: Path, busy_s: float) -> sa.Engine:
         engine.dispose()
         if type(error.orig).__name__ == "OperationalError":  # not the file's fault, but of where it lies
             raise _unwritable(path, error) from error
-        message = f"{path} cannot be opened as a log for writing: {error.orig}"
+        message = f"{path} cannot be opened as a log for writing: {error.orig}; move it away, or choose another folder; nothing was changed"
         raise LabError(message) from error
     return engine
 

@@ -138,7 +138,7 @@ def _verified(content: bytes, name: str) -> tuple[str, tuple[int, int]]:
         PIL.Image.DecompressionBombError,
         PIL.Image.DecompressionBombWarning,
     ) as error:
-        message = f"{name} is not a readable JPEG, PNG or WebP image: {_why(error, content)}"
+        message = f"{name} is not a readable JPEG, PNG or WebP image: {_why(error, content)}; give another file, or save this picture as one of these"
         raise MediaError(message) from error
 
 
