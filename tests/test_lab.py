@@ -150,6 +150,16 @@ def test_a_clip_can_be_rated(lab: kn.Lab) -> None:
     assert TaskState.SAVED == lab.df()["state"].item()
 
 
+def test_every_view_of_a_simulated_lab_says_so(lab: kn.Lab) -> None:
+    """As text, where nothing else is seen, and as what a notebook saves; a point of a plan by itself too."""
+    clip, run = lab.generate("fox", **CHEAP), lab.run("generate")
+    plan = lab.plan(kn.Sweep(prompt="fox", **CHEAP))
+    views = (lab, clip, run, plan, plan[0], lab.compare(), lab.uncertain(), lab.form())
+    assert [] == [text for text in map(repr, views) if "SIMULATED" not in text]
+    pages = [view._repr_html_() for view in views if hasattr(view, "_repr_html_")]  # type: ignore[attr-defined]
+    assert (6, []) == (len(pages), [page for page in pages if "SIMULATED" not in page])
+
+
 def test_a_lab_says_what_it_is(lab: kn.Lab) -> None:
     """Its repr names the folder, that it is simulated, and what it holds."""
     assert "<Lab lab SIMULATED: empty>" == repr(lab)

@@ -62,7 +62,12 @@ class Planner:
         request = point.request
         problems = [*self._catalog.problems(request, provider.id), *_no_host(provider), *self._of_images(request)]
         planned = PlannedPoint(
-            point=point, provider=provider.id, identity=name, request=request, problems=tuple(problems)
+            point=point,
+            provider=provider.id,
+            identity=name,
+            request=request,
+            problems=tuple(problems),
+            simulated=self._simulated,
         )
         if planned.refusals:
             return planned

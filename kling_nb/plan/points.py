@@ -16,7 +16,7 @@ from ..request import VideoRequest
 from ..sweep import Point
 from ..task import Task, TaskState
 from .amounts import interval, usd
-from .shown import point_html, title
+from .shown import badge, point_html, title
 
 OWN_ID = "‹one per attempt›"
 REUSED = frozenset(TaskState) - {TaskState.CANCELLED, TaskState.REFUSED}
@@ -44,6 +44,7 @@ class PlannedPoint:
     typical_s: float = 0.0
     reuse: Task | None = None
     shares: int | None = None
+    simulated: bool = False
 
     @property
     def refusals(self) -> tuple[Problem, ...]:
@@ -137,7 +138,7 @@ class PlannedPoint:
 
     def __repr__(self) -> str:
         """Return where it goes and what would become of it; a notebook shows its call and every difference."""
-        return f"<PlannedPoint {title(self)}>"
+        return f"<PlannedPoint {badge(self)}{title(self)}>"
 
     def _repr_html_(self) -> str:
         return point_html(self)

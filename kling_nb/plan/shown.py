@@ -47,8 +47,13 @@ def plan_html(summary: str, points: Sequence[PlannedPoint]) -> str:
 def point_html(point: PlannedPoint) -> str:
     """Return one point: the exact call, and every difference between what was asked and what arrives."""
     rows = [_change_cells(row) for row in _sorted(point.changes())]
-    head = f"<p><b>{escape(title(point))}</b></p>"
+    head = f"<p><b>{escape(badge(point) + title(point))}</b></p>"
     return f'<div class="{IGNORED}">{head}{_call(point, headed=False)}{_table(REPORT, rows)}</div>'
+
+
+def badge(point: PlannedPoint) -> str:
+    """Say that nothing is bought where that is so, of a point that is shown without its plan."""
+    return "SIMULATED " if point.simulated else ""
 
 
 def title(point: PlannedPoint) -> str:

@@ -56,7 +56,7 @@ class ClipView(Comparison):
     def __repr__(self) -> str:
         """Say in one line what it is and where."""
         words = (self.tile.summary, self.state, self.tile.reason or self.tile.clip)
-        return f"<ClipView {' · '.join(filter(None, words))}>"
+        return f"<ClipView {self._badge}{' · '.join(filter(None, words))}>"
 
 
 def clip_view(

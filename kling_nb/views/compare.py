@@ -126,6 +126,10 @@ class Comparison:
         """Return the ratings by tile as JSON: what a player shows, also after the page was loaded again."""
         return json.dumps({tile.id: tile.rating for tile in self.grid.tiles if tile.rating is not None})
 
+    @property
+    def _badge(self) -> str:
+        return "SIMULATED " if self.grid.simulated else ""
+
     def _ipython_display_(self) -> None:
         display_both(self._repr_html_(), repr(self), self.widget, f"<{type(self).__name__}: live player, {PLAYED}>")
 
@@ -136,7 +140,7 @@ class Comparison:
         """Say in one line what is compared."""
         axes = " by ".join(axis.name for axis in (self.grid.y, self.grid.x) if axis)
         words = " · ".join(filter(None, (self.grid.title, axes, self.grid.totals)))
-        return f"<{type(self).__name__} {words}{unseen(f'shown {PLAYED}')}>"
+        return f"<{type(self).__name__} {self._badge}{words}{unseen(f'shown {PLAYED}')}>"
 
 
 def parts_of(data: bytes) -> list[bytes]:

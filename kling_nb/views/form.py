@@ -260,4 +260,5 @@ class SweepForm:
 
     def __repr__(self) -> str:
         """Say in one line what it is."""
-        return f"<SweepForm {self._outlook.line}{unseen(SHOWN)}>"
+        badge = "SIMULATED " if self._lab.simulated else ""
+        return f"<SweepForm {badge}{self._outlook.line}{unseen(SHOWN)}>"

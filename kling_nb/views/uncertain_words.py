@@ -189,8 +189,9 @@ def _lines(one: Doubtful) -> tuple[str, str]:
 def words(tasks: Uncertain) -> str:
     """Say the tasks in lines, for a terminal: what is at stake, and what can be done about it."""
     if not tasks:
-        return f"<Uncertain: {NOBODY}>"
+        return f"<Uncertain{' SIMULATED' if tasks.simulated else ''}: {NOBODY}>"
     told = [_lines(one) for one in list(tasks)[:SHOWN]]
     lines = [f"lab.uncertain()[{number}]: {stands}\n    {why}" for number, (stands, why) in enumerate(told)]
     ways = [f"  {way.python:<18} {way.means}" for way in WAYS.values()]
-    return "\n".join(filter(None, [head(tasks), *lines, left(tasks), "what can be done about each:", *ways]))
+    badge = "SIMULATED: " if tasks.simulated else ""
+    return "\n".join(filter(None, [f"{badge}{head(tasks)}", *lines, left(tasks), "what can be done about each:", *ways]))

@@ -386,7 +386,7 @@ def test_one_clip_by_itself(lab_folder: LabFolder) -> None:
 
     assert (lab_folder.path / "clips/a.mp4") == Path(view) == view.path
     assert view.grid.bare
-    assert repr(view) == "<ClipView kling-v2-6 · std · 2\N{NO-BREAK SPACE}s · saved · clips/a.mp4>"
+    assert repr(view) == "<ClipView SIMULATED kling-v2-6 · std · 2\N{NO-BREAK SPACE}s · saved · clips/a.mp4>"
 
 
 def test_one_clip_that_is_not_there(lab_folder: LabFolder) -> None:

@@ -69,11 +69,11 @@ def test_one_is_a_task_and_two_are_tasks(doubtful: Open) -> None:
     """The number of tasks and their sum are said as a person would."""
     lab = doubtful(LOST, "fox #sim:lost")
 
-    assert repr(lab.uncertain()).startswith("2 uncertain tasks, $0.70 at stake\n")
+    assert repr(lab.uncertain()).startswith("SIMULATED: 2 uncertain tasks, $0.70 at stake\n")
     lab.uncertain()[0].give_up()
-    assert repr(lab.uncertain()).startswith("1 uncertain task, $0.35 at stake\n")
+    assert repr(lab.uncertain()).startswith("SIMULATED: 1 uncertain task, $0.35 at stake\n")
     lab.uncertain()[0].give_up()
-    assert repr(lab.uncertain()) == "<Uncertain: no uncertain tasks: nothing is in doubt>"
+    assert repr(lab.uncertain()) == "<Uncertain SIMULATED: no uncertain tasks: nothing is in doubt>"
 
 
 def test_the_text_says_what_can_be_done(doubtful: Open) -> None:
