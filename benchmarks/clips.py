@@ -1,6 +1,6 @@
 """What a simulated clip costs: milliseconds of CPU over 20 clips of each kind, and the bytes of the last.
 
-    python -m benchmarks.clips
+python -m benchmarks.clips
 """
 
 from __future__ import annotations

@@ -194,4 +194,6 @@ def words(tasks: Uncertain) -> str:
     lines = [f"lab.uncertain()[{number}]: {stands}\n    {why}" for number, (stands, why) in enumerate(told)]
     ways = [f"  {way.python:<18} {way.means}" for way in WAYS.values()]
     badge = "SIMULATED: " if tasks.simulated else ""
-    return "\n".join(filter(None, [f"{badge}{head(tasks)}", *lines, left(tasks), "what can be done about each:", *ways]))
+    return "\n".join(
+        filter(None, [f"{badge}{head(tasks)}", *lines, left(tasks), "what can be done about each:", *ways])
+    )

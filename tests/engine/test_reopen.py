@@ -259,11 +259,11 @@ def test_a_lab_is_simulated_or_live_for_life(simulated: Open) -> None:
 def test_a_folder_that_cannot_be_used_is_told_in_one_sentence(tmp_path: Path) -> None:
     """A folder below a file, and a log that is no database, are errors of the lab, and nothing is changed."""
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(LabError, match="expected a writable folder.*; nothing was sent; choose another folder"):
+    with pytest.raises(LabError, match=r"expected a writable folder.*; nothing was sent; choose another folder"):
         kn.Lab(tmp_path / "file" / "lab", simulate=True)
     folder = tmp_path / "lab"
     folder.mkdir()
     (folder / "log.sqlite").write_text("no database, but a text that is long enough to be looked at " * 20)
     for _ in range(2):
-        with pytest.raises(LabError, match="cannot be opened as a log.*; move it away, or choose another folder"):
+        with pytest.raises(LabError, match=r"cannot be opened as a log.*; move it away, or choose another folder"):
             kn.Lab(folder, simulate=True)

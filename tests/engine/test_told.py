@@ -122,7 +122,9 @@ def test_generate_raises_what_the_provider_said(tmp_path: Path, monkeypatch: pyt
 def test_what_never_arrived_says_what_came_and_what_to_do(directive: str, tmp_path: Path) -> None:
     """After three attempts it is left to a person; until then it says that another follows."""
     with kn.Lab(tmp_path / "lab", simulate=kn.Simulation(speed=float("inf"))) as lab:
-        with pytest.raises(ProviderError, match=r"^it never arrived: kling: .*; nothing was bought; run\.retry\(\)") as caught:
+        with pytest.raises(
+            ProviderError, match=r"^it never arrived: kling: .*; nothing was bought; run\.retry\(\)"
+        ) as caught:
             lab.generate(f"a fox #sim:{directive}:3", model="kling-v2-6", mode="pro")
         reasons = list(lab.log.tasks()["reason"])
         assert ("502 Bad Gateway" in str(caught.value), []) == (directive == "502", ledger(lab))
