@@ -25,7 +25,7 @@ from .pictures import Given
 
 
 @answering("kn.VideoRequest", "request")
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class VideoRequest:
     """What one video should be. ``None`` means *left to the provider*.
 
@@ -103,6 +103,10 @@ class VideoRequest:
                 raise InputError(message)
         return cls(**values)
 
+    def __repr__(self) -> str:
+        """Show the fields that are set; of an image in memory its size."""
+        return f"VideoRequest({', '.join(f'{name}={_at_a_glance(value)}' for name, value in self.given().items())})"
+
     @property
     def task_type(self) -> str:
         """``image2video`` where an image is given, else ``text2video``."""
@@ -143,6 +147,12 @@ def digest(value: Any) -> str:
 def identity(request: VideoRequest, provider: str, sample: int, *, simulated: bool) -> str:
     """Return what makes a point itself: the same request, at the same provider, of the same sample number."""
     return digest([request.fingerprint(provider), provider, simulated, sample])[:32]
+
+
+def _at_a_glance(value: Any) -> str:
+    if isinstance(value, bytes):
+        return f"<{len(value):,} bytes>"
+    return repr({key: dict(own) for key, own in value.items()} if isinstance(value, Mapping) else value)
 
 
 def _plain_field(name: str, value: Any) -> Any:

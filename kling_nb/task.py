@@ -106,7 +106,7 @@ class Event:
     data: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
-@dataclass(frozen=True, kw_only=True)  # no slots: `_with` copies the attributes at once
+@dataclass(frozen=True, kw_only=True, repr=False)  # no slots: `_with` copies the attributes at once
 class Task:
     """One attempt to buy a point. Records are frozen; `apply` returns the next one.
 
@@ -141,6 +141,14 @@ class Task:
     changed_at: float | None = None
     done_at: float | None = None
     saved_at: float | None = None
+
+    def __repr__(self) -> str:
+        """Say what it is of, how it stands, and where its clip is or why there is none."""
+        what = " · ".join(filter(None, (self.provider, self.model, self.request.get("mode"))))
+        held = (
+            self.clip.path if self.clip else self.reason and repr(self.reason)
+        )  # others' words may rewrite a terminal
+        return f"<Task {self.id} {what}: {self.state}{f', {held}' if held else ''}>"
 
     @property
     def is_mendable(self) -> bool:

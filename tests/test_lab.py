@@ -167,6 +167,8 @@ def test_a_lab_says_what_it_is(lab: kn.Lab) -> None:
     lab.generate("fox", **CHEAP)
     assert "<Lab lab SIMULATED: 1 saved>" == repr(lab)
     assert ": 1 saved; " in repr(lab.log)
+    (task,) = lab.run("generate").tasks
+    assert f"<Task {task.id} kling · {task.model} · std: saved, {task.clip.path}>" == repr(task)
 
 
 def test_an_empty_lab_has_all_its_tables(lab: kn.Lab) -> None:

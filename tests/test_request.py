@@ -242,3 +242,11 @@ def test_what_cannot_be_read_is_told_in_our_words(name: str) -> None:
 def test_bytes_of_any_kind_are_an_image() -> None:
     """What a buffer holds is an image as bytes are."""
     assert VideoRequest(image=bytearray(b"x")).image == b"x"  # type: ignore[arg-type]
+
+
+def test_a_request_shows_what_is_set() -> None:
+    """What is left to the provider is left out, and an image in memory is its size: thousands of bytes are no text."""
+    request = VideoRequest(prompt="a fox", duration=5, image=b"x" * 12_345, extra={"fal": {"seed": 1}})
+    said = "prompt='a fox', model='kling-v2-6', duration=5, image=<12,345 bytes>, extra={'fal': {'seed': 1}}"
+    assert f"VideoRequest({said})" == repr(request)
+    assert "VideoRequest(prompt='', model='kling-v2-6')" == repr(VideoRequest())

@@ -244,3 +244,9 @@ def test_the_page_of_states_is_the_state_machine() -> None:
 def test_the_page_of_states_explains_every_state(state: TaskState) -> None:
     """`docs/states.md` says of every state what it means."""
     assert f"| **{state}** |" in STATES_PAGE.read_text("utf-8")
+
+
+def test_a_task_is_shown_in_one_line() -> None:
+    """What it is of, how it stands and why; a provider's words cannot rewrite a terminal."""
+    task = Task(id="kn-1", identity="i", provider="kling", model="m", state=TaskState.FAILED, reason="no\x1b[2J\n")
+    assert r"<Task kn-1 kling · m: failed, 'no\x1b[2J\n'>" == repr(task)
