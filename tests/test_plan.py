@@ -163,6 +163,20 @@ def test_what_an_earlier_task_serves(state: TaskState) -> None:
     assert plan({0: task(state)}, settings=Settings(fresh=True)).points[0].buys
 
 
+@pytest.mark.parametrize("state", list(TaskState))
+def test_what_would_be_refused_by_now_is_served_by_what_was_bought(state: TaskState) -> None:
+    """An earlier task that was sent serves a point that the catalogue refuses today, with its price and a warning."""
+    (point,) = plan({0: task(state, call={"method": "POST"})}, duration=7).points
+    sent = state in REUSED - {TaskState.PLANNED}
+    assert (sent, not sent) == (point.reuse is not None, bool(point.refusals))
+    assert not point.buys
+    assert "duration=7" in str(point.problems[0])
+    if sent:
+        assert (Decimal("0.30"), "POST") == (point.estimate.high, point.call["method"])
+        assert [point.problems] == [point.warnings]
+    assert plan({0: task(state)}, settings=Settings(fresh=True), duration=7).points[0].refusals
+
+
 def test_what_was_planned_keeps_its_price() -> None:
     """A point that was planned and never sent costs what is reserved for it."""
     assert Decimal("0.30") == plan({0: task(TaskState.PLANNED)}).high
@@ -269,6 +283,8 @@ def test_a_model_that_the_key_cannot_reach_is_refused() -> None:
     assert ["refused", "buy"] == [point.fate for point in pair]
     assert "an API key, which the key at hand lacks: add it to KLING_NB_KLING_KEY" in str(pair[0].refusals[0])
     assert ["buy", "buy"] == [point.fate for point in reaching("token").plan(points, {}, USUAL)]
+    bought = {pair[0].identity: task(TaskState.SAVED)}
+    assert ["saved before", "buy"] == [p.fate for p in reaching("access", "secret").plan(points, bought, USUAL)]
     assert ["buy", "buy"] == [point.fate for point in PLANNER.plan(points, {}, USUAL)]
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import partial
 
 from ..dialect import Call, Fault, Whose
-from ..errors import Doubt, InputError, KlingError, MediaError, NotSent, ProviderError, WireError
+from ..errors import Doubt, InputError, KlingError, MediaError, NotSent, ProviderError, RefusedError, WireError
 from ..task import NETWORK, Task, TaskState, Ticket
 from .account import Account, backoff_s
 from .answered import read
@@ -80,20 +80,27 @@ class Buyer:
     async def _signed(self, task: Task, account: Account, refused: int | None) -> tuple[Call, Call, int] | None:
         """Return the paid call plain, and signed with its images in it, and the credential's number; before the intent.
 
-        Nothing where that fails: a missing key holds the account, an image that cannot be read refuses only this task.
+        Nothing where that fails: a missing key holds the account, an image that cannot be read refuses only this task,
+        and so does what the catalogue refuses, which may be another than when the task was planned.
         """
         try:
             plain = self._t.encode(task)
             signed, number = await account.signed(plain, refused=refused)
+        except RefusedError as error:
+            await self._refuse(task, f"the catalogue refuses it by now: {error}; change that")
+            return None
         except KlingError as error:
             account.held = f"{error}; {RESUME}" if isinstance(error, ProviderError | WireError) else str(error)
             return None
         try:
             return plain, self._t.wire.filled(signed), number
         except (InputError, MediaError) as error:
-            reason = f"not sent, its image cannot be read: {error}; fix that and start the sweep again to buy it"
-            await self._book.record(task.id, "refused", reason=reason, cause="refused")
+            await self._refuse(task, f"its image cannot be read: {error}; fix that")
             return None
+
+    async def _refuse(self, task: Task, why: str) -> None:
+        reason = f"not sent, {why} and start the sweep again to buy it"
+        await self._book.record(task.id, "refused", reason=reason, cause="refused")
 
     async def _post(self, task: Task, account: Account, call: Call, *, renewed: bool) -> tuple[Task, bool]:
         """Send the paid call once; answers the task, and whether to renew the credential before another try.

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from ..catalog import Catalog
 from ..dialect import Call, Dialect
+from ..errors import RefusedError
 from ..offer import Offer
 from ..request import VideoRequest
 from ..task import Task
@@ -29,10 +30,20 @@ class Spelling:
         self._typical: dict[Like, float] = {}
 
     def call(self, task: Task) -> Call:
-        """Return a task's paid call, unsigned; raises `RefusedError` for one that is not sold there."""
+        """Return a task's paid call, unsigned; raises `RefusedError` for one that the catalogue refuses.
+
+        It may have been planned long ago, by an older catalogue or another.
+        """
         request = VideoRequest.from_fields(task.request)
-        offer = _once(self._offers, _like(task), lambda: self._catalog.offer(request, task.provider))
+        offer = _once(self._offers, _like(task), lambda: self._offer(request, task.provider))
         return self._dialect(task.provider).encode(request, offer, task.id).call
+
+    def _offer(self, request: VideoRequest, provider: str) -> Offer:
+        problems = self._catalog.problems(request, provider)
+        refused = [problem for problem in problems if not problem.warning and problem.field not in WORDS]
+        if refused:
+            raise RefusedError("; ".join(map(str, refused)), refused)
+        return self._catalog.offer(request, provider)
 
     def typical_s(self, task: Task) -> float:
         """Return how long the catalogue thinks that such a task takes, in seconds."""

@@ -59,7 +59,7 @@ class Planner:
 
     def _one(self, point: Point, name: str, known: Mapping[str, Task], settings: Settings) -> PlannedPoint:
         provider, dialect = self._bound(point.provider or "")
-        request = point.request
+        request, reuse = point.request, _reusable(known.get(name), settings)
         problems = [*self._catalog.problems(request, provider.id), *_no_host(provider), *self._of_images(request)]
         planned = PlannedPoint(
             point=point,
@@ -70,11 +70,9 @@ class Planner:
             simulated=self._simulated,
         )
         if planned.refusals:
-            return planned
+            return _as_bought(planned, reuse)
         offer = self._catalog.offer(request, provider.id)
         encoded = dialect.encode(request, offer, OWN_ID)
-        reuse = known.get(name)
-        reuse = reuse if reuse and reuse.state in REUSED and not settings.fresh else None
         official = self._catalog.official_price(request, provider.id)
         assume = official.high if isinstance(settings.assume_price, str) else settings.assume_price
         planned = replace(
@@ -87,6 +85,7 @@ class Planner:
             typical_s=self._catalog.typical_s(request, provider.id),
             reuse=reuse,
         )
+        planned = _warned(planned) if planned.is_served else planned
         return _strict(planned) if settings.strict else planned
 
     def _of_images(self, request: VideoRequest) -> Iterator[Problem]:
@@ -94,6 +93,26 @@ class Planner:
             image = getattr(request, name)
             for misfit in self._misfits(image) if isinstance(image, str) else ():
                 yield Problem(name, image, misfit, IMAGES_SOURCE, warning=True)
+
+
+def _reusable(earlier: Task | None, settings: Settings) -> Task | None:
+    return earlier if earlier and earlier.state in REUSED and not settings.fresh else None
+
+
+def _as_bought(planned: PlannedPoint, earlier: Task | None) -> PlannedPoint:
+    """Let the task that was bought for a point serve it, as it was sent, though the point would be refused by now.
+
+    A newer catalogue may refuse it, or today there is no host: what was bought is not left out for that.
+    """
+    if earlier is None or earlier.state is TaskState.PLANNED:
+        return planned
+    price = Estimate(earlier.estimate_low, earlier.estimate_high, "as planned before")
+    return _warned(replace(planned, reuse=earlier, call=dict(earlier.call), estimate=price))
+
+
+def _warned(planned: PlannedPoint) -> PlannedPoint:
+    """Warn of what would be refused: nothing is sent for a point that is served."""
+    return replace(planned, problems=tuple(replace(problem, warning=True) for problem in planned.problems))
 
 
 def _reserved(reuse: Task | None) -> Estimate | None:

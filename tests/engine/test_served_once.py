@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
-from labs import CHEAP, Open, ledger, start, sweep
+from labs import CHEAP, Open, in_state, ledger, start, sweep, until
 
 import kling_nb as kn
 from kling_nb.errors import KlingError
@@ -84,3 +85,36 @@ def test_what_a_point_shares_can_be_generated(simulated: Open) -> None:
     assert "saved" == lab.generate("fox", **CHEAP).state
     assert "saved" == lab.generate("fox", **CHEAP, sound="off").state
     assert bought == len(ledger(lab))
+
+
+STRICTER = """
+[model.kling-v2-5-turbo]
+duration = [10]
+"""
+
+
+def test_a_newer_catalogue_hides_nothing_bought_and_buys_nothing_it_refuses(simulated: Open, tmp_path: Path) -> None:
+    """What was saved serves its point though the point would be refused by now; what was only planned is not sent."""
+    newer = tmp_path / "newer.toml"
+    newer.write_text(STRICTER, "utf-8")
+    what = sweep(*(f"fox {n}" for n in range(8)), duration=[5, 10])
+    lab = simulated(speed=60)
+    run = start(lab, what, name="a")
+    until(run, in_state("queued", 5))
+    run.pause()
+    lab.close()
+    short = [task for task in run.tasks if task.state == "planned" and task.request["duration"] == 5]
+    lab = simulated(catalog=newer)
+
+    run = lab.run("a").resume().wait()
+
+    assert {"saved": 16 - len(short), "refused": len(short)} == run.snapshot().counts
+    (reason,) = {task.reason for task in run.tasks if task.state == "refused"}
+    assert "not sent, the catalogue refuses it by now: duration=5: expected 10" in reason
+    again = lab.plan(what)
+    kept = [point for point in again if point.request.duration == 5 and point.reuse]
+    assert {"saved before"} == {point.fate for point in kept}
+    assert 8 - len(short) == len(kept) > 0
+    assert all("duration" in [problem.field for problem in point.warnings] for point in kept)
+    assert run.df["clip"].dropna().tolist() == start(lab, what, name="a").wait().df["clip"].dropna().tolist()
+    assert 16 - len(short) == len(ledger(lab))
