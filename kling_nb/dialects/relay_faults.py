@@ -98,13 +98,15 @@ def relay_fault(call: Call, reply: Reply) -> Fault | None:
 
 def gateway_fault(reply: Reply) -> Fault | None:
     """Judge an error that can only be a gateway's own, by its type or its code, at a relay of whatever kind."""
+    if reply.ok:  # before anything is read: every listing comes through here
+        return None
     try:
         body = reply.object()
     except Unreadable:
         return None
     told = _told(body)
     is_own = dig(body, "error", "type") == OWN_TYPE or (told.code in CODES and told.code not in COMMON)
-    return (_by_code(told, reply) or _by_words(told, reply)) if is_own and not reply.ok else None
+    return (_by_code(told, reply) or _by_words(told, reply)) if is_own else None
 
 
 def _told(body: Mapping[str, Any]) -> Told:
