@@ -7,7 +7,7 @@ catalogue says what a model at a provider accepts; dialects only spell.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache
@@ -59,9 +59,7 @@ class Catalog:
         """
         terms = self._terms(request, provider)
         if not is_sold(terms):
-            problems = [problem for problem in self.problems(request, provider) if not problem.warning]
-            message = "; ".join(str(problem) for problem in problems)
-            raise RefusedError(message, problems)
+            raise refusal([problem for problem in self.problems(request, provider) if not problem.warning])
         return terms.offer()
 
     def problems(self, request: VideoRequest, provider: str | Provider) -> list[Problem]:
@@ -197,6 +195,11 @@ class Catalog:
             "source": model.source,
             "read": model.read,
         }
+
+
+def refusal(problems: Sequence[Problem]) -> RefusedError:
+    """Return the error of a request with these problems."""
+    return RefusedError("; ".join(map(str, problems)), problems)
 
 
 def _keys(terms: Terms) -> tuple[str, ...]:

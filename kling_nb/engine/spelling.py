@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from ..catalog import Catalog
+from ..catalog import Catalog, refusal
 from ..dialect import Call, Dialect
-from ..errors import RefusedError
 from ..offer import Offer
 from ..request import VideoRequest
 from ..task import Task
@@ -42,7 +41,7 @@ class Spelling:
         problems = self._catalog.problems(request, provider)
         refused = [problem for problem in problems if not problem.warning and problem.field not in WORDS]
         if refused:
-            raise RefusedError("; ".join(map(str, refused)), refused)
+            raise refusal(refused)
         return self._catalog.offer(request, provider)
 
     def typical_s(self, task: Task) -> float:

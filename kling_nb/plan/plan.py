@@ -111,13 +111,16 @@ class Plan:
         parts += [f"{fates[name]} {name}" for name in ("reused", "shared", "refused") if fates[name]]
         gone = sum(point.is_gone for point in self.points)
         parts += [f"{gone} whose file is gone (starting fetches it again, for free)"] if gone else []
-        lossy = sum(any(loss.is_loss for loss in point.losses) for point in self.points)
-        parts += [f"{lossy} with losses"] if lossy else []
+        parts += [f"{len(self._lossy)} with losses"] if self._lossy else []
         parts += [f"{len(self.unpriced)} without a price"] if self.unpriced else []
         slowest = max((point.typical_s for point in self.buys), default=0)
         parts += [f"about {duration(slowest)} a clip at the slowest"] if slowest else []
         parts += [self._over_today()] if self._over_today() else []
         return ("SIMULATED: " if self.simulated else "") + ", ".join(parts)
+
+    @property
+    def _lossy(self) -> list[PlannedPoint]:
+        return [point for point in self.points if any(loss.is_loss for loss in point.losses)]
 
     def _over_today(self) -> str:
         """Say what the daily ceiling leaves, where that is less than the sum."""
@@ -148,7 +151,7 @@ class Plan:
 
     def __repr__(self) -> str:
         """Return the summary, and where no table is shown beside it, how to see what is lost and refused."""
-        differs = any(loss.is_loss for point in self.points for loss in point.losses) or self.refused
+        differs = self._lossy or self.refused
         return f"<Plan {self.summary()}{'; .losses() says what and why' if differs else ''}>"
 
     def __getitem__(self, index: int) -> PlannedPoint:

@@ -85,7 +85,7 @@ class Planner:
             typical_s=self._catalog.typical_s(request, provider.id),
             reuse=reuse,
         )
-        planned = _warned(planned) if planned.is_served else planned
+        planned = _warned(planned) if planned.refusals and planned.is_served else planned
         return _strict(planned) if settings.strict else planned
 
     def _of_images(self, request: VideoRequest) -> Iterator[Problem]:
