@@ -979,7 +979,7 @@ def said_elsewhere(request: VideoRequest, offer: Offer, name: str) -> bool:
         case "mode":
             return offer.mode == request.mode
         case "multi_shot":
-            return offer.provider == "fal" or request.model == "kling-3.0-turbo"
+            return offer.provider == "fal" or (offer.provider == "kling" and request.model == "kling-3.0-turbo")
         case "shot_type" | "multi_prompt":
             return bool(offer.needs)
         case "prompt":
