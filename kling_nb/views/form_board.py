@@ -15,7 +15,7 @@ from .form_draft import Draft, draft
 from .form_fields import FIELDS, GATES, IMAGES, Field
 from .form_images import Images
 from .form_outlook import Outlook
-from .form_parts import Changed, Choices, Control, Section, Text, Variables, classed, group, plain, show_if, words
+from .form_parts import Changed, Choices, Control, Section, Text, Variables, group, plain, show_if, words
 from .form_pictures import Pictures
 from .form_reading import lines_of
 from .form_settings import Settings
@@ -43,7 +43,7 @@ class Board:
         self.sections = {f.name: Section(f, own.get(f.name) or _plain_control(f, changed)) for f in FIELDS}
         self.variables, self.settings = Variables(changed), Settings(changed)
         self._elsewhere = words("knb-elsewhere")
-        self._toggle = plain(widgets.ToggleButton, description=MORE_WORDS, tooltip="")
+        self._toggle = plain(widgets.ToggleButton, description=MORE_WORDS, tooltip="", classes=["knb-quiet"])
         self.widget = self._columns()
 
     def _columns(self) -> Any:
@@ -60,7 +60,7 @@ class Board:
         held = group([*boxes, self.settings.more], "knb-more")
         self._toggle.observe(lambda change: show_if(held, shown=change["new"]), "value")
         show_if(held, shown=False)
-        return group([classed(self._toggle, "knb-quiet"), held], "knb-field")
+        return group([self._toggle, held], "knb-field")
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -29,15 +29,17 @@ def paragraphs(kind: str, sentences: Iterable[str]) -> str:
     return "".join(f'<p class="knb-{kind}">{escape(sentence)}</p>' for sentence in sentences if sentence)
 
 
-def plain(kind: type[Any], *values: Any, **traits: Any) -> Any:
+def plain(kind: type[Any], *values: Any, classes: Sequence[str] = (), **traits: Any) -> Any:
     """Return a widget that has its layout and its style in common with the others: looks are up to the style sheet.
 
     A widget otherwise makes both for itself, and hundreds of them were most of what a notebook keeps that is saved
-    with its widgets, as papermill does.
+    with its widgets, as papermill does. ``classes`` are of the style sheet; it is made with them, since each
+    ``add_class`` is a message of its own, and ZeroMQ drops a kernel's messages without a word where thousands wait for a
+    busy server: a form that lost one is never built, or stops following.
     """
     own = kind.class_traits()
     common = {name: _common(own[name].klass) for name in ("layout", "style") if name in own}
-    made = kind(*values, **common, **traits)
+    made = kind(*values, **common, **traits, _dom_classes=classes)
     reply_on_the_askers_subshell(made.comm)
     return made
 
@@ -51,19 +53,12 @@ def _common(kind: type[Any]) -> Any:
 
 def words(*classes: str, value: str = "") -> Any:
     """Return a widget that shows HTML, or nothing."""
-    return classed(plain(widgets.HTML, value), "knb-words", *classes)
+    return plain(widgets.HTML, value, classes=("knb-words", *classes))
 
 
 def group(children: Sequence[Any], *classes: str) -> Any:
     """Return a box."""
-    return classed(plain(widgets.Box, children), *classes)
-
-
-def classed(widget: Any, *classes: str) -> Any:
-    """Return a widget that has these classes of the style sheet."""
-    for name in classes:
-        widget.add_class(name)
-    return widget
+    return plain(widgets.Box, children, classes=classes)
 
 
 def show_if(widget: Any, *, shown: bool) -> None:
@@ -73,9 +68,9 @@ def show_if(widget: Any, *, shown: bool) -> None:
 
 def button(title: str, pressed: Callable[[], object], *classes: str, about: str = "") -> Any:
     """Return a button; ``about`` says to a screen reader what it is about."""
-    made = plain(widgets.Button, description=title, tooltip=f"{title} {about}".strip())
+    made = plain(widgets.Button, description=title, tooltip=f"{title} {about}".strip(), classes=classes)
     made.on_click(lambda _: pressed())
-    return classed(made, *classes)
+    return made
 
 
 class Control(Protocol):
@@ -135,9 +130,10 @@ class Choices:
             # Read aloud, a checkbox has to name its field too; the eye has the legend above. ipywidgets makes a tooltip
             # of the markup: on the box where a tooltip is given, on the words always, where the style sheet hides it.
             named = f'<span class="knb-unseen">{escape(title.lower())} </span>{escape(said)}'
-            check = plain(widgets.Checkbox, description=named, description_allow_html=True, indent=False)
+            shown: dict[str, Any] = {"description": named, "description_allow_html": True, "indent": False}
+            check = plain(widgets.Checkbox, **shown, classes=["knb-chip"])
             check.observe(lambda change: self._heard(value, checked=change["new"]), "value")
-            self._checks[value] = classed(check, "knb-chip")
+            self._checks[value] = check
         return self._checks[value]
 
     def _heard(self, value: Any, *, checked: bool) -> None:
@@ -158,9 +154,8 @@ class Text:
         self._field = field
         is_line = field.kind in ("numbers", "address")
         kind = widgets.Text if is_line else widgets.Textarea
-        rows = {} if is_line else {"rows": field.rows}
-        self.widget = plain(kind, description=field.title, placeholder=field.hint, **rows)
-        classed(self.widget, "knb-text", f"knb-{field.name}")
+        traits = {"description": field.title, "placeholder": field.hint, **({} if is_line else {"rows": field.rows})}
+        self.widget = plain(kind, **traits, classes=["knb-text", f"knb-{field.name}"])
         self.widget.observe(lambda _: changed(field.name), "value")
 
     def get(self) -> str:

@@ -11,7 +11,7 @@ from ..errors import InputError, nearest
 from ..plan import OFFICIAL
 from .form_draft import DESIGNS
 from .form_fields import Field
-from .form_parts import Changed, Choices, button, classed, group, paragraphs, plain, show_if, words
+from .form_parts import Changed, Choices, button, group, paragraphs, plain, show_if, words
 from .form_reading import MONEY, text_of_rules
 from .form_shelf import Offered
 
@@ -34,21 +34,22 @@ class Settings:
 
     def __init__(self, changed: Changed) -> None:
         whole, text = widgets.BoundedIntText, widgets.Text
+        rules = {"description": RULES_TITLE, "placeholder": RULES_HINT, "rows": 2}
         self._design = Choices(DESIGN, changed)
         self._design.offer(Offered(DESIGNS))
         self._controls: dict[str, Any] = {
-            "n": plain(whole, value=10, min=1, max=1_000_000, description="Points to draw"),
-            "seed": plain(widgets.IntText, value=0, description="Seed"),
-            "repeats": plain(whole, value=1, min=1, max=1_000, description="Repeats"),
-            "budget": plain(text, description="Budget, USD", placeholder="no ceiling"),
-            "name": plain(text, description="Run name", placeholder="made from the sweep"),
-            "assume_price": plain(text, description="Price to assume, USD"),
-            "exclude": plain(widgets.Textarea, description=RULES_TITLE, placeholder=RULES_HINT, rows=2),
+            "n": _plain("n", whole, value=10, min=1, max=1_000_000, description="Points to draw"),
+            "seed": _plain("seed", widgets.IntText, value=0, description="Seed"),
+            "repeats": _plain("repeats", whole, value=1, min=1, max=1_000, description="Repeats"),
+            "budget": _plain("budget", text, description="Budget, USD", placeholder="no ceiling"),
+            "name": _plain("name", text, description="Run name", placeholder="made from the sweep"),
+            "assume_price": _plain("assume_price", text, description="Price to assume, USD"),
+            "exclude": _plain("exclude", widgets.Textarea, **rules),
         }
         self._said = words("knb-said")
         self._official = button("Assume Kling's list price", self._take_official, "knb-official")
         for name, control in self._controls.items():
-            classed(control, "knb-text", f"knb-{name}").observe(_told(changed, name), "value")
+            control.observe(_told(changed, name), "value")
         shown = [control for name, control in self._controls.items() if name != "exclude"]
         row = group([*shown, self._official], "knb-settings")
         self._open = words("knb-said")
@@ -116,6 +117,10 @@ class Settings:
 
     def _take_official(self) -> None:
         self._controls["assume_price"].value = OFFICIAL
+
+
+def _plain(name: str, kind: type[Any], **traits: Any) -> Any:
+    return plain(kind, classes=["knb-text", f"knb-{name}"], **traits)
 
 
 def _told(changed: Changed, name: str) -> Callable[[Any], None]:

@@ -10,7 +10,7 @@ import ipywidgets as widgets
 from ..errors import InputError
 from ..fields import Shot, read_field
 from .form_fields import MOST_SHOTS, Field
-from .form_parts import Changed, Choices, button, classed, group, paragraphs, plain, show_if, words
+from .form_parts import Changed, Choices, button, group, paragraphs, plain, show_if, words
 from .form_shelf import Offered
 
 FIRST = (3, 2)  # seconds of the shots that one begins with: together what most models take by default
@@ -21,9 +21,11 @@ class Row:
     """One shot: its words, its seconds, and a button that takes it away."""
 
     def __init__(self, changed: Callable[[], None], remove: Callable[[Row], None], text: str, seconds: int) -> None:
-        self.text = classed(plain(widgets.Text, text, placeholder="what this shot shows"), "knb-text", "knb-shot-text")
-        self.seconds = plain(widgets.BoundedIntText, seconds, min=1, max=LONGEST)
-        classed(self.seconds, "knb-text", "knb-shot-seconds")
+        hint = "what this shot shows"
+        self.text = plain(widgets.Text, text, placeholder=hint, classes=["knb-text", "knb-shot-text"])
+        self.seconds = plain(
+            widgets.BoundedIntText, seconds, min=1, max=LONGEST, classes=["knb-text", "knb-shot-seconds"]
+        )
         self._remove = button("Remove", lambda: remove(self), "knb-quiet")
         self.box = group([self.text, self.seconds, self._remove], "knb-shot")
         for control in (self.text, self.seconds):
