@@ -48,11 +48,11 @@ class Face:
         stops = f"started as {started!r}, see below" if started is not None else found.stops
         told = stops if stops != found.line else ""
         kind = "soft" if started is not None or found.plan is None else "bad"
-        self._line.value = f"<div>{escape(found.line)}{paragraphs(kind, [told])}</div>"
-        self._line.remove_class("knb-stale")
         self._buttons["Plan"].disabled = held.sweep is None
         self._buttons["Start"].disabled = bool(stops)
         self._code.value = code_html(held.code)
+        self._line.value = f"<div>{escape(found.line)}{paragraphs(kind, [told])}</div>"  # when Start can be pressed
+        self._line.remove_class("knb-stale")
 
     def show_plan(self, plan: Plan, *, is_stale: bool = False) -> None:
         """Show the table of a plan, which may be of the form as it was."""

@@ -654,6 +654,20 @@ def test_the_line_is_faded_until_it_is_of_what_is_typed(lab: kn.Lab) -> None:
     assert "2 points" in line.value
 
 
+def test_whoever_reads_the_price_can_press_start(lab: kn.Lab) -> None:
+    """A page shows changes in the order in which they are made; Start is one that can be pressed when the price stands."""
+    form = form_of(lab)
+    line = next(w for w in inside(form.widget()) if "knb-line" in getattr(w, "_dom_classes", ()))
+    start = button(form, "Start")
+    told: list[tuple[str, bool]] = []
+    line.observe(lambda change: told.append((change["new"], start.disabled)), "value")
+
+    form.set(prompt="a fox", mode="std", duration=5)
+
+    assert start.disabled is False
+    assert [disabled for words, disabled in told if "1 point" in words] == [False]
+
+
 def test_a_plan_of_the_form_as_it_was_is_shown_as_that(lab: kn.Lab) -> None:
     """What is typed while Plan plans is not overwritten: the table is there, faded, and the line is of what is typed."""
     form = form_of(lab).set(prompt="a fox", mode="std", duration=5)
