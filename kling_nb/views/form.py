@@ -22,6 +22,7 @@ from .form_board import Board
 from .form_draft import Draft, draft
 from .form_face import Face, head_html, static_html
 from .form_outlook import Outlook, outlook
+from .form_parts import begin_anew
 from .form_pictures import Pictures
 from .form_quiet import Quiet
 from .form_reading import Entries, referred
@@ -67,6 +68,7 @@ class SweepForm:
         self._started: tuple[str, Run] | None = None
         self._shown: list[Any] = []
         self._kept = ""
+        begin_anew()
         self._board = Board(Shelf(lab.catalog), Pictures(lab.folder / "inputs"), self._changed)
         head = head_html(lab.folder, simulated=lab.simulated)
         self._face = Face(head, {"Plan": self.plan, "Start": self.start})

@@ -44,6 +44,15 @@ def plain(kind: type[Any], *values: Any, classes: Sequence[str] = (), **traits: 
     return made
 
 
+def begin_anew() -> None:
+    """Let a form begin with a layout and styles of its own, which stand beside its widgets in the same messages.
+
+    A page that was reloaded asks the kernel for what it had; a form that is made before the answer is there would name
+    models that this page has not heard of, and ipywidgets waits two seconds for each and then shows an error instead.
+    """
+    _COMMON.clear()
+
+
 def _common(kind: type[Any]) -> Any:
     """Return the one of its kind; another where it was closed, as ``Widget.close_all()`` does."""
     if kind not in _COMMON or _COMMON[kind].comm is None:

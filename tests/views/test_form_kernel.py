@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import json
+import re
+from collections.abc import Iterator
 
 import pytest
 
-from tests.views.kernel import running_kernel
+from tests.views.kernel import Kernel, running_kernel
 
 zmq = pytest.importorskip("zmq")
 pytest.importorskip("ipykernel")
@@ -18,14 +20,32 @@ lab = kn.Lab("study", simulate=kn.Simulation(speed=float("inf")))
 SHOW = "lab.form().set(prompt='a {animal}', modes=['std', 'pro'])"
 
 
-def test_four_forms_are_not_lost_on_their_way_to_a_busy_page(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    """Start one kernel, with a lab."""
+    with running_kernel(tmp_path_factory.mktemp("kernel")) as running:
+        running.run(OPEN)
+        yield running
+
+
+def test_four_forms_are_not_lost_on_their_way_to_a_busy_page(kernel: Kernel) -> None:
     """ZeroMQ drops what a kernel says beyond its mark while nobody reads; a form that lost a message is never whole."""
     with zmq.Context() as context, context.socket(zmq.XPUB) as socket:
         mark = socket.sndhwm
 
-    with running_kernel(tmp_path) as kernel:
-        kernel.run(OPEN)
-        said = [message for _ in range(4) for message in kernel.run(SHOW)]
+    said = [message for _ in range(4) for message in kernel.run(SHOW)]
 
     assert sum(message["msg_type"] == "comm_open" for message in said) > 400
     assert len(said) < mark
+
+
+def test_a_form_needs_nothing_that_came_before_it(kernel: Kernel) -> None:
+    """A page that was opened anew has not heard of the models of an earlier form when the cell is run again at once."""
+    kernel.run(SHOW)
+    opened: set[str] = set()
+
+    for message in kernel.run(SHOW):
+        if message["msg_type"] == "comm_open":
+            opened.add(message["content"]["comm_id"])
+        named = re.findall("IPY_MODEL_([0-9a-f]+)", json.dumps(message["content"]))
+        assert set(named) <= opened
