@@ -10,8 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .engine.opening import Simulation
     from .engine.run import Run
+    from .engine.wanted import Simulation
     from .errors import (
         Doubt,
         InputError,
@@ -69,7 +69,7 @@ _WHERE = {
     "Plan": "plan",
     "Run": "engine.run",
     "Shot": "fields",
-    "Simulation": "engine.opening",
+    "Simulation": "engine.wanted",
     "Sweep": "sweep",
     "TaskState": "task",
     "VideoRequest": "request",

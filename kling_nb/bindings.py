@@ -37,11 +37,20 @@ class Bindings:
         for name in filter(None, (provider, *self._keys)):
             catalog.provider(name)
 
+    @property
+    def keys(self) -> Mapping[str, Secret]:
+        """The keys that were given by hand."""
+        return self._keys
+
     def bound(self, name: str) -> tuple[Provider, Dialect]:
         """Return a provider as it is reached, and its dialect bound to it."""
-        if name not in self._bound:
-            row = self._catalog.provider(name)
-            provider = replace(row, base_url=self.base_url(row))
+        return self._bound.get(name) or self.anew(name)
+
+    def anew(self, name: str) -> tuple[Provider, Dialect]:
+        """Return it as `bound` does from now on, with its address looked up anew, as keys are for each start."""
+        row = self._catalog.provider(name)
+        provider = replace(row, base_url=self.base_url(row))
+        if name not in self._bound or self._bound[name][0] != provider:
             self._bound[name] = (provider, load(provider.dialect)(provider))
         return self._bound[name]
 

@@ -67,7 +67,7 @@ def _console() -> Console:
 
 def _demo(arguments: argparse.Namespace) -> int:
     from .demo import sweep
-    from .engine.opening import Simulation
+    from .engine.wanted import Simulation
     from .lab import Lab
 
     with Lab(arguments.lab, simulate=Simulation(speed=arguments.speed)) as lab:
@@ -251,7 +251,3 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "export": _export,
     "doctor": _doctor,
 }
-
-
-if __name__ == "__main__":
-    sys.exit(main())

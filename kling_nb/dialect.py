@@ -161,6 +161,7 @@ class Whose(StrEnum):
     KEY = "key"
     BALANCE = "balance"
     PARAMETERS = "parameters"
+    ADDRESS = "address"  # nothing is there: the base URL, or a model that is gone
     POLICY = "content policy"
     FULL = "full"  # too many tasks at once: the gate shrinks
     RATE = "rate"  # too many requests

@@ -105,8 +105,8 @@ class ProviderError(KlingError):
         What was made of the answer, a `kling_nb.dialect.Fault`; `None` for a task that failed later, or for an answer
         that makes no sense.
     whose
-        ``key``, ``balance``, ``parameters``, ``content policy``, ``full``, ``rate``, ``provider``, ``missing``, or
-        empty.
+        ``key``, ``balance``, ``parameters``, ``address``, ``content policy``, ``full``, ``rate``, ``provider``,
+        ``missing``, or empty.
     tries
         How many times it was asked.
     charged

@@ -15,10 +15,10 @@ from .engine.control import Control
 from .engine.decide import judgement
 from .engine.doubt import Uncertain
 from .engine.engine import Engine
-from .engine.opening import Simulation, Wanted
 from .engine.run import Run, saying_it_goes_on
 from .engine.seen import SeenRun
 from .engine.told import not_saved
+from .engine.wanted import Simulation, Wanted
 from .errors import InputError, nearest
 from .excerpts import as_code
 from .fields import flag, folder_of, path_of
@@ -97,17 +97,20 @@ class Lab:
         self.simulation = _simulation(simulate)
         self.catalog = catalogue.load(catalog, providers)
         self._bindings = (Played if self.simulated else Bindings)(self.catalog, keys, provider)
-        self._opened = shared.opened(self._wanted(usd("daily_budget", daily_budget)))
+        has_files = catalog is not None or providers is not None
+        self._opened = shared.opened(self._wanted(usd("daily_budget", daily_budget), has_files=has_files))
         self._ordering = Ordering(self.catalog, self._bindings, self._opened, simulated=self.simulated)
 
-    def _wanted(self, ceiling: Decimal | None) -> Wanted:
+    def _wanted(self, ceiling: Decimal | None, *, has_files: bool) -> Wanted:
         return Wanted(
             folder=self.folder,
             simulation=self.simulation,
             catalog=self.catalog,
-            bound=self._bindings.bound,
+            bound=self._bindings.anew,
             key=self._bindings.key,
             access=self._bindings.access,
+            keys=self._bindings.keys,
+            has_files=has_files,
             daily_budget=ceiling,
         )
 

@@ -42,6 +42,8 @@ class Ordering:
         inputs = self._opened.folder / "inputs"
         take_in = cache(partial(media.take_in, inputs=inputs))  # each image once, whatever it serves
         taken = [self._taken_in(point, take_in) for point in points]
+        for provider in {str(point.provider) for point in taken}:
+            self._bindings.anew(provider)
         names = self._planner.identities(taken)
         found = {} if settings.fresh else self._opened.log.known(names, shared=settings.share)
         known = {name: _as_it_is(task, self._opened.folder) for name, task in found.items()}

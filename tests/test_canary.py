@@ -251,7 +251,7 @@ def commanded(*arguments: str) -> tuple[str, str]:
     """Run a command; returns what it wrote to both of its outputs."""
     root = str(Path(__file__).parents[1])
     done = subprocess.run(
-        [sys.executable, "-m", "kling_nb.cli", *arguments],
+        [sys.executable, "-m", "kling_nb", *arguments],
         env={**os.environ, **exported(KEYS), "PYTHONPATH": root},
         capture_output=True,
         text=True,

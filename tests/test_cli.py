@@ -33,7 +33,7 @@ mode = ["std", "pro"]
 def kling_nb(*arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run the command in a clean environment of KLING_NB variables; simulated time passes at once, live labs take none."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("KLING_NB_")}
-    command = [sys.executable, "-m", "kling_nb.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "kling_nb", *map(str, arguments)]
     environment = {**kept, "KLING_NB_SPEED": "inf", "COLUMNS": "140", **variables}
     return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
 
@@ -219,7 +219,7 @@ def test_a_missing_sweep_and_a_missing_lab_are_exit_2(tmp_path: Path) -> None:
 
 def test_the_simulator_serves_and_stops(tmp_path: Path) -> None:
     """``simulate`` says where it is and what to set, serves on loopback, and ends at a signal."""
-    command = [sys.executable, "-m", "kling_nb.cli", "simulate", "--port", "0"]
+    command = [sys.executable, "-m", "kling_nb", "simulate", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "200"}) as process:
         assert process.stdout is not None
         base_url = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
@@ -245,7 +245,7 @@ def test_a_signal_while_the_simulator_says_where_it_is_ends_it() -> None:
 
 def test_the_simulator_serves_one_provider_at_the_root_over_https(tmp_path: Path) -> None:
     """``--provider`` and ``--tls`` say that provider's address at the root and whom to trust; both work."""
-    command = [sys.executable, "-m", "kling_nb.cli", "simulate", "--port", "0", "--tls", "--provider", "chanjing"]
+    command = [sys.executable, "-m", "kling_nb", "simulate", "--port", "0", "--tls", "--provider", "chanjing"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "200"}) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline().strip() for _ in range(4)]
@@ -291,7 +291,7 @@ def test_an_unknown_provider_at_the_root_is_exit_2() -> None:
 
 def test_a_live_run_reaches_a_simulator_on_a_port(sweep: Path, tmp_path: Path) -> None:
     """Two variables point a live run at any server that speaks the protocol; the base URL may carry a path."""
-    command = [sys.executable, "-m", "kling_nb.cli", "simulate", "--port", "0", "--speed", "400"]
+    command = [sys.executable, "-m", "kling_nb", "simulate", "--port", "0", "--speed", "400"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "200"}) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline().strip() for _ in range(5)]
@@ -382,7 +382,7 @@ def test_a_folder_named_in_letters_that_the_system_lacks(sweep: Path, tmp_path: 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a file that is always full")
 def test_an_output_that_is_full_is_told(sweep: Path) -> None:
     """Where the output cannot be written the command ends with one sentence, and says how to go on."""
-    command = [sys.executable, "-m", "kling_nb.cli", "plan", str(sweep), "--simulate"]
+    command = [sys.executable, "-m", "kling_nb", "plan", str(sweep), "--simulate"]
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
     assert done.returncode != 0

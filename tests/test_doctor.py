@@ -107,7 +107,7 @@ def test_it_says_what_can_be_shown_here(doctor: Doctor) -> None:
 def test_a_broken_video_library_is_said(tmp_path: Path) -> None:
     """Where PyAV does not load, the doctor says so and goes on."""
     (tmp_path / "av.py").write_text("raise ImportError('libavcodec.so.61 is missing')")
-    command, paths = [sys.executable, "-m", "kling_nb.cli", "doctor"], {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command, paths = [sys.executable, "-m", "kling_nb", "doctor"], {**os.environ, "PYTHONPATH": str(tmp_path)}
     ran = subprocess.run(command, cwd=tmp_path, env=paths, capture_output=True, text=True, timeout=120, check=False)
     done = Said(ran.returncode, ran.stdout, ran.stderr)
     assert (0, "") == (done.returncode, done.stderr)

@@ -32,7 +32,7 @@ FLOORS = {
     4: ["plan", "views"],
     5: ["engine"],
     6: ["lab", "ordering", "bindings"],
-    7: ["", "arguments", "cli", "demo", "doctor", "serve", "sync"],
+    7: ["", "__main__", "arguments", "cli", "demo", "doctor", "serve", "sync"],
 }
 """Rooms by floor; a folder is one room. The design's table, with the rooms that joined it since."""
 
@@ -45,7 +45,7 @@ NEIGHBOURS = {
     2: {"wire", "clients", "links", "bodies"},
     4: {"plan", "views"},
     6: {"lab", "ordering", "bindings"},
-    7: {"arguments", "cli", "demo", "doctor", "serve"},
+    7: {"__main__", "arguments", "cli", "demo", "doctor", "serve"},
 }
 
 DOORS = {

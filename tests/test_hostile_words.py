@@ -95,7 +95,7 @@ def _quoted(text: str) -> str:
 def _said(*arguments: Any) -> str:
     root = str(Path(__file__).parents[1])
     done = subprocess.run(
-        [sys.executable, "-m", "kling_nb.cli", *map(str, arguments)],
+        [sys.executable, "-m", "kling_nb", *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": root},
         capture_output=True,
         timeout=60,

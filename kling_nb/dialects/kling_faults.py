@@ -22,7 +22,7 @@ FAULTS: Mapping[int, tuple[Whose, bool, bool]] = {
     1103: (Whose.PARAMETERS, False, True),  # of one model: the key does for others
     1200: (Whose.PARAMETERS, False, True),
     1201: (Whose.PARAMETERS, False, True),
-    1202: (Whose.PARAMETERS, False, True),
+    1202: (Whose.ADDRESS, False, True),  # an invalid method: ours are right, so that it is the path
     MISSING: (Whose.PARAMETERS, False, True),
     1300: (Whose.POLICY, False, True),
     1301: (Whose.POLICY, False, True),

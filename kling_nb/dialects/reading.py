@@ -43,12 +43,15 @@ def fault_by_status(reply: Reply, message: str, code: str = "") -> Fault | None:
         return Fault(whose=Whose.RATE, message=message, code=code, again=True, after=after)
     if status in (401, 403):
         return Fault(whose=Whose.KEY, message=message, code=code, renew=status == 401)
-    whose = Whose.PROVIDER if status < 400 else Whose.PARAMETERS
+    whose = Whose.PROVIDER if status < 400 else Whose.ADDRESS if status in NOT_THERE else Whose.PARAMETERS
     return Fault(whose=whose, message=message, code=code, rejected=status >= 400 or status in MOVED)
 
 
 MOVED = frozenset({301, 307, 308})
 """What says that the request belongs to another address, and that it was not carried out at this one."""
+
+NOT_THERE = frozenset({404, 405})
+"""What is said of a path that leads to nothing, where no code of the provider's own says what is missing."""
 
 
 def unreadable(reply: Reply) -> Fault:
@@ -62,7 +65,7 @@ def unreadable(reply: Reply) -> Fault:
     return fault_by_status(reply, message) or Fault(whose=Whose.PROVIDER, message=message, again=True, rejected=False)
 
 
-ELSEWHERE = MOVED | {302, 404, 405}
+ELSEWHERE = MOVED | {302}
 """What a page says whose service is not at this address; the services themselves answer these in JSON."""
 
 

@@ -81,6 +81,13 @@ class Account:
     def _gate_name(self, model: str) -> str:
         return model if self.provider.slots_per == "model" else ""
 
+    def bind(self, provider: Provider, dialect: Dialect) -> None:
+        """Reach it so from now on: another address, or another row of a person's own."""
+        if provider.slots != self.provider.slots:
+            for gate in self._gates.values():
+                gate.limit = max(1, provider.slots)
+        self.provider, self.dialect = provider, dialect
+
     def release(self) -> None:
         """Submit again, with the key looked up anew."""
         self.held, self._credential = None, None
@@ -122,11 +129,14 @@ class Account:
 
         ``refused`` is the number of a credential that is known to be no good: another is fetched, unless one was since.
         """
-        if origin(call.url) != origin(self.provider.base_url or ""):
+        credential = await self._current(refused) if self._is_own(call) else None
+        if credential is None or not self._is_own(call):  # the address may have changed meanwhile
             return replace(call, redaction=self._redaction), self._credentials
-        credential = await self._current(refused)
         signed = self.dialect.sign(call, credential, self._clock.token_now())
         return replace(signed, headers=Veiled(signed.headers), redaction=self._redaction), self._credentials
+
+    def _is_own(self, call: Call) -> bool:
+        return origin(call.url) == origin(self.provider.base_url or "")
 
     async def _current(self, refused: int | None) -> Credential:
         before = self._credentials
@@ -250,6 +260,11 @@ class Accounts(dict[str, Account]):
         provider, dialect = self._bound(name)
         self[name] = Account(provider, dialect, self._wire, self._clock, self._key, self._lab_key)
         return self[name]
+
+    def release(self, name: str) -> None:
+        """Submit again at a provider, with its address and its key looked up anew; raises `InputError` for a bad one."""
+        self[name].bind(*self._bound(name))
+        self[name].release()
 
     def held(self, name: str) -> str | None:
         """Return why nothing more is submitted at a provider, if so."""

@@ -206,7 +206,7 @@ class Buyer:
         """Return a refused task that our own id finds, or that is in doubt; of a log that was restored from a copy, whose
         ids are given anew.
         """
-        if fault.whose in (Whose.PARAMETERS, Whose.PROVIDER) and account.dialect.finds:
+        if fault.whose in (Whose.PARAMETERS, Whose.ADDRESS, Whose.PROVIDER) and account.dialect.finds:
             try:
                 ticket = await account.converse(account.dialect.find(task.id, task.call))
             except KlingError:

@@ -121,6 +121,10 @@ class Engine:
         """Return the ceiling of a run, and what it spent or may still be charged; nothing for one that is not there."""
         return self._call(self._runs.money, name)
 
+    def renew(self, catalog: Catalog) -> None:
+        """Spell what is submitted from now on by another catalogue."""
+        self._call(self._spelling.renew, catalog)
+
     def today(self) -> Money:
         """Return the daily ceiling, and what is spent or may still be charged of what was submitted today (UTC)."""
         return self._call(self._runs.today)
@@ -235,7 +239,7 @@ class Engine:
         self._decisions = Decisions(log, book, controls, self._accounts, self._attempts, self._dispatch)
 
     def _tools(self) -> Tools:
-        spelling = Spelling(self._setup.catalog, lambda name: self._accounts[name].dialect)
+        self._spelling = spelling = Spelling(self._setup.catalog, lambda name: self._accounts[name].dialect)
         return Tools(
             book=self.book,
             clock=self._clock,

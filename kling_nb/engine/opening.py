@@ -8,23 +8,18 @@ import math
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from decimal import Decimal
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..catalog import Catalog
 from ..dialect import Dialect
-from ..errors import InputError, LabBusy, LabError, LabUnwritable
-from ..keys import Access
-from ..keywords import answering
+from ..errors import LabBusy, LabError, LabUnwritable
 from ..log import FILE, ExperimentLog
 from ..offer import Provider
 from .engine import Engine, Setup, was_closed
 from .loop import Clock, VirtualClock
 from .turn import FACT, Turn, take_if_free, take_over
+from .wanted import Simulation, Wanted, speed_variable
 from .who import TURN, Driver, driven_by, taken_from
 
 _logger = logging.getLogger("kling_nb")
@@ -33,66 +28,6 @@ EPOCH = 1_767_225_600.0  # 2026-01-01T00:00:00Z: where simulated time begins
 FOLDERS = ("clips", "inputs")
 NOBODYS = frozenset({"localhost", "test", "example", "invalid"})
 """Top-level names that are kept for tests (RFC 2606): no provider has one."""
-
-
-@answering("kn.Simulation", "simulation")
-@dataclass(frozen=True, kw_only=True)
-class Simulation:
-    """A lab without an account: a simulator inside this process plays every provider in its own dialect.
-
-    ``seed`` fixes every id, latency and clip. ``speed`` is how many simulated seconds pass per real second; with
-    infinity nothing waits. The environment variable ``KLING_NB_SPEED`` overrides it.
-    """
-
-    seed: int = 7
-    speed: float = 60.0
-
-    def __post_init__(self) -> None:
-        """Raise `InputError` for a speed that is not above 0, or a seed that is no whole number."""
-        speed = self.speed if isinstance(self.speed, int | float) and not isinstance(self.speed, bool) else math.nan
-        if not speed > 0:
-            message = f"speed={self.speed!r}: expected a number above 0, in simulated seconds per real second"
-            raise InputError(message)
-        if not isinstance(self.seed, Integral):
-            message = f"seed={self.seed!r}: expected a whole number"
-            raise InputError(message)
-        object.__setattr__(self, "seed", int(self.seed))  # numpy's too
-
-    @property
-    def pace(self) -> float:
-        """The speed in force."""
-        return speed_variable() or self.speed
-
-
-def speed_variable() -> float | None:
-    """Return ``KLING_NB_SPEED`` as a number, if it is set; raises `LabError` for what is none."""
-    text = os.environ.get("KLING_NB_SPEED", "").strip()
-    if not text:
-        return None
-    try:
-        speed = float(text)
-    except ValueError:
-        speed = math.nan
-    if not speed > 0:
-        message = f"KLING_NB_SPEED should be a number above 0, got {text!r}"
-        raise LabError(message)
-    return speed
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """What a lab wants opened: the folder, and what its engine needs.
-
-    ``daily_budget`` is the ceiling in USD that holds from when the folder is driven; `None`: what was kept before.
-    """
-
-    folder: Path
-    simulation: Simulation | None
-    catalog: Catalog
-    bound: Callable[[str], tuple[Provider, Dialect]]
-    key: Callable[[Provider], str]
-    access: Callable[[Provider], Access]
-    daily_budget: Decimal | None = None
 
 
 class Opened:
@@ -130,10 +65,12 @@ class Opened:
         with self._changing:
             self._ceiling = self._ceiling if wanted.daily_budget is None else wanted.daily_budget
             self._leave_what_stopped()
+            self._wanted = wanted.over(self._wanted)
             if self.engine is None or not self.drives:
-                self._wanted = wanted
                 self._drive_if_it_can()
-            elif self._ceiling is not None:
+                return
+            self.engine.renew(self._wanted.catalog)
+            if self._ceiling is not None:
                 self.engine.set_daily_budget(self._ceiling)
                 self._ceiling = None
 
@@ -214,31 +151,37 @@ class Opened:
             _remove_pieces(self.folder)
             if self._ceiling is not None:  # before anything can be bought, whichever way in led here
                 log.set_daily_budget(self._ceiling)
-            engine = Engine(_setup(self._wanted, log), log, turn)
+            engine = Engine(self._setup(log), log, turn)
         except BaseException:
             log.close()
             turn.release()
             raise
         self.log, self.engine, self._unwritable, self._ceiling = log, engine, None, None
 
+    def _setup(self, log: ExperimentLog) -> Setup:
+        """Return what an engine is made of; keys and addresses are asked of whatever is wanted by then."""
+        simulation = self._wanted.simulation
+        return Setup(
+            folder=self.folder,
+            catalog=self._wanted.catalog,
+            bound=self._bound,
+            key=self._key,
+            clock=VirtualClock(log.last_at() or EPOCH, simulation.pace) if simulation else _live_clock(self._wanted),
+            lab_key=f"simulated-{simulation.seed}" if simulation else str(log.fact("lab")),
+            app=_embedded(simulation, self.folder) if simulation else None,
+        )
+
+    def _bound(self, name: str) -> tuple[Provider, Dialect]:
+        return self._wanted.bound(name)
+
+    def _key(self, provider: Provider) -> str:
+        return self._wanted.key_of(provider)
+
     def close(self) -> None:
         """Detach from the folder: what runs at the providers goes on, and is followed when it is opened again."""
         with self._changing:
             self.closed = True
             (self.engine or self.log).close()
-
-
-def _setup(wanted: Wanted, log: ExperimentLog) -> Setup:
-    simulation = wanted.simulation
-    return Setup(
-        folder=wanted.folder,
-        catalog=wanted.catalog,
-        bound=wanted.bound,
-        key=wanted.key,
-        clock=VirtualClock(log.last_at() or EPOCH, simulation.pace) if simulation else _live_clock(wanted),
-        lab_key=f"simulated-{simulation.seed}" if simulation else str(log.fact("lab")),
-        app=_embedded(simulation, wanted.folder) if simulation else None,
-    )
 
 
 def _make_folders(folder: Path) -> None:

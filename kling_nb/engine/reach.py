@@ -48,6 +48,7 @@ _BY_FAULT: Mapping[Whose, Verdict] = {
     Whose.KEY: Verdict.REFUSED,
     Whose.BALANCE: Verdict.NO_FUNDS,
     Whose.PROVIDER: Verdict.STRANGE,
+    Whose.ADDRESS: Verdict.STRANGE,
 }
 """Faults that keep a provider from being used; any other is the answer of one that knows the caller."""
 

@@ -116,11 +116,11 @@ class Runs:
     async def resume(self, name: str, only: Collection[str] | None = None) -> None:
         """Go on with a run, or with some of its tasks only; saved clips whose files are gone are fetched again."""
         control = await self.find(name)
-        control.resumed, control.held = True, None
-        await self._set_state(control, "running")
         chosen = [task_id for task_id in control.task_ids if only is None or task_id in only]
         for provider in {self._book.tasks[task_id].provider for task_id in chosen}:
-            self._accounts[provider].release()
+            self._accounts.release(provider)
+        control.resumed, control.held = True, None
+        await self._set_state(control, "running")
         await self._adopt(control, chosen)
         await self._miss(name, chosen)
         await fetch_again(self._book, (self._book.tasks[task_id] for task_id in chosen))

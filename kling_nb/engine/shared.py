@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from .opening import Opened, Wanted
+from .opening import Opened
+from .wanted import Wanted
 
 _open: dict[Path, Opened] = {}
 _opening = threading.Lock()

@@ -28,6 +28,13 @@ class Spelling:
         self._offers: dict[Like, Offer] = {}
         self._typical: dict[Like, float] = {}
 
+    async def renew(self, catalog: Catalog) -> None:
+        """Go by another catalogue from now on."""
+        if catalog is not self._catalog:
+            self._catalog = catalog
+            self._offers.clear()
+            self._typical.clear()
+
     def call(self, task: Task) -> Call:
         """Return a task's paid call, unsigned; raises `RefusedError` for one that the catalogue refuses.
 

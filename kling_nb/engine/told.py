@@ -18,6 +18,7 @@ DO: dict[Whose, str] = {
     Whose.KEY: "check the key: {variable}",
     Whose.BALANCE: "top up the account, then run.resume()",
     Whose.PARAMETERS: "change the request",
+    Whose.ADDRESS: "check {address}, and that the model is sold there; then run.retry()",
     Whose.POLICY: "change the prompt or the image; the same request sometimes passes on run.retry()",
     Whose.FULL: AGAIN,
     Whose.RATE: AGAIN,
@@ -27,6 +28,7 @@ DO: dict[Whose, str] = {
 ASKED: dict[Whose, str] = {
     Whose.KEY: DO[Whose.KEY],
     Whose.BALANCE: "top up the account",
+    Whose.ADDRESS: "check {address}",
     Whose.MISSING: DO[Whose.MISSING],
 }
 """What a person can do where a question failed: it bought nothing, and a retry would buy again."""
@@ -153,7 +155,9 @@ def _sentence(provider: Provider, whose: Whose, words: str, *more: str) -> str:
 
 
 def _said(provider: Provider, whose: Whose, words: str, *more: str) -> str:
-    clauses = [clause.replace("{variable}", key_variable(provider.id)) for clause in more]
+    address = f"the address, {provider.base_url} ({base_url_variable(provider.id)} sets it)"
+    filled = [clause.replace("{variable}", key_variable(provider.id)) for clause in more]
+    clauses = [clause.replace("{address}", address) for clause in filled]
     return "; ".join([f"{provider.id} ({whose}): {words}", *clauses])
 
 

@@ -166,4 +166,4 @@ def _told(answer: Status | str) -> tuple[Status | None, str]:
 def _is_of_one(error: KlingError) -> bool:
     """Tell whether it may be only some of the tasks that cannot be asked about, such as those of a key that is gone."""
     whose = error.fault.whose if isinstance(error, ProviderError) and error.fault else None
-    return isinstance(error, InputError) or whose in (Whose.PARAMETERS, Whose.MISSING)
+    return isinstance(error, InputError) or whose in (Whose.PARAMETERS, Whose.ADDRESS, Whose.MISSING)

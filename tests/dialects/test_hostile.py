@@ -90,7 +90,7 @@ UNREADABLE = {
     (500, b""): "HTTP 500 with an empty body",
     (502, b"<h1>Bad Gateway</h1>\n"): "HTTP 502 with '<h1>Bad Gateway</h1>'",
     (200, b" \n"): "expected JSON, got HTTP 200 with an empty body",
-    (404, b"Not Found"): "expected JSON, got HTTP 404 with 'Not Found'; is the base URL right?",
+    (404, b"Not Found"): "expected JSON, got HTTP 404 with 'Not Found'",
 }
 
 

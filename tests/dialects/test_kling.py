@@ -120,7 +120,7 @@ def test_a_page_where_nothing_is_served_asks_for_the_address(dialect: str, statu
     fault = bound(dialect).judge(submit, Reply(status=status, content=b"<html>404 page not found</html>"))
     assert fault is not None
     assert (fault.rejected, fault.again) == (status != 302, False)
-    assert fault.message.endswith("is the base URL right?")
+    assert fault.whose is Whose.ADDRESS if status >= 400 else fault.message.endswith("is the base URL right?")
 
 
 LOST = reply({"code": 1203, "message": "Task not found", "request_id": "r"}, 404)

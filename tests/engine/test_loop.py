@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from labs import Open, start, sweep
 
 from kling_nb.engine.loop import Clock, Loop, VirtualClock
-from kling_nb.engine.opening import speed_variable
+from kling_nb.engine.wanted import speed_variable
 from kling_nb.errors import LabError
 
 

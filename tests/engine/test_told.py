@@ -28,6 +28,7 @@ ADVICE = {
     "key": "check the key: KLING_NB_",
     "balance": "top up the account, then run.resume()",
     "parameters": "change the request",
+    "address": "check the address, http://simulator/",
     "content policy": "change the prompt or the image",
     "provider": "run.retry() tries again",
     "missing": "look it up in the provider's console",

@@ -1,0 +1,163 @@
+"""An address, a key or a file that was wrong and is corrected in the same kernel: it holds from the next step on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from labs import Live, agrees, in_state, live_lab, start, sweep, until
+
+import kling_nb as kn
+from kling_nb.errors import InputError
+from kling_nb.keys import base_url_variable, key_variable
+from kling_nb.simulator import Fault
+
+ADDRESS, KEY = base_url_variable("kling"), key_variable("kling")
+WHAT = sweep("a fox", "an owl")
+WRONG = {"kling": "0123456789abcdef:0123456789abcdef"}
+RELAY = """
+[provider.mine]
+title = "My own"
+dialect = "falqueue"
+base_url = "{base_url}"
+key = "raw"
+slots = {slots}
+
+[price.mine.per_clip]
+kling-v2-5-turbo = "0.11"
+"""
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Iterator[Live]:
+    """Play all providers over a real socket, and open a live lab."""
+    with live_lab(tmp_path / "lab") as opened:
+        yield opened
+
+
+@pytest.fixture
+def right(live: Live) -> dict[str, str]:
+    """Return the key that Kling takes, as ``keys=``."""
+    return {"kling": live.simulator.key("kling")}
+
+
+def retried(lab: kn.Lab, run: kn.Run) -> kn.Run:
+    """Buy again what failed."""
+    assert lab.plan(WHAT).points[0].provider == "kling"
+    return run.retry()
+
+
+def opened_again(lab: kn.Lab, run: kn.Run) -> kn.Run:
+    """Run every cell again, as after a correction."""
+    lab = kn.Lab(lab.folder)
+    start(lab, WHAT, name=run.name)
+    return lab.run(run.name).retry()
+
+
+@pytest.mark.parametrize("again", [retried, opened_again])
+def test_a_wrong_path_is_told_and_corrected(
+    live: Live, monkeypatch: pytest.MonkeyPatch, again: Callable[[kn.Lab, kn.Run], kn.Run]
+) -> None:
+    """Nothing is where the points were sent: each says so and names the variable; corrected, they are bought, each once."""
+    here = f"{live.base}{live.simulator.path('kling')}"
+    monkeypatch.setenv(ADDRESS, f"{here}/no/such/path")
+    run = start(live.lab, WHAT, name="a").wait(30)
+    assert {("failed", "address", False)} == {(task.state, task.cause, task.charged) for task in run.tasks}
+    assert f"check the address, {here}/no/such/path ({ADDRESS} sets it)" in run.tasks[0].reason
+
+    monkeypatch.setenv(ADDRESS, here)
+    again(live.lab, run).wait(30)
+
+    assert ["saved", "saved"] == [*live.lab.run("a").df.state]
+    agrees(live)
+
+
+def test_a_wrong_host_is_told_and_corrected(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Points that could not be sent are sent to the corrected address when the run is resumed."""
+    here = f"{live.base}{live.simulator.path('kling')}"
+    monkeypatch.setenv(ADDRESS, "http://127.0.0.1:9/kling")
+    run = start(live.lab, WHAT, name="a").wait(30)
+    assert "cannot be reached" in str(run.held)
+
+    monkeypatch.setenv(ADDRESS, here)
+    run.resume().wait(30)
+
+    assert ["saved", "saved"] == [*run.df.state]
+    agrees(live)
+
+
+def test_an_address_that_cannot_be_read_changes_nothing(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is refused where a person asks to go on, and the run stays as it was."""
+    run = start(live.lab, WHAT, name="a").pause()
+    monkeypatch.setenv(ADDRESS, "ftp://example.org")
+
+    with pytest.raises(InputError, match=ADDRESS):
+        run.resume()
+
+    assert run.snapshot().state == "paused"
+
+
+def test_a_wrong_key_is_corrected_where_it_was_given(
+    live: Live, right: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cell that opens the lab is corrected and run again, and so is the one that starts the run."""
+    monkeypatch.delenv(KEY)
+    run = start(kn.Lab(live.lab.folder, keys=WRONG), WHAT, name="a").wait(30)
+    assert "kling (key)" in str(run.held)
+
+    run = start(kn.Lab(live.lab.folder, keys=right), WHAT, name="a").wait(30)
+
+    assert ["saved", "saved"] == [*run.df.state]
+    agrees(live)
+
+
+def test_a_look_into_the_folder_takes_no_key_away(
+    live: Live, right: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lab that is opened on the folder without keys leaves those that were given before."""
+    monkeypatch.delenv(KEY)
+    run = start(kn.Lab(live.lab.folder, keys=right), WHAT, name="a").pause()
+    kn.Lab(live.lab.folder).df()
+
+    run.resume().wait(30)
+
+    assert ["saved", "saved"] == [*run.df.state]
+
+
+def test_a_corrected_file_counts_and_a_look_takes_it_not_away(
+    live: Live, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row of a person's own is read anew when the lab is opened with it, its slots too; without it, it stays."""
+    monkeypatch.setenv(key_variable("mine"), live.simulator.key("fal"))
+    rows, folder = tmp_path / "mine.toml", live.lab.folder
+    rows.write_text(RELAY.format(base_url="http://127.0.0.1:9", slots=1))
+    what = sweep("a fox", "an owl", provider="mine", mode="pro")
+    assert "cannot be reached" in str(start(kn.Lab(folder, providers=rows), what, name="a").wait(30).held)
+
+    rows.write_text(RELAY.format(base_url=live.base + live.simulator.path("fal"), slots=7))
+    lab = kn.Lab(folder, providers=rows)
+    kn.Lab(folder)
+    run = start(lab, what, name="a").wait(30)
+
+    assert ["saved", "saved"] == [*run.df.state]
+    assert lab._opened.driving()._accounts.slots("mine", "kling-v2-5-turbo")[1] >= 7
+
+
+def test_what_was_sent_to_the_old_address_is_not_bought_at_the_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A submit in doubt is not looked for elsewhere: it stays in doubt, and nothing is bought in its place."""
+    with (
+        live_lab(tmp_path / "other", speed=100) as other,
+        live_lab(tmp_path / "lab", Fault(action="lost"), speed=100) as live,
+    ):
+        run = start(live.lab, sweep("a fox"), name="a")
+        until(run, in_state("uncertain"))
+
+        monkeypatch.setenv(ADDRESS, other.base + other.simulator.path("kling"))
+        start(live.lab, sweep("a fox"), name="a")
+        run.wait(60)
+
+        assert [("uncertain", 1)] == [(task.state, task.attempt) for task in run.tasks]
+        assert (len(live.simulator.ledger()), other.simulator.ledger()) == (1, [])
