@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import queue
 import sys
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 RETRIED = (TaskState.FAILED,)
 WAIT_STEP_S = 0.2  # how often a blocking wait looks for an interrupt
+STAYS = "run %r: %s cancelled, which resuming does not undo; starting the sweep again buys what is missing"
+
+_logger = logging.getLogger("kling_nb")
 
 
 @answering("kn.Run", "run")
@@ -206,8 +210,11 @@ class Run:
         return self
 
     def resume(self) -> Run:
-        """Go on: submit what was not sent, with keys and connections checked afresh."""
+        """Go on: submit what was not sent, with keys and addresses looked up anew. What was cancelled stays so."""
         self._engine.resume(self.name)
+        cancelled = sum(task.state is TaskState.CANCELLED for task in self.tasks)
+        if cancelled:
+            _logger.warning(STAYS, self.name, "1 point stays" if cancelled == 1 else f"{cancelled} points stay")
         return self
 
     def cancel(self) -> str:

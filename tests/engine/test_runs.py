@@ -269,6 +269,23 @@ def test_cancel_keeps_what_was_paid_for(simulated: Open) -> None:
     assert "cancelled" == run.snapshot().state
 
 
+def test_resuming_says_what_stays_cancelled(simulated: Open, caplog: pytest.LogCaptureFixture) -> None:
+    """Resuming buys nothing that was cancelled, and says what does; where nothing was cancelled it says nothing."""
+    lab, what = simulated(speed=1), sweep(*(f"fox {n}" for n in range(7)))
+    run = start(lab, what, name="a").pause().resume()
+    until(run, sent(5))
+    assert caplog.messages == []
+    run.cancel()
+
+    run.resume()
+
+    stay = "2 points stay cancelled, which resuming does not undo; starting the sweep again buys what is missing"
+    assert caplog.messages == [f"run 'a': {stay}"]
+    start(lab, what, name="a")
+    states = [*run.df["state"]]
+    assert (states.count("planned"), states.count("cancelled")) == (2, 0)
+
+
 def test_cancel_in_a_queue_that_cancels(simulated: Open) -> None:
     """A task that waits in fal's queue is cancelled there, costs nothing, and is bought again when it is wanted again."""
     lab = simulated(speed=1)
