@@ -28,7 +28,7 @@ from .decide import Decisions
 from .dispatch import Dispatcher
 from .drive import Driver
 from .fetch import fetch_again
-from .loop import Clock, Loop
+from .loop import Clock, Loop, VirtualClock
 from .order import Order
 from .pace import Pace
 from .poll import Learnt
@@ -36,6 +36,7 @@ from .runs import Runs
 from .spelling import Spelling, kind
 from .tools import Tools
 from .turn import Turn
+from .wanted import Simulation
 
 T = TypeVar("T")
 
@@ -121,9 +122,14 @@ class Engine:
         """Return the ceiling of a run, and what it spent or may still be charged; nothing for one that is not there."""
         return self._call(self._runs.money, name)
 
-    def renew(self, catalog: Catalog) -> None:
-        """Spell what is submitted from now on by another catalogue."""
-        self._call(self._spelling.renew, catalog)
+    def renew(self, catalog: Catalog, simulation: Simulation | None) -> None:
+        """Spell what is submitted from now on by another catalogue, and play it at another speed."""
+        self._call(self._renew, catalog, simulation)
+
+    async def _renew(self, catalog: Catalog, simulation: Simulation | None) -> None:
+        self._spelling.renew(catalog)
+        if simulation is not None and isinstance(self._clock, VirtualClock):
+            self._clock.pace = simulation.pace
 
     def today(self) -> Money:
         """Return the daily ceiling, and what is spent or may still be charged of what was submitted today (UTC)."""

@@ -26,6 +26,7 @@ _logger = logging.getLogger("kling_nb")
 
 EPOCH = 1_767_225_600.0  # 2026-01-01T00:00:00Z: where simulated time begins
 FOLDERS = ("clips", "inputs")
+SEEDED = "%s is open here and simulated with seed=%d, which stays; lab.close() first lets another seed hold"
 NOBODYS = frozenset({"localhost", "test", "example", "invalid"})
 """Top-level names that are kept for tests (RFC 2606): no provider has one."""
 
@@ -65,11 +66,13 @@ class Opened:
         with self._changing:
             self._ceiling = self._ceiling if wanted.daily_budget is None else wanted.daily_budget
             self._leave_what_stopped()
-            self._wanted = wanted.over(self._wanted)
+            before, self._wanted = self._wanted.simulation, wanted.over(self._wanted)
             if self.engine is None or not self.drives:
                 self._drive_if_it_can()
                 return
-            self.engine.renew(self._wanted.catalog)
+            if before and wanted.simulation and before.seed != wanted.simulation.seed:
+                _logger.warning(SEEDED, self.folder, before.seed)
+            self.engine.renew(self._wanted.catalog, self._wanted.simulation)
             if self._ceiling is not None:
                 self.engine.set_daily_budget(self._ceiling)
                 self._ceiling = None

@@ -28,7 +28,7 @@ class Spelling:
         self._offers: dict[Like, Offer] = {}
         self._typical: dict[Like, float] = {}
 
-    async def renew(self, catalog: Catalog) -> None:
+    def renew(self, catalog: Catalog) -> None:
         """Go by another catalogue from now on."""
         if catalog is not self._catalog:
             self._catalog = catalog

@@ -88,8 +88,11 @@ class Wanted:
         A cell that opens the lab and was corrected is run again; one that only looks in has no keys to give.
         """
         kept = self if self.has_files or not earlier.has_files else earlier
-        keys = {**earlier.keys, **self.keys}
-        return replace(self, keys=keys, catalog=kept.catalog, bound=kept.bound, has_files=kept.has_files)
+        played = self.simulation
+        if played and earlier.simulation:  # what was drawn by a seed cannot be drawn anew
+            played = replace(played, seed=earlier.simulation.seed)
+        merged = replace(self, simulation=played, keys={**earlier.keys, **self.keys})
+        return replace(merged, catalog=kept.catalog, bound=kept.bound, has_files=kept.has_files)
 
     def key_of(self, provider: Provider) -> str:
         """Return a provider's key; one that was only given before where none is at hand now."""

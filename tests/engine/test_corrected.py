@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from labs import Live, agrees, in_state, live_lab, start, sweep, until
+from labs import Live, Open, agrees, in_state, live_lab, start, sweep, until
 
 import kling_nb as kn
 from kling_nb.errors import InputError
@@ -161,3 +162,15 @@ def test_what_was_sent_to_the_old_address_is_not_bought_at_the_new(
 
         assert [("uncertain", 1)] == [(task.state, task.attempt) for task in run.tasks]
         assert (len(live.simulator.ledger()), other.simulator.ledger()) == (1, [])
+
+
+def test_another_speed_holds_at_once(simulated: Open, caplog: pytest.LogCaptureFixture) -> None:
+    """A simulated lab that is opened again with another speed goes on at that; its seed stays, and that is said."""
+    run = start(simulated(speed=1), WHAT, name="a")
+    assert run.is_moving
+
+    simulated(speed=math.inf, seed=9)
+    simulated(speed=math.inf, seed=9)
+
+    assert ["saved", "saved"] == [*run.wait(30).df.state]
+    assert caplog.text.count("simulated with seed=7, which stays") == 2
