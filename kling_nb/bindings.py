@@ -58,9 +58,9 @@ class Bindings:
         """Return where a provider is, `None` where that is not known."""
         return keyring.base_url_of(provider)
 
-    def key(self, provider: Provider) -> str:
-        """Return a provider's key; raises `KeyMissing` without one."""
-        return keyring.need_key(provider, self._keys).reveal()
+    def key(self, provider: Provider) -> Secret:
+        """Return a provider's key, which knows where it is from; raises `KeyMissing` without one."""
+        return keyring.need_key(provider, self._keys)
 
     def parts(self, provider: Provider) -> frozenset[str] | None:
         """Return what the key at hand consists of, which decides what it reaches; `None` without one."""
@@ -97,19 +97,19 @@ class Played(Bindings):
         """Return where the simulator plays a provider."""
         return f"http://simulator{_stranger().path(self._player(provider))}"
 
-    def key(self, provider: Provider) -> str:
+    def key(self, provider: Provider) -> Secret:
         """Return the key that the simulator takes."""
-        return _stranger().key(self._player(provider))
+        return Secret(_stranger().key(self._player(provider)), PLAYED)
 
     def parts(self, provider: Provider) -> frozenset[str] | None:
         """Return what that key consists of."""
         player = self._catalog.providers.get(self._player(provider), provider)
-        return frozenset(split_key(player.key, self.key(provider)))
+        return frozenset(split_key(player.key, self.key(provider).reveal()))
 
     def access(self, provider: Provider) -> Access:
         """Return how a provider is played, or why nobody plays it."""
         try:
-            key = Secret(self.key(provider), PLAYED)
+            key = self.key(provider)
         except InputError as error:
             return Access(lacks=(str(error),))
         return Access(key=key, base_url=self.base_url(provider), base_url_source=PLAYED)

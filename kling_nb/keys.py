@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from .errors import InputError, KeyMissing
 from .offer import Provider
-from .secret import Secret, form_of, hidden, parse
+from .secret import GIVEN, Secret, form_of, hidden, parse
 
 SERVICE = "kling_nb"
 PREFIX = "KLING_NB_"
@@ -144,7 +144,7 @@ def _upper(provider_id: str) -> str:
 
 
 def _keys(provider_id: str, given: Mapping[str, Secret]) -> Iterator[Secret]:
-    yield given.get(provider_id) or Secret("", "keys=")
+    yield given.get(provider_id) or Secret("", GIVEN)
     for text, source in _places(key_variable(provider_id)):
         yield Secret(text, source)
     yield Secret(_from_keyring(provider_id) or "", f"the keyring (service {SERVICE!r}, user {provider_id!r})")

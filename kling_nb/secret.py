@@ -17,6 +17,8 @@ FORMS = {
     "raw": "the key as the provider shows it",
 }
 """How a key can read, by `Provider.key`, in words."""
+GIVEN = "keys="
+"""Where a key is from that was given by hand."""
 MARK = 6
 """Hexadecimal digits of a key's mark: one in sixteen million other keys has the same."""
 
@@ -75,7 +77,7 @@ class Secret:
 
 def hidden(given: Mapping[str, str | Secret]) -> dict[str, Secret]:
     """Return keys by provider, each a `Secret`, so that no traceback that shows local variables shows one."""
-    return {name: key if isinstance(key, Secret) else Secret(key or "", "keys=") for name, key in given.items()}
+    return {name: key if isinstance(key, Secret) else Secret(key or "", GIVEN) for name, key in given.items()}
 
 
 def parse(provider: Provider, secret: Secret) -> dict[str, str]:

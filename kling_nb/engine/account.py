@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import anyio
 
-from ..dialect import Call, Credential, Dialect, Fault, Reply, Unreadable, origin
+from ..dialect import Call, Credential, Dialect, Fault, Reply, Unreadable, Whose, origin
 from ..errors import KlingError, ProviderError, WireError
 from ..offer import Provider
 from ..redaction import NOTHING, Redaction, Veiled
@@ -17,7 +17,7 @@ from ..secret import Secret
 from ..wire import Wire
 from .gate import Gate
 from .loop import Clock
-from .told import told_of_question
+from .told import Where, told_of_question
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ class Account:
         dialect: Dialect,
         wire: Wire,
         clock: Clock,
-        key: Callable[[Provider], str],
+        key: Callable[[Provider], Secret],
         lab_key: str = "",
     ) -> None:
         self.provider = provider
@@ -54,6 +54,7 @@ class Account:
         self.held: str | None = None
         self.unsent = 0  # rounds of submits in a row that did not get there
         self.mark = ""
+        self.key_source = ""  # where the key that was last used is from
         self._unsent_since = self._unsent_at = -math.inf
         self._has_answered = False
         self._strangers = 0  # submits in a row that another answered
@@ -80,6 +81,11 @@ class Account:
 
     def _gate_name(self, model: str) -> str:
         return model if self.provider.slots_per == "model" else ""
+
+    @property
+    def where(self) -> Where:
+        """Where it is, and where its key is from, as a person is told."""
+        return Where(self.provider, self.key_source)
 
     def bind(self, provider: Provider, dialect: Dialect) -> None:
         """Reach it so from now on: another address, or another row of a person's own."""
@@ -154,7 +160,8 @@ class Account:
     async def _fetch(self) -> Credential:
         self._refusal = None
         try:
-            key = Secret(self._key(self.provider), self.provider.id)
+            key = self._key(self.provider)
+            self.key_source = key.source
             self._redaction, self.mark = Redaction.of_key(key.reveal()), key.mark(self._lab_key)
             credential = await self._drive(self.dialect.credential(key.reveal()), self._ask_unsigned)
         except KlingError as error:
@@ -232,7 +239,9 @@ class Account:
             if fault is None:
                 return reply
             if failures == TRIES or not (fault.again or (fault.renew and refused is None)):
-                raise ProviderError(told_of_question(fault, self.provider, failures), fault, tries=failures)
+                if fault.whose is Whose.KEY:
+                    self._credential = None  # it is looked up anew for the next question: it may be corrected by then
+                raise ProviderError(told_of_question(fault, self.where, failures), fault, tries=failures)
             refused = number if fault.renew else None
             await self._clock.sleep(0 if fault.renew else self._after(fault, failures))
         raise AssertionError(failures)
@@ -249,7 +258,7 @@ class Accounts(dict[str, Account]):
         bound: Callable[[str], tuple[Provider, Dialect]],
         wire: Wire,
         clock: Clock,
-        key: Callable[[Provider], str],
+        key: Callable[[Provider], Secret],
         lab_key: str = "",
     ) -> None:
         super().__init__()

@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import partial
 
 from ..dialect import Call, Fault, Whose
-from ..errors import Doubt, InputError, KlingError, MediaError, NotSent, ProviderError, RefusedError, WireError
+from ..errors import Doubt, InputError, KlingError, MediaError, NotSent, RefusedError
 from ..task import NETWORK, Task, TaskState, Ticket
 from .account import Account, backoff_s
 from .answered import read
@@ -16,6 +16,7 @@ from .told import (
     AGAIN,
     RESUME,
     UNNAMED,
+    resumable,
     told,
     told_of_doubt,
     told_of_elsewhere,
@@ -23,6 +24,7 @@ from .told import (
     told_of_stranger,
     told_of_submit,
     told_of_unnamed,
+    told_of_unreached,
     told_of_vain_looks,
 )
 from .tools import Tools
@@ -90,7 +92,7 @@ class Buyer:
             await self._refuse(task, f"the catalogue refuses it by now: {error}; change that")
             return None
         except KlingError as error:
-            account.held = f"{error}; {RESUME}" if isinstance(error, ProviderError | WireError) else str(error)
+            account.held = resumable(str(error))
             return None
         try:
             return plain, self._t.wire.filled(signed), number
@@ -158,8 +160,8 @@ class Buyer:
 
     async def _faulted(self, task: Task, account: Account, fault: Fault, *, renew: bool, renewed: bool) -> Task:
         """Sort a provider's no: in doubt, worth another try, holding the whole account, or final."""
-        words = told(fault, account.provider)
-        final = told_of_submit(fault, account.provider, renewed=renewed)
+        words = told(fault, account.where)
+        final = told_of_submit(fault, account.where, renewed=renewed)
         if not fault.rejected:
             return await self._doubted(task, f"{account.provider.id}: {fault}")
         if fault.again:
@@ -179,9 +181,9 @@ class Buyer:
         Else it is in doubt, and so would be the next: a second one in a row holds the rest, unless the place itself
         answers when it is asked.
         """
-        held = told_of_stranger(account.provider, why)
+        held = told_of_stranger(account.where, why)
         if not fault.rejected:
-            task = await self._doubted(task, f"{account.provider.id}: {why} ({fault})")
+            task = await self._doubted(task, f"{account.provider.id}: {why} ({fault}); {account.where.check}")
             if account.met_a_stranger() and not await self._answers_itself(task, account):
                 account.held = held
             return task
@@ -221,7 +223,7 @@ class Buyer:
         if account.missed(begun):
             why = f"{why}; {AGAIN}"
         else:
-            account.held = f"{account.provider.id} cannot be reached: {why}; {RESUME}"
+            account.held = told_of_unreached(account.where, why)
         task = await self._book.record(task.id, "not_sent", reason=why, cause=NETWORK)
         await self._clock.sleep(0 if account.held else backoff_s(account.unsent))
         return task

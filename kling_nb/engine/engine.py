@@ -17,6 +17,7 @@ from ..errors import InputError, LabBusy, LabError
 from ..log import ExperimentLog
 from ..offer import Provider
 from ..plan import Money
+from ..secret import Secret
 from ..space import writing
 from ..task import Task, TaskState
 from ..wire import Wire
@@ -50,7 +51,7 @@ class Setup:
     folder: Path
     catalog: Catalog
     bound: Callable[[str], tuple[Provider, Dialect]]
-    key: Callable[[Provider], str]
+    key: Callable[[Provider], Secret]
     clock: Clock
     lab_key: str  # goes into own ids: random, or fixed by the seed of a simulation
     app: Callable[[Clock], tuple[Any, Callable[[], None]]] | None = None

@@ -78,10 +78,10 @@ class Follower:
             told = {"charged": status.charged, **_cost_data(status.cost)}
             await self._book.record(task.id, "cancelled", reason=status.reason, **told)
             return
-        provider = self._t.account(task.provider).provider
-        charged = False if provider.refunds_failures else status.charged
+        account = self._t.account(task.provider)
+        charged = False if account.provider.refunds_failures else status.charged
         cause = status.whose or Whose.PROVIDER
-        words = told_of_task(provider, cause, status.reason, charged=charged)
+        words = told_of_task(account.where, cause, status.reason, charged=charged)
         await self._book.record(
             task.id, "failed", reason=words, cause=cause, charged=charged, **_cost_data(status.cost)
         )

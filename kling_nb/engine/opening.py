@@ -16,6 +16,7 @@ from ..dialect import Dialect
 from ..errors import LabBusy, LabError, LabUnwritable
 from ..log import FILE, ExperimentLog
 from ..offer import Provider
+from ..secret import Secret
 from .engine import Engine, Setup, was_closed
 from .loop import Clock, VirtualClock
 from .turn import FACT, Turn, take_if_free, take_over
@@ -177,7 +178,7 @@ class Opened:
     def _bound(self, name: str) -> tuple[Provider, Dialect]:
         return self._wanted.bound(name)
 
-    def _key(self, provider: Provider) -> str:
+    def _key(self, provider: Provider) -> Secret:
         return self._wanted.key_of(provider)
 
     def close(self) -> None:

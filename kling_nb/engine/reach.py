@@ -144,7 +144,7 @@ async def _asked(asked: Target, wire: Wire, clock: Clock) -> tuple[Verdict, str]
     talk: Generator[Call, Reply, Any] = dialect.credential(key.reveal())
     call = next(talk, None)
     if call is None:
-        account = Account(asked.provider, dialect, wire, clock, lambda _: key.reveal())
+        account = Account(asked.provider, dialect, wire, clock, lambda _: key)
         talk = dialect.check([dialect.ticket(NO_TASK, asked.submit)])
         call, _ = await account.signed(next(talk))
     if call.op is Op.SUBMIT:

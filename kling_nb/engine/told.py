@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from ..dialect import Fault, Whose
 from ..errors import KlingError, LabError, ProviderError
 from ..keys import base_url_variable, key_variable
 from ..offer import Provider
 from ..plan import SINGLES, dollars
+from ..secret import GIVEN
 from ..task import Event, Task, TaskState, Ticket
 
 AGAIN = "it is tried again automatically"
 ASKED_AGAIN = "it is asked again automatically"
 RESUME = "run.resume() tries again"
 DO: dict[Whose, str] = {
-    Whose.KEY: "check the key: {variable}",
+    Whose.KEY: "{key}; then run.resume()",
     Whose.BALANCE: "top up the account, then run.resume()",
     Whose.PARAMETERS: "change the request",
     Whose.ADDRESS: "check {address}, and that the model is sold there; then run.retry()",
@@ -26,9 +28,9 @@ DO: dict[Whose, str] = {
     Whose.MISSING: "look it up in the provider's console",
 }
 ASKED: dict[Whose, str] = {
-    Whose.KEY: DO[Whose.KEY],
+    Whose.KEY: "{key}",
     Whose.BALANCE: "top up the account",
-    Whose.ADDRESS: "check {address}",
+    Whose.ADDRESS: "check {address}; then run.resume()",
     Whose.MISSING: DO[Whose.MISSING],
 }
 """What a person can do where a question failed: it bought nothing, and a retry would buy again."""
@@ -44,35 +46,70 @@ COST = {
 }
 
 
-def told(fault: Fault, provider: Provider, *more: str) -> str:
+@dataclass(frozen=True)
+class Where:
+    """A provider as a person set it up: what they correct there. ``key_source`` is where its key was found."""
+
+    provider: Provider
+    key_source: str = ""
+
+    @property
+    def key(self) -> str:
+        """What to do about a key that is not taken: it is corrected where it was found, for nothing else overrides it."""
+        if self.key_source == GIVEN:
+            return f"correct the key of {self.provider.id!r} in kn.Lab(…, {GIVEN}…) and run that again"
+        return f"correct the key: it is from {self.key_source or key_variable(self.provider.id)}"
+
+    @property
+    def address(self) -> str:
+        """The address, and what sets it."""
+        return f"the address, {self.provider.base_url} ({base_url_variable(self.provider.id)} sets it)"
+
+    @property
+    def check(self) -> str:
+        """What to do where something else is there."""
+        return f"check {self.address}"
+
+
+def told(fault: Fault, where: Where, *more: str) -> str:
     """Say a fault in one sentence; ``more`` are clauses about tries and cost."""
-    return _sentence(provider, fault.whose, str(fault), *more)
+    return _sentence(where, fault.whose, str(fault), *more)
 
 
-def told_of_question(fault: Fault, provider: Provider, times: int) -> str:
+def told_of_question(fault: Fault, where: Where, times: int) -> str:
     """Say why a question was not answered; whether it is asked again is for whoever asked to say."""
     asked = "asked once" if times == 1 else f"asked {times} times"
     advice = filter(None, [ASKED.get(fault.whose)])
-    return _said(provider, fault.whose, str(fault), asked, *advice)
+    return _said(where, fault.whose, str(fault), asked, *advice)
 
 
-def told_of_submit(fault: Fault, provider: Provider, *, renewed: bool) -> str:
+def told_of_submit(fault: Fault, where: Where, *, renewed: bool) -> str:
     """Say why a submit was rejected: nothing was bought."""
     tried = "tried twice, with the credential renewed" if renewed else "not tried again"
-    return told(fault, provider, tried, COST[False])
+    return told(fault, where, tried, COST[False])
 
 
-def told_of_stranger(provider: Provider, why: str) -> str:
+def told_of_stranger(where: Where, why: str) -> str:
     """Say why nothing more is submitted where another answers in a provider's stead."""
     return (
-        f"what answered is not the API of {provider.id}: {why}; where a network or a gateway wants a log-in, log in there, "
-        f"in a browser; where its address has changed, correct {base_url_variable(provider.id)}; then run.resume()"
+        f"what answered is not the API of {where.provider.id}: {why}; where a network or a gateway wants a log-in, log in there, "
+        f"in a browser; where its address has changed, correct it: {where.address}; then run.resume()"
     )
 
 
-def told_of_task(provider: Provider, whose: Whose, reason: str, *, charged: bool | None) -> str:
+def told_of_unreached(where: Where, why: str) -> str:
+    """Say that submits did not get to a place, several times, and that nothing more is sent there."""
+    return f"{where.provider.id} cannot be reached: {why}; check the network, and {where.address}; then run.resume()"
+
+
+def resumable(words: str) -> str:
+    """Say why a run is held, and that it is resumed: not twice."""
+    return words if "run.resume()" in words else f"{words}; {RESUME}"
+
+
+def told_of_task(where: Where, whose: Whose, reason: str, *, charged: bool | None) -> str:
     """Say why a task that was accepted has failed; one that failed is never bought again unasked."""
-    return _sentence(provider, whose, reason, "not tried again", COST[charged])
+    return _sentence(where, whose, reason, "not tried again", COST[charged])
 
 
 def told_of_doubt(why: str, *, finds: bool) -> str:
@@ -150,15 +187,13 @@ def unkept(error: Exception, changes: Iterable[tuple[Event, Task]]) -> Exception
     return type(error)(message) if isinstance(error, LabError) else KlingError(message)
 
 
-def _sentence(provider: Provider, whose: Whose, words: str, *more: str) -> str:
-    return _said(provider, whose, words, *more, DO[whose])
+def _sentence(where: Where, whose: Whose, words: str, *more: str) -> str:
+    return _said(where, whose, words, *more, DO[whose])
 
 
-def _said(provider: Provider, whose: Whose, words: str, *more: str) -> str:
-    address = f"the address, {provider.base_url} ({base_url_variable(provider.id)} sets it)"
-    filled = [clause.replace("{variable}", key_variable(provider.id)) for clause in more]
-    clauses = [clause.replace("{address}", address) for clause in filled]
-    return "; ".join([f"{provider.id} ({whose}): {words}", *clauses])
+def _said(where: Where, whose: Whose, words: str, *more: str) -> str:
+    clauses = [clause.replace("{key}", where.key).replace("{address}", where.address) for clause in more]
+    return "; ".join([f"{where.provider.id} ({whose}): {words}", *clauses])
 
 
 def not_saved(task: Task, held: str | None) -> KlingError:

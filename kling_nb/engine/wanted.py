@@ -76,7 +76,7 @@ class Wanted:
     simulation: Simulation | None
     catalog: Catalog
     bound: Callable[[str], tuple[Provider, Dialect]]
-    key: Callable[[Provider], str]
+    key: Callable[[Provider], Secret]
     access: Callable[[Provider], Access]
     keys: Mapping[str, Secret]
     has_files: bool = False
@@ -94,7 +94,7 @@ class Wanted:
         merged = replace(self, simulation=played, keys={**earlier.keys, **self.keys})
         return replace(merged, catalog=kept.catalog, bound=kept.bound, has_files=kept.has_files)
 
-    def key_of(self, provider: Provider) -> str:
+    def key_of(self, provider: Provider) -> Secret:
         """Return a provider's key; one that was only given before where none is at hand now."""
         try:
             return self.key(provider)
@@ -102,4 +102,4 @@ class Wanted:
             given = find_key(provider, self.keys)
             if given is None:
                 raise
-            return given.reveal()
+            return given

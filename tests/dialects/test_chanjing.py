@@ -26,6 +26,7 @@ from kling_nb.engine.loop import Loop, VirtualClock
 from kling_nb.errors import InputError, ProviderError
 from kling_nb.offer import Change
 from kling_nb.request import VideoRequest
+from kling_nb.secret import Secret
 from kling_nb.simulator import Fault
 from kling_nb.task import Ticket
 from kling_nb.wire import Wire
@@ -226,7 +227,9 @@ def run() -> Iterator[Callable[..., Any]]:
             row = replace(ROW, base_url="http://simulator")
             wire = Wire(app=desk.app)
             try:
-                return await work(desk, Account(row, Chanjing(row), wire, clock, lambda _: "app:secret"))
+                return await work(
+                    desk, Account(row, Chanjing(row), wire, clock, lambda _: Secret("app:secret", "here"))
+                )
             finally:
                 await wire.aclose()
 

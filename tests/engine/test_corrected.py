@@ -79,7 +79,8 @@ def test_a_wrong_host_is_told_and_corrected(live: Live, monkeypatch: pytest.Monk
     here = f"{live.base}{live.simulator.path('kling')}"
     monkeypatch.setenv(ADDRESS, "http://127.0.0.1:9/kling")
     run = start(live.lab, WHAT, name="a").wait(30)
-    assert "cannot be reached" in str(run.held)
+    assert "cannot be reached: " in str(run.held)
+    assert f"and the address, http://127.0.0.1:9/kling ({ADDRESS} sets it); then run.resume()" in str(run.held)
 
     monkeypatch.setenv(ADDRESS, here)
     run.resume().wait(30)
@@ -105,11 +106,47 @@ def test_a_wrong_key_is_corrected_where_it_was_given(
     """The cell that opens the lab is corrected and run again, and so is the one that starts the run."""
     monkeypatch.delenv(KEY)
     run = start(kn.Lab(live.lab.folder, keys=WRONG), WHAT, name="a").wait(30)
-    assert "kling (key)" in str(run.held)
+    assert "correct the key of 'kling' in kn.Lab(…, keys=…) and run that again; then run.resume()" in str(run.held)
 
     run = start(kn.Lab(live.lab.folder, keys=right), WHAT, name="a").wait(30)
 
     assert ["saved", "saved"] == [*run.df.state]
+    agrees(live)
+
+
+def test_a_wrong_key_is_corrected_in_the_file_that_it_is_from(
+    live: Live, tmp_path: Path, right: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is named, and the same handle goes on when it is corrected and the run is resumed."""
+    monkeypatch.delenv(KEY)
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / ".env"
+    file.write_text(f"{KEY}={WRONG['kling']}")
+    run = start(live.lab, WHAT, name="a").wait(30)
+    assert f"correct the key: it is from {KEY} in {file}; then run.resume()" in str(run.held)
+
+    file.write_text(f"{KEY}={right['kling']}")
+    run.resume().wait(30)
+
+    assert ["saved", "saved"] == [*run.df.state]
+    agrees(live)
+
+
+def test_a_key_that_is_corrected_while_a_task_is_asked_about_is_used(
+    live: Live, right: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was bought is asked about again automatically, as its reason says: with the key that is there by then."""
+    run = start(live.lab, sweep("a fox"), name="a")
+    until(run, lambda tasks: tasks[0].ticket is not None)
+    live.lab.close()
+    monkeypatch.setenv(KEY, WRONG["kling"])
+    run = live.reopen().run("a")
+    until(run, lambda tasks: "it is asked again automatically" in tasks[0].reason)
+
+    monkeypatch.setenv(KEY, right["kling"])
+    run.wait(30)
+
+    assert ["saved"] == [*run.df.state]
     agrees(live)
 
 

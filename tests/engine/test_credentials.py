@@ -15,6 +15,7 @@ from kling_nb.dialects.chanjing import Chanjing
 from kling_nb.engine.account import Account
 from kling_nb.engine.loop import Clock
 from kling_nb.errors import ProviderError
+from kling_nb.secret import Secret
 from kling_nb.simulator import Fault
 from kling_nb.wire import Wire
 
@@ -53,7 +54,7 @@ class Desk:
 
 
 def account(desk: Desk) -> Account:
-    return Account(ROW, Chanjing(ROW), Wire(app=desk), Clock(1000), lambda _: "app:secret")
+    return Account(ROW, Chanjing(ROW), Wire(app=desk), Clock(1000), lambda _: Secret("app:secret", "here"))
 
 
 def question(number: int) -> Generator[Call, Reply, Reply]:

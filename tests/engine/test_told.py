@@ -25,7 +25,7 @@ PLAYED_BY = {"kling": "kling", "native": "relay", "flat": "quickrouter", "newapi
              "chanjing": "chanjing"}  # fmt: skip
 CATALOG = catalog.load()
 ADVICE = {
-    "key": "check the key: KLING_NB_",
+    "key": "correct the key: it is from the simulator; then run.resume()",
     "balance": "top up the account, then run.resume()",
     "parameters": "change the request",
     "address": "check the address, http://simulator/",
