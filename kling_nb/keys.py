@@ -13,6 +13,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -24,6 +25,8 @@ from .secret import GIVEN, Secret, form_of, hidden, parse
 
 SERVICE = "kling_nb"
 PREFIX = "KLING_NB_"
+SLIP = 0.93
+"""How like one of our variables a name must be to be taken for a slip: another provider's is less so."""
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
@@ -77,8 +80,10 @@ def base_url_of(provider: Provider) -> str | None:
 
 def located(provider: Provider) -> tuple[str | None, str]:
     """Return where a provider is, as `base_url_of` does, and where that stands; raises `InputError` as it does."""
-    own = (provider.base_url, "the catalogue" if provider.base_url else "")
-    return next((found for name in _names(provider) if (found := _base_url_set_for(name))[0]), own)
+    found = next((found for name in _names(provider) if (found := _base_url_set_for(name))[0]), None)
+    if found is not None or not provider.base_url:
+        return found or (None, "")
+    return _base_url(provider.base_url, f"[provider.{provider.id}] of the catalogue"), "the catalogue"
 
 
 def _base_url_set_for(provider_id: str) -> tuple[str | None, str]:
@@ -133,9 +138,8 @@ def unread_told(providers: Collection[Provider]) -> str:
     starts = tuple(_upper(provider.id) for provider in providers)
     ours = {key_variable(provider.id) for provider in providers}
     names = {*os.environ, *(name for path in _env_files() for name in _in_env_file(path))} - ours
-    found = sorted(
-        n for n in names if n.removeprefix(PREFIX).startswith(starts) and n.endswith(("KEY", "KEYS", "TOKEN"))
-    )
+    likely = (n for n in names if n.upper().endswith(("KEY", "KEYS", "TOKEN")))
+    found = sorted(n for n in likely if n.removeprefix(PREFIX).startswith(starts) or _is_slip(n, ours))
     return f"; {', '.join(found)} {'is' if len(found) == 1 else 'are'} set, but not read" if found else ""
 
 
@@ -178,6 +182,12 @@ def _env_files() -> list[Path]:
 def _env_told() -> str:
     found = [str(path) for path in _env_files()]
     return f"the files {', '.join(found)}" if found else f".env in {Path.cwd()} and the folders above (there is none)"
+
+
+def _is_slip(name: str, ours: Collection[str]) -> bool:
+    """Tell whether a name is one of ours but for a letter or its case, or but for the provider."""
+    near = (SequenceMatcher(None, name.upper(), one).ratio() for one in ours)
+    return name.upper() == f"{PREFIX}KEY" or any(ratio >= SLIP for ratio in near)
 
 
 def _from_keyring(provider_id: str) -> str | None:

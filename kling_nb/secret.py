@@ -17,6 +17,8 @@ FORMS = {
     "raw": "the key as the provider shows it",
 }
 """How a key can read, by `Provider.key`, in words."""
+QUOTES = "\"'`"
+"""What a key is quoted with, where `%env` and others take the quotes for a part of it."""
 GIVEN = "keys="
 """Where a key is from that was given by hand."""
 MARK = 6
@@ -125,6 +127,8 @@ def _unsendable(piece: str) -> str | None:
     """Say what keeps a key from travelling in a header, in words that do not give it away."""
     if not piece:
         return "a part of it is empty"
+    if piece[0] in QUOTES or piece[-1] in QUOTES:
+        return "there are quotation marks around it: leave them out"
     if any(letter.isspace() for letter in piece):
         return "it contains a space or a line break"
     if not all("!" <= letter <= "~" for letter in piece):

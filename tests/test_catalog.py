@@ -855,6 +855,11 @@ def test_a_second_file_for_providers(tmp_path: Path) -> None:
         ("[model.x.sound]\nonly_if = 3\n", "known: becomes"),
         ("[provider.x]\ndialekt = 'native'\n", "did you mean 'dialect'"),
         ("[provider.x]\ntitle = 'X'\n", "needs a dialect"),
+        ("[provider.x]\ndialect = 'native'\nslots = 'many'\n", r"slots = 'many': expected a whole number"),
+        (
+            "[provider.x]\ndialect = 'native'\nrefunds_failures = 'no'\n",
+            r"refunds_failures = 'no': expected true or false",
+        ),
         ("[price.x.per_s]\nm = 0.1\n", "a price in USD as text"),
         ("[price.x.per_s]\nm = ['0.2', '0.1']\n", "a price in USD as text"),
         ("[price.x.per_s]\nm = 'nan'\n", "a price in USD as text"),

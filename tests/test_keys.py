@@ -8,6 +8,7 @@ import logging
 import os
 import pickle
 import traceback
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -159,6 +160,28 @@ def test_a_key_that_nobody_reads_is_named(home: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("FAL_KEY", "id:secret")
     monkeypatch.delenv("KLING_NB_FAL_KEY")
     assert keys.access(FAL).lacks[0].endswith("; FAL_KEY is set, but not read")
+
+
+@pytest.mark.parametrize("name", ["KLING_NB_KLNG_KEY", "KLING_NB_KLIGN_KEY", "KLING_NB_KEY", "kling_nb_kling_key"])
+def test_a_slip_in_a_variable_is_named(home: Path, name: str) -> None:
+    """A letter too few, two that changed places, no provider, small letters: what is set and not read is named."""
+    (home / ".env").write_text(f"{name}={KEY}\n")
+    with pytest.raises(KeyMissing, match=f"; {name} is set, but not read"):
+        keys.need_key(KLING)
+
+
+@pytest.mark.parametrize(("kind", "quote"), [("pair_or_token", '"'), ("pair", "'"), ("token", '"'), ("raw", "'")])
+def test_a_key_in_quotation_marks_is_refused(kind: str, quote: str) -> None:
+    """They are not sent as a part of the key, which the provider would only call wrong."""
+    key = "id:secret" if kind == "pair" else "0123456789"
+    with pytest.raises(InputError, match="quotation marks around it: leave them out"):
+        split_key(kind, f"{quote}{key}{quote}")
+
+
+def test_an_address_in_a_file_of_ones_own_is_checked(home: Path) -> None:
+    """One without http:// is refused as one of a variable is, and the row that has it is named."""
+    with pytest.raises(InputError, match=r"from \[provider\.kling\] of the catalogue cannot be used: expected http"):
+        keys.base_url_of(replace(KLING, base_url="relay.example.org"))
 
 
 @pytest.mark.parametrize(

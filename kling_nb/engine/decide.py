@@ -26,7 +26,7 @@ GIVEN_UP: Mapping[str, Any] = MappingProxyType(
 )
 NEVER_BOUGHT: Mapping[str, Any] = MappingProxyType(
     {
-        "reason": f"never bought, as a person confirmed at the provider; {AFTER_ALL}",
+        "reason": f"never bought, as a person confirmed at the provider; run.retry() buys it; {AFTER_ALL}",
         "cause": "never bought",
         "charged": False,
     }

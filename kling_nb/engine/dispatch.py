@@ -13,7 +13,7 @@ from anyio.abc import TaskGroup
 
 from ..costs import date_of
 from ..errors import Doubt, KlingError, LabBusy, LabError
-from ..plan import Money
+from ..plan import Money, dollars
 from ..task import Event, Task, TaskState
 from .account import Accounts
 from .book import Book
@@ -29,6 +29,7 @@ GoOn = Callable[[str], Awaitable[bool]]
 
 NOT_OPEN = "its run is not open; lab.run(name).resume() continues it"
 HIGHER = "start it again with a higher budget= to continue"
+RAISE = "raise lab.daily_budget, then run.resume()"
 TOMORROW = "run.resume() continues tomorrow, or as soon as lab.daily_budget is raised"
 LAST_ANSWER_S = 5.0  # how long an answer to a submit is waited for when another process drives by then
 LAST_TURNS = 50  # of the loop, which take no time: enough to read an answer that is there
@@ -225,5 +226,8 @@ class Dispatcher:
         if of_run is not None:
             return f"the {of_run}; {HIGHER}"
         of_day = self._book.today().refusal(task.price)
+        day = self._book.today().budget
+        if of_day is not None and day is not None and task.price > day:  # no tomorrow is better
+            return f"the daily budget of {dollars(day)} is less than the {dollars(task.price)} of one clip; {RAISE}"
         when = f"of what was submitted on {date_of(self._book.day)} (UTC)"
         return None if of_day is None else f"the daily {of_day} {when}; {TOMORROW}"

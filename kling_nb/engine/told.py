@@ -153,7 +153,8 @@ def told_of_elsewhere(task: Task) -> str:
     return (
         f"it may have been bought: it was submitted with another key than {task.provider} has now, or at another "
         f"address ({_host_of(task)}), so not finding it proves nothing; set that key and address again, then "
-        ".look_again(), as lab.uncertain() shows"
+        f".look_again(); or, where they were wrong and the console of {task.provider} shows no such task, .never_bought() "
+        "and run.retry(); lab.uncertain() has both"
     )
 
 

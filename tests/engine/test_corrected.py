@@ -89,6 +89,24 @@ def test_a_wrong_host_is_told_and_corrected(live: Live, monkeypatch: pytest.Monk
     agrees(live)
 
 
+def test_a_page_at_the_address_is_told_and_corrected(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each step that is told leads to the clip: the address, what the console shows, and another try."""
+    live.simulator.add_fault(Fault(action="http", status=200, body="<html>Welcome</html>", times=99))
+    run = start(live.lab, sweep("a fox"), name="a")
+    until(run, in_state("uncertain"))
+    assert f"check the address, {live.base}{live.simulator.path('kling')} ({ADDRESS} sets it)" in run.tasks[0].reason
+
+    with live_lab(live.lab.folder.parent / "other") as other:
+        monkeypatch.setenv(ADDRESS, other.base + other.simulator.path("kling"))
+        monkeypatch.setenv(KEY, other.simulator.key("kling"))
+        live.lab.uncertain()[0].never_bought()
+        assert "run.retry() buys it" in run.tasks[0].reason
+        run.retry().wait(30)
+
+        assert ["saved"] == [*run.df.state]
+        assert (0, 1) == (len(live.simulator.ledger()), len(other.simulator.ledger()))
+
+
 def test_an_address_that_cannot_be_read_changes_nothing(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is refused where a person asks to go on, and the run stays as it was."""
     run = start(live.lab, WHAT, name="a").pause()

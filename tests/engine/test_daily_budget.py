@@ -162,7 +162,10 @@ def test_generate_says_what_holds_it(simulated: Open) -> None:
     """A single clip that the day does not take is an error with the same sentence, and is bought when asked again later."""
     lab = simulated(daily_budget="0.20")
     clip = {"model": "kling-v2-5-turbo", "mode": "std"}
-    with pytest.raises(KlingError, match=r"it was not sent: the daily budget of \$0\.20 is used up: \$0\.00 is spent"):
+    with pytest.raises(
+        KlingError,
+        match=r"it was not sent: the daily budget of \$0\.20 is less than the \$0\.21 of one clip; raise lab",
+    ):
         lab.generate("a", **clip)
     lab.daily_budget = "0.21"
     lab.generate("a", **clip)
