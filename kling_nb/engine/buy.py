@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import partial
 
 from ..dialect import Call, Fault, Whose
-from ..errors import Doubt, InputError, KlingError, MediaError, NotSent, RefusedError
+from ..errors import Doubt, InputError, KlingError, MediaError, NotSent, RefusedError, WireError
 from ..task import NETWORK, Task, TaskState, Ticket
 from .account import Account, backoff_s
 from .answered import read
@@ -92,7 +92,8 @@ class Buyer:
             await self._refuse(task, f"the catalogue refuses it by now: {error}; change that")
             return None
         except KlingError as error:
-            account.held = resumable(str(error))
+            unreached = isinstance(error, WireError)
+            account.held = told_of_unreached(account.where, str(error)) if unreached else resumable(str(error))
             return None
         try:
             return plain, self._t.wire.filled(signed), number

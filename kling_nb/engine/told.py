@@ -93,7 +93,7 @@ def told_of_stranger(where: Where, why: str) -> str:
     """Say why nothing more is submitted where another answers in a provider's stead."""
     return (
         f"what answered is not the API of {where.provider.id}: {why}; where a network or a gateway wants a log-in, log in there, "
-        f"in a browser; where its address has changed, correct it: {where.address}; then run.resume()"
+        f"in a browser; where its address has changed, correct {base_url_variable(where.provider.id)}; then run.resume()"
     )
 
 

@@ -107,6 +107,21 @@ def test_a_page_at_the_address_is_told_and_corrected(live: Live, monkeypatch: py
         assert (0, 1) == (len(live.simulator.ledger()), len(other.simulator.ledger()))
 
 
+def test_a_wrong_host_is_told_where_a_credential_is_fetched_first(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chanjing is not reached for its token already: its address is named all the same."""
+    address = base_url_variable("chanjing")
+    monkeypatch.setenv(address, "http://127.0.0.1:9")
+    what = sweep("a fox", provider="chanjing")
+    run = start(live.lab, what, name="a", assume_price="official").wait(30)
+    assert f"and the address, http://127.0.0.1:9 ({address} sets it); then run.resume()" in str(run.held)
+
+    monkeypatch.setenv(address, live.base + live.simulator.path("chanjing"))
+    run.resume().wait(30)
+
+    assert ["saved"] == [*run.df.state]
+    agrees(live)
+
+
 def test_an_address_that_cannot_be_read_changes_nothing(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is refused where a person asks to go on, and the run stays as it was."""
     run = start(live.lab, WHAT, name="a").pause()
