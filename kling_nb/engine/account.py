@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from dataclasses import replace
 from typing import TypeVar
 
@@ -66,6 +66,7 @@ class Account:
         self._redaction = NOTHING  # of the key and of what was made of it
         self._credentials = 0  # how many were asked for: the number of the one at hand
         self._refusal: KlingError | None = None  # why the last one was not given
+        self._releases = 0
         self._fetching = anyio.Lock()
         self._gates: dict[str, Gate] = {}
 
@@ -96,7 +97,8 @@ class Account:
 
     def release(self) -> None:
         """Submit again, with the key looked up anew."""
-        self.held, self._credential = None, None
+        self.held, self._credential, self._refusal = None, None, None
+        self._releases += 1
         self._unsent_none()
         self._has_answered = False
         self._strangers = 0
@@ -150,8 +152,21 @@ class Account:
             if self._refusal is not None and self._credentials != before:
                 raise self._refusal  # it was asked for while this one waited: asking again would not help
             if self._credential is None or refused == self._credentials or self._is_over():
-                self._credential = await self._fetch()
+                self._credential = await self._fetched()
             return self._credential
+
+    async def _fetched(self) -> Credential:
+        """Fetch a credential; anew where key or address were looked up anew meanwhile, whatever came of the old ones."""
+        while True:
+            releases = self._releases
+            try:
+                credential = await self._fetch()
+            except KlingError:
+                if releases == self._releases:
+                    raise
+            else:
+                if releases == self._releases:
+                    return credential
 
     def _is_over(self) -> bool:
         expires_at = (self._credential or {}).get("expires_at")
@@ -270,10 +285,15 @@ class Accounts(dict[str, Account]):
         self[name] = Account(provider, dialect, self._wire, self._clock, self._key, self._lab_key)
         return self[name]
 
-    def release(self, name: str) -> None:
-        """Submit again at a provider, with its address and its key looked up anew; raises `InputError` for a bad one."""
-        self[name].bind(*self._bound(name))
-        self[name].release()
+    def release(self, names: Iterable[str]) -> None:
+        """Submit again at providers, with their addresses and keys looked up anew.
+
+        Raises `InputError` for an address that cannot be used, and changes nothing then.
+        """
+        bound = {name: self._bound(name) for name in names}
+        for name, (provider, dialect) in bound.items():
+            self[name].bind(provider, dialect)
+            self[name].release()
 
     def held(self, name: str) -> str | None:
         """Return why nothing more is submitted at a provider, if so."""

@@ -6,7 +6,7 @@ import logging
 from contextlib import suppress
 from functools import partial
 
-from ..dialect import Call, Fault, Whose
+from ..dialect import Call, Dialect, Fault, Whose
 from ..errors import Doubt, InputError, KlingError, MediaError, NotSent, RefusedError, WireError
 from ..task import NETWORK, Task, TaskState, Ticket
 from .account import Account, backoff_s
@@ -37,6 +37,8 @@ LOOKS_S = (2.0, 8.0, 20.0, 45.0)
 LOOKS_MOST = 12
 DUPLICATE = "duplicat"
 """Of a refusal's words: an id of ours that is there already."""
+Paid = tuple[Dialect, Call, Call, int]
+"""A paid call: its dialect, which reads the answer too, wherever the account has moved; plain; signed; by which key."""
 
 
 class Buyer:
@@ -57,12 +59,12 @@ class Buyer:
             # Nothing may be awaited between this and the intent, which reserves the price: others would fit in too.
             if calls is None or not self._may_submit(task, account):
                 break
-            plain, signed, number = calls
+            dialect, plain, signed, number = calls
             task = await self._book.record(task.id, "intent", call=plain.shown(), account=account.mark)
             if self._book.tasks[task.id].unwanted:
                 await self._book.record(task.id, "not_sent", reason="cancelled before it was sent")
                 break
-            task, renew = await self._post(task, account, signed, renewed=refused is not None)
+            task, renew = await self._post(task, account, dialect, signed, renewed=refused is not None)
             refused = number if renew else None
         return await self._end_unsent(task)
 
@@ -79,15 +81,14 @@ class Buyer:
             return task
         return await self._book.record(task.id, "cancelled", reason="cancelled before it was sent", cause="cancelled")
 
-    async def _signed(self, task: Task, account: Account, refused: int | None) -> tuple[Call, Call, int] | None:
-        """Return the paid call plain, and signed with its images in it, and the credential's number; before the intent.
+    async def _signed(self, task: Task, account: Account, refused: int | None) -> Paid | None:
+        """Return the paid call, its images in it, before the intent.
 
         Nothing where that fails: a missing key holds the account, an image that cannot be read refuses only this task,
         and so does what the catalogue refuses, which may be another than when the task was planned.
         """
         try:
-            plain = self._t.encode(task)
-            signed, number = await account.signed(plain, refused=refused)
+            dialect, plain, signed, number = await self._spelled(task, account, refused)
         except RefusedError as error:
             await self._refuse(task, f"the catalogue refuses it by now: {error}; change that")
             return None
@@ -96,16 +97,24 @@ class Buyer:
             account.held = told_of_unreached(account.where, str(error)) if unreached else resumable(str(error))
             return None
         try:
-            return plain, self._t.wire.filled(signed), number
+            return dialect, plain, self._t.wire.filled(signed), number
         except (InputError, MediaError) as error:
             await self._refuse(task, f"its image cannot be read: {error}; fix that")
             return None
+
+    async def _spelled(self, task: Task, account: Account, refused: int | None) -> Paid:
+        """Spell and sign a task for one address: anew where that was corrected while the credential was fetched."""
+        while True:
+            dialect, plain = account.dialect, self._t.encode(task)
+            signed, number = await account.signed(plain, refused=refused)
+            if account.dialect is dialect:
+                return dialect, plain, signed, number
 
     async def _refuse(self, task: Task, why: str) -> None:
         reason = f"not sent, {why} and start the sweep again to buy it"
         await self._book.record(task.id, "refused", reason=reason, cause="refused")
 
-    async def _post(self, task: Task, account: Account, call: Call, *, renewed: bool) -> tuple[Task, bool]:
+    async def _post(self, task: Task, account: Account, by: Dialect, call: Call, *, renewed: bool) -> tuple[Task, bool]:
         """Send the paid call once; answers the task, and whether to renew the credential before another try.
 
         Between the intent and the first byte the process may have slept, and another may have taken over.
@@ -118,7 +127,7 @@ class Buyer:
             return await self._not_sent(task, account, str(error), begun), False
         except Doubt as error:
             return await self._doubted(task, str(error)), False
-        answer = read(account.dialect, call, reply)
+        answer = read(by, call, reply)
         if not answer.strange:
             account.arrived()
         if answer.ticket is not None:
@@ -237,9 +246,10 @@ class Buyer:
         """Look a submit up by our own id, until it is found or was absent often enough.
 
         That it is absent proves nothing while a process sleeps that was about to send it, nothing where it was not
-        submitted, and nothing where a task that is known to be there is absent too (`Witnesses`).
+        submitted, which key or address may be corrected to and back, and nothing where a task that is known to be there
+        is absent too (`Witnesses`).
         """
-        absent, is_untold = 0, False
+        absent, is_untold, was_there = 0, False, False
         against: str | None = None  # until it was absent often enough
         for look in range(LOOKS_MOST):
             await self._clock.sleep(LOOKS_S[min(absent, len(LOOKS_S) - 1)] + (backoff_s(look) if look > absent else 0))
@@ -248,8 +258,12 @@ class Buyer:
                 return task
             asleep = self._t.turn.sleeper(task.id)
             try:
-                ticket = await account.converse(account.dialect.find(task.id, task.call))
-                if ticket is None and asleep is None and absent == len(LOOKS_S) - 1:
+                dialect = account.dialect
+                ticket = await account.converse(dialect.find(task.id, task.call))
+                there = dialect is account.dialect and self._is_where(task, account)
+                if there is not was_there:
+                    absent, against, was_there = 0, None, there
+                if there and ticket is None and asleep is None and absent == len(LOOKS_S) - 1:
                     against = await self._witnesses.against(task, account)
             except KlingError:
                 is_untold = asleep is None
@@ -257,7 +271,7 @@ class Buyer:
             if ticket is not None:
                 return await self._found(task, account, ticket)
             absent += asleep is None
-            if absent == len(LOOKS_S):
+            if absent >= len(LOOKS_S) and was_there is self._is_where(task, account):
                 break
         return await self._not_found(task, account, is_untold=is_untold, against=against)
 
@@ -271,17 +285,18 @@ class Buyer:
         task = self._book.tasks[task.id]
         if task.state is not TaskState.UNCERTAIN:  # decided by a person while the last look was under way
             return task
-        if not account.is_of(self._book.submitted_with(task.id), str(task.call.get("url"))):
+        if not self._is_where(task, account):
             return await self._book.record(task.id, "doubted", reason=told_of_elsewhere(task), cause=task.cause)
-        if against is None:
-            return await self._untold(task) if is_untold else task
-        if against or task.cause == UNNAMED:
-            reason = against or told_of_unnamed(task)
+        if against is None and not is_untold:
+            return task
+        if against is None or against or task.cause == UNNAMED:
+            reason = told_of_vain_looks(task.reason) if against is None else against or told_of_unnamed(task)
             return await self._book.record(task.id, "doubted", reason=reason, cause=task.cause)
         return await self._never_arrived(task)
 
-    async def _untold(self, task: Task) -> Task:
-        return await self._book.record(task.id, "doubted", reason=told_of_vain_looks(task.reason), cause=task.cause)
+    def _is_where(self, task: Task, account: Account) -> bool:
+        """Tell whether an account is where a task was submitted, with the key that it was submitted with."""
+        return account.is_of(self._book.submitted_with(task.id), str(task.call.get("url")))
 
     async def _never_arrived(self, task: Task) -> Task:
         reason = told_of_lost(task.reason, LOOKS_S, again=task.attempt < LOST_MOST)

@@ -65,6 +65,7 @@ class Runs:
 
     async def start(self, order: Order) -> Control:
         """Start or re-attach to a run, and submit what it needs."""
+        self._accounts.release({point.provider for point in order.points})  # may raise: before anything is written
         points = await self._attempts.serve(order)
         old = self._controls.find(order.name)
         before = list(old.task_ids) if old is not None else []
@@ -72,7 +73,7 @@ class Runs:
         left = [task_id for task_id in before if task_id not in control.task_ids]
         await self._drop(left, order.name)
         self._tell_of(left, order)
-        await self.resume(order.name, {point.task for point in points} if order.append else None)
+        await self._go_on(control, [point.task for point in points] if order.append else control.task_ids)
         return control
 
     def _tell_of(self, left: Iterable[str], order: Order) -> None:
@@ -113,12 +114,19 @@ class Runs:
         """Submit nothing more of a run."""
         await self._set_state(await self.find(name), "paused")
 
-    async def resume(self, name: str, only: Collection[str] | None = None) -> None:
-        """Go on with a run, or with some of its tasks only; saved clips whose files are gone are fetched again."""
+    async def resume(self, name: str) -> None:
+        """Go on with a run; saved clips whose files are gone are fetched again."""
         control = await self.find(name)
-        chosen = [task_id for task_id in control.task_ids if only is None or task_id in only]
-        for provider in {self._book.tasks[task_id].provider for task_id in chosen}:
-            self._accounts.release(provider)
+        self._release(control)
+        await self._go_on(control, control.task_ids)
+
+    def _release(self, control: Control) -> None:
+        """Submit again where a run has points. It may raise for a bad address, so that it comes before any change."""
+        self._accounts.release({self._book.tasks[task_id].provider for task_id in control.task_ids})
+
+    async def _go_on(self, control: Control, of_run: Iterable[str]) -> None:
+        """Go on with some of a run's tasks, where nothing is in the way."""
+        name, chosen = control.row.name, list(dict.fromkeys(of_run))
         control.resumed, control.held = True, None
         await self._set_state(control, "running")
         await self._adopt(control, chosen)
@@ -153,9 +161,10 @@ class Runs:
         """Buy again the points whose task is in one of the states; returns how many."""
         control = await self.find(name)
         chosen = [task for task_id in control.task_ids if (task := self._book.tasks[task_id]).state in states]
+        self._release(control)
         if chosen:
             await self._attempts.others(chosen)
-        await self.resume(name)
+        await self._go_on(control, control.task_ids)
         return len(chosen)
 
     async def _set_state(self, control: Control, state: str) -> None:
