@@ -93,6 +93,11 @@ class Bindings:
 class Played(Bindings):
     """Providers as the simulator plays them: keys and addresses are its own."""
 
+    @property
+    def keys(self) -> Mapping[str, Secret]:
+        """None: the simulator takes its own alone."""
+        return {}
+
     def base_url(self, provider: Provider) -> str | None:
         """Return where the simulator plays a provider."""
         return f"http://simulator{_stranger().path(self._player(provider))}"

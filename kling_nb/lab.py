@@ -98,7 +98,8 @@ class Lab:
         self.catalog = catalogue.load(catalog, providers)
         self._bindings = (Played if self.simulated else Bindings)(self.catalog, keys, provider)
         has_files = catalog is not None or providers is not None
-        self._opened = shared.opened(self._wanted(usd("daily_budget", daily_budget), has_files=has_files))
+        self._asked = self._wanted(usd("daily_budget", daily_budget), has_files=has_files)
+        self._opened = shared.opened(self._asked)
         self._ordering = Ordering(self.catalog, self._bindings, self._opened, simulated=self.simulated)
 
     def _wanted(self, ceiling: Decimal | None, *, has_files: bool) -> Wanted:
@@ -225,6 +226,7 @@ class Lab:
         shows, chosen = flag("show", show), Settings.only(settings, "lab.start")
         engine = self._opened.driving()
         order = self._ordering.of_sweep(engine, sweep, chosen, name=name, budget=budget, confirm_above=confirm_above)
+        self._opened.buys(self._asked)
         with saying_it_goes_on(order.name):
             run = self._handle(engine, engine.start(order), shows=shows)
             if shows:
@@ -245,6 +247,7 @@ class Lab:
         """
         engine = self._opened.driving()
         order = self._ordering.of_one(engine, prompt, fields, budget)
+        self._opened.buys(self._asked)
         with saying_it_goes_on(order.name):
             run = self._handle(engine, engine.start(order))
         return self._shown(run, order.points[0].identity)

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..dialect import Dialect
-from ..errors import LabBusy, LabError, LabUnwritable
+from ..errors import InputError, LabBusy, LabError, LabUnwritable
 from ..log import FILE, ExperimentLog
 from ..offer import Provider
 from ..secret import Secret
@@ -30,6 +30,10 @@ FOLDERS = ("clips", "inputs")
 SEEDED = "%s is open here and simulated with seed=%d, which stays; lab.close() first lets another seed hold"
 NOBODYS = frozenset({"localhost", "test", "example", "invalid"})
 """Top-level names that are kept for tests (RFC 2606): no provider has one."""
+HURRIED = (
+    "{name} is at {url} now, but this lab was opened with KLING_NB_SPEED, which is only for simulations on this "
+    "machine; nothing was changed or sent; unset it and open the lab again: lab.close(), then kn.Lab({folder!r})"
+)
 
 
 class Opened:
@@ -52,6 +56,7 @@ class Opened:
         self._seen = self.log.fact(FACT)
 
     log: ExperimentLog
+    _is_hurried: bool  # whether a live lab's clock is fast, which holds as long as its engine
 
     @property
     def _simulated(self) -> bool:
@@ -99,6 +104,12 @@ class Opened:
             words = driven_by if self.engine is None else taken_from
             raise LabBusy(words(self.folder, self._look()))
         return engine
+
+    def buys(self, wanted: Wanted) -> None:
+        """Go by what a lab wants that is about to buy: it planned by its own catalogue, and is charged to its own keys."""
+        with self._changing:
+            self._wanted = wanted.before(self._wanted)
+            self.driving().renew(self._wanted.catalog)
 
     def who(self) -> str:
         """Say who drives, since when, and when it was last heard."""
@@ -165,18 +176,24 @@ class Opened:
     def _setup(self, log: ExperimentLog) -> Setup:
         """Return what an engine is made of; keys and addresses are asked of whatever is wanted by then."""
         simulation = self._wanted.simulation
+        clock = VirtualClock(log.last_at() or EPOCH, simulation.pace) if simulation else _live_clock(self._wanted)
+        self._is_hurried = not simulation and clock.speed != 1
         return Setup(
             folder=self.folder,
             catalog=self._wanted.catalog,
             bound=self._bound,
             key=self._key,
-            clock=VirtualClock(log.last_at() or EPOCH, simulation.pace) if simulation else _live_clock(self._wanted),
+            clock=clock,
             lab_key=f"simulated-{simulation.seed}" if simulation else str(log.fact("lab")),
             app=_embedded(simulation, self.folder) if simulation else None,
         )
 
     def _bound(self, name: str) -> tuple[Provider, Dialect]:
-        return self._wanted.bound(name)
+        """Return how a provider is reached; raises `InputError` where a fast clock would ask another machine."""
+        provider, dialect = self._wanted.bound(name)
+        if self._is_hurried and provider.base_url and not _is_here(provider.base_url):
+            raise InputError(HURRIED.format(name=name, url=provider.base_url, folder=str(self.folder)))
+        return provider, dialect
 
     def _key(self, provider: Provider) -> Secret:
         return self._wanted.key_of(provider)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from ..catalog import Catalog
 from ..dialect import Dialect
-from ..errors import InputError, KeyMissing, LabError
-from ..keys import Access, find_key
+from ..errors import InputError, LabError
+from ..keys import Access, need_key
 from ..keywords import answering
 from ..offer import Provider
 from ..secret import Secret
@@ -94,12 +94,17 @@ class Wanted:
         merged = replace(self, simulation=played, keys={**earlier.keys, **self.keys})
         return replace(merged, catalog=kept.catalog, bound=kept.bound, has_files=kept.has_files)
 
+    def before(self, earlier: Wanted) -> Wanted:
+        """Return what is wanted by a lab that buys: as `over`, but a key given earlier yields to any that it has itself."""
+        left = {name: key for name, key in earlier.keys.items() if not self._has_key_of(name)}
+        return self.over(replace(earlier, keys=left))
+
+    def _has_key_of(self, name: str) -> bool:
+        provider = self.catalog.providers.get(name)
+        return provider is not None and self.access(provider).key is not None
+
     def key_of(self, provider: Provider) -> Secret:
-        """Return a provider's key; one that was only given before where none is at hand now."""
-        try:
-            return self.key(provider)
-        except KeyMissing:
-            given = find_key(provider, self.keys)
-            if given is None:
-                raise
-            return given
+        """Return a provider's key: one that was given by hand, now or before, else what is found for it elsewhere."""
+        if self.keys.keys() & {provider.id, provider.like}:
+            return need_key(provider, self.keys)
+        return self.key(provider)

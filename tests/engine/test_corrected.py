@@ -244,3 +244,38 @@ def test_another_speed_holds_at_once(simulated: Open, caplog: pytest.LogCaptureF
 
     assert ["saved", "saved"] == [*run.wait(30).df.state]
     assert caplog.text.count("simulated with seed=7, which stays") == 2
+
+
+def test_a_fast_clock_asks_no_other_machine(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lab opened with KLING_NB_SPEED stays on this machine: a real address is refused until it is opened again."""
+    run = start(live.lab, sweep("a fox"), name="a").pause()
+    monkeypatch.setenv(ADDRESS, "http://192.0.2.1")
+
+    for again in (run.resume, run.retry, lambda: start(live.lab, sweep("a fox", "an owl"), name="a")):
+        with pytest.raises(InputError, match=r"KLING_NB_SPEED.*nothing was changed.*lab\.close\(\)"):
+            again()
+
+    assert ("paused", 1) == (run.snapshot().state, len(run.tasks))
+
+
+def test_a_look_into_the_folder_changes_no_account(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that was given by hand holds against one in the environment, though a lab without it is opened meanwhile."""
+    right = {"kling": live.simulator.key("kling")}
+    monkeypatch.setenv(KEY, WRONG["kling"])
+    run = start(kn.Lab(live.lab.folder, keys=right), sweep("a fox"), name="a").pause()
+    kn.Lab(live.lab.folder).df()
+
+    run.resume().wait(30)
+
+    assert ["saved"] == [*run.df.state]
+
+
+def test_a_lab_buys_with_its_own_key(live: Live) -> None:
+    """A wrong key given by hand is corrected by leaving it out, and a lab with the right one buys with that."""
+    wrong, folder = kn.Lab(live.lab.folder, keys=WRONG), live.lab.folder
+    assert "kling (key)" in str(start(wrong, sweep("a fox"), name="a").wait(30).held)
+    assert ["saved"] == [*start(kn.Lab(folder), sweep("a fox"), name="a").wait(30).df.state]
+
+    right = kn.Lab(folder, keys={"kling": live.simulator.key("kling")})
+    kn.Lab(folder, keys=WRONG)
+    assert ["saved"] == [*start(right, sweep("an owl"), name="b").wait(30).df.state]
