@@ -172,7 +172,9 @@ def _in_env_file(path: Path) -> Mapping[str, str | None]:
 
 
 def _env_files() -> list[Path]:
-    here, home = Path.cwd(), Path.home()
+    here, home = _here(), Path.home()
+    if here is None:
+        return []
     folders = [here, *here.parents]
     if home in folders:
         folders = folders[: folders.index(home) + 1]
@@ -181,7 +183,16 @@ def _env_files() -> list[Path]:
 
 def _env_told() -> str:
     found = [str(path) for path in _env_files()]
-    return f"the files {', '.join(found)}" if found else f".env in {Path.cwd()} and the folders above (there is none)"
+    where = _here() or "the working directory, which is gone"
+    return f"the files {', '.join(found)}" if found else f".env in {where} and the folders above (there is none)"
+
+
+def _here() -> Path | None:
+    """Return the working directory; none where it was deleted, or is on a drive that went away."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return None
 
 
 def _is_slip(name: str, ours: Collection[str]) -> bool:

@@ -109,7 +109,7 @@ class Opened:
         """Go by what a lab wants that is about to buy: it planned by its own catalogue, and is charged to its own keys."""
         with self._changing:
             self._wanted = wanted.before(self._wanted)
-            self.driving().renew(self._wanted.catalog)
+            self.driving().renew(self._wanted.catalog, self._wanted.simulation)
 
     def who(self) -> str:
         """Say who drives, since when, and when it was last heard."""

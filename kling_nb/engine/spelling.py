@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from ..catalog import Catalog, refusal
 from ..dialect import Call, Dialect
+from ..errors import KlingError
 from ..offer import Offer
 from ..request import VideoRequest
 from ..task import Task
@@ -27,10 +29,13 @@ class Spelling:
         self._dialect = dialect
         self._offers: dict[Like, Offer] = {}
         self._typical: dict[Like, float] = {}
+        self._before: list[Catalog] = []  # earlier ones that have providers which a later one lacks, the latest first
 
     def renew(self, catalog: Catalog) -> None:
         """Go by another catalogue from now on."""
         if catalog is not self._catalog:
+            earlier = (self._catalog, *self._before)
+            self._before = [known for known in earlier if known.providers.keys() - catalog.providers.keys()]
             self._catalog = catalog
             self._offers.clear()
             self._typical.clear()
@@ -52,10 +57,17 @@ class Spelling:
         return self._catalog.offer(request, provider)
 
     def typical_s(self, task: Task) -> float:
-        """Return how long the catalogue thinks that such a task takes, in seconds."""
+        """Return how long the catalogue thinks that such a task takes, in seconds.
+
+        What is under way may be of a provider that only an earlier catalogue has: it is followed by what that one said.
+        """
 
         def ask() -> float:
-            return self._catalog.typical_s(VideoRequest.from_fields(task.request), task.provider)
+            request = VideoRequest.from_fields(task.request)
+            for catalog in (self._catalog, *self._before):
+                with suppress(KlingError):
+                    return catalog.typical_s(request, task.provider)
+            return self._catalog.typical_s(request, task.provider)  # raises why
 
         return _once(self._typical, _like(task), ask)
 

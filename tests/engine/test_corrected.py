@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from labs import Live, Open, agrees, in_state, live_lab, start, sweep, until
 
 import kling_nb as kn
-from kling_nb.errors import InputError
+from kling_nb.errors import InputError, KeyMissing
 from kling_nb.keys import base_url_variable, key_variable
 from kling_nb.simulator import Fault
 
@@ -279,3 +280,41 @@ def test_a_lab_buys_with_its_own_key(live: Live) -> None:
     right = kn.Lab(folder, keys={"kling": live.simulator.key("kling")})
     kn.Lab(folder, keys=WRONG)
     assert ["saved"] == [*start(right, sweep("an owl"), name="b").wait(30).df.state]
+
+
+def test_what_is_under_way_is_followed_past_a_file_without_its_provider(
+    live: Live, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lab opened with another file does not stall what was bought by the rows of the one before."""
+    monkeypatch.setenv(key_variable("mine"), live.simulator.key("fal"))
+    rows, others = tmp_path / "mine.toml", tmp_path / "theirs.toml"
+    rows.write_text(RELAY.format(base_url=live.base + live.simulator.path("fal"), slots=2))
+    others.write_text(RELAY.replace("mine", "theirs").format(base_url="http://127.0.0.1:9", slots=2))
+    what = sweep("a fox", "an owl", provider="mine", mode="pro")
+    run = start(kn.Lab(live.lab.folder, providers=rows), what, name="a")
+    until(run, lambda tasks: all(task.ticket is not None for task in tasks))
+
+    kn.Lab(live.lab.folder, providers=others)
+
+    assert ["saved", "saved"] == [*run.wait(60).df.state]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows deletes no folder that a process works in")
+def test_a_working_directory_that_is_gone_is_no_obstacle(
+    live: Live, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is not in the environment is not found there, which is said; what is set goes on."""
+    run = start(live.lab, sweep("a fox"), name="a").pause()
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    here, key = os.environ[ADDRESS], os.environ[KEY]
+    monkeypatch.delenv(KEY)
+    monkeypatch.delenv(ADDRESS)
+    with pytest.raises(KeyMissing, match="working directory, which is gone"):
+        start(live.lab, sweep("an owl"), name="b")
+
+    monkeypatch.setenv(KEY, key)
+    monkeypatch.setenv(ADDRESS, here)
+    assert ["saved"] == [*run.resume().wait(30).df.state]
