@@ -17,6 +17,7 @@ from kling_nb.engine.loop import Clock
 from kling_nb.engine.turn import take_if_free
 from kling_nb.offer import Provider
 from kling_nb.plan import PlannedPoint, Planner, Settings
+from kling_nb.secret import Secret
 from kling_nb.simulator import Simulator
 from kling_nb.task import Task
 
@@ -46,7 +47,7 @@ class Driven:
             folder=folder,
             catalog=self._catalog,
             bound=self._bound,
-            key=lambda provider: self._keys[provider.id],
+            key=lambda provider: Secret(self._keys[provider.id], "the simulator"),
             clock=world.clock,
             lab_key="benchmark",
             app=world.app,

@@ -20,6 +20,7 @@ from kling_nb.engine.account import Account
 from kling_nb.engine.loop import VirtualClock
 from kling_nb.engine.poll import Curve
 from kling_nb.engine.watch import Member, Watch
+from kling_nb.secret import Secret
 from kling_nb.task import Task, Ticket
 from kling_nb.wire import Wire
 
@@ -89,7 +90,8 @@ class Followed:
     async def all(self, in_flight: int) -> None:
         """Follow them all."""
         row = replace(catalog.load().provider("kling"), base_url="https://kling.example")
-        account = Account(row, Native(row), cast(Wire, self.provider), self._clock, lambda _: "a-plain-api-key")
+        key = Secret("a-plain-api-key", "the benchmark")
+        account = Account(row, Native(row), cast(Wire, self.provider), self._clock, lambda _: key)
         async with anyio.create_task_group() as group:
             watch = Watch(account, self._clock, self, group.start_soon)
             for _ in range(in_flight):
