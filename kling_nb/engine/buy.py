@@ -287,12 +287,15 @@ class Buyer:
             return task
         if not self._is_where(task, account):
             return await self._book.record(task.id, "doubted", reason=told_of_elsewhere(task), cause=task.cause)
-        if against is None and not is_untold:
-            return task
-        if against is None or against or task.cause == UNNAMED:
-            reason = told_of_vain_looks(task.reason) if against is None else against or told_of_unnamed(task)
+        if against is None:
+            return await self._untold(task) if is_untold else task
+        if against or task.cause == UNNAMED:
+            reason = against or told_of_unnamed(task)
             return await self._book.record(task.id, "doubted", reason=reason, cause=task.cause)
         return await self._never_arrived(task)
+
+    async def _untold(self, task: Task) -> Task:
+        return await self._book.record(task.id, "doubted", reason=told_of_vain_looks(task.reason), cause=task.cause)
 
     def _is_where(self, task: Task, account: Account) -> bool:
         """Tell whether an account is where a task was submitted, with the key that it was submitted with."""
