@@ -43,14 +43,11 @@ class Kling(CancelsNothing):
 
     def check(self, tickets: Sequence[Ticket]) -> Generator[Call, Reply, dict[str, Status]]:
         """Ask each generation about its own tasks."""
-        halves: dict[Native | Path, list[Ticket]] = {self._legacy: [], self._path: []}
-        for ticket in tickets:
-            halves[self._half(str(ticket.data.get("path", LEGACY)))].append(ticket)
-        learnt: dict[str, Status] = {}
-        for half, own in halves.items():
-            if own:
-                learnt |= yield from half.check(own)
-        return learnt
+        of_path = [ticket for ticket in tickets if LEGACY not in ticket.data.get("path", LEGACY)]
+        if not of_path:
+            return (yield from self._legacy.check(tickets))
+        legacy = [ticket for ticket in tickets if LEGACY in ticket.data.get("path", LEGACY)]
+        return {**(yield from self._legacy.check(legacy)), **(yield from self._path.check(of_path))}
 
     def find(self, own_id: str, call: Mapping[str, Any]) -> Generator[Call, Reply, Ticket | None]:
         """Look up by our own id where the submit went."""

@@ -8,8 +8,8 @@ and one that does not may have dropped the id. ``lookup`` in a provider's option
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import replace
+from collections import defaultdict
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from types import MappingProxyType
@@ -30,6 +30,7 @@ from .lacking import CancelsNothing
 from .reading import (
     DEDUCTIONS,
     NO_LINK,
+    PHASES,
     code_of,
     dig,
     figures_in,
@@ -48,6 +49,10 @@ PAGE_MOST = 500
 MS_FROM = 10**11
 PAGES_MOST = 20
 ACCEPT = MappingProxyType({"Accept": "application/json"})
+UNDER_WAY = MappingProxyType(
+    {word: Status(phase=phase) for word, phase in PHASES.items() if phase in (Phase.QUEUED, Phase.RUNNING)}
+)
+"""What is known of a task by its status word, where nothing else is said of it."""
 
 
 class Native(CancelsNothing):
@@ -85,13 +90,14 @@ class Native(CancelsNothing):
     def check(self, tickets: Sequence[Ticket]) -> Generator[Call, Reply, dict[str, Status]]:
         """Ask by list where several tasks share a path, singly for what a listing lacks."""
         learnt: dict[str, Status] = {}
-        for path in sorted({str(ticket.data["path"]) for ticket in tickets}):
-            group = [ticket for ticket in tickets if ticket.data["path"] == path]
+        groups: dict[str, dict[str, Ticket]] = defaultdict(dict)
+        for ticket in tickets:
+            groups[ticket.data["path"]][ticket.id] = ticket
+        for path, group in sorted(groups.items()):
             if len(group) > 1:
                 learnt |= yield from self._list(path, group)
-            for ticket in group:
-                if ticket.id not in learnt:
-                    learnt |= yield from self._single(ticket)
+            for ticket in [ticket for task_id, ticket in group.items() if task_id not in learnt]:
+                learnt |= yield from self._single(ticket)
         return learnt
 
     def _single(self, ticket: Ticket) -> Generator[Call, Reply, dict[str, Status]]:
@@ -99,29 +105,33 @@ class Native(CancelsNothing):
         status = self._status(dig(reply.object(), "data"))
         return {ticket.id: status} if status else {}
 
-    def _list(self, path: str, group: Sequence[Ticket]) -> Generator[Call, Reply, dict[str, Status]]:
+    def _list(self, path: str, group: Mapping[str, Ticket]) -> Generator[Call, Reply, dict[str, Status]]:
         """Page through the account's tasks, newest first, until all are found or older than the oldest."""
-        wanted = {ticket.id for ticket in group}
-        oldest = min(_ms(ticket.data.get("created_ms")) for ticket in group)
         size = min(PAGE_MOST, max(30, 2 * len(group)))
         learnt: dict[str, Status] = {}
         for page in range(1, PAGES_MOST + 1):
             reply = yield self._get(Op.CHECK, f"{path}?pageNum={page}&pageSize={size}")
             items = dig(reply.object(), "data")
             items = items if isinstance(items, list) else []
-            learnt |= self._listed(items, wanted)
-            last = _ms(dig(items, -1, "created_at"))
-            if len(items) < size or len(learnt) == len(wanted) or 0 < last < oldest:
+            learnt |= self._listed(items, group)
+            if len(items) < size or len(learnt) == len(group) or _is_before(items[-1], group.values()):
                 break
         return learnt
 
-    def _listed(self, items: Sequence[Any], wanted: set[str]) -> dict[str, Status]:
-        found = {str(item.get("task_id")): item for item in items if isinstance(item, dict)}
-        told = {task_id: self._status(item) for task_id, item in found.items() if task_id in wanted}
-        return {task_id: status for task_id, status in told.items() if status}
+    def _listed(self, items: Sequence[Any], wanted: Mapping[str, Ticket]) -> dict[str, Status]:
+        learnt: dict[str, Status] = {}
+        for item in items:
+            task_id = str(item.get("task_id")) if isinstance(item, dict) else ""
+            if task_id in wanted and (status := self._status(item)) is not None:
+                learnt[task_id] = status
+        return learnt
 
     def _status(self, data: Any) -> Status | None:
-        phase, reason = phase_of(dig(data, "task_status")), words_from(dig(data, "task_status_msg"))
+        told = data if isinstance(data, dict) else {}
+        word, words = told.get("task_status"), told.get("task_status_msg")
+        if not words and isinstance(word, str) and word in UNDER_WAY:  # nearly all that a list says
+            return UNDER_WAY[word]
+        phase, reason = phase_of(word), words_from(words)
         if phase is Phase.FAILED:
             # Whether failures are charged is not documented (looked for 2026-09): `charged` stays unknown.
             return Status(
@@ -146,7 +156,7 @@ class Native(CancelsNothing):
         units, quota = told.get("units"), told.get("balance")
         if units is None or (quota and not units):
             return None if quota is None else Cost(quota, "balance", None, told)
-        return replace(unit_cost(units, self._provider), figures=told)
+        return unit_cost(units, self._provider, told)
 
     def find(self, own_id: str, call: Mapping[str, Any]) -> Generator[Call, Reply, Ticket | None]:
         """Look up by ``external_task_id``, which the single query takes in the task id's place.
@@ -180,7 +190,7 @@ class Native(CancelsNothing):
     def sign(self, call: Call, credential: Credential, now: float) -> Call:
         """Sign with a JWT made for this attempt, since one lives only 30 minutes; else with the API key."""
         token = _token(credential, int(now))
-        return replace(call, headers={**call.headers, "Authorization": f"Bearer {token}"})
+        return call.but(headers={**call.headers, "Authorization": f"Bearer {token}"})
 
     def judge(self, call: Call, reply: Reply) -> Fault | None:
         """Judge by the body's code, whatever the HTTP status; a task that is not there is an answer.
@@ -193,10 +203,15 @@ class Native(CancelsNothing):
         return Call(op=op, method="GET", url=join(self._base, path), headers=ACCEPT)
 
 
-def unit_cost(units: Decimal, provider: Provider) -> Cost:
+def unit_cost(units: Decimal, provider: Provider, figures: Mapping[str, Decimal] = MappingProxyType({})) -> Cost:
     """Return a charge in Kling's units; in USD too where the provider's row says what one is worth."""
     price = provider.options.get("unit_usd")
-    return Cost(units, "units", units * Decimal(str(price)) if price else None)
+    return Cost(units, "units", units * Decimal(str(price)) if price else None, figures)
+
+
+def _is_before(item: Any, tickets: Iterable[Ticket]) -> bool:
+    """Tell whether a task is older than all of those that are looked for."""
+    return 0 < _ms(dig(item, "created_at")) < min(_ms(ticket.data.get("created_ms")) for ticket in tickets)
 
 
 def _ms(value: Any) -> int:
