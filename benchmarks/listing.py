@@ -6,7 +6,7 @@ import asyncio
 import json
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
@@ -14,12 +14,12 @@ from urllib.parse import parse_qs, urlsplit
 import anyio
 
 from kling_nb import catalog
-from kling_nb.dialect import Call, Phase, Reply, Status
+from kling_nb.dialect import Call, Phase, Reply
 from kling_nb.dialects.native import Native
 from kling_nb.engine.account import Account
 from kling_nb.engine.loop import VirtualClock
 from kling_nb.engine.poll import Curve
-from kling_nb.engine.watch import Member, Watch
+from kling_nb.engine.watch import Answer, Member, Told, Watch
 from kling_nb.secret import Secret
 from kling_nb.task import Task, Ticket
 from kling_nb.wire import Wire
@@ -104,17 +104,16 @@ class Followed:
             now = self._clock.steady()
             await watch.follow(task, Member(ticket, now, self._curve, changed=now))
 
-    def knows(self, member: Member, task_id: str, status: Status | None, trouble: str) -> bool:
-        """Tell that a task goes on."""
-        del member, task_id
-        return not trouble and (status is None or status.phase is not Phase.DONE)
+    def news(self, told: Sequence[Told]) -> list[Told]:
+        """Return the tasks that do not go on."""
+        return [each for each in told if isinstance(each[2], str) or each[2].phase is Phase.DONE]
 
-    async def learn(self, member: Member, task_id: str, status: Status | None, trouble: str) -> bool:
+    async def learn(self, task_id: str, member: Member, answer: Answer) -> bool:
         """Note how late a task was found; answers whether to go on watching it."""
         del member
-        if trouble:
-            raise AssertionError(trouble)
-        if status is None or status.phase is not Phase.DONE:
+        if isinstance(answer, str):
+            if answer:
+                raise AssertionError(answer)
             return True
         self.delays.append(self._clock.now() - self.provider.ends[task_id])
         return False

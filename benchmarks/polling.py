@@ -80,7 +80,7 @@ def _left(age_s: float, curve: Curve) -> float:
 
 def scheduled(curve: Curve, until_s: float, price: float = PRICE_OF_DELAY) -> list[float]:
     """Return the ages at which the project asks about a task that never finishes."""
-    return list(_polls(lambda age: wait_s([(age, curve)], price), until_s))
+    return list(_polls(lambda age: wait_s([(age, curve, 1)], price), until_s))
 
 
 def fixed(until_s: float, every_s: float = FIXED_S) -> list[float]:

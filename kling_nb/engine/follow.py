@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..costs import Cost, cost_data
 from ..dialect import Asset, Phase, Status, Whose
-from ..task import UNTOLD, Task, TaskState
+from ..task import FINAL, UNTOLD, Task, TaskState
 from .account import Account
 from .told import ASKED_AGAIN, told_of_task
 from .tools import Tools
-from .watch import Member, Watch
+from .watch import Answer, Member, Told, Watch
 
 STALL_S = 1800.0
 STALL_TIMES = 10.0  # times the typical length, counted from the last change that the provider reported
@@ -49,24 +49,30 @@ class Follower:
             self._watches[name] = Watch(account, self._clock, self, self._t.spawn)
         return self._watches[name]
 
-    def knows(self, member: Member, task_id: str, status: Status | None, trouble: str) -> bool:
-        """Tell whether a check said what the one before did, and not for so long that the task has stalled."""
-        if trouble or member.troubled is not None or _ends(status) or self._book.tasks[task_id].state.is_final:
-            return False
-        return _said(status) == member.said and self._clock.steady() < member.stalls_at
+    def news(self, told: Sequence[Told]) -> list[Told]:
+        """Return what says anything but what the check before did; that too, for so long that a task has stalled."""
+        now, tasks = self._clock.steady(), self._book.tasks
+        return [
+            (task_id, member, answer)
+            for task_id, member, answer in told
+            if (answer is not member.said and answer != member.said)
+            or now >= member.stalls_at
+            or member.troubled is not None
+            or tasks[task_id].state in FINAL
+        ]
 
-    async def learn(self, member: Member, task_id: str, status: Status | None, trouble: str) -> bool:
+    async def learn(self, task_id: str, member: Member, answer: Answer) -> bool:
         """Note what a check said of a task; answers whether to go on watching."""
         task = self._book.tasks[task_id]
         if task.state.is_final:
             return False
-        match status:
-            case Status(phase=Phase.DONE, asset=Asset() as asset):
-                await self._done(member, task, asset, status.cost)
+        match answer:
+            case Status(phase=Phase.DONE, asset=Asset() as asset, cost=cost):
+                await self._done(member, task, asset, cost)
             case Status(phase=Phase.FAILED | Phase.CANCELLED):
-                await self._ended(task, status)
+                await self._ended(task, answer)
             case _:
-                return await self._no_end_yet(member, task, status, trouble)
+                return await self._no_end_yet(member, task, answer)
         return False
 
     async def _done(self, member: Member, task: Task, asset: Asset, cost: Cost | None) -> None:
@@ -86,9 +92,10 @@ class Follower:
             task.id, "failed", reason=words, cause=cause, charged=charged, **_cost_data(status.cost)
         )
 
-    async def _no_end_yet(self, member: Member, task: Task, status: Status | None, trouble: str) -> bool:
+    async def _no_end_yet(self, member: Member, task: Task, answer: Answer) -> bool:
         if task.state is TaskState.STALLED:
             return True
+        status, trouble = (None, answer) if isinstance(answer, str) else (answer, "")
         now, before = self._clock.steady(), task.changed_at
         if status is not None and _is_news(task, status):
             task = await self._book.record(task.id, "status", state=status.phase.value, reason=status.reason)
@@ -107,19 +114,8 @@ class Follower:
             await self._book.record(task.id, "stalled", reason=reason, cause="stalled")
             self._leave(task.id)
             member.slow = True
-        member.said, member.stalls_at = _said(status), now - quiet + longest
+        member.said, member.stalls_at = answer, now - quiet + longest
         return True
-
-
-def _ends(status: Status | None) -> bool:
-    """Tell whether a status is the last one: what is called done without a link to its clip is asked about again."""
-    if status is None:
-        return False
-    return status.asset is not None if status.phase is Phase.DONE else status.phase in (Phase.FAILED, Phase.CANCELLED)
-
-
-def _said(status: Status | None) -> tuple[str, str] | None:
-    return None if status is None else (status.phase, status.reason)
 
 
 def _is_news(task: Task, status: Status) -> bool:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 import threading
-from collections import Counter, deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Sequence
 from functools import lru_cache
 from statistics import NormalDist, median
+from typing import NamedTuple
 
 PRICE_OF_DELAY = 0.4  # requests a second: 2.5 s of delay weigh as much as one request
 SIGMA = 0.35  # spread of log durations, before anything was learnt
@@ -27,19 +27,19 @@ LATELY = 100  # tasks of a kind that the curve is made of
 STEPS = 16
 GRAINS = 64  # ages that are told apart, to a median
 NORMAL = NormalDist()
+ROOT_OF_2_BY_PI = math.sqrt(2 / math.pi)
+ROOT_OF_HALF = math.sqrt(1 / 2)
 
 
-@dataclass(frozen=True, slots=True)
-class Curve:
+class Curve(NamedTuple):
     """How long tasks of one kind take: log-normal with this median, in seconds, and this spread."""
 
     median_s: float
     sigma: float = SIGMA
 
     def rounded(self, age_s: float) -> float:
-        """Return an age by which tasks weigh together: thousands were submitted at much the same time."""
-        grain = self.median_s / GRAINS
-        return round(age_s / grain) * grain
+        """Return an age, or a moment, by which tasks weigh together: thousands were submitted at much the same time."""
+        return round(age_s * GRAINS / self.median_s) * self.median_s / GRAINS
 
     def hazard(self, age_s: float) -> float:
         """Return the rate of finishing at an age, per second, given that it has not finished."""
@@ -61,22 +61,26 @@ class Curve:
         return age_s * (math.exp(self.sigma * (later - z)) - 1)
 
 
+Aged = Sequence[tuple[float, Curve, int]]
+"""An age in seconds, a curve, and how many tasks there are of both."""
+
+
 def _mills(z: float) -> float:
     """Return φ(z) / (1 − Φ(z)) of the standard normal; its asymptote where the quotient would be 0/0."""
     if z > 6:
         return z + 1 / z
-    return math.exp(-z * z / 2) / math.sqrt(2 * math.pi) / (0.5 * math.erfc(z / math.sqrt(2)))
+    return ROOT_OF_2_BY_PI * math.exp(-z * z / 2) / math.erfc(z * ROOT_OF_HALF)
 
 
-def wait_s(tasks: Sequence[tuple[float, Curve]], price: float = PRICE_OF_DELAY) -> float:
+def wait_s(tasks: Aged, price: float = PRICE_OF_DELAY) -> float:
     """Return how long to wait before the next check of tasks asked about together, in seconds.
 
-    Each is given by its age in seconds and its curve. ``price`` is that of a second of delay, in requests.
+    ``price`` is that of a second of delay, in requests.
     """
-    aged = Counter((curve.rounded(age), curve) for age, curve in tasks)
-    if len(tasks) == 1:
-        return _bounded(_wait_of_one(*next(iter(aged)), price))
-    return _bounded(_solve(0.0, aged, price))
+    age_s, curve, count = tasks[0]
+    if len(tasks) == count == 1:
+        return _bounded(_wait_of_one(curve.rounded(age_s), curve, price))
+    return _bounded(_solve(0.0, tasks, price))
 
 
 def _bounded(seconds: float) -> float:
@@ -86,10 +90,10 @@ def _bounded(seconds: float) -> float:
 @lru_cache(maxsize=4096)
 def _wait_of_one(age_s: float, curve: Curve, price: float) -> float:
     first = max(age_s, curve.median_s * math.exp(-4 * curve.sigma))
-    return first - age_s + _solve(first, {(0.0, curve): 1}, price)
+    return first - age_s + _solve(first, [(0.0, curve, 1)], price)
 
 
-def _solve(start: float, tasks: Mapping[tuple[float, Curve], int], price: float) -> float:
+def _solve(start: float, tasks: Aged, price: float) -> float:
     """Return the x at which ∫ √(λ·Σh/2) from ``start`` reaches one, by steps that follow the rate; `CAP_S` at most."""
     done, passed, rate = 0.0, 0.0, _rate(start, tasks, price)
     while passed < CAP_S:
@@ -102,9 +106,8 @@ def _solve(start: float, tasks: Mapping[tuple[float, Curve], int], price: float)
     return CAP_S
 
 
-def _rate(later: float, tasks: Mapping[tuple[float, Curve], int], price: float) -> float:
-    hazard = sum(count * curve.hazard(age + later) for (age, curve), count in tasks.items())
-    return math.sqrt(price * hazard / 2)
+def _rate(later: float, tasks: Aged, price: float) -> float:
+    return math.sqrt(price * sum([count * curve.hazard(age + later) for age, curve, count in tasks]) / 2)
 
 
 class Learnt:

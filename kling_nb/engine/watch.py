@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -17,6 +18,9 @@ from .loop import Clock
 from .poll import LATEST_S, Curve, wait_s
 
 Spawn = Callable[[Callable[[], Awaitable[None]]], object]
+
+Answer = Status | str
+"""How a task is; in words, why it could not be asked about, and nothing where it was not mentioned."""
 
 
 @dataclass
@@ -32,25 +36,28 @@ class Member:
     changed: float  # when the provider last said that it went on
     slow: bool = False
     troubled: float | None = None  # since when it could not be asked about
-    said: tuple[str, str] | None = None  # phase and reason of the last check
+    said: Answer = ""  # at the last check
     stalls_at: float = 0.0  # when the same answer again would be too long a silence
     failed: Exception | None = None  # why the watch ended before it did
     done: anyio.Event = field(default_factory=anyio.Event)
+    born: float = field(init=False)  # `since`, as it is for all that were accepted at much the same time
+
+    def __post_init__(self) -> None:
+        """Work out what is asked for at every check."""
+        self.born = self.curve.rounded(self.since)
 
 
-Told = tuple[Member, str, Status | None, str]
-"""What a `Learner` is told."""
-Answers = dict[str, Status | str]
-"""How each task is, by its ticket's id; in words, why it could not be asked about."""
+Told = tuple[str, Member, Answer]
+"""What a `Learner` is told: of which task, by its id, its member, and the answer."""
 
 
 class Learner(Protocol):
-    """Told a member, its task's id, what was learnt (`None`: nothing) and what went wrong."""
+    """Told what checks said of tasks."""
 
-    def knows(self, member: Member, task_id: str, status: Status | None, trouble: str) -> bool:
-        """Tell whether that is no news, and nothing has to be done about it."""
+    def news(self, told: Sequence[Told]) -> list[Told]:
+        """Return what something has to be done about."""
 
-    async def learn(self, member: Member, task_id: str, status: Status | None, trouble: str) -> bool:
+    async def learn(self, task_id: str, member: Member, answer: Answer) -> bool:
         """Note it; answers whether to go on watching."""
 
 
@@ -111,56 +118,48 @@ class Watch:
     def _delay(self, now: float, failures: int) -> float:
         if failures:
             return backoff_s(failures)
-        brisk = [(now - member.since, member.curve) for member in self._members.values() if not member.slow]
-        return wait_s(brisk) if brisk else LATEST_S
+        brisk = Counter([(member.born, member.curve) for member in self._members.values() if not member.slow])
+        return wait_s([(now - born, curve, count) for (born, curve), count in brisk.items()]) if brisk else LATEST_S
 
     async def _check(self, failures: int) -> int:
         trouble = ""
-        learnt: Answers = {}
+        learnt: Mapping[str, Answer] = {}
         members = dict(self._members)
         try:
             learnt = await self._ask([member.ticket for member in members.values()])
         except KlingError as error:
             trouble = str(error)
-        told = [(member, task_id, *_told(learnt.get(member.ticket.id, trouble))) for task_id, member in members.items()]
-        await self._tell_all([each for each in told if not self._learner.knows(*each)])
+        told = [(task_id, member, learnt.get(member.ticket.id, trouble)) for task_id, member in members.items()]
+        # All at once, so that what they note shares a commit. Of a log that takes nothing more, all of them say the same.
+        await asyncio.gather(*(self._tell(*news) for news in self._learner.news(told)))
         return failures + 1 if trouble else 0
 
-    async def _tell_all(self, told: list[Told]) -> None:
-        # All at once, so that what they note shares a commit. Of a log that takes nothing more, all of them say the same.
-        await asyncio.gather(*(self._tell(*each) for each in told))
-
-    async def _tell(self, member: Member, task_id: str, status: Status | None, trouble: str) -> None:
-        if not await self._learner.learn(member, task_id, status, trouble):
+    async def _tell(self, task_id: str, member: Member, answer: Answer) -> None:
+        if not await self._learner.learn(task_id, member, answer):
             self._members.pop(task_id, None)
             member.done.set()
 
-    async def _ask(self, tickets: list[Ticket]) -> Answers:
-        learnt: Answers = {}
+    async def _ask(self, tickets: list[Ticket]) -> dict[str, Answer]:
+        learnt: dict[str, Answer] = {}
         most = max(1, self._account.provider.per_check)
         for start in range(0, len(tickets), most):
             learnt |= await self._ask_some(tickets[start : start + most])
         return learnt
 
-    async def _ask_some(self, tickets: list[Ticket]) -> Answers:
+    async def _ask_some(self, tickets: list[Ticket]) -> Mapping[str, Answer]:
         """Ask about some at once; where one of them is what the provider does not like, about each alone."""
         try:
-            return {**await self._account.converse(self._account.dialect.check(tickets))}
+            return await self._account.converse(self._account.dialect.check(tickets))
         except (ProviderError, InputError) as error:
             if len(tickets) == 1 or not _is_of_one(error):
                 raise
-        learnt: Answers = {}
+        learnt: dict[str, Answer] = {}
         for ticket in tickets:
             try:
                 learnt |= await self._account.converse(self._account.dialect.check([ticket]))
             except (ProviderError, InputError) as error:
                 learnt[ticket.id] = str(error)
         return learnt
-
-
-def _told(answer: Status | str) -> tuple[Status | None, str]:
-    """Return what was learnt of a task, and what went wrong."""
-    return (None, answer) if isinstance(answer, str) else (answer, "")
 
 
 def _is_of_one(error: KlingError) -> bool:

@@ -18,9 +18,9 @@ KIND = ("kling", "kling-v2-6", "std")
 curves = st.builds(Curve, st.floats(5, 2000), st.floats(0.1, 1.5))
 
 
-@given(st.lists(st.tuples(st.floats(-1e4, 1e6), curves), min_size=1, max_size=20))
+@given(st.lists(st.tuples(st.floats(-1e4, 1e6), curves, st.integers(1, 50)), min_size=1, max_size=20))
 @settings(max_examples=60, deadline=None)
-def test_a_wait_is_never_too_short_or_too_long(tasks: list[tuple[float, Curve]]) -> None:
+def test_a_wait_is_never_too_short_or_too_long(tasks: list[tuple[float, Curve, int]]) -> None:
     """Whatever is watched, of whatever age (a clock may have been set back), the next look is within bounds."""
     first = 100 + CAP_S
     assert FLOOR_S <= wait_s(tasks) <= first
@@ -29,7 +29,7 @@ def test_a_wait_is_never_too_short_or_too_long(tasks: list[tuple[float, Curve]])
 def test_it_looks_seldom_at_first_and_often_around_the_median() -> None:
     """A task that cannot be done yet is left alone; around its median it is asked about most often."""
     curve = Curve(120.0)
-    waits = {age: wait_s([(age, curve)]) for age in (0, 30, 60, 120, 240)}
+    waits = {age: wait_s([(age, curve, 1)]) for age in (0, 30, 60, 120, 240)}
     assert waits[0] > waits[60] > waits[120]
     assert waits[0] >= 30
 
@@ -37,7 +37,7 @@ def test_it_looks_seldom_at_first_and_often_around_the_median() -> None:
 def test_more_tasks_are_asked_about_more_often() -> None:
     """One request that asks about many is worth more, and is sent more often."""
     curve = Curve(120.0)
-    assert wait_s([(100.0, curve)] * 20) < wait_s([(100.0, curve)])
+    assert wait_s([(100.0, curve, 20)]) < wait_s([(100.0, curve, 1)])
 
 
 def test_the_schedule_solves_its_equation() -> None:
@@ -45,7 +45,7 @@ def test_the_schedule_solves_its_equation() -> None:
     curve, price = Curve(110.0), 0.4
     at, seen = 0.0, []
     for _ in range(6):
-        at += wait_s([(at, curve)])
+        at += wait_s([(at, curve, 1)])
         seen.append(at)
     total = sum(math.sqrt(price * curve.hazard(t / 10) / 2) / 10 for t in range(int(seen[-1] * 10)))
     assert total == pytest.approx(6, rel=0.1)
