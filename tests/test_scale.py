@@ -151,10 +151,18 @@ def _tasks_read(queries: list[tuple[str, Any]]) -> int:
 def commits(lab: kn.Lab) -> list[str]:
     """Return a list that gets an item for each transaction in which the driver of a lab writes events from now on."""
     written: list[str] = []
+    events: list[str] = []
     writer = lab.log._writer
     assert writer is not None
-    told = lambda *words: written.append(words[2]) if "INTO events" in words[2] else None  # noqa: E731
-    sa.event.listen(writer.engine, "before_cursor_execute", told)
+
+    def told(statement: str) -> None:
+        if "INTO events" in statement:
+            events.append(statement)
+        elif statement == "COMMIT" and events:
+            written.append(events[0])
+            events.clear()
+
+    writer._raw.set_trace_callback(told)
     return written
 
 

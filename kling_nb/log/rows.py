@@ -49,7 +49,7 @@ def task_row(task: Task) -> dict[str, Any]:
 
 def spelled(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of fields of a task as their columns hold them."""
-    return {**values, **{name: spell(values[name]) for name, spell in _SPELLED.items() if name in values}}
+    return {**values, **{name: _SPELLED[name](values[name]) for name in _SPELLED.keys() & values.keys()}}
 
 
 def task_from(row: Mapping[str, Any]) -> Task:

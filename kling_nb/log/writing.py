@@ -1,7 +1,7 @@
 """The one writer of a log: a connection for life, and transactions that are on disk when they return.
 
-The statements have SQLite's parameter marks. They are run as they are (`exec_driver_sql`): a task goes through half a
-dozen of them, and building each anew by expressions costs several times what the database does with it.
+The statements have SQLite's parameter marks, and the driver runs them as they are: a task goes through half a dozen of
+them, and SQLAlchemy's part in each costs several times what the database does with it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
+from itertools import compress
+from operator import attrgetter, is_not
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,8 @@ BUSY_S = 10.0  # how long a write waits for somebody else's
 Refuse = Callable[[str | None], Exception]
 """Told what a guarded fact is by now; returns what is raised."""
 
+_CHANGING = tuple(name for name in TASK_FIELDS if name != "id")
+_values = attrgetter(*_CHANGING)
 _File = tuple[int, int] | None
 _FACT = "SELECT value FROM meta WHERE key = ?"
 _INSERT_EVENT = "INSERT INTO events (task, kind, at, data) VALUES (?, ?, ?, ?)"
@@ -65,11 +69,8 @@ class Writer:
                 raise refuse(row[0] if row else None)
 
     def _ask(self, query: str, *values: str) -> tuple[Any, ...] | None:
-        """Return the first row, asked of the driver itself: SQLAlchemy costs ten times as much, at every commit."""
-        try:
-            row: tuple[Any, ...] | None = self._raw.execute(query, values).fetchone()
-        except sqlite3.Error as error:
-            raise sa.exc.OperationalError(query, None, error) from error
+        """Return the first row."""
+        row: tuple[Any, ...] | None = self._raw.execute(query, values).fetchone()
         return row
 
     @contextmanager
@@ -81,7 +82,7 @@ class Writer:
                 self._beside = self._beside or (which_file(self._wal), which_file(self._shared))
                 self._check()
                 yield self._held
-        except sa.exc.DBAPIError as error:
+        except (sa.exc.DBAPIError, sqlite3.Error) as error:
             raise _unwritable(self._path, error) from error
 
     def _check_place(self) -> None:
@@ -118,13 +119,12 @@ class Writer:
         """Append events, write the tasks as they stand after them, and let others serve points, in one transaction."""
         tasks = {task.id: task for _, task in changes}
         events = [(event.task, event.kind, event.at, text(event.data)) for event, _ in changes]
-        with self.begin() as db:
-            if events:
-                db.exec_driver_sql(_INSERT_EVENT, events)
+        with self.begin():
+            self._raw.executemany(_INSERT_EVENT, events)
             for columns, rows in self._moved(tasks.values()).items():
-                db.exec_driver_sql(_statement(columns), rows)
+                self._raw.executemany(_statement(columns), rows)
             if served:
-                db.exec_driver_sql(_SERVE, [(new, old) for old, new in served.items()])
+                self._raw.executemany(_SERVE, [(new, old) for old, new in served.items()])
         self._remember(tasks)
 
     def _moved(self, tasks: Iterable[Task]) -> Mapping[tuple[str, ...], list[tuple[Any, ...]]]:
@@ -163,8 +163,8 @@ def _let_go(process: int, engine: sa.Engine, held: sa.Connection) -> None:
         engine.dispose()
 
 
-def _unwritable(path: Path, error: sa.exc.DBAPIError) -> LabError:
-    said = str(error.orig)
+def _unwritable(path: Path, error: sa.exc.DBAPIError | sqlite3.Error) -> LabError:
+    said = str(error.orig if isinstance(error, sa.exc.DBAPIError) else error)
     if "locked" not in said:
         return unwritable(path, told_by_sqlite(path, said), THEN)
     return LabUnwritable(f"{path} cannot be written ({said} by another program, and stays so): {THEN}")
@@ -172,8 +172,8 @@ def _unwritable(path: Path, error: sa.exc.DBAPIError) -> LabError:
 
 def _new(before: Task, task: Task) -> dict[str, Any]:
     """Return the columns that are not what they were: what was taken over is the very same object."""
-    was = vars(before)
-    return spelled({name: value for name, value in vars(task).items() if value is not was[name] and name != "id"})
+    was, now = _values(before), _values(task)
+    return spelled(dict(compress(zip(_CHANGING, now, strict=True), map(is_not, was, now))))
 
 
 @cache
