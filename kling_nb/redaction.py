@@ -71,7 +71,7 @@ class Redaction:
         self._secrets = tuple(sorted(found, key=len, reverse=True))  # one may be part of another
         self._plain = tuple(secret.encode() for secret in self._secrets)
         self._words = tuple(spelled for plain in self._plain for spelled in _packed(plain))
-        self._sought = _shortest({*self._plain, *self._words})
+        self._sought = _shortest((*self._plain, *self._words))
         self._escaped: re.Pattern[bytes] | None = None
         self._also: tuple[set[str], Redaction] | None = None
 
@@ -92,7 +92,7 @@ class Redaction:
             both._secrets += self._secrets
             both._plain += self._plain
             both._words += self._words
-            both._sought = _shortest({*both._plain, *both._words})
+            both._sought += self._sought
             self._also = known = new, both
         return known[1]
 
@@ -149,9 +149,13 @@ def header_secrets(headers: Mapping[str, str]) -> list[str]:
     return [words[-1] for words in told if words]
 
 
-def _shortest(words: set[bytes]) -> tuple[bytes, ...]:
+def _shortest(words: Iterable[bytes]) -> tuple[bytes, ...]:
     """Return the words in which there is no other: whoever finds none of them finds none of the rest."""
-    return tuple(word for word in words if not any(other in word for other in words - {word}))
+    kept: list[bytes] = []
+    for word in sorted(words, key=len):
+        if not [known for known in kept if known in word]:
+            kept.append(word)
+    return tuple(kept)
 
 
 def _packed(plain: bytes) -> Iterator[bytes]:
