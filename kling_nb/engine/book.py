@@ -38,6 +38,7 @@ class Book:
         self._reserved: dict[str, Decimal] = {}
         self._by_day: dict[int, Decimal] = {}
         self._days: set[int] = set()
+        self._counted: dict[str, tuple[str, int | None, Decimal, Decimal]] = {}  # how each task is in those sums
         self.daily_budget = log.daily_budget()
         self._attempts: dict[str, int] = {}
         self._changes: list[Change] = []
@@ -129,21 +130,21 @@ class Book:
         return event, task
 
     def _put(self, task: Task) -> None:
-        before = self.tasks.get(task.id)
-        if before is not None:
-            self._count(before, -1)
-        self._count(task, 1)
-        self._attempts[task.identity] = max(task.attempt, self.attempts(task.identity))
+        now, before = (task.run, task.day, task.spent, task.reserved), self._counted.get(task.id)
+        if now != before:
+            self._counted[task.id] = now
+            self._count(1, *now)
+            if before is not None:
+                self._count(-1, *before)
+        if task.id not in self.tasks:
+            self._attempts[task.identity] = max(task.attempt, self.attempts(task.identity))
         self.tasks[task.id] = task
 
-    def _count(self, task: Task, sign: int) -> None:
-        spent, reserved = sign * task.spent, sign * task.reserved
-        if not spent and not reserved:
-            return
-        self._spent[task.run] = self.spent(task.run) + spent
-        self._reserved[task.run] = self.reserved(task.run) + reserved
-        if task.day is not None:
-            self._by_day[task.day] = self._by_day.get(task.day, ZERO) + spent + reserved
+    def _count(self, sign: int, run: str, day: int | None, spent: Decimal, reserved: Decimal) -> None:
+        self._spent[run] = self.spent(run) + sign * spent
+        self._reserved[run] = self.reserved(run) + sign * reserved
+        if day is not None:
+            self._by_day[day] = self._by_day.get(day, ZERO) + sign * (spent + reserved)
 
     async def _commit(self, changes: Sequence[Change], served: Mapping[str, str] | None = None) -> None:
         if self.broken is not None:

@@ -222,12 +222,17 @@ class Dispatcher:
 
     def _ceiling(self, task: Task, control: Control) -> str | None:
         """Return which ceiling a task would pass, its run's or the day's, in words."""
-        of_run = Money(control.row.budget, self._book.committed(task.run)).refusal(task.price)
+        budget = control.row.budget
+        of_run = None if budget is None else Money(budget, self._book.committed(task.run)).refusal(task.price)
         if of_run is not None:
             return f"the {of_run}; {HIGHER}"
-        of_day = self._book.today().refusal(task.price)
-        day = self._book.today().budget
-        if of_day is not None and day is not None and task.price > day:  # no tomorrow is better
-            return f"the daily budget of {dollars(day)} is less than the {dollars(task.price)} of one clip; {RAISE}"
-        when = f"of what was submitted on {date_of(self._book.day)} (UTC)"
-        return None if of_day is None else f"the daily {of_day} {when}; {TOMORROW}"
+        if self._book.daily_budget is None:
+            return None
+        today = self._book.today()
+        of_day = today.refusal(task.price)
+        if of_day is None:
+            return None
+        if today.budget is not None and task.price > today.budget:  # no tomorrow is better
+            dear = f"the {dollars(task.price)} of one clip"
+            return f"the daily budget of {dollars(today.budget)} is less than {dear}; {RAISE}"
+        return f"the daily {of_day} of what was submitted on {date_of(self._book.day)} (UTC); {TOMORROW}"
