@@ -110,7 +110,7 @@ class Clients:
         timeouts = {"timeout": self._waits}
         request = self._http.Request(method, self._url(url), content=content, headers=told, extensions=timeouts)
         use = _use(request, op, own)
-        if not any(idle.use == use for idle in self._idle):
+        if self._latest(use) < 0:
             self._idle.append(_Idle(use, self._client(keep=op is not Op.SUBMIT), time.monotonic()))
         return request
 
@@ -136,8 +136,11 @@ class Clients:
                 await _close(client)
 
     def _taken(self, use: Use) -> Any:
-        """Take the client of a use that became free last, whose connection is the likeliest to stand."""
-        return self._idle.pop(max(n for n, idle in enumerate(self._idle) if idle.use == use)).client
+        return self._idle.pop(self._latest(use)).client
+
+    def _latest(self, use: Use) -> int:
+        """Return where the client of a use is that became free last: its connection is the likeliest to stand. -1: none."""
+        return next((at for at in range(len(self._idle) - 1, -1, -1) if self._idle[at].use == use), -1)
 
     async def _close_old(self) -> None:
         while self._idle and (len(self._idle) > KEPT or self._idle[0].since < time.monotonic() - KEPT_S):

@@ -114,19 +114,7 @@ async def judge(where: Origin, own: Origin | None, *, resolve: bool = True) -> N
         await _refuse_places(await _places(where, resolve=resolve), host, own, resolve=resolve)
 
 
-def before_sending(ready: Ready) -> Trace:
-    """Return what calls ``ready`` when the connection stands, right before a request's head and its body are written.
-
-    Without its body a request is not carried out.
-    """
-
-    async def trace(event: str, _info: Mapping[str, Any]) -> None:
-        if event.endswith(("send_request_headers.started", "send_request_body.started")):
-            ready()
-
-    return trace
-
-
+_SENDING = ("send_request_headers.started", "send_request_body.started")
 _CONNECTING = frozenset({"connect_tcp", "start_tls", "setup_socks5_connection", "response_closed"})
 """The steps, by their names in httpcore's traces, that write nothing of a request."""
 
@@ -143,13 +131,17 @@ class Way:
         """Whether nothing of the request went out: a way was being opened, and no other step was heard of."""
         return self._opening and not self._beyond
 
-    def watched(self, then: Trace | None = None) -> Trace:
-        """Return what notes each step, and then tells it on; not what is said to a proxy to have a way opened."""
+    def watched(self, ready: Ready | None = None) -> Trace:
+        """Return what notes each step, and calls ``ready`` right before a request's head and its body are written.
+
+        Without its body a request is not carried out. What is said to a proxy to have a way opened is none.
+        """
 
         async def trace(event: str, info: Mapping[str, Any]) -> None:
-            self._note(event, info)
-            if then is not None and not _asks_proxy(info):
-                await then(event, info)
+            if not self._beyond:
+                self._note(event, info)
+            if ready is not None and event.endswith(_SENDING) and not _asks_proxy(info):
+                ready()
 
         return trace
 

@@ -6,6 +6,8 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from itertools import compress
+from operator import is_not
 from typing import Any, Self
 
 from .errors import InputError
@@ -82,9 +84,9 @@ class VideoRequest:
 
     def __post_init__(self) -> None:
         """Read every value into its own type; raises `InputError` for one that cannot be read."""
-        for name, given in dict(vars(self)).items():
-            if given is not LEFT_OUT.get(name):
-                object.__setattr__(self, name, read_field(name, given))
+        was = vars(self)
+        for name, given in list(compress(was.items(), map(is_not, was.values(), map(LEFT_OUT.get, was)))):
+            object.__setattr__(self, name, read_field(name, given))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copy and pickle by the fields that are set: a read-only mapping can be neither copied nor pickled."""

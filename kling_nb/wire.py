@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import os
 from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,7 +23,6 @@ from .links import (
     Origin,
     Ready,
     Way,
-    before_sending,
     judge,
     named,
     onward,
@@ -109,7 +108,7 @@ class Wire:
 
     def filled(self, call: Call) -> Call:
         """Return a call with its images in it; raises `InputError` or `MediaError` for one that cannot be read."""
-        return call if call.body is None else replace(call, body=filled(call.body, self._read_image))
+        return call if call.body is None else call.but(body=filled(call.body, self._read_image))
 
     async def send(self, call: Call, *, ready: Ready | None = None) -> Reply:
         """Send a call once and return what came back, whatever its status, without the secrets that went out.
@@ -161,7 +160,7 @@ class Wire:
             url = onward(call.url, reply.status, reply.headers)
             if call.op is Op.SUBMIT or call.method != "GET" or not url or origin(url) != origin(call.url):
                 return reply
-            call = replace(call, url=url)
+            call = call.but(url=url)
         message = f"{_name(call)}: expected an answer, got more than {self._limits.redirects} redirects"
         raise Doubt(message)
 
@@ -174,7 +173,7 @@ class Wire:
         if ready is not None:
             ready()  # of an app in this process no trace is told
         if call.method != "GET":  # what only reads is asked again, wherever it ended
-            request.extensions["trace"] = way.watched(before_sending(ready) if ready is not None else None)
+            request.extensions["trace"] = way.watched(ready)
         async with self._clients.sent(request, call.op) as response:
             if response.status_code == WANTS_CREDENTIALS and self._app is None and proxied(*origin(call.url)[:2]):
                 refuse_proxy(_name(call), response.headers)

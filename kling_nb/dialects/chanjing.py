@@ -11,7 +11,6 @@ the token call's codes for bad parameters; an unknown task, asked for alone, is 
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from ..dialect import Asset, Call, Credential, Encoded, Fault, Op, Phase, Reply, Status, Unreadable, Whose, join
@@ -128,7 +127,7 @@ class Chanjing(FindsNothing, CancelsNothing):
 
     def sign(self, call: Call, credential: Credential, now: float) -> Call:
         """Put the token into its own header."""
-        return replace(call, headers={**call.headers, "access_token": credential["access_token"]})
+        return call.but(headers={**call.headers, "access_token": credential["access_token"]})
 
     def judge(self, call: Call, reply: Reply) -> Fault | None:
         """Judge by the body's code, whatever the HTTP status; a task that is not there is an answer."""

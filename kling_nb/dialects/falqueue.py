@@ -12,7 +12,6 @@ says while a request runs, and that nothing else is passed on, are readings: no 
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from ..dialect import Call, Credential, Encoded, Fault, Op, Phase, Reply, Status, Whose, join, path_under
@@ -103,7 +102,7 @@ class FalQueue(FindsNothing):
 
     def sign(self, call: Call, credential: Credential, now: float) -> Call:
         """Put the key into the header."""
-        return replace(call, headers={**call.headers, "Authorization": f"{self._scheme} {credential['key']}"})
+        return call.but(headers={**call.headers, "Authorization": f"{self._scheme} {credential['key']}"})
 
     def judge(self, call: Call, reply: Reply) -> Fault | None:
         """Judge by HTTP status and ``detail``; what a finished request failed of is an answer.

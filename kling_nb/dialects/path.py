@@ -112,7 +112,7 @@ class Path:
                 "pair; nothing was sent; add an API key to it, separated by a comma"
             )
             raise InputError(message)
-        return replace(call, headers={**call.headers, "Authorization": f"Bearer {credential['token']}"})
+        return call.but(headers={**call.headers, "Authorization": f"Bearer {credential['token']}"})
 
     def judge(self, call: Call, reply: Reply) -> Fault | None:
         """Judge by the body's code, whatever the HTTP status."""

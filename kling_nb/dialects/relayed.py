@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from ..dialect import Call, Credential, Fault, Op, Reply, Status, join, path_under
@@ -52,7 +51,7 @@ class Relayed(FindsNothing, CancelsNothing):
 
     def sign(self, call: Call, credential: Credential, now: float) -> Call:
         """Put the key into the header."""
-        return replace(call, headers={**call.headers, "Authorization": f"Bearer {credential['key']}"})
+        return call.but(headers={**call.headers, "Authorization": f"Bearer {credential['key']}"})
 
     def judge(self, call: Call, reply: Reply) -> Fault | None:
         """Judge by the code of an error, else by its words, else by the HTTP status."""

@@ -72,7 +72,10 @@ class Account:
 
     def gate(self, model: str) -> Gate:
         """Return the gate that a model's tasks go through: the account's, or the model's own."""
-        return self._gates.setdefault(self._gate_name(model), Gate(self.provider.slots))
+        name = self._gate_name(model)
+        if name not in self._gates:
+            self._gates[name] = Gate(self.provider.slots)
+        return self._gates[name]
 
     def slots(self, model: str) -> tuple[str, int]:
         """Return what a model's gate is called, and how many it lets in as far as is known now; from any thread."""
@@ -139,9 +142,9 @@ class Account:
         """
         credential = await self._current(refused) if self._is_own(call) else None
         if credential is None or not self._is_own(call):  # the address may have changed meanwhile
-            return replace(call, redaction=self._redaction), self._credentials
+            return call.but(redaction=self._redaction), self._credentials
         signed = self.dialect.sign(call, credential, self._clock.token_now())
-        return replace(signed, headers=Veiled(signed.headers), redaction=self._redaction), self._credentials
+        return signed.but(headers=Veiled(signed.headers), redaction=self._redaction), self._credentials
 
     def _is_own(self, call: Call) -> bool:
         return origin(call.url) == origin(self.provider.base_url or "")

@@ -40,7 +40,7 @@ class Fetcher:
         self._book = tools.book
         self._clock = tools.clock
         # By provider: one that drips holds up no other's.
-        self._downloads: dict[str, anyio.Semaphore] = defaultdict(lambda: anyio.Semaphore(DOWNLOADS))
+        self._downloads: dict[str, anyio.Semaphore] = defaultdict(lambda: anyio.Semaphore(DOWNLOADS, fast_acquire=True))
 
     async def fetch(self, task: Task, account: Account) -> None:
         """Fetch the clip until it is saved, its link is dead, or it is no video; one whose file is back is there."""

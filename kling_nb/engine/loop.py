@@ -9,7 +9,7 @@ import math
 import os
 import selectors
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
 import anyio
@@ -153,11 +153,9 @@ class _WakingLoop(asyncio.SelectorEventLoop):
     """A loop whose time leaves out what its process slept through: an answer that came meanwhile is read, not given up."""
 
     def __init__(self) -> None:
-        self._waking = _WakingSelector()
-        super().__init__(self._waking)
-
-    def time(self) -> float:
-        return self._waking.time()
+        waking = _WakingSelector()
+        super().__init__(waking)
+        self.time = waking.time  # type: ignore[method-assign] # asked for at every step of every request
 
 
 class _WakingSelector(selectors.DefaultSelector):
@@ -175,7 +173,10 @@ class _WakingSelector(selectors.DefaultSelector):
 
     def time(self) -> float:
         """Return `time.monotonic` without what was slept through; it never goes back."""
-        self._look()
+        if (now := time.monotonic()) < self._looked + ASLEEP_S:
+            self._looked = now
+        else:
+            self._look()
         return self._looked - self._slept_s
 
     def select(self, timeout: float | None = None) -> Any:
@@ -250,6 +251,7 @@ class Loop:
         portal = start_blocking_portal(backend="asyncio", backend_options=options, name="kling_nb engine")
         self._portal = self._stack.enter_context(portal)
         self._own = self._portal.call(asyncio.get_running_loop)
+        self._works: list[asyncio.Task[Any]] = []
         atexit.register(self.close)
 
     def call(self, work: Callable[..., Awaitable[T]], *args: Any) -> T:
@@ -266,9 +268,20 @@ class Loop:
     def _is_elsewhere(self) -> bool:
         return os.getpid() != self._process
 
-    def start(self, work: Callable[..., Awaitable[Any]], *args: Any) -> None:
-        """Start a coroutine function on the engine's thread; its failure is its own affair."""
-        self._portal.start_task_soon(work, *args)
+    def start(self, work: Callable[..., Coroutine[Any, Any, Any]], *args: Any) -> None:
+        """Start a coroutine function on the engine's thread; its failure is its own affair.
+
+        It runs beside the portal and not in it: each step of every request goes through all scopes that it is in.
+        """
+        self._portal.call(self._begin, work, *args)
+
+    def _begin(self, work: Callable[..., Coroutine[Any, Any, Any]], *args: Any) -> None:
+        self._works.append(asyncio.create_task(work(*args)))
+
+    async def _end(self) -> None:
+        for work in self._works:
+            work.cancel()
+        await asyncio.gather(*self._works, return_exceptions=True)
 
     def soon(self, work: Callable[[], object]) -> None:
         """Have a function called on the engine's thread, from any thread, that one too; none once it has ended."""
@@ -280,7 +293,8 @@ class Loop:
         atexit.unregister(self.close)
         if self._is_elsewhere:
             return
-        # Left to itself the portal waits for what runs on it, which is everything: the interpreter would never exit.
+        # Left to itself the portal waits for what runs on it: the interpreter would never exit.
         with contextlib.suppress(RuntimeError):
+            self._portal.call(self._end)
             self._portal.call(self._portal.stop, True)  # noqa: FBT003 - anyio's own signature
         self._stack.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import math
 import socket
 import threading
@@ -12,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -217,6 +219,24 @@ def test_closing_ends_what_runs(on: Callable[[Clock], Loop]) -> None:
     loop.close()
     loop.close()
     assert ended.is_set()
+
+
+def test_what_is_started_fails_by_itself(caplog: pytest.LogCaptureFixture) -> None:
+    """Work that nobody waits for may fail: nothing else ends, and nothing is printed by the loop."""
+    loop = Loop(Clock())
+
+    async def fails() -> None:
+        raise LookupError
+
+    async def goes_on() -> str:
+        await anyio.lowlevel.checkpoint()
+        return "on"
+
+    loop.start(fails)
+    assert loop.call(goes_on) == "on"
+    loop.close()
+    gc.collect()
+    assert not caplog.records
 
 
 def test_an_error_reaches_the_caller(on: Callable[[Clock], Loop]) -> None:

@@ -55,26 +55,26 @@ def sleep_once(_=None):
         # To this thread: of a signal to the process another thread hears first, and this one goes on meanwhile.
         signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
 
-send, moved, probe, before = wire.Wire.send, Writer._moved, media.probe, wire.before_sending
+send, moved, probe, before = wire.Wire.send, Writer._moved, media.probe, wire.Way.watched
 
 async def sent(self, call, **options):
     if call.op is Op.SUBMIT:
         sleep_once()
     return await send(self, call, **options)
 
-def sending(ready):
+def watched(self, ready=None):
     def slept():
         asked.append(True)
         if len(asked) == (1 if where == "connected" else 2):
             sleep_once()
         ready()
     asked = []
-    return before(slept)
+    return before(self, ready and slept)
 
 if where == "intent":
     wire.Wire.send = sent
 if where in ("connected", "headed"):
-    wire.before_sending = sending
+    wire.Way.watched = watched
 if where == "verified":
     media.probe = lambda part: (probe(part), sleep_once())[0]
 

@@ -8,7 +8,6 @@ key is the header ``X-Postcard-Key``. An error is ``{error, about}``, whose ``ab
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from kling_nb.costs import Cost
@@ -80,7 +79,7 @@ class Postcard:
 
     def sign(self, call: Call, credential: Credential, now: float) -> Call:
         """Put the key into its header."""
-        return replace(call, headers={**call.headers, "X-Postcard-Key": credential["key"]})
+        return call.but(headers={**call.headers, "X-Postcard-Key": credential["key"]})
 
     def judge(self, call: Call, reply: Reply) -> Fault | None:
         """Judge by ``about``; that a job is not there is an answer to whoever asks for it."""
