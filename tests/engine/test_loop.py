@@ -235,6 +235,7 @@ def test_what_is_started_fails_by_itself(caplog: pytest.LogCaptureFixture) -> No
     loop.start(fails)
     assert loop.call(goes_on) == "on"
     loop.close()
+    del loop
     gc.collect()
     assert not caplog.records
 
