@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..log import ExperimentLog
 from ..plan import Money
-from ..task import TaskState
+from ..task import Task, TaskState
 from .account import Accounts
 from .attempts import Attempts, goes_on
 from .book import Book
@@ -117,12 +117,20 @@ class Runs:
     async def resume(self, name: str) -> None:
         """Go on with a run; saved clips whose files are gone are fetched again."""
         control = await self.find(name)
-        self._release(control)
+        self._release(control, [])
         await self._go_on(control, control.task_ids)
 
-    def _release(self, control: Control) -> None:
-        """Submit again where a run has points. It may raise for a bad address, so that it comes before any change."""
-        self._accounts.release({self._book.tasks[task_id].provider for task_id in control.task_ids})
+    def _release(self, control: Control, chosen: Iterable[Task]) -> None:
+        """Submit again where a run has something left, or is to buy again what was chosen.
+
+        It may raise for a bad address, so that it comes before any change; of a place that is done with none is needed.
+        """
+        tasks = [self._book.tasks[task_id] for task_id in control.task_ids]
+        self._accounts.release({task.provider for task in (*filter(self._is_left, tasks), *chosen)})
+
+    def _is_left(self, task: Task) -> bool:
+        """Tell whether something is still to be sent, followed, looked up or fetched."""
+        return not task.state.is_final or goes_on(task) or is_gone(task, self._folder)
 
     async def _go_on(self, control: Control, of_run: Iterable[str]) -> None:
         """Go on with some of a run's tasks, where nothing is in the way."""
@@ -161,7 +169,7 @@ class Runs:
         """Buy again the points whose task is in one of the states; returns how many."""
         control = await self.find(name)
         chosen = [task for task_id in control.task_ids if (task := self._book.tasks[task_id]).state in states]
-        self._release(control)
+        self._release(control, chosen)
         if chosen:
             await self._attempts.others(chosen)
         await self._go_on(control, control.task_ids)

@@ -103,6 +103,21 @@ def test_one_bad_address_holds_all_that_a_resume_would_release(live: Live, monke
     assert address(live) == accounts["kling"].provider.base_url
 
 
+def test_a_bad_address_holds_nothing_up_where_nothing_is_left(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is finished at a provider needs it no more; a clip that has to be fetched again there does."""
+    start(live.lab, sweep("a fox", provider="fal", mode="pro"), name="a", assume_price=1).wait(30)
+    what = sweep("a fox", provider=["fal", "kling"], mode="pro")
+    run = start(live.lab, what, name="a", assume_price=1).pause()
+    monkeypatch.setenv(base_url_variable("fal"), "ftp://example.org")
+
+    assert ["saved", "saved"] == [*run.resume().wait(30).df.state]
+    agrees(live)
+
+    (live.lab.folder / run.df.set_index("provider").loc["fal", "clip"]).unlink()
+    with pytest.raises(InputError, match="FAL"):
+        run.resume()
+
+
 def test_a_key_that_is_being_refused_is_corrected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What comes of a token that was asked for with the old key counts no more: it holds nothing."""
     variable, late = key_variable("chanjing"), Fault(action="late", operation="token", seconds=2)
