@@ -76,7 +76,7 @@ class Catalog:
     def problems(self, request: VideoRequest, provider: str | Provider) -> list[Problem]:
         """Return everything that a provider would refuse of a request, all at once, and the warnings."""
         terms = self._terms(request, provider)
-        unknown = [] if terms.model else [unknown_model(request.model, [*self.models])]
+        unknown = [] if terms.model else [unknown_model(terms, self.models)]
         return [*unknown, *findings(terms), *self._strangers(request), *self._costly_mode(terms)]
 
     def estimate(self, request: VideoRequest, provider: str | Provider, *, assume: Decimal | None = None) -> Estimate:

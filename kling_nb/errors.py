@@ -157,13 +157,14 @@ def _callers(error: BaseException) -> Iterator[str]:
             yield f"  line {number} of {where}{inside}: {linecache.getline(file, number, frame.f_globals).strip()}"
 
 
-def nearest(word: str, known: Iterable[str], like: float = 0.6) -> str:
+def nearest(word: str, known: Iterable[str], like: float = 0.6, meant: Sequence[str] = ()) -> str:
     """Return a clause that answers an unknown word with the known ones, the likeliest first.
 
-    ``like`` is how like the word one must be, from 0 to 1, to be proposed.
+    ``like`` is how like the word one must be, from 0 to 1, to be proposed; where it is known which are ``meant``, these are.
     """
     names = sorted(known)
     close = difflib.get_close_matches(word, names, n=3, cutoff=like)
     close.sort(key=lambda name: sorted(name) != sorted(word))  # letters that changed places are the likeliest slip
-    hint = f"did you mean {close[0]!r}? " if close else ""
+    hint = " or ".join(repr(name) for name in meant or close[:1])
+    hint = f"did you mean {hint}? " if hint else ""
     return f"{hint}known: {', '.join(names)}"

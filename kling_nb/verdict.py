@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from .errors import nearest
 from .fields import IMAGE_FIELDS, CameraControl, is_url
-from .menu import RULED, Rule
+from .menu import RULED, Model, Rule
 from .offer import Problem, Support
 from .terms import Terms, is_listed, is_sold
 
@@ -243,10 +244,23 @@ _RULES: Sequence[Callable[[Terms], Iterator[Problem]]] = (
 )  # fmt: skip
 
 
-def unknown_model(model: str, known: Sequence[str]) -> Problem:
-    """Return the warning about a model that the catalogue does not know."""
-    allowed = f"is not in the catalogue, so nothing about it can be checked: {nearest(model, known)}"
-    return Problem("model", model, allowed, warning=True)
+def unknown_model(terms: Terms, models: Mapping[str, Model]) -> Problem:
+    """Return the warning about a model that the catalogue does not know, with those that may be meant."""
+    asked = terms.request.model
+    meant = [one for one in models.values() if _version(asked) in (_version(one.id), _version(one.title))]
+    sold = [one for one in meant if any(row.serves(one) for row in terms.menu.rows)]
+    likely = nearest(asked, models, meant=[one.id for one in sold or meant])
+    allowed = f"is not in the catalogue, so nothing about it can be checked: {likely}"
+    return Problem("model", asked, allowed, warning=True)
+
+
+def _version(name: str) -> list[str]:
+    """Return what tells a model from the others, however its name is written: Kling 2.6, v2-6 and kling-2.6 are one."""
+    return [part for part in re.findall(r"[a-z]+|\d", name.lower()) if part not in COMMON]
+
+
+COMMON = frozenset({"kling", "v", "video"})
+"""Words of models' names that say nothing of which it is."""
 
 
 def shown(name: str, value: Any) -> Any:

@@ -743,6 +743,25 @@ def test_an_unknown_model_passes_with_a_warning(catalog: Catalog) -> None:
     assert catalog.offer(request, "fal").endpoint == "fal-ai/kling-video/v2.7/max/text-to-video"
 
 
+@pytest.mark.parametrize(
+    ("name", "provider", "meant"),
+    [
+        ("kling-v2.6", "kling", "'kling-v2-6' or 'kling-2.6'"),
+        ("Kling 2.6", "fal", "'kling-v2-6'"),
+        ("KLING-V2-1-MASTER", "fal", "'kling-v2-1-master'"),
+        ("v3.0", "kling", "'kling-v3' or 'kling-3.0'"),
+        ("o1", "kling", "'kling-video-o1' or 'kling-o1'"),
+        ("kling-v2-7", "kling", "'kling-v2-6'"),
+    ],
+)
+def test_an_unknown_model_is_answered_with_the_one_that_is_meant(
+    catalog: Catalog, name: str, provider: str, meant: str
+) -> None:
+    """However a model's name is written, those of its version are proposed: what is sold there, if any is."""
+    (problem,) = catalog.problems(ask(name), provider)
+    assert f": did you mean {meant}? known: " in problem.allowed
+
+
 def test_an_endpoint_of_fal_can_be_named_whole(catalog: Catalog) -> None:
     """A path as the model's id is used as it is; a mode beside it is said to be dropped."""
     request = ask("fal-ai/kling-video/v4/pro/text-to-video", mode="std")

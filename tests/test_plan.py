@@ -130,7 +130,10 @@ def test_an_unknown_model_passes_with_a_warning() -> None:
     """Vendors add models monthly: an unknown one is sent, with a warning; its price has to be assumed."""
     new = plan(model="kling-v9")
     assert (True, 1) == (new.points[0].buys, len(new.points[0].warnings))
-    with pytest.raises(PriceUnknown, match=r"kling-v9 at kling \(1 point\); nothing was bought; pass assume_price="):
+    with pytest.raises(
+        PriceUnknown,
+        match=r"kling-v9 at kling \(1 point\); nothing was bought; to buy it all the same, pass assume_price=",
+    ):
         new.check(None)
     assumed = plan(model="kling-v9", settings=Settings(assume_price=Decimal(2)))
     assumed.check(Decimal(2))
@@ -373,5 +376,16 @@ def test_every_place_without_a_price_is_named() -> None:
 
 def test_a_model_without_a_price_is_answered_with_the_likeliest() -> None:
     """Where no price is known since the model's name is not, the error says what it may have been meant to be."""
-    with pytest.raises(PriceUnknown, match=r"\(1 point\).*; the model is not in the catalogue.*did you mean 'kling-"):
+    with pytest.raises(PriceUnknown, match=r"^the model 'kling-v2\.6' is not in the catalogue") as caught:
         plan(model="kling-v2.6").check(None)
+    asked, _, bought = str(caught.value).partition("; no price is known for kling-v2.6 at kling (1 point); ")
+    assert "did you mean 'kling-v2-6' or 'kling-2.6'? known: kling-2.5-turbo, " in asked
+    assert bought == "nothing was bought; to buy it all the same, pass assume_price= in USD per clip"
+
+
+def test_every_model_that_is_unknown_is_answered() -> None:
+    """One known model without a price before an unknown one, or several unknown ones, hide none of them."""
+    with pytest.raises(PriceUnknown) as caught:
+        plan(model=["kling-v2-5-turbo", "kling-v9", "kling-v8"], provider="relay").check(None)
+    assert str(caught.value).startswith("the model 'kling-v9' is not")
+    assert "; the model 'kling-v8' is not" in str(caught.value)

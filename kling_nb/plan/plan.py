@@ -90,7 +90,7 @@ class Plan:
         return f"nothing can be sent, and nothing was bought: {'; '.join(said[:6])}{more}"
 
     def _price_unknown(self) -> str:
-        one = self.unpriced[0]
+        one, unknown = self.unpriced[0], self._unknown_models()
         asked = "pass assume_price= in USD per clip"
         if one.official.high is not None:
             own = dollars(one.official.high)
@@ -98,8 +98,13 @@ class Plan:
         places = list(dict.fromkeys(f"{point.request.model} at {point.provider}" for point in self.unpriced))
         more = f" and {len(places) - 6} more" if len(places) > 6 else ""
         what = f"{', '.join(places[:6])}{more} ({_counted(self.unpriced, 'point')})"
-        asked += "".join(f"; the model {problem.allowed}" for problem in one.warnings if problem.field == "model")
-        return f"no price is known for {what}; nothing was bought; {asked}"
+        asked = f"to buy it all the same, {asked}" if unknown else asked
+        return "; ".join([*unknown, f"no price is known for {what}", "nothing was bought", asked])
+
+    def _unknown_models(self) -> list[str]:
+        """Say which models without a price the catalogue does not know, and what they may have been meant to be."""
+        found = {p.value: p for point in self.unpriced for p in point.warnings if p.field == "model"}
+        return [f"the model {name!r} {problem.allowed}" for name, problem in [*found.items()][:3]]
 
     def summary(self) -> str:
         """Say the plan in one line: points, clips to buy, price, time, reuse and refusals."""
