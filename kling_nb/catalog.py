@@ -16,24 +16,13 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from .errors import InputError, RefusedError, nearest
-from .excerpts import as_code
 from .fields import path_of
-from .menu import TASK_TYPES, Menu, Model, known_keys, menu_from, model_from, plain_keys, rules_from
+from .menu import TASK_TYPES, Menu, Model, known_keys, menu_from, model_from, provider_from, rules_from
 from .offer import Estimate, Offer, Problem, Provider
 from .prices import PriceList, kind_of, price_from, price_list_from, seconds_from
 from .request import VideoRequest
 from .terms import Terms, is_sold, terms
 from .verdict import findings, unknown_model
-
-_TEXT, _COUNT = (str, 'text, such as "mine"'), (int, "a whole number of at least 1")
-_VALUES: Mapping[str, tuple[type, str]] = MappingProxyType(
-    {
-        **dict.fromkeys(("title", "dialect", "base_url", "key", "slots_per", "like"), _TEXT),
-        **dict.fromkeys(("slots", "per_check"), _COUNT),
-        "refunds_failures": (bool, "true or false"),
-    }
-)
-"""What a provider's row may hold, where another kind of value would go unnoticed until something is bought."""
 
 NOBODY = Provider(id="", title="", dialect="", base_url=None)
 T = TypeVar("T")
@@ -267,7 +256,7 @@ def _over(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
 def _catalog(data: Mapping[str, Any]) -> Catalog:
     every = rules_from(data["every"], "[every]")
     return Catalog(
-        providers=_each(data["provider"], _provider),
+        providers=_each(data["provider"], lambda name, table: provider_from(name, table, data["provider"])),
         models=_each(data["model"], lambda name, table: model_from(name, table, every)),
         menus=_each(data["menu"], menu_from),
         prices=_each(data["price"], price_list_from),
@@ -277,22 +266,3 @@ def _catalog(data: Mapping[str, Any]) -> Catalog:
 
 def _each(section: Mapping[str, Any], read: Callable[[str, Any], T]) -> Mapping[str, T]:
     return MappingProxyType({name: read(name, table) for name, table in section.items()})
-
-
-def _check_values(given: Mapping[str, Any], where: str) -> None:
-    """Raise `InputError` for a value of another kind: it would be met in the middle of a run."""
-    for name, (kind, expected) in _VALUES.items():
-        value = given.get(name)
-        if value is not None and (type(value) is not kind or (isinstance(value, int) and kind is int and value < 1)):
-            message = f"{where} {name} = {as_code(value)}: expected {expected}"
-            raise InputError(message)
-
-
-def _provider(name: str, table: Mapping[str, Any]) -> Provider:
-    where = f"[provider.{name}]"
-    given = {"title": name, "base_url": None, "options": {}, **plain_keys(Provider, table, where)}
-    if "dialect" not in given:
-        message = f"{where} needs a dialect"
-        raise InputError(message)
-    _check_values(given, where)
-    return Provider(id=name, **{**given, "options": MappingProxyType(dict(given["options"]))})

@@ -1,18 +1,19 @@
-"""The catalogue's tables as records: rules, models, and the menus that providers sell from.
+"""The catalogue's tables as records: rules, models, the menus that providers sell from, and the providers.
 
-The form of the tables is documented at the top of ``catalog.toml``.
+The form of the tables is documented at the top of ``catalog.toml``, that of a provider's at the top of ``providers.toml``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any
 
 from .errors import InputError, nearest
-from .offer import Support
+from .excerpts import as_code
+from .offer import FORMS, Provider, Support
 from .request import FIELDS
 
 Rule = Mapping[str, Any]
@@ -25,6 +26,15 @@ RULED = tuple(name for name in FIELDS if name not in ("model", "extra"))
 TASK_TYPES = ("text2video", "image2video")
 MEANING_KEYS = ("support", "values", "only", "range", "max_chars", "max_total", "required", "why", "source")
 SPELLING_KEYS = ("name", "type", "words", "becomes", "default", "fill")
+_TEXT, _COUNT = (str, 'text, such as "mine"'), (int, "a whole number of at least 1")
+_VALUES: Mapping[str, tuple[type, str]] = MappingProxyType(
+    {
+        **dict.fromkeys(("title", "dialect", "base_url", "key", "slots_per", "like"), _TEXT),
+        **dict.fromkeys(("slots", "per_check"), _COUNT),
+        "refunds_failures": (bool, "true or false"),
+    }
+)
+"""What a provider's row may hold, where another kind of value would go unnoticed until something is bought."""
 HARMLESS = MappingProxyType({"sound": "off", "multi_shot": False})
 """Values that ask for what a model without the feature does anyway."""
 TIERS = MappingProxyType({"std": "standard", "pro": "pro"})
@@ -229,3 +239,33 @@ def _row(table: Mapping[str, Any], where: str) -> Row:
     mode = table.get("mode")
     rules = rules_from({key: value for key, value in table.items() if key != "mode"}, where)
     return Row(**{**plain_keys(Row, table, where, RULED), "mode": mode}, rules=rules)
+
+
+def provider_from(name: str, table: Mapping[str, Any], names: Collection[str]) -> Provider:
+    """Read a provider's row; ``names`` are those of all rows, of which it may be like one."""
+    where = f"[provider.{name}]"
+    given = {"title": name, "base_url": None, "options": {}, **plain_keys(Provider, table, where)}
+    if "dialect" not in given:
+        message = f"{where} needs a dialect"
+        raise InputError(message)
+    _check_values(given, where)
+    for key, known in (("key", FORMS), ("slots_per", ("account", "model")), ("like", names)):
+        _check_word(given, key, known, where)
+    return Provider(id=name, **{**given, "options": MappingProxyType(dict(given["options"]))})
+
+
+def _check_values(given: Mapping[str, Any], where: str) -> None:
+    """Raise `InputError` for a value of another kind: it would be met in the middle of a run."""
+    for name, (kind, expected) in _VALUES.items():
+        value = given.get(name)
+        if value is not None and (type(value) is not kind or (isinstance(value, int) and kind is int and value < 1)):
+            message = f"{where} {name} = {as_code(value)}: expected {expected}"
+            raise InputError(message)
+
+
+def _check_word(given: Mapping[str, Any], name: str, known: Collection[str], where: str) -> None:
+    """Raise `InputError` for a word that means nothing: it would be taken for another, or for none, without a sign."""
+    value = given.get(name)
+    if value is not None and value not in known:
+        message = f"{where} {name} = {as_code(value)} means nothing there; {nearest(value, known)}"
+        raise InputError(message)

@@ -126,6 +126,17 @@ class Offer:
     needs: str = ""
 
 
+FORMS: Mapping[str, str] = MappingProxyType(
+    {
+        "pair_or_token": "access:secret, an API key, or both with a comma between",
+        "pair": "an id and its secret with a colon between",
+        "token": "an API key, which has no colon or comma",
+        "raw": "the key as the provider shows it",
+    }
+)
+"""How a key can read, by `Provider.key`, in words."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Provider:
     """A row of ``providers.toml``: where a provider is, which dialect it speaks, and its limits.
@@ -140,7 +151,7 @@ class Provider:
     title: str
     dialect: str
     base_url: str | None
-    key: str = "token"  # how its key reads: pair_or_token | pair | token | raw
+    key: str = "token"  # how its key reads: one of `FORMS`
     slots: int = 5
     slots_per: str = "model"
     per_check: int = 1

@@ -8,15 +8,8 @@ from collections.abc import Mapping
 from typing import NoReturn
 
 from .errors import InputError
-from .offer import Provider
+from .offer import FORMS, Provider
 
-FORMS = {
-    "pair_or_token": "access:secret, an API key, or both with a comma between",
-    "pair": "an id and its secret with a colon between",
-    "token": "an API key, which has no colon or comma",
-    "raw": "the key as the provider shows it",
-}
-"""How a key can read, by `Provider.key`, in words."""
 QUOTES = "\"'`"
 """What a key is quoted with, where `%env` and others take the quotes for a part of it."""
 GIVEN = "keys="

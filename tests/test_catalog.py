@@ -879,6 +879,15 @@ def test_a_second_file_for_providers(tmp_path: Path) -> None:
             "[provider.x]\ndialect = 'native'\nrefunds_failures = 'no'\n",
             r"refunds_failures = 'no': expected true or false",
         ),
+        (
+            "[provider.x]\ndialect = 'native'\nkey = 'tokn'\n",
+            "key = 'tokn' means nothing there; did you mean 'token'? known: ",
+        ),
+        ("[provider.x]\ndialect = 'native'\nslots_per = 'modle'\n", "did you mean 'model'? known: account, model"),
+        (
+            "[provider.x]\ndialect = 'native'\nlike = 'quickruter'\n",
+            "like = 'quickruter' means nothing there; did you mean 'qu",
+        ),
         ("[price.x.per_s]\nm = 0.1\n", "a price in USD as text"),
         ("[price.x.per_s]\nm = ['0.2', '0.1']\n", "a price in USD as text"),
         ("[price.x.per_s]\nm = 'nan'\n", "a price in USD as text"),
@@ -894,6 +903,13 @@ def test_mistakes_in_a_users_file(tmp_path: Path, text: str, words: str) -> None
     with pytest.raises(InputError) as caught:
         load(file)
     assert words in str(caught.value)
+
+
+def test_a_provider_may_be_like_another_of_the_same_file(tmp_path: Path) -> None:
+    """Whose key it takes may stand below it."""
+    file = tmp_path / "mine.toml"
+    file.write_text('[provider.b]\ndialect = "native"\nlike = "a"\n[provider.a]\ndialect = "native"\n', "utf-8")
+    assert load(providers_file=file).provider("b").like == "a"
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

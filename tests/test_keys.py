@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from kling_nb import catalog, keys
 from kling_nb.bindings import Bindings
 from kling_nb.errors import InputError, KeyMissing, KlingError
-from kling_nb.offer import Provider
-from kling_nb.secret import FORMS, Secret, split_key
+from kling_nb.offer import FORMS, Provider
+from kling_nb.secret import Secret, split_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
