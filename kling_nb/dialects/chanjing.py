@@ -34,6 +34,7 @@ from .reading import (
     unreadable,
     whose_failure,
     words_from,
+    words_in,
     words_whole,
 )
 
@@ -140,7 +141,7 @@ class Chanjing(FindsNothing, CancelsNothing):
             return None
         # What came with a token is not shown: it may be in there.
         message = words_from(body.get("msg")) or (
-            reply.excerpt() if call.op is not Op.CREDENTIAL else "no reason given"
+            words_in(reply) if call.op is not Op.CREDENTIAL else "no reason given"
         )
         if code in FAULTS:
             return _fault(int(code), message, call, reply)

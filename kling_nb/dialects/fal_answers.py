@@ -15,7 +15,7 @@ from typing import Any
 
 from ..costs import Cost
 from ..dialect import Asset, Call, Phase, Reply, Status, Unreadable, Whose
-from .reading import amount_from, dig, link_from, whose_failure, words_from
+from .reading import amount_from, dig, link_from, whose_failure, words_from, words_in
 
 GONE = frozenset({404, 410})
 UNPAID_FROM = 500  # "5xx errors are not billed", fal.ai/docs, read 2026-11; a 422 may be
@@ -134,8 +134,8 @@ def detail_of(reply: Reply) -> str:
     """Say what ``detail`` says: a sentence, or a list of fields with a message each."""
     detail = dig(body_of(reply), "detail")
     if isinstance(detail, list):
-        return words_from("; ".join(_field(item) for item in detail)) or reply.excerpt()
-    return words_from(detail) or reply.excerpt()
+        return words_from("; ".join(_field(item) for item in detail)) or words_in(reply)
+    return words_from(detail) or words_in(reply)
 
 
 def _field(item: Any) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..dialect import Call, Fault, Op, Reply, Unreadable, Whose
-from .reading import code_of, code_shown, fault_by_status, strange_code, unreadable, words_from
+from .reading import code_of, code_shown, fault_by_status, strange_code, unreadable, words_in
 
 MISSING = 1203
 
@@ -56,7 +56,7 @@ def judge_code(call: Call, reply: Reply) -> Fault | None:
         body = reply.object()
     except Unreadable:
         return unreadable(reply)
-    code, message = code_of(body), words_from(body.get("message")) or reply.excerpt()
+    code, message = code_of(body), words_in(reply)
     if (code == MISSING and call.op in (Op.CHECK, Op.FIND)) or (code == 0 and body.get("data")):
         return None
     if code in FAULTS:

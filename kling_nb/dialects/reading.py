@@ -146,6 +146,19 @@ def words_from(value: Any) -> str:
     return legible(words_whole(value)[:WORDS_MOST])
 
 
+ERRORS: tuple[tuple[str, ...], ...] = (("message",), ("msg",), ("error", "message"), ("error",), ("detail",))
+"""Where an error has its words: what answers for a provider, as a gateway before it, has another form than its pages."""
+
+
+def words_in(reply: Reply) -> str:
+    """Return what an error says, wherever it does; of one without words the HTTP status, and the body as a quotation."""
+    try:
+        body = reply.json()
+    except Unreadable:
+        return reply.told()
+    return next(filter(None, (words_from(dig(body, *path)) for path in ERRORS)), "") or reply.told()
+
+
 def link_from(value: Any) -> str | None:
     """Return a foreign address that a clip can be fetched from; `None` for anything else."""
     return value if isinstance(value, str) and is_url(value) and len(value) <= LINK_MOST else None

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..dialect import Call, Fault, Op, Reply, Unreadable, Whose
 from .kling_faults import FAULTS, MISSING, kling_fault
-from .reading import code_of, dig, fault_by_status, unreadable, whose_failure, words_from
+from .reading import code_of, dig, fault_by_status, unreadable, whose_failure, words_from, words_in
 from .shapes import id_told, phase_in
 
 CODES: Mapping[str, tuple[Whose, bool]] = MappingProxyType(
@@ -130,12 +130,12 @@ def _holds(call: Call, body: Mapping[str, Any]) -> bool:
 def _fault(told: Told, reply: Reply) -> Fault | None:
     if told.code in RELAYED:
         return _relayed(told, reply)
-    by_status = fault_by_status(reply, told.message or reply.excerpt(), told.shown)
+    by_status = fault_by_status(reply, told.message or words_in(reply), told.shown)
     return _by_code(told, reply) or _by_words(told, reply) or by_status
 
 
 def _by_code(told: Told, reply: Reply) -> Fault | None:
-    message = told.message or reply.excerpt()
+    message = told.message or words_in(reply)
     if told.code in FAULTS:
         return kling_fault(told.code, message, reply)
     if told.code in CODES:
@@ -179,7 +179,7 @@ def _inner(text: str) -> Told:
 
 def _by_message(inner: Told, told: Told, reply: Reply) -> Fault:
     """Judge by the words of Kling's message, unless it came with a 5xx; else by the status, Kling's own or a 400."""
-    message = inner.message or told.message or reply.excerpt()
+    message = inner.message or told.message or words_in(reply)
     meant = next((code for words, code in MEANT.items() if words in message.lower()), None)
     if meant is not None and reply.status < 500:
         return replace(kling_fault(meant, message, reply), code=told.shown)
@@ -190,5 +190,5 @@ def _by_message(inner: Told, told: Told, reply: Reply) -> Fault:
 
 def _strange(told: Told, reply: Reply) -> Fault:
     """Return the fault of an error that no page names, under a success: it proves nothing."""
-    message = told.message or reply.excerpt()
+    message = told.message or words_in(reply)
     return Fault(whose=Whose.PROVIDER, message=message, code=told.shown, rejected=False)

@@ -14,17 +14,18 @@ from typing import Any
 
 import pytest
 from asking import plain
-from driving import CATALOG, OWN_ID, Faulty, bound, hold, provider_of
+from driving import CATALOG, GUISES, OWN_ID, Faulty, bound, hold, provider_of
 from test_contract import KEYS
 
 from kling_nb import dialects
 from kling_nb.costs import Cost
-from kling_nb.dialect import Call, Dialect, Fault, Op, Reply, Status, Unreadable
+from kling_nb.dialect import Call, Dialect, Fault, Op, Reply, Status, Unreadable, Whose
 from kling_nb.task import Ticket
 
 FOLDER = Path(__file__).parent.parent / "replies"
 FILES = sorted(FOLDER.glob("*/*.json"))
 ALSO = {"native": "kling"}
+NAMES = [*dialects.names(), *GUISES]
 
 
 def recorded(file: Path) -> dict[str, Any]:
@@ -172,3 +173,34 @@ def test_a_recorded_refusal_gives_no_ticket(file: Path, name: str) -> None:
     if fault is not None and fault.rejected:
         with pytest.raises(Unreadable):
             dialect.accepted(paid, reply)
+
+
+def refusal_of_a_key(name: str, body: Any) -> Fault:
+    """What a dialect makes of a submit that is answered with 401 and this body."""
+    fault = bound(name).judge(submitted(bound(name), name), _reply({"status": 401, "body": body}))
+    assert fault is not None
+    return fault
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"message": "no such token"},
+        {"code": 401, "msg": "no such token"},
+        {"error": {"message": "no such token", "type": "new_api_error", "code": ""}},
+        {"error": "no such token"},
+        {"detail": "no such token"},
+    ],
+)
+def test_a_key_that_is_refused_is_told_in_words(name: str, body: dict[str, Any]) -> None:
+    """Whoever stands before a service refuses a key in a form of their own: what it says is told, not its JSON."""
+    fault = refusal_of_a_key(name, body)
+    assert (Whose.KEY, "no such token") == (fault.whose, fault.message)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_refusal_without_words_is_a_quotation(name: str) -> None:
+    """JSON in which nothing is said does not stand in a sentence as if it were one."""
+    told = refusal_of_a_key(name, {"error": {"code": "no_key"}}).message
+    assert told == """HTTP 401 with '{"error": {"code": "no_key"}}'"""
