@@ -60,7 +60,7 @@ class Bindings:
 
     def key(self, provider: Provider) -> Secret:
         """Return a provider's key, which knows where it is from; raises `KeyMissing` without one."""
-        return keyring.need_key(provider, self._keys)
+        return keyring.need_key(provider, self._keys, known=self._catalog.providers)
 
     def parts(self, provider: Provider) -> frozenset[str] | None:
         """Return what the key at hand consists of, which decides what it reaches; `None` without one."""
@@ -69,7 +69,7 @@ class Bindings:
 
     def access(self, provider: Provider) -> Access:
         """Return what is at hand to reach a provider from here."""
-        return keyring.access(provider, self._keys)
+        return keyring.access(provider, self._keys, known=self._catalog.providers)
 
     def usual(self) -> str:
         """Return the provider of a request that names none; raises `InputError` where there is not one to choose."""

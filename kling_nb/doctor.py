@@ -19,6 +19,7 @@ from .catalog import Catalog
 from .clients import library
 from .engine.reach import Reached, Target, Verdict, reach, target
 from .errors import InputError
+from .keys import Access
 from .media import Probe, probe
 from .offer import Provider
 from .tables import at_hand
@@ -56,7 +57,7 @@ def report(catalog: Catalog) -> Iterator[str]:
     yield f"kling_nb {_version('kling_nb') or ''} on Python {platform.python_version()}"
     yield from ("", "Providers")
     for provider in catalog.providers.values():
-        yield from _provider(provider)
+        yield from _provider(provider, keys.access(provider, known=catalog.providers))
     yield from _unread(catalog)
     yield from ("", "Here")
     yield from _here()
@@ -70,7 +71,7 @@ def ask(catalog: Catalog, names: Sequence[str] = ()) -> list[Asked]:
     targets: list[Target] = []
     for row in rows:
         try:
-            targets.append(target(catalog, row, keys.access(row)))
+            targets.append(target(catalog, row, keys.access(row, known=catalog.providers)))
         except InputError as error:
             found[row.id] = Asked(provider=row.id, usable=False, verdict="not asked", words=(plain(str(error)),))
     found |= {one.provider: _asked(one) for one in reach(targets)}
@@ -104,8 +105,7 @@ def _line(name: str, words: str) -> str:
     return f"  {name:<{WIDTH}}{words}"
 
 
-def _provider(provider: Provider) -> Iterator[str]:
-    access = keys.access(provider)
+def _provider(provider: Provider, access: Access) -> Iterator[str]:
     _, lacks = at_hand(provider, access)
     where = f"{access.base_url} ({access.base_url_source})" if access.base_url else "no host"
     yield _line(provider.id, f"{'not yet' if lacks else 'ready':<9}{where}, dialect {provider.dialect}")

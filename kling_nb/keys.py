@@ -54,15 +54,18 @@ def find_key(provider: Provider, given: Mapping[str, str | Secret] = _NONE) -> S
     return secret
 
 
-def need_key(provider: Provider, given: Mapping[str, str | Secret] = _NONE) -> Secret:
-    """Return a provider's key; raises `KeyMissing` that says where it was looked for and what to set."""
+def need_key(provider: Provider, given: Mapping[str, str | Secret] = _NONE, *, known: Collection[str] = ()) -> Secret:
+    """Return a provider's key; raises `KeyMissing` that says where it was looked for and what to set.
+
+    ``known`` are the ids of all providers, whose variables are not taken for misspelt ones of this.
+    """
     given = hidden(given)
     secret = find_key(provider, given)
     if secret is None:
         variable, form = key_variable(provider.id), form_of(provider.key)
         message = (
             f"there is no key for {provider.id!r}; looked in keys=, the variable {variable}{_like_told(provider)}, "
-            f"{_env_told()} and {_keyring_told(provider.id)}{unread_told([provider])}. Set {variable} to {form}; "
+            f"{_env_told()} and {_keyring_told(provider.id)}{unread_told([provider], known)}. Set {variable} to {form}; "
             "simulate=True needs none"
         )
         raise KeyMissing(message)
@@ -101,15 +104,18 @@ class Access:
     lacks: tuple[str, ...] = ()
 
 
-def access(provider: Provider, given: Mapping[str, str | Secret] = _NONE) -> Access:
-    """Return what is at hand to reach a provider, without asking it; whatever is wrong is one of its ``lacks``."""
+def access(provider: Provider, given: Mapping[str, str | Secret] = _NONE, *, known: Collection[str] = ()) -> Access:
+    """Return what is at hand to reach a provider, without asking it; whatever is wrong is one of its ``lacks``.
+
+    ``known`` are the ids of all providers, as for `need_key`.
+    """
     lacks: list[str] = []
     key, base_url, source = None, None, ""
     with _noting(lacks):
         key = find_key(provider, given)
         if key is None:
             variable = f"{key_variable(provider.id)}{_like_told(provider)}"
-            lacks.append(f"no key: set {variable} to {form_of(provider.key)}{unread_told([provider])}")
+            lacks.append(f"no key: set {variable} to {form_of(provider.key)}{unread_told([provider], known)}")
     with _noting(lacks):
         base_url, source = located(provider)
         if base_url is None:
@@ -133,11 +139,15 @@ def _like_told(provider: Provider) -> str:
     return f" or {key_variable(provider.like)}" if provider.like else ""
 
 
-def unread_told(providers: Collection[Provider]) -> str:
-    """Say which variables look like keys of providers and are read by nobody here: misspelt, or another program's."""
+def unread_told(providers: Collection[Provider], known: Collection[str] = ()) -> str:
+    """Say which variables look like keys of providers and are read by nobody here: misspelt, or another program's.
+
+    One that is read for another provider, of those ``known`` by their ids, is neither.
+    """
     starts = tuple(_upper(provider.id) for provider in providers)
     ours = {key_variable(provider.id) for provider in providers}
     names = {*os.environ, *(name for path in _env_files() for name in _in_env_file(path))} - ours
+    names -= {key_variable(name) for name in known}
     likely = (n for n in names if n.upper().endswith(("KEY", "KEYS", "TOKEN")))
     found = sorted(n for n in likely if n.removeprefix(PREFIX).startswith(starts) or _is_slip(n, ours))
     return f"; {', '.join(found)} {'is' if len(found) == 1 else 'are'} set, but not read" if found else ""

@@ -117,7 +117,8 @@ def providers(*, catalog: str | Path | None = None, providers: str | Path | None
         Your own TOML files, as for `Lab`; `Lab.providers` has a lab's own, with the keys that it was given.
 
     """
-    return providers_frame(catalogue.load(catalog, providers), keyring.access)
+    loaded = catalogue.load(catalog, providers)
+    return providers_frame(loaded, lambda row: keyring.access(row, known=loaded.providers))
 
 
 def models_frame(catalog: Catalog) -> pd.DataFrame:

@@ -15,8 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import kling_nb as kn
 from kling_nb import catalog, keys
 from kling_nb.bindings import Bindings
+from kling_nb.doctor import report
 from kling_nb.errors import InputError, KeyMissing, KlingError
 from kling_nb.offer import FORMS, Provider
 from kling_nb.secret import Secret, split_key
@@ -160,6 +162,20 @@ def test_a_key_that_nobody_reads_is_named(home: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("FAL_KEY", "id:secret")
     monkeypatch.delenv("KLING_NB_FAL_KEY")
     assert keys.access(FAL).lacks[0].endswith("; FAL_KEY is set, but not read")
+
+
+def test_the_key_of_another_provider_is_not_called_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A provider's name may begin as another's, or differ by a letter: its variable is read, for it."""
+    monkeypatch.setenv("KLING_NB_QUICKROUTER_FAL_KEY", KEY)
+    bindings = Bindings(catalog.load(), {}, None)
+    row = catalog.load().provider("quickrouter")
+    with pytest.raises(KeyMissing) as caught:
+        bindings.key(row)
+    table = kn.providers().set_index("provider").lacks["quickrouter"]
+    said = [str(caught.value), bindings.access(row).lacks[0], table, *report(catalog.load())]
+    assert not [one for one in said if "set, but not read" in one]
+    monkeypatch.setenv("KLING_NB_QUICKROUTE_KEY", KEY)
+    assert "; KLING_NB_QUICKROUTE_KEY is set, but not read" in bindings.access(row).lacks[0]
 
 
 @pytest.mark.parametrize("name", ["KLING_NB_KLNG_KEY", "KLING_NB_KLIGN_KEY", "KLING_NB_KEY", "kling_nb_kling_key"])

@@ -106,5 +106,5 @@ class Wanted:
     def key_of(self, provider: Provider) -> Secret:
         """Return a provider's key: one that was given by hand, now or before, else what is found for it elsewhere."""
         if self.keys.keys() & {provider.id, provider.like}:
-            return need_key(provider, self.keys)
+            return need_key(provider, self.keys, known=self.catalog.providers)
         return self.key(provider)
