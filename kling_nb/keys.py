@@ -165,10 +165,13 @@ def _keys(provider_id: str, given: Mapping[str, Secret]) -> Iterator[Secret]:
 
 
 def _places(variable: str) -> Iterator[tuple[str, str]]:
-    """Yield what a variable is, and where: the environment, then each ``.env`` file, the nearest first."""
+    """Yield what a variable is, and where: the environment, then each ``.env`` file, the nearest first.
+
+    Where it is stands in what the log keeps and a page shows, so that a file is named as seen from the working directory.
+    """
     yield os.environ.get(variable, ""), f"the variable {variable}"
     for path in _env_files():
-        yield _in_env_file(path).get(variable) or "", f"{variable} in {path}"
+        yield _in_env_file(path).get(variable) or "", f"{variable} in {Path(os.path.relpath(path, _here())).as_posix()}"
 
 
 def _in_env_file(path: Path) -> Mapping[str, str | None]:

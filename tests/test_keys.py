@@ -81,13 +81,22 @@ def test_the_nearest_place_wins(home: Path, monkeypatch: pytest.MonkeyPatch, rin
     ring["kling_nb", "fal"] = "from-ring"
     assert _found(FAL) == ("from-ring", "the keyring (service 'kling_nb', user 'fal')")
     (home / ".env").write_text("KLING_NB_FAL_KEY=from-home\n")
-    assert _found(FAL) == ("from-home", f"KLING_NB_FAL_KEY in {home / '.env'}")
+    assert _found(FAL) == ("from-home", "KLING_NB_FAL_KEY in ../../.env")
     (home / "study" / "deep" / ".env").write_text("OTHER=1\n")
     (home / "study" / ".env").write_text("KLING_NB_FAL_KEY='from-study'\n")
-    assert _found(FAL) == ("from-study", f"KLING_NB_FAL_KEY in {home / 'study' / '.env'}")
+    assert _found(FAL) == ("from-study", "KLING_NB_FAL_KEY in ../.env")
     monkeypatch.setenv("KLING_NB_FAL_KEY", "from-env")
     assert _found(FAL) == ("from-env", "the variable KLING_NB_FAL_KEY")
     assert _found(FAL, {"fal": "from-call", "kling": "x"}) == ("from-call", "keys=")
+
+
+def test_a_file_is_named_as_seen_from_here(home: Path) -> None:
+    """Where a key is from gets into the log and onto a page, which say nothing of where this machine has its files."""
+    (home / ".env").write_text("KLING_NB_FAL_KEY=a key\nKLING_NB_FAL_BASE_URL=ftp://relay\n")
+    said = "; ".join(keys.access(FAL).lacks)
+    assert "from KLING_NB_FAL_KEY in ../../.env cannot be used" in said
+    assert "from KLING_NB_FAL_BASE_URL in ../../.env cannot be used" in said
+    assert str(home) not in said
 
 
 def test_nothing_above_the_home_folder_is_read(home: Path) -> None:
@@ -100,7 +109,7 @@ def test_a_dot_env_file_is_read_and_not_exported(home: Path, monkeypatch: pytest
     """A .env file is read as it stands: nothing is filled in, and nothing put into the environment."""
     monkeypatch.setenv("A", "surprise")
     (home / ".env").write_text('export KLING_NB_FAL_KEY="id:${A}$A"\n', encoding="utf-8-sig")
-    assert _found(FAL) == ("id:${A}$A", f"KLING_NB_FAL_KEY in {home / '.env'}")
+    assert _found(FAL) == ("id:${A}$A", "KLING_NB_FAL_KEY in ../../.env")
     assert "KLING_NB_FAL_KEY" not in os.environ
 
 

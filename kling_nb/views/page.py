@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
 import shutil
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -93,7 +94,7 @@ def static_html(grid: Grid, lab_folder: Path, *, mark: str) -> str:
     ``mark`` is what a live player finds the table by. Everything foreign is escaped.
     """
     style = text_of("style.css") + HIDING
-    media = Media(posters=_inline_posters(grid, lab_folder))
+    grid, media = _placeless(grid, lab_folder), Media(posters=_inline_posters(grid, lab_folder))
     return str(template("page.html").module.table(grid, cells(grid), media, mark, style))  # type: ignore[attr-defined]
 
 
@@ -109,7 +110,8 @@ def write_page(grid: Grid, lab_folder: Path, out: Path) -> Path:
     names, page = _names(grid), out / "index.html"
     with writing(out, "fix that, and export again"):
         tiles = tuple(_exported(tile, lab_folder, out, names) for tile in grid.tiles)
-        write_whole(page, page_html(replace(grid, title=_whole(grid.title), tiles=tiles)).encode())
+        told = _placeless(replace(grid, title=_whole(grid.title), tiles=tiles), lab_folder)
+        write_whole(page, page_html(told).encode())
     return page
 
 
@@ -163,6 +165,21 @@ def _small_poster(lab_folder: Path, clip: str) -> bytes | None:
         return next((jpeg for jpeg in jpegs if len(jpeg) <= POSTER_BYTES), None)
     except MediaError:
         return None
+
+
+def _placeless(grid: Grid, lab_folder: Path) -> Grid:
+    """Return a grid whose reasons do not say where this machine has its files: it is shown to others."""
+    home, real = Path(os.path.expanduser("~")), lab_folder.resolve()  # noqa: PTH111 - of nobody's home `Path` raises
+    places = {real: real.name, lab_folder.absolute(): lab_folder.name, home: "~"}
+    shown = [(str(place), name) for place, name in places.items() if name and place != place.parent]
+    return replace(grid, tiles=tuple(replace(tile, reason=_without(tile.reason, shown)) for tile in grid.tiles))
+
+
+def _without(text: str, places: Sequence[tuple[str, str]]) -> str:
+    """Return text with folders, given with the names to show, named so; the first is the one that counts."""
+    for place, name in places:
+        text = name.join(re.split(rf"{re.escape(place)}(?![\w.-])", text))
+    return text
 
 
 def _whole(text: str) -> str:

@@ -157,7 +157,8 @@ def test_a_wrong_key_is_corrected_in_the_file_that_it_is_from(
     file = tmp_path / ".env"
     file.write_text(f"{KEY}={WRONG['kling']}")
     run = start(live.lab, WHAT, name="a").wait(30)
-    assert f"correct the key: it is from {KEY} in {file}; then run.resume()" in str(run.held)
+    assert f"correct the key: it is from {KEY} in .env; then run.resume()" in str(run.held)
+    assert str(tmp_path) not in live.lab.export(tmp_path / "page").read_text()
 
     file.write_text(f"{KEY}={right['kling']}")
     run.resume().wait(30)

@@ -18,7 +18,7 @@ from kling_nb import frames
 from kling_nb.errors import InputError, MediaError
 from kling_nb.views.clip import clip_view
 from kling_nb.views.compare import PART_BYTES, Axis, Comparison, grid_of, write_page
-from kling_nb.views.page import POSTER_BYTES, clip_file, page_html
+from kling_nb.views.page import POSTER_BYTES, clip_file, page_html, static_html
 from tests.views.clips import LabFolder
 
 EVIL = "</script><img src=x onerror='window.hit=1'>{{7*7}}&amp;"
@@ -347,7 +347,27 @@ def test_a_page_tells_of_a_clip_that_is_gone(lab_folder: LabFolder, tmp_path: Pa
 
     index = write_page(grid_of(lab_folder.frame()), lab_folder.path, tmp_path / "page")
 
-    assert "is not in the lab folder" in index.read_text()
+    assert "is not in the lab folder &#39;lab&#39;" in index.read_text()
+
+
+def test_what_is_shared_does_not_say_where_this_machine_has_its_files(
+    lab_folder: LabFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the lab folder only the name is told, of a file at home where it is from there, with and without a kernel."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    (lab_folder.path / "clips/a.mp4").unlink()
+    why = f"{lab_folder.path / 'clips'} cannot be written; the key is from X in {tmp_path / 'home' / 'study' / '.env'}"
+    frame = lab_folder.frame(reason=why, state=["saved", "planned"])
+    grid = grid_of(frame)
+
+    shown = [
+        write_page(grid, lab_folder.path, tmp_path / "page").read_text(),
+        static_html(grid, lab_folder.path, mark="m"),
+    ]
+
+    assert [[], []] == [re.findall(re.escape(str(tmp_path)), html) for html in shown]
+    assert all(f"{lab_folder.path.name}/clips cannot be" in html and "in ~/study/.env" in html for html in shown)
 
 
 def test_a_page_is_text_whatever_it_tells(lab_folder: LabFolder, tmp_path: Path) -> None:
