@@ -17,7 +17,7 @@ from ..secret import Secret
 from ..wire import Wire
 from .gate import Gate
 from .loop import Clock
-from .told import Where, told_of_question
+from .told import Where, told_of_question, told_of_silence
 
 T = TypeVar("T")
 
@@ -248,9 +248,9 @@ class Account:
         for failures in range(1, TRIES + 1):
             try:
                 reply, number = await send(call, refused)
-            except WireError:
+            except WireError as error:
                 if failures == TRIES:
-                    raise
+                    raise told_of_silence(error, self.where, call.op, failures) from None
                 await self._clock.sleep(backoff_s(failures))
                 continue
             fault = self.dialect.judge(call, reply)
@@ -259,7 +259,7 @@ class Account:
             if failures == TRIES or not (fault.again or (fault.renew and refused is None)):
                 if fault.whose is Whose.KEY:
                     self._credential = None  # it is looked up anew for the next question: it may be corrected by then
-                raise ProviderError(told_of_question(fault, self.where, failures), fault, tries=failures)
+                raise ProviderError(told_of_question(fault, self.where, call.op, failures), fault, tries=failures)
             refused = number if fault.renew else None
             await self._clock.sleep(0 if fault.renew else self._after(fault, failures))
         raise AssertionError(failures)

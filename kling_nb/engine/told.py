@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..dialect import Fault, Whose
-from ..errors import KlingError, LabError, ProviderError
+from ..dialect import Fault, Op, Whose
+from ..errors import KlingError, LabError, ProviderError, WireError
 from ..keys import base_url_variable, key_variable
 from ..offer import Provider
 from ..plan import SINGLES, dollars
@@ -34,6 +34,13 @@ ASKED: dict[Whose, str] = {
     Whose.MISSING: DO[Whose.MISSING],
 }
 """What a person can do where a question failed: it bought nothing, and a retry would buy again."""
+STEPS: dict[Op, str] = {
+    Op.CREDENTIAL: " for a token",
+    Op.CHECK: " how a task is doing",
+    Op.FIND: " for our own id",
+    Op.CANCEL: " to cancel a task",
+}
+"""What a question is for, in words that follow how often it was asked."""
 UNNAMED = "unnamed"
 """Cause of a doubt about a submit that was answered as accepted, without an id that can be read: it did arrive."""
 LOOKED_UP, DECIDE = "it is looked up automatically", "lab.uncertain() shows what can be done"
@@ -66,6 +73,11 @@ class Where:
         return f"the address, {self.provider.base_url} ({base_url_variable(self.provider.id)} sets it)"
 
     @property
+    def at(self) -> str:
+        """Where a question went that it did not answer itself."""
+        return f", at {self.provider.base_url} ({base_url_variable(self.provider.id)} sets it)"
+
+    @property
     def check(self) -> str:
         """What to do where something else is there."""
         return f"check {self.address}"
@@ -76,11 +88,24 @@ def told(fault: Fault, where: Where, *more: str) -> str:
     return _sentence(where, fault.whose, str(fault), *more)
 
 
-def told_of_question(fault: Fault, where: Where, times: int) -> str:
-    """Say why a question was not answered; whether it is asked again is for whoever asked to say."""
-    asked = "asked once" if times == 1 else f"asked {times} times"
-    advice = filter(None, [ASKED.get(fault.whose)])
-    return _said(where, fault.whose, str(fault), asked, *advice)
+def told_of_question(fault: Fault, where: Where, op: Op, times: int) -> str:
+    """Say why a question was not answered; whether it is asked again is for whoever asked to say.
+
+    Where nothing is there to correct, what answered may be another, so that it is told where that is.
+    """
+    advice = [*filter(None, [ASKED.get(fault.whose)])]
+    at = where.at if fault.whose is Whose.PROVIDER else ""
+    return _said(where, fault.whose, str(fault), f"{_asked(op, times)}{at}", *advice)
+
+
+def told_of_silence(error: WireError, where: Where, op: Op, times: int) -> WireError:
+    """Return the error of a question that got no answer, with what it was for, and where."""
+    at = "" if op is Op.CREDENTIAL else where.at  # without a token nothing is sent, which `told_of_unreached` says
+    return type(error)(f"{error}; {_asked(op, times)}{at}")
+
+
+def _asked(op: Op, times: int) -> str:
+    return f"asked {'once' if times == 1 else f'{times} times'}{STEPS.get(op, '')}"
 
 
 def told_of_submit(fault: Fault, where: Where, *, renewed: bool) -> str:

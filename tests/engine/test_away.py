@@ -139,6 +139,20 @@ def test_a_place_that_stays_away_for_an_hour_holds_the_run(tmp_path: Path, monke
         agrees(live)
 
 
+def test_a_refused_question_says_what_was_asked_and_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a bought task that cannot be asked about, the step, the address and the variable that sets it are told."""
+    with behind_a_door(tmp_path / "lab", monkeypatch, speed=30) as (live, door):
+        shuts_after_an_acceptance(live, door)
+        run = start(live.lab, sweep("a"))
+        until(run, lambda tasks: "could not ask" in tasks[0].reason)
+        at = f"http://127.0.0.1:{door.port}/kling (KLING_NB_KLING_BASE_URL sets it)"
+        asked = f"; asked 4 times how a task is doing, at {at}; it is asked again automatically"
+        assert run.tasks[0].reason.endswith(asked)
+        assert "no connection could be made" in run.tasks[0].reason
+        door.do(door.open())
+        assert {"saved": 1} == run.wait(30).snapshot().counts
+
+
 def test_what_cannot_be_asked_about_is_told(tmp_path: Path) -> None:
     """While a provider does not say how a task is doing, the run says so, until it does again."""
     with live_lab(tmp_path / "lab", Fault(action="html", operation="status", times=8)) as live:
