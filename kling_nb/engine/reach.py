@@ -18,6 +18,7 @@ import anyio
 from ..catalog import SAMPLE_IMAGE, Catalog
 from ..dialect import Call, Dialect, Fault, Op, Reply, Unreadable, Whose
 from ..dialects import load
+from ..dialects.reading import NOT_THERE
 from ..errors import InputError, KlingError, ProviderError, WireError
 from ..keys import Access
 from ..offer import Provider
@@ -169,7 +170,7 @@ def _read(talk: Generator[Call, Reply, Any], reply: Reply) -> None:
 
 def _verdict(fault: Fault, reply: Reply) -> Verdict:
     # To its own question a provider knows an answer: a path that is not there, or a page, is somebody else's.
-    if fault.whose is Whose.PARAMETERS and (reply.status in (404, 405) or not _is_json(reply)):
+    if fault.whose is Whose.PARAMETERS and (reply.status in NOT_THERE or not _is_json(reply)):
         return Verdict.STRANGE
     return _BY_FAULT.get(fault.whose, Verdict.ACCEPTED)
 

@@ -12,6 +12,7 @@ from strict_socket import Act, Script, Seen, StrictSocket, answer
 from kling_nb import catalog
 from kling_nb.dialect import Call, Op
 from kling_nb.dialects.falqueue import FalQueue
+from kling_nb.dialects.reading import NOT_THERE
 from kling_nb.engine.reach import Reached, Target, Verdict, reach, target
 from kling_nb.errors import InputError
 from kling_nb.keys import Access, access
@@ -160,6 +161,13 @@ def test_what_an_answer_means(case: str) -> None:
     assert reached.usable is (verdict is Verdict.ACCEPTED)
     assert 1 == len(seen)
     assert ("POST", "/open/v1/access_token") == (seen[0].method, seen[0].target) or "GET" == seen[0].method
+
+
+@pytest.mark.parametrize("status", sorted(NOT_THERE))
+def test_what_says_that_a_path_is_not_there_is_not_usable(status: int) -> None:
+    """Whatever statuses the dialects take for a path that leads to nothing, also with a code that blames the question."""
+    reached, _ = scripted("kling", body({"code": 1201, "message": "no such path"}, f"{status} Somehow"))
+    assert Verdict.STRANGE is reached.verdict
 
 
 def test_words_that_repeat_the_key_are_told_without_it() -> None:
