@@ -225,7 +225,7 @@ class Buyer:
                 if DUPLICATE in fault.message.lower():
                     return await self._doubted(task, f"{account.provider.id}: {fault}")
             else:
-                if ticket is not None:
+                if ticket is not None and not self._witnesses.anothers(task, ticket):
                     return await self._accepted(task, account, ticket)
         return None
 
@@ -276,7 +276,14 @@ class Buyer:
         return await self._not_found(task, account, is_untold=is_untold, against=against)
 
     async def _found(self, task: Task, account: Account, ticket: Ticket) -> Task:
-        """Follow what was found by our own id, which its event says: it shows that the place keeps it."""
+        """Follow what was found by our own id, which its event says: it shows that the place keeps it.
+
+        Unless it is another task's: then a person decides, if none has meanwhile.
+        """
+        against = self._witnesses.anothers(task, ticket)
+        if against:
+            is_open = self._book.tasks[task.id].state is TaskState.UNCERTAIN
+            return await self._book.record(task.id, "doubted", reason=against, cause=task.cause) if is_open else task
         self._witnesses.found(task, account)
         return await self._book.record(task.id, "accepted", id=ticket.id, data=dict(ticket.data), found=True)
 

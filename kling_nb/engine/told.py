@@ -194,6 +194,14 @@ def told_of_unkept_ids(witness: Task, found: Ticket | None) -> str:
     )
 
 
+def told_of_anothers(task: Task, found: Ticket, other: Task) -> str:
+    """Say of a submit in doubt that our own id brought up what another task of the lab is."""
+    return (
+        f"it may have been bought: asked for our own {task.id}, {task.provider} found {found.id}, which is {other.id} of this "
+        f"lab, so what it finds by our own ids proves nothing; look for it in the console there; {DECIDE}"
+    )
+
+
 def _host_of(task: Task) -> str:
     """Return scheme and host of where a task was submitted."""
     scheme, _, rest = str(task.call.get("url", "")).partition("://")

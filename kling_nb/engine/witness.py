@@ -13,9 +13,9 @@ import anyio
 
 from ..costs import DAY_S
 from ..errors import KlingError
-from ..task import Task
+from ..task import Task, Ticket
 from .account import Account
-from .told import told_of_unkept_ids
+from .told import told_of_anothers, told_of_unkept_ids
 from .tools import Tools
 
 SETTLED_S = 75.0
@@ -86,6 +86,17 @@ class Witnesses:
         heard = self._heard.get((account.provider.id, account.mark, str(task.call.get("url"))))
         if heard is not None:
             heard.against = None
+
+    def anothers(self, task: Task, found: Ticket) -> str:
+        """Return what speaks against a task that our own id brought up: that it is another of this lab; empty if it is not.
+
+        It would show one clip for two prompts, and what was bought for one of them would be lost.
+        """
+        for other in self._book.tasks.values():
+            is_it = other.ticket is not None and other.ticket.id == found.id and other.provider == task.provider
+            if is_it and other.id != task.id:
+                return told_of_anothers(task, found, other)
+        return ""
 
     def _beside(self, place: Place) -> list[Place]:
         """Return the other addresses that are known not to keep our own ids, for the same key.

@@ -31,11 +31,15 @@ MODELS = {
 }
 OWN_ID = re.compile(r"kn-[0-9a-f]{24}")
 LOST, NEVER_SENT = Fault(action="lost", prompt="boat"), Fault(action="reset", prompt="boat")
+REFUSED = Fault(action="http", prompt="boat", status=400, body='{"code": 1201, "message": "mode value is invalid"}')
 DAY_S = 86_400
 PAGE = HTMLResponse("<!doctype html><title>Please sign in</title>")
 ABSENT = JSONResponse({"code": 1203, "message": "Task not found"}, 404)
 BUSY = JSONResponse({"code": 5000, "message": "Internal error"}, 500)
-OTHER = JSONResponse({"code": 0, "message": "SUCCEED", "data": {"task_id": "999", "task_status": "succeed"}})
+
+
+def _created(task_id: str) -> Response:
+    return JSONResponse({"code": 0, "message": "SUCCEED", "data": {"task_id": task_id, "task_status": "succeed"}})
 
 
 @dataclass
@@ -220,12 +224,27 @@ def test_a_session_before_has_witnesses(at: Place) -> None:
 
 def test_another_id_is_no_witness_found(at: Place) -> None:
     """A place that gives another task for our own id does not keep it."""
-    lab = at(Relay(faults=(NEVER_SENT,), answers={"fox": [OTHER]}))
+    lab = at(Relay(faults=(NEVER_SENT,), answers={"fox": [_created("999")]}))
     ended(lab, "fox")
     (boat,) = ended(lab, "boat")
     assert ("uncertain", 1) == (boat.state, len(ledger(lab)))
     assert "does not keep our own ids, so not finding it proves nothing" in boat.reason
     assert "it found 999; look for it" in boat.reason
+
+
+@pytest.mark.parametrize("fault", [LOST, REFUSED], ids=["lost", "refused"])
+def test_another_tasks_id_is_not_taken_for_our_own(at: Place, fault: Fault) -> None:
+    """A place that gives what this lab has already for an own id does not have it served twice."""
+    relay = Relay(faults=(fault,))
+    lab = at(relay)
+    (fox,) = ended(lab, "fox")
+    assert fox.ticket is not None
+    relay.answers = {"boat": [_created(fox.ticket.id)] * 9}
+    (boat,) = ended(lab, "boat")
+    assert ("uncertain" if fault is LOST else "failed", None) == (boat.state, boat.ticket)
+    if fault is LOST:
+        assert f"asked for our own {boat.id}, kling found {fox.ticket.id}, which is {fox.id} of this lab" in boat.reason
+        assert "waiting for you" == lab.uncertain()[0].stands
 
 
 @pytest.mark.parametrize("answer", [PAGE, BUSY], ids=["page", "500"])
