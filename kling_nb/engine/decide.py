@@ -172,10 +172,12 @@ class Decisions:
             raise InputError(message)
 
 
-def _id_from(remote_id: str) -> str:
-    remote_id = remote_id.strip()
+def _id_from(given: object) -> str:
+    """Return an id as a person gave it: as text, or as the number that Kling's looks like; a float has lost digits."""
+    is_number = isinstance(given, int) and not isinstance(given, bool)
+    remote_id = str(given).strip() if is_number or isinstance(given, str) else ""
     if not remote_id or len(remote_id) > 200 or any(char in remote_id for char in "/?# \n"):
-        message = f"{remote_id!r} is not a task id; copy it from the provider's console"
+        message = f"{given!r} is not a task id; copy it from the provider's console, as text"
         raise InputError(message)
     return remote_id
 

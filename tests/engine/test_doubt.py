@@ -75,10 +75,18 @@ def test_an_id_is_no_address(simulated: Open) -> None:
     """What cannot be an id is refused, and nothing changes."""
     lab = simulated()
     uncertain(lab)
-    for wrong in ("", "  ", "a/b", "a?b", "x" * 201):
+    for wrong in ("", "  ", "a/b", "a?b", "x" * 201, None, 8.14e17, True):
         with pytest.raises(InputError, match="is not a task id"):
-            lab.uncertain()[0].accepted_as(wrong)
+            lab.uncertain()[0].accepted_as(wrong)  # type: ignore[arg-type]  # as a person may
     assert 1 == len(lab.uncertain())
+
+
+def test_an_id_may_be_given_as_a_number(simulated: Open) -> None:
+    """Kling's ids are digits: without quotation marks it is the same id, and one that is not known is told as such."""
+    lab = simulated()
+    uncertain(lab)
+    with pytest.raises(InputError, match="fal does not report a task 814237883686625347: "):
+        lab.uncertain()[0].accepted_as(814237883686625347)  # type: ignore[arg-type]  # as a person may
 
 
 def test_giving_up_keeps_the_price_counted(simulated: Open) -> None:
