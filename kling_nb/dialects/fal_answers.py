@@ -46,7 +46,7 @@ def status_of(reply: Reply) -> Status | None:
     if reply.status in GONE:
         return None
     body = reply.object()
-    match body.get("status"):
+    match str(body.get("status")).upper():  # a relay may spell it in its own case, as others spell theirs
         case "IN_QUEUE":
             position = body.get("queue_position")
             return Status(phase=Phase.QUEUED, position=position if type(position) is int else None)
@@ -64,7 +64,9 @@ def _ended(word: str, body: Mapping[str, Any]) -> Status:
         return _failed(error or "cancelled", "cancelled")
     if word == "COMPLETED" and not body.get("error") and not body.get("error_type"):
         return Status(phase=Phase.DONE)
-    return _failed(error or kind or "no reason given", kind)
+    if not error and not kind:  # nothing says that the request is at fault
+        return Status(phase=Phase.FAILED, reason="no reason given", whose=Whose.PROVIDER)
+    return _failed(error or kind, kind)
 
 
 def result_of(reply: Reply) -> Status | None:

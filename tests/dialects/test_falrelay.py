@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from driving import CATALOG, OWN_ID, hold, simply
 from labs import live_lab, start
 
 import kling_nb as kn
-from kling_nb.dialect import Asset, Call, Encoded, Inline, Phase, Reply, origin
+from kling_nb.dialect import Asset, Call, Encoded, Inline, Phase, Reply, Whose, origin
 from kling_nb.dialects.falqueue import FalQueue
 from kling_nb.errors import InputError
 from kling_nb.offer import Provider
@@ -120,6 +121,27 @@ def test_fal_is_asked_for_the_status_first() -> None:
     hold(dialect, dialect.check([ticket]), [reply({"status": "COMPLETED"}), reply(clip)], calls)
     assert [call.url.rpartition("/")[2] for call in calls] == ["status", "r-1"]
     assert {origin(call.url) for call in calls} == {origin(FAL.base_url or "")}
+
+
+def told(*replies: Reply) -> Any:
+    dialect = FalQueue(FAL)
+    ticket = dialect.ticket("r-1", encoded(FAL).call.shown())
+    return hold(dialect, dialect.check([ticket]), list(replies))[ticket.id]
+
+
+@pytest.mark.parametrize("spelled", [str.upper, str.lower, str.capitalize])
+def test_a_status_is_read_in_any_case(spelled: Callable[[str], str]) -> None:
+    """What is finished is fetched, however a gateway before fal spells the queue's words."""
+    clip = {"video": {"url": "https://v3.fal.media/files/penguin/abc_output.mp4"}}
+    assert told(reply({"status": spelled("COMPLETED")}), reply(clip)).phase is Phase.DONE
+    assert told(reply({"status": spelled("IN_QUEUE")}, 202)).phase is Phase.QUEUED
+
+
+@pytest.mark.parametrize("body", [{"status": "FAILED"}, {"status": "COMPLETED", "error": {}, "error_type": [1]}])
+def test_a_failure_without_a_reason_is_not_blamed_on_the_request(body: dict[str, Any]) -> None:
+    """Where fal says nothing of why, no field is known to be wrong, and it may have been charged."""
+    failed = told(reply(body))
+    assert (failed.phase, failed.whose, failed.charged) == (Phase.FAILED, Whose.PROVIDER, None)
 
 
 @pytest.mark.parametrize("directive", ["", " #sim:relay-status"])
