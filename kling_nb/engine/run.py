@@ -270,8 +270,10 @@ class Run:
         return task.submitted_at is not None and task.submitted_at >= self._began_at
 
     def __repr__(self) -> str:
-        """Return one line."""
-        return f"<Run {self.snapshot().line()}>"
+        """Return one line, and why the rest is not sent, which no column of `df` says."""
+        stands = self.snapshot()
+        held = f"; not sent: {stands.held}" if stands.held else ""
+        return f"<Run {stands.line()}{held}>"
 
     def _ipython_display_(self) -> None:
         from ..views import live

@@ -37,6 +37,7 @@ def test_what_a_day_does_not_take_is_held_until_another(simulated: Open) -> None
     assert {"planned": 1, "saved": 2} == states(run)
     assert SENTENCE == run.held
     assert SENTENCE in dict(run.snapshot().causes)
+    assert repr(run).endswith(f": 1 planned, 2 saved of 3; $0.42 spent; not sent: {SENTENCE}>")
     assert {"planned": 1, "saved": 2} == states(run.resume())
 
     until_later(lab, DAY_S)
