@@ -215,18 +215,19 @@ class Buyer:
         return there or await self._book.record(task.id, "failed", reason=final, cause=fault.whose, charged=False)
 
     async def _there(self, task: Task, account: Account, fault: Fault) -> Task | None:
-        """Return a refused task that our own id finds, or that is in doubt; of a log that was restored from a copy, whose
-        ids are given anew.
+        """Return a refused task that our own id finds; it is in doubt where the id is said to be there and is not found.
+
+        So it is with a log that was restored from a copy, whose ids are given anew, and where a place keeps the id of what
+        it had pushed back: looked for long enough, that is bought under another id.
         """
         if fault.whose in (Whose.PARAMETERS, Whose.ADDRESS, Whose.PROVIDER) and account.dialect.finds:
-            try:
+            ticket = None
+            with suppress(KlingError):
                 ticket = await account.converse(account.dialect.find(task.id, task.call))
-            except KlingError:
-                if DUPLICATE in fault.message.lower():
-                    return await self._doubted(task, f"{account.provider.id}: {fault}")
-            else:
-                if ticket is not None and not self._witnesses.anothers(task, ticket):
-                    return await self._accepted(task, account, ticket)
+            if ticket is not None and not self._witnesses.anothers(task, ticket):
+                return await self._accepted(task, account, ticket)
+            if DUPLICATE in fault.message.lower():
+                return await self._doubted(task, f"{account.provider.id}: {fault}")
         return None
 
     async def _not_sent(self, task: Task, account: Account, why: str, begun: float) -> Task:

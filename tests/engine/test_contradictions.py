@@ -82,3 +82,29 @@ def test_a_duplicate_that_cannot_be_looked_up_is_a_doubt(tmp_path: Path, said: s
         run = start(live.lab, sweep("fox", provider="quickrouter"), name="a", assume_price=1).wait(20)
         assert {state: 1} == run.snapshot().counts
         assert said in run.tasks[0].reason
+
+
+def test_an_id_that_is_kept_of_a_refused_submit_is_not_used_again(tmp_path: Path) -> None:
+    """Said to be there, and absent as long as one is looked for: the point is bought under another id, and once."""
+    body = json.dumps({"code": 1201, "message": "external_task_id is duplicated"})
+    refused = Fault(action="http", operation="submit", status=400, body=body)
+    with live_lab(tmp_path / "lab", Fault(action="busy", nth=1), refused) as live:
+        run = start(live.lab, sweep("fox"), name="a").wait(20)
+        assert ({"saved": 1}, 2) == (run.snapshot().counts, run.tasks[0].attempt)
+        agrees(live)
+
+
+def test_an_id_that_is_said_to_be_there_is_looked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A place that lists late has what it will not take twice: it is found, and nothing is sent under another id."""
+    send, told = Wire.send, {Op.SUBMIT: (429, 1303), Op.FIND: (404, 1203)}
+
+    async def late(self: Wire, call: Call, **options: Any) -> Reply:
+        reply = await send(self, call, **options)
+        status, code = told.pop(call.op, (0, 0))
+        return Reply(status=status, content=json.dumps({"code": code, "message": "-"}).encode()) if status else reply
+
+    monkeypatch.setattr(Wire, "send", late)
+    with live_lab(tmp_path / "lab") as live:
+        run = start(live.lab, sweep("fox"), name="a").wait(20)
+        assert ({}, {"saved": 1}, 1) == (told, run.snapshot().counts, run.tasks[0].attempt)
+        agrees(live)
