@@ -294,6 +294,7 @@ MOVES: Mapping[str, Move] = MappingProxyType(
         "status": _move({S.QUEUED, S.RUNNING, S.STALLED}, None, _reported),
         "ready": _move({S.QUEUED, S.RUNNING, S.STALLED, S.EXPIRED}, S.READY, _ready),
         "renewed": _move({S.READY, S.STALLED, S.EXPIRED}, S.READY, _ready),
+        "recheck": _move({S.STALLED}, S.QUEUED),
         "refetch": _move({S.STALLED, S.EXPIRED}, S.READY),
         "stalled": _move({S.QUEUED, S.RUNNING, S.READY}, S.STALLED),
         "expired": _move({S.READY, S.STALLED}, S.EXPIRED),

@@ -33,7 +33,7 @@ from .loop import Clock, Loop, VirtualClock
 from .order import Order
 from .pace import Pace
 from .poll import Learnt
-from .runs import Runs
+from .runs import Runs, check_again
 from .spelling import Spelling, kind
 from .tools import Tools
 from .turn import Turn
@@ -279,6 +279,7 @@ class Engine:
         await self._driver.doubt([task for task in self.book.tasks.values() if task.state is TaskState.SUBMITTING])
         await self._attempts.take_up_lost()
         await fetch_again(self.book, tuple(self.book.tasks.values()))
+        await check_again(self.book, tuple(self.book.tasks.values()))
         self._dispatch.spawn(task.id for task in self.book.tasks.values() if task.state.is_sent)
 
     async def _detach(self) -> None:

@@ -140,6 +140,8 @@ class Runs:
         await self._adopt(control, chosen)
         await self._miss(name, chosen)
         await fetch_again(self._book, (self._book.tasks[task_id] for task_id in chosen))
+        idle = [task_id for task_id in chosen if not self._dispatch.is_driving(task_id)]
+        await check_again(self._book, [self._book.tasks[task_id] for task_id in idle])
         control.wake()
         self._dispatch.spawn(task_id for task_id in chosen if self._needs_driving(task_id))
         self._wake_others(control)
@@ -281,3 +283,12 @@ class Runs:
 
 def _clips(number: int) -> str:
     return f"{number} clip{'s' * (number != 1)}"
+
+
+async def check_again(book: Book, tasks: Iterable[Task]) -> None:
+    """Have stalled tasks that nobody asks about asked about as any other, and so waited for, until they are told stalled again.
+
+    Whoever drives looks every ten minutes; a command that is run again has ended long before that, every time.
+    """
+    silent = [task.id for task in tasks if task.state is TaskState.STALLED and task.ticket and task.asset is None]
+    await book.record_all("recheck", {task_id: {"reason": ""} for task_id in silent})

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -13,9 +14,11 @@ from labs import PRICE, Live, Open, in_state, ledger, live_lab, start, sweep, un
 from strict_socket import StrictSocket, answer
 
 import kling_nb as kn
+from kling_nb.dialect import Call, Op, Reply
 from kling_nb.errors import KeyMissing
 from kling_nb.simulator import Fault
 from kling_nb.simulator.clips import Scene, render
+from kling_nb.wire import Wire
 
 SUBMITS = ("lost", "reset", "502", "malformed", "busy", "rate-limit", "moderation", "risk-control", "fail")
 READS = ("poll-502", "backwards", "missing")
@@ -323,6 +326,27 @@ def test_a_stalled_task_wakes_when_its_clip_appears(tmp_path_factory: pytest.Tem
         assert "no change for" in run.tasks[0].reason
         assert PRICE["kling"] == run.snapshot().reserved
         until(run, in_state("saved"))
+        assert 1 == len(live.simulator.ledger())
+
+
+@pytest.mark.parametrize(("is_back", "ends"), [(True, ["ready", "saved"]), (False, ["stalled"])])
+def test_a_stalled_task_is_asked_about_when_the_lab_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_back: bool, ends: list[str]
+) -> None:
+    """What a session left stalled is asked about by the next, which waits for the answer: a command's ends before its turn."""
+    send, silent = Wire.send, [True]
+
+    async def away(self: Wire, call: Call, **options: Any) -> Reply:
+        unknown = Reply(status=404, content=b'{"code": 1203, "message": "Task not found"}')
+        return unknown if silent[0] and call.op is Op.CHECK else await send(self, call, **options)
+
+    monkeypatch.setattr(Wire, "send", away)
+    with live_lab(tmp_path / "lab", speed=3000) as live:
+        assert {"stalled": 1} == start(live.lab, sweep("fox"), name="a").wait(30).snapshot().counts
+        silent[0] = not is_back
+        run = live.reopen().run("a").wait(30)
+        kinds = list(live.lab.log.events(run.tasks[0].id)["kind"])
+        assert ["stalled", "recheck", *ends] == kinds[-2 - len(ends) :]
         assert 1 == len(live.simulator.ledger())
 
 
