@@ -162,16 +162,17 @@ class Native(CancelsNothing):
         """Look up by ``external_task_id``, which the single query takes in the task id's place.
 
         Only the provider's own code says that there is none, and only where its page has this query: any other answer
-        without an id raises `Unreadable`, so that a person decides.
+        without an id, and a task that was bought under another one, raises `Unreadable`, so that a person decides.
         """
         url = str(call["url"])
         reply = yield self._get(Op.FIND, f"{path_under(self._base, url)}/{step(own_id)}")
-        if code_of(reply.object()) != MISSING:
-            return self._created(reply, url)
-        if self._provider.options.get("lookup") is not True:
+        is_missing = code_of(reply.object()) == MISSING
+        if is_missing and self._provider.options.get("lookup") is True:
+            return None
+        if is_missing or dig(reply.object(), "data", "task_info", "external_task_id") not in (None, "", own_id):
             message = f"{reply.excerpt()!r} does not say whether there is a task {own_id}: look for it in the console"
             raise Unreadable(message)
-        return None
+        return self._created(reply, url)
 
     def credential(self, key: str) -> Generator[Call, Reply, Credential]:
         """Read an ``access:secret`` pair, an API key, or both separated by a comma."""

@@ -126,11 +126,24 @@ def test_a_page_where_nothing_is_served_asks_for_the_address(dialect: str, statu
 LOST = reply({"code": 1203, "message": "Task not found", "request_id": "r"}, 404)
 
 
-def looked_up(row: Provider) -> Any:
-    """Look a lost submit up at a provider of the legacy form that answers as Kling does of a task it does not know."""
+def looked_up(row: Provider, told: Reply = LOST) -> Any:
+    """Look a lost submit up at a provider of the legacy form; left out, the answer is Kling's of a task it does not know."""
     dialect = load(row.dialect)(row)
     call = replace(paid("kling-v3"), url=f"{row.base_url}/v1/videos/text2video")
-    return hold(dialect, dialect.find(OWN_ID, call.shown()), [LOST], [])
+    return hold(dialect, dialect.find(OWN_ID, call.shown()), [told], [])
+
+
+@pytest.mark.parametrize(("named", "is_ours"), [(OWN_ID, True), (None, True), ("", True), ("kn-of-another", False)])
+def test_a_task_that_was_bought_under_another_id_is_not_the_one_looked_for(named: str | None, is_ours: bool) -> None:
+    """A listing mixed up, or an id in its place that means another task: that one's clip would be taken for the lost one."""
+    told = reply(
+        {"code": 0, "data": {"task_id": "9", "task_status": "succeed", "task_info": {"external_task_id": named}}}
+    )
+    if is_ours:
+        assert looked_up(ROW, told).id == "9"
+    else:
+        with pytest.raises(Unreadable, match=OWN_ID):
+            looked_up(ROW, told)
 
 
 def test_only_where_the_look_up_is_documented_does_nothing_found_prove_something() -> None:
