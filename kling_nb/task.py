@@ -246,6 +246,11 @@ def _reported(task: Task, event: Event) -> Fields:
     return {"state": state, "reason": reason, "cause": cause, **({"changed_at": event.at} if moved else {})}
 
 
+def _rechecked(task: Task, event: Event) -> Fields:
+    """Take up a task that was silent for too long: it still is, until its provider says what is new."""
+    return {**_words(task, event), "changed_at": task.accepted_at}
+
+
 def _ready(_: Task, event: Event) -> Fields:
     asset = MappingProxyType(dict(event.data["asset"]))
     return {"asset": asset, "done_at": event.at, "reason": "", "cause": "", **_cost(event)}
@@ -294,7 +299,7 @@ MOVES: Mapping[str, Move] = MappingProxyType(
         "status": _move({S.QUEUED, S.RUNNING, S.STALLED}, None, _reported),
         "ready": _move({S.QUEUED, S.RUNNING, S.STALLED, S.EXPIRED}, S.READY, _ready),
         "renewed": _move({S.READY, S.STALLED, S.EXPIRED}, S.READY, _ready),
-        "recheck": _move({S.STALLED}, S.QUEUED),
+        "recheck": _move({S.STALLED}, S.RUNNING, _rechecked),
         "refetch": _move({S.STALLED, S.EXPIRED}, S.READY),
         "stalled": _move({S.QUEUED, S.RUNNING, S.READY}, S.STALLED),
         "expired": _move({S.READY, S.STALLED}, S.EXPIRED),

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..costs import Cost, cost_data
 from ..dialect import Asset, Phase, Status, Whose
-from ..task import FINAL, UNTOLD, Task, TaskState
+from ..task import FINAL, UNTOLD, Event, Task, TaskState
 from .account import Account
 from .told import ASKED_AGAIN, told_of_task
 from .tools import Tools
@@ -15,6 +15,7 @@ from .watch import Answer, Member, Told, Watch
 
 STALL_S = 1800.0
 STALL_TIMES = 10.0  # times the typical length, counted from the last change that the provider reported
+LATER = "while this lab is open it is asked about every ten minutes; run.resume() asks at once"
 NOT_DONE = "the provider still says it is under way"
 NOT_KNOWN = "the provider does not mention it, as if it did not know it: is this the key it was bought with?"
 
@@ -28,6 +29,8 @@ class Follower:
         self._clock = tools.clock
         self._leave = leave
         self._watches: dict[str, Watch] = {}
+        self._followed: dict[str, tuple[Watch, Member]] = {}
+        self._book.listeners.append(self._heard)
 
     async def follow(self, task: Task, account: Account) -> Task:
         """Watch an accepted task to the end of its generating, and return it as it then stands."""
@@ -38,8 +41,22 @@ class Follower:
         curve = self._t.learnt.curve(self._t.kind(task), self._t.typical_s(task))
         slow = task.state is TaskState.STALLED
         member = Member(task.ticket, self._clock.steadied(since), curve, changed, slow=slow)
-        await self._watch(account).follow(task, member)
+        watch = self._watch(account)
+        if self._clock.steady() - member.since > curve.median_s:  # it may have been done for hours
+            watch.look()
+        self._followed[task.id] = watch, member
+        try:
+            await watch.follow(task, member)
+        finally:
+            del self._followed[task.id]
         return self._book.tasks[task.id]
+
+    def _heard(self, event: Event, task: Task) -> None:
+        """Have a task that is looked at now and then asked about at once, as a person wants."""
+        if event.kind == "recheck" and task.id in self._followed:
+            watch, member = self._followed[task.id]
+            member.slow, member.stalls_at = False, 0.0
+            watch.look()
 
     def _watch(self, account: Account) -> Watch:
         if account.provider.per_check <= 1:
@@ -110,7 +127,7 @@ class Follower:
         longest = max(STALL_S, STALL_TIMES * self._t.typical_s(task))
         if quiet > longest:
             why = trouble or (NOT_KNOWN if status is None else status.reason or NOT_DONE)
-            reason = f"no change for {quiet / 60:.0f} minutes ({why}); it is still checked every ten minutes"
+            reason = f"no change for {quiet / 60:.0f} minutes ({why}); {LATER}"
             await self._book.record(task.id, "stalled", reason=reason, cause="stalled")
             self._leave(task.id)
             member.slow = True

@@ -140,8 +140,7 @@ class Runs:
         await self._adopt(control, chosen)
         await self._miss(name, chosen)
         await fetch_again(self._book, (self._book.tasks[task_id] for task_id in chosen))
-        idle = [task_id for task_id in chosen if not self._dispatch.is_driving(task_id)]
-        await check_again(self._book, [self._book.tasks[task_id] for task_id in idle])
+        await check_again(self._book, [self._book.tasks[task_id] for task_id in chosen])
         control.wake()
         self._dispatch.spawn(task_id for task_id in chosen if self._needs_driving(task_id))
         self._wake_others(control)
@@ -286,7 +285,7 @@ def _clips(number: int) -> str:
 
 
 async def check_again(book: Book, tasks: Iterable[Task]) -> None:
-    """Have stalled tasks that nobody asks about asked about as any other, and so waited for, until they are told stalled again.
+    """Have stalled tasks asked about at once, and so waited for, until they are told stalled again.
 
     Whoever drives looks every ten minutes; a command that is run again has ended long before that, every time.
     """

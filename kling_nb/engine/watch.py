@@ -15,7 +15,7 @@ from ..errors import InputError, KlingError, ProviderError
 from ..task import Task, Ticket
 from .account import Account, backoff_s
 from .loop import Clock
-from .poll import LATEST_S, Curve, wait_s
+from .poll import FLOOR_S, LATEST_S, Curve, wait_s
 
 Spawn = Callable[[Callable[[], Awaitable[None]]], object]
 
@@ -74,7 +74,12 @@ class Watch:
         self._spawn = spawn
         self._members: dict[str, Member] = {}
         self._woken = anyio.Event()
-        self._running = False
+        self._running = self._soon = False
+
+    def look(self) -> None:
+        """Ask as soon as may be, whenever that would be due."""
+        self._soon = True
+        self._woken.set()
 
     async def follow(self, task: Task, member: Member) -> None:
         """Watch a task until the learner says that is enough."""
@@ -118,11 +123,13 @@ class Watch:
     def _delay(self, now: float, failures: int) -> float:
         if failures:
             return backoff_s(failures)
+        if self._soon:
+            return FLOOR_S
         brisk = Counter([(member.born, member.curve) for member in self._members.values() if not member.slow])
         return wait_s([(now - born, curve, count) for (born, curve), count in brisk.items()]) if brisk else LATEST_S
 
     async def _check(self, failures: int) -> int:
-        trouble = ""
+        trouble, self._soon = "", False
         learnt: Mapping[str, Answer] = {}
         members = dict(self._members)
         try:

@@ -358,3 +358,22 @@ def test_a_task_that_never_moves_is_stalled(simulated: Open) -> None:
     assert PRICE["kling"] == run.snapshot().reserved
     assert 2 == len(ledger(lab))
     assert isinstance(lab, kn.Lab)
+
+
+@pytest.mark.parametrize("is_reopened", [True, False])
+def test_a_stalled_task_is_asked_about_at_once_when_a_person_goes_on(simulated: Open, is_reopened: bool) -> None:
+    """Not at its ten-minute turn; and what its provider said before is no news, which would be waited on for half an hour."""
+    lab = simulated()
+    run = start(lab, sweep("fox #sim:stall"), name="a").wait()
+    if is_reopened:
+        lab.close()
+        lab = simulated()
+        run = lab.run("a").wait()
+    run.resume().wait()
+    events = lab.log.events(run.tasks[0].id)
+    again = events[events["kind"] == "recheck"].index
+    assert len(again) == 1 + is_reopened
+    for at in again:
+        assert events.loc[at + 1, "kind"] == "stalled"
+        assert (events.loc[at + 1, "at"] - events.loc[at, "at"]).total_seconds() < 10
+    assert {"stalled": 1} == run.snapshot().counts
