@@ -9,7 +9,7 @@ and one that does not may have dropped the id. ``lookup`` in a provider's option
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from types import MappingProxyType
@@ -109,12 +109,16 @@ class Native(CancelsNothing):
         """Page through the account's tasks, newest first, until all are found or older than the oldest."""
         size = min(PAGE_MOST, max(30, 2 * len(group)))
         learnt: dict[str, Status] = {}
+        oldest = 0
         for page in range(1, PAGES_MOST + 1):
             reply = yield self._get(Op.CHECK, f"{path}?pageNum={page}&pageSize={size}")
             items = dig(reply.object(), "data")
             items = items if isinstance(items, list) else []
             learnt |= self._listed(items, group)
-            if len(items) < size or len(learnt) == len(group) or _is_before(items[-1], group.values()):
+            if len(items) < size or len(learnt) == len(group):
+                break
+            oldest = oldest or min(_ms(ticket.data.get("created_ms")) for ticket in group.values())
+            if 0 < _ms(dig(items, -1, "created_at")) < oldest:
                 break
         return learnt
 
@@ -208,11 +212,6 @@ def unit_cost(units: Decimal, provider: Provider, figures: Mapping[str, Decimal]
     """Return a charge in Kling's units; in USD too where the provider's row says what one is worth."""
     price = provider.options.get("unit_usd")
     return Cost(units, "units", units * Decimal(str(price)) if price else None, figures)
-
-
-def _is_before(item: Any, tickets: Iterable[Ticket]) -> bool:
-    """Tell whether a task is older than all of those that are looked for."""
-    return 0 < _ms(dig(item, "created_at")) < min(_ms(ticket.data.get("created_ms")) for ticket in tickets)
 
 
 def _ms(value: Any) -> int:
