@@ -42,6 +42,7 @@ class Book:
         self.daily_budget = log.daily_budget()
         self._attempts: dict[str, int] = {}
         self._changes: list[Change] = []
+        self._bearers: dict[tuple[str, str], str] = {}  # who was first given a provider's id
         self._served: dict[str, str] = {}
         self._flush: _Flush | None = None
 
@@ -95,6 +96,11 @@ class Book:
         """Return the number of the last attempt at an identity, as far as is known here; 0: none."""
         return self._attempts.get(identity, 0)
 
+    def bearer(self, task: Task, remote_id: str) -> Task | None:
+        """Return the other task that its provider gave an id to before, as far as is known here."""
+        first = self._bearers.get((task.provider, remote_id), task.id)
+        return None if first == task.id else self.tasks[first]
+
     async def plan(self, tasks: Iterable[Task]) -> None:
         """Write new tasks."""
         await self._commit([self._planned(task) for task in tasks])
@@ -138,6 +144,8 @@ class Book:
                 self._count(-1, *before)
         if task.id not in self.tasks:
             self._attempts[task.identity] = max(task.attempt, self.attempts(task.identity))
+        if task.ticket is not None:
+            self._bearers.setdefault((task.provider, task.ticket.id), task.id)
         self.tasks[task.id] = task
 
     def _count(self, sign: int, run: str, day: int | None, spent: Decimal, reserved: Decimal) -> None:

@@ -26,6 +26,8 @@ GONE: Mapping[str, Any] = MappingProxyType(
     {"reason": "its file is gone from the lab folder; it is fetched again, which costs nothing", "cause": "gone"}
 )
 """What an event says of a saved task whose file was deleted or moved away."""
+TWIN = "the provider gave it the id of another task, so that it may be the same clip as"
+"""What is flagged where two submits were answered with one id, as a cache in between may do."""
 UNFETCHED = (TaskState.STALLED, TaskState.EXPIRED)
 """States of a task whose clip could not be fetched, if the provider has named one."""
 AGAIN = "run.resume(), or opening the lab again, tries again"
@@ -119,7 +121,9 @@ class Fetcher:
         """Move a download into place, if it still is ours to store."""
         request, name = VideoRequest.from_fields(task.request), _clip_name(task)
         ready = self._t.turn.check
-        return media.store_clip(part, self._t.folder, name, measured, request, sha256=sha256, ready=ready)
+        clip = media.store_clip(part, self._t.folder, name, measured, request, sha256=sha256, ready=ready)
+        other = self._book.bearer(task, task.ticket.id) if task.ticket is not None else None
+        return clip if other is None else {**clip, "flags": [*clip["flags"], f"{TWIN} {other.id}"]}
 
 
 async def fetch_again(book: Book, tasks: Iterable[Task]) -> None:

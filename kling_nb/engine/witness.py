@@ -92,11 +92,8 @@ class Witnesses:
 
         It would show one clip for two prompts, and what was bought for one of them would be lost.
         """
-        for other in self._book.tasks.values():
-            is_it = other.ticket is not None and other.ticket.id == found.id and other.provider == task.provider
-            if is_it and other.id != task.id:
-                return told_of_anothers(task, found, other)
-        return ""
+        other = self._book.bearer(task, found.id)
+        return "" if other is None else told_of_anothers(task, found, other)
 
     def _beside(self, place: Place) -> list[Place]:
         """Return the other addresses that are known not to keep our own ids, for the same key.

@@ -108,3 +108,26 @@ def test_an_id_that_is_said_to_be_there_is_looked_for_again(tmp_path: Path, monk
         run = start(live.lab, sweep("fox"), name="a").wait(20)
         assert ({}, {"saved": 1}, 1) == (told, run.snapshot().counts, run.tasks[0].attempt)
         agrees(live)
+
+
+@pytest.mark.parametrize("provider", ["kling", "fal"])
+def test_two_points_that_are_given_one_id_are_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str
+) -> None:
+    """A cache that answers a submit with what another one got: one clip stands for two prompts, and the second says it."""
+    send, first = Wire.send, list[Reply]()
+
+    async def cached(self: Wire, call: Call, **options: Any) -> Reply:
+        reply = await send(self, call, **options)
+        first.extend([reply] if call.op is Op.SUBMIT else [])
+        return first[0] if call.op is Op.SUBMIT else reply
+
+    monkeypatch.setattr(Wire, "send", cached)
+    with live_lab(tmp_path / "lab") as live:
+        run = start(live.lab, sweep("fox", "owl", provider=provider, mode="pro"), name="a").wait(20)
+        assert {"saved": 2} == run.snapshot().counts
+        flagged = [task for task in run.tasks if task.clip is not None and task.clip.flags]
+        (other,) = (task for task in run.tasks if task not in flagged)
+        assert [f"the provider gave it the id of another task, so that it may be the same clip as {other.id}"] == [
+            flag for task in flagged for flag in task.clip.flags
+        ]
