@@ -27,8 +27,6 @@ LATELY = 100  # tasks of a kind that the curve is made of
 STEPS = 16
 GRAINS = 64  # ages that are told apart, to a median
 NORMAL = NormalDist()
-ROOT_OF_2_BY_PI = math.sqrt(2 / math.pi)
-ROOT_OF_HALF = math.sqrt(1 / 2)
 
 
 class Curve(NamedTuple):
@@ -38,8 +36,9 @@ class Curve(NamedTuple):
     sigma: float = SIGMA
 
     def rounded(self, age_s: float) -> float:
-        """Return an age, or a moment, by which tasks weigh together: thousands were submitted at much the same time."""
-        return round(age_s * GRAINS / self.median_s) * self.median_s / GRAINS
+        """Return an age by which tasks weigh together: thousands were submitted at much the same time."""
+        grain = self.median_s / GRAINS
+        return round(age_s / grain) * grain
 
     def hazard(self, age_s: float) -> float:
         """Return the rate of finishing at an age, per second, given that it has not finished."""
@@ -69,7 +68,7 @@ def _mills(z: float) -> float:
     """Return φ(z) / (1 − Φ(z)) of the standard normal; its asymptote where the quotient would be 0/0."""
     if z > 6:
         return z + 1 / z
-    return ROOT_OF_2_BY_PI * math.exp(-z * z / 2) / math.erfc(z * ROOT_OF_HALF)
+    return math.exp(-z * z / 2) / math.sqrt(2 * math.pi) / (0.5 * math.erfc(z / math.sqrt(2)))
 
 
 def wait_s(tasks: Aged, price: float = PRICE_OF_DELAY) -> float:

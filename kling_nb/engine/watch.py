@@ -40,11 +40,6 @@ class Member:
     stalls_at: float = 0.0  # when the same answer again would be too long a silence
     failed: Exception | None = None  # why the watch ended before it did
     done: anyio.Event = field(default_factory=anyio.Event)
-    born: float = field(init=False)  # `since`, as it is for all that were accepted at much the same time
-
-    def __post_init__(self) -> None:
-        """Work out what is asked for at every check."""
-        self.born = self.curve.rounded(self.since)
 
 
 Told = tuple[str, Member, Answer]
@@ -125,8 +120,9 @@ class Watch:
             return backoff_s(failures)
         if self._soon:
             return FLOOR_S
-        brisk = Counter([(member.born, member.curve) for member in self._members.values() if not member.slow])
-        return wait_s([(now - born, curve, count) for (born, curve), count in brisk.items()]) if brisk else LATEST_S
+        brisk = [member for member in self._members.values() if not member.slow]
+        aged = Counter([(member.curve.rounded(now - member.since), member.curve) for member in brisk])
+        return wait_s([(*each, count) for each, count in aged.items()]) if aged else LATEST_S
 
     async def _check(self, failures: int) -> int:
         trouble, self._soon = "", False
