@@ -113,8 +113,8 @@ class Uncertain(Sequence[Doubtful]):
     def accepted_as(self, task: str, remote_id: str) -> None:
         """Say that a task was accepted under an id of the provider's, as `Doubtful.accepted_as` does.
 
-        ``task`` is its id here (column ``task``, and ``own_id`` of the table of these). It may be in doubt no longer: given up, said never to be bought, or
-        looked up in vain (cause ``lost``), while the provider's console shows it after all.
+        ``task`` is its id here (column ``task``, and ``own_id`` of the table of these). It may be in doubt no longer: given
+        up, said never to be bought, or looked up in vain (cause ``lost``), while the provider's console shows it after all.
         """
         self._driving().accepted_as(task, remote_id)
 
