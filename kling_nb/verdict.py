@@ -259,8 +259,8 @@ def _version(name: str) -> list[str]:
     return [part for part in re.findall(r"[a-z]+|\d", name.lower()) if part not in COMMON]
 
 
-COMMON = frozenset({"kling", "v", "video"})
-"""Words of models' names that say nothing of which it is."""
+COMMON = frozenset(("kling", "v", "video", "pro", "std", "standard", "fal", "ai", "text", "image", "to"))
+"""Words of models' names that say nothing of which it is; a mode is a field of its own, and fal's endpoints have more."""
 
 
 def shown(name: str, value: Any) -> Any:

@@ -748,6 +748,8 @@ def test_an_unknown_model_passes_with_a_warning(catalog: Catalog) -> None:
     [
         ("kling-v2.6", "kling", "'kling-v2-6' or 'kling-2.6'"),
         ("Kling 2.6", "fal", "'kling-v2-6'"),
+        ("KLING V2.6 Pro", "fal", "'kling-v2-6'"),
+        ("fal-ai/kling-video/v2.6/pro/text-to-video", "kling", "'kling-v2-6' or 'kling-2.6'"),
         ("KLING-V2-1-MASTER", "fal", "'kling-v2-1-master'"),
         ("v3.0", "kling", "'kling-v3' or 'kling-3.0'"),
         ("o1", "kling", "'kling-video-o1' or 'kling-o1'"),
