@@ -28,12 +28,11 @@ from .control import Control, Controls
 from .decide import Decisions
 from .dispatch import Dispatcher
 from .drive import Driver
-from .fetch import fetch_again
 from .loop import Clock, Loop, VirtualClock
 from .order import Order
 from .pace import Pace
 from .poll import Learnt
-from .runs import Runs, check_again
+from .runs import Runs, wake
 from .spelling import Spelling, kind
 from .tools import Tools
 from .turn import Turn
@@ -278,8 +277,7 @@ class Engine:
         self.book.take(self._log.open_tasks())
         await self._driver.doubt([task for task in self.book.tasks.values() if task.state is TaskState.SUBMITTING])
         await self._attempts.take_up_lost()
-        await fetch_again(self.book, tuple(self.book.tasks.values()))
-        await check_again(self.book, tuple(self.book.tasks.values()))
+        await wake(self.book, tuple(self.book.tasks.values()))
         self._dispatch.spawn(task.id for task in self.book.tasks.values() if task.state.is_sent)
 
     async def _detach(self) -> None:

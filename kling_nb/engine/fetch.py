@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -16,7 +16,6 @@ from ..errors import KlingError, LabBusy, LabUnwritable, LinkExpired, MediaError
 from ..request import VideoRequest
 from ..task import NETWORK, Task, TaskState, clip_data
 from .account import Account, backoff_s
-from .book import Book
 from .follow import asset_data
 from .tools import Tools
 
@@ -28,8 +27,6 @@ GONE: Mapping[str, Any] = MappingProxyType(
 """What an event says of a saved task whose file was deleted or moved away."""
 TWIN = "the provider gave it the id of another task, so that it may be the same clip as"
 """What is flagged where two submits were answered with one id, as a cache in between may do."""
-UNFETCHED = (TaskState.STALLED, TaskState.EXPIRED)
-"""States of a task whose clip could not be fetched, if the provider has named one."""
 AGAIN = "run.resume(), or opening the lab again, tries again"
 NO_OTHER = "there is no new one"
 
@@ -124,13 +121,6 @@ class Fetcher:
         clip = media.store_clip(part, self._t.folder, name, measured, request, sha256=sha256, ready=ready)
         other = self._book.bearer(task, task.ticket.id) if task.ticket is not None else None
         return clip if other is None else {**clip, "flags": [*clip["flags"], f"{TWIN} {other.id}"]}
-
-
-async def fetch_again(book: Book, tasks: Iterable[Task]) -> None:
-    """Have clips that could not be fetched tried again: they are to be fetched as any other, and so waited for."""
-    unfetched = [task.id for task in tasks if task.asset is not None and task.state in UNFETCHED]
-    if unfetched:
-        await book.record_all("refetch", {task_id: {"reason": ""} for task_id in unfetched})
 
 
 def is_gone(task: Task, folder: Path) -> bool:

@@ -16,7 +16,7 @@ from .attempts import Attempts, goes_on
 from .book import Book
 from .control import Control, Controls
 from .dispatch import Dispatcher
-from .fetch import GONE, fetch_again, is_gone
+from .fetch import GONE, is_gone
 from .loop import Clock
 from .order import Order
 
@@ -31,6 +31,9 @@ AGAIN = (
 )
 KEEPS = "another name= with fresh=True, or more samples by repeats=, keeps both"
 KEEPS_SINGLES = "another sample= keeps both"
+
+AT_REST = (TaskState.STALLED, TaskState.EXPIRED)
+"""States in which nothing is done about a task but to look now and then."""
 
 _logger = logging.getLogger("kling_nb")
 
@@ -139,8 +142,7 @@ class Runs:
         await self._set_state(control, "running")
         await self._adopt(control, chosen)
         await self._miss(name, chosen)
-        await fetch_again(self._book, (self._book.tasks[task_id] for task_id in chosen))
-        await check_again(self._book, [self._book.tasks[task_id] for task_id in chosen])
+        await wake(self._book, (self._book.tasks[task_id] for task_id in chosen))
         control.wake()
         self._dispatch.spawn(task_id for task_id in chosen if self._needs_driving(task_id))
         self._wake_others(control)
@@ -284,10 +286,12 @@ def _clips(number: int) -> str:
     return f"{number} clip{'s' * (number != 1)}"
 
 
-async def check_again(book: Book, tasks: Iterable[Task]) -> None:
-    """Have stalled tasks asked about at once, and so waited for, until they are told stalled again.
+async def wake(book: Book, tasks: Iterable[Task]) -> None:
+    """Have tasks that stalled or expired asked about or fetched once more, and so waited for until they end again.
 
     Whoever drives looks every ten minutes; a command that is run again has ended long before that, every time.
     """
-    silent = [task.id for task in tasks if task.state is TaskState.STALLED and task.ticket and task.asset is None]
-    await book.record_all("recheck", {task_id: {"reason": ""} for task_id in silent})
+    still = [task for task in tasks if task.state in AT_REST]
+    unasked = [task.id for task in still if task.state is TaskState.STALLED and task.ticket and task.asset is None]
+    await book.record_all("refetch", {task.id: {"reason": ""} for task in still if task.asset is not None})
+    await book.record_all("recheck", {task_id: {"reason": ""} for task_id in unasked})
