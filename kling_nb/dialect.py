@@ -240,6 +240,10 @@ Credential = Mapping[str, Any]
 """What `Dialect.sign` needs: the key, or what was fetched with it. ``expires_at`` (Unix s) where it runs out."""
 
 
+Learnt = Mapping[str, Status | KlingError]
+"""What `Dialect.check` learnt, by ticket id: how the task is, or why it could not be asked about."""
+
+
 class Dialect(Protocol):
     """A wire protocol, bound to one provider's row. No method does I/O, sleeps or reads a clock.
 
@@ -263,8 +267,12 @@ class Dialect(Protocol):
         one.
         """
 
-    def check(self, tickets: Sequence[Ticket]) -> Generator[Call, Reply, dict[str, Status]]:
-        """Ask how tasks are doing; returns what was learnt by ticket id, and omits what was not learnt."""
+    def check(self, tickets: Sequence[Ticket]) -> Generator[Call, Reply, Learnt]:
+        """Ask how tasks are doing; returns what was learnt by ticket id, and omits what was not learnt.
+
+        A question that fails raises where it was yielded. Where others were answered, a dialect may keep the error as
+        what was learnt of those that could not be asked about (`kling_nb.dialects.sparing`).
+        """
 
     def find(self, own_id: str, call: Mapping[str, Any]) -> Generator[Call, Reply, Ticket | None]:
         """Look up the task that a submit (as `Call.shown`) made under our own id; `None`: there is none."""

@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
-from ..dialect import Asset, Call, Credential, Encoded, Fault, Op, Phase, Reply, Status, Unreadable, Whose, join
-from ..errors import InputError
+from ..dialect import Asset, Call, Credential, Encoded, Fault, Learnt, Op, Phase, Reply, Status, Unreadable, Whose, join
+from ..errors import InputError, KlingError
 from ..offer import Knob, Offer, Provider
 from ..request import VideoRequest
 from ..spelling import image_value, spell
@@ -37,6 +37,7 @@ from .reading import (
     words_in,
     words_whole,
 )
+from .sparing import singly, sparing, unless_all_failed
 
 TOKEN_PATH = "/open/v1/access_token"  # noqa: S105 - a path
 TASK_PATH = "/open/v1/ai_creation/task"
@@ -90,29 +91,30 @@ class Chanjing(FindsNothing, CancelsNothing):
         """Return the ticket of a task named by its ``unique_id``."""
         return Ticket(remote_id)
 
-    def check(self, tickets: Sequence[Ticket]) -> Generator[Call, Reply, dict[str, Status]]:
+    def check(self, tickets: Sequence[Ticket]) -> Generator[Call, Reply, Learnt]:
         """Ask by pages where there are several tasks, singly for what a page lacks."""
-        learnt: dict[str, Status] = {}
-        wanted = [*dict.fromkeys(ticket.id for ticket in tickets)]
-        for start in range(0, len(wanted) if len(wanted) > 1 else 0, PAGE_MOST):
-            learnt |= yield from self._page(wanted[start : start + PAGE_MOST])
-        for task_id in wanted:
-            if task_id not in learnt:
-                learnt |= yield from self._single(task_id)
-        return learnt
+        learnt: dict[str, Status | KlingError] = {}
+        wanted = {ticket.id: ticket for ticket in tickets}
+        names = [*wanted]
+        for start in range(0, len(names) if len(names) > 1 else 0, PAGE_MOST):
+            page = names[start : start + PAGE_MOST]
+            learnt |= yield from sparing(page, self._page(page))
+        unheard = [ticket for task_id, ticket in wanted.items() if task_id not in learnt]
+        learnt |= yield from singly(unheard, self._single)
+        return unless_all_failed(learnt)
 
-    def _page(self, wanted: Sequence[str]) -> Generator[Call, Reply, dict[str, Status]]:
+    def _page(self, wanted: Sequence[str]) -> Generator[Call, Reply, Learnt]:
         body = {"unique_ids": [*wanted], "type": VIDEO, "page": 1, "page_size": PAGE_MOST}
         reply = yield Call(op=Op.CHECK, method="POST", url=join(self._base, f"{TASK_PATH}/page"), body=body)
         items = dig(reply.object(), "data", "list")
         named = [(dig(item, "unique_id"), _status(item)) for item in (items if isinstance(items, list) else ())]
         return {task_id: status for task_id, status in named if status and task_id in wanted}
 
-    def _single(self, task_id: str) -> Generator[Call, Reply, dict[str, Status]]:
-        url = join(self._base, f"{TASK_PATH}?unique_id={step(task_id)}")
+    def _single(self, ticket: Ticket) -> Generator[Call, Reply, Learnt]:
+        url = join(self._base, f"{TASK_PATH}?unique_id={step(ticket.id)}")
         reply = yield Call(op=Op.CHECK, method="GET", url=url)
         status = _status(dig(reply.object(), "data"))
-        return {task_id: status} if status else {}
+        return {ticket.id: status} if status else {}
 
     def credential(self, key: str) -> Generator[Call, Reply, Credential]:
         """Fetch a token with ``app_id:secret_key``; it says when it ends where the reply tells an instant."""

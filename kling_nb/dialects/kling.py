@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
-from ..dialect import Call, Credential, Encoded, Fault, Reply, Status
+from ..dialect import Call, Credential, Encoded, Fault, Learnt, Reply
 from ..offer import Offer, Provider
 from ..request import VideoRequest
 from ..task import Ticket
 from .lacking import CancelsNothing
 from .native import Native
 from .path import Path
+from .sparing import sparing, unless_all_failed
 
 LEGACY = "/v1/"
 
@@ -41,13 +42,15 @@ class Kling(CancelsNothing):
         """Return the ticket of a task named by its id."""
         return self._asked(str(call["url"])).ticket(remote_id, call)
 
-    def check(self, tickets: Sequence[Ticket]) -> Generator[Call, Reply, dict[str, Status]]:
+    def check(self, tickets: Sequence[Ticket]) -> Generator[Call, Reply, Learnt]:
         """Ask each generation about its own tasks."""
         of_path = [ticket for ticket in tickets if LEGACY not in ticket.data.get("path", LEGACY)]
         if not of_path:
             return (yield from self._legacy.check(tickets))
         legacy = [ticket for ticket in tickets if LEGACY in ticket.data.get("path", LEGACY)]
-        return {**(yield from self._legacy.check(legacy)), **(yield from self._path.check(of_path))}
+        learnt = dict((yield from sparing([ticket.id for ticket in legacy], self._legacy.check(legacy))))
+        learnt |= yield from sparing([ticket.id for ticket in of_path], self._path.check(of_path))
+        return unless_all_failed(learnt)
 
     def find(self, own_id: str, call: Mapping[str, Any]) -> Generator[Call, Reply, Ticket | None]:
         """Look up by our own id where the submit went."""

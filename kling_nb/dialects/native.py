@@ -18,8 +18,22 @@ from typing import Any
 import jwt
 
 from ..costs import Cost
-from ..dialect import Asset, Call, Credential, Encoded, Fault, Op, Phase, Reply, Status, Unreadable, join, path_under
-from ..errors import InputError
+from ..dialect import (
+    Asset,
+    Call,
+    Credential,
+    Encoded,
+    Fault,
+    Learnt,
+    Op,
+    Phase,
+    Reply,
+    Status,
+    Unreadable,
+    join,
+    path_under,
+)
+from ..errors import InputError, KlingError
 from ..fields import CAMERA_AXES, CameraControl, Shot
 from ..offer import Knob, Offer, Provider
 from ..request import VideoRequest
@@ -42,6 +56,7 @@ from .reading import (
     words_from,
 )
 from .relay_faults import gateway_fault
+from .sparing import singly, sparing, unless_all_failed
 
 TOKEN_LIFE_S = 1800
 CLOCK_SKEW_S = 5
@@ -87,28 +102,34 @@ class Native(CancelsNothing):
         path = path_under(self._base, url)
         return Ticket(task_id, {"path": path, **({"created_ms": created_ms} if created_ms else {})})
 
-    def check(self, tickets: Sequence[Ticket]) -> Generator[Call, Reply, dict[str, Status]]:
+    def check(self, tickets: Sequence[Ticket]) -> Generator[Call, Reply, Learnt]:
         """Ask by list where several tasks share a path, singly for what a listing lacks."""
-        learnt: dict[str, Status] = {}
+        learnt: dict[str, Status | KlingError] = {}
         groups: dict[str, dict[str, Ticket]] = defaultdict(dict)
         for ticket in tickets:
             groups[ticket.data["path"]][ticket.id] = ticket
         for path, group in sorted(groups.items()):
             if len(group) > 1:
                 learnt |= yield from self._list(path, group)
-            for ticket in [ticket for task_id, ticket in group.items() if task_id not in learnt]:
-                learnt |= yield from self._single(ticket)
-        return learnt
+            unheard = [ticket for task_id, ticket in group.items() if task_id not in learnt]
+            learnt |= yield from singly(unheard, self._single)
+        return unless_all_failed(learnt)
 
     def _single(self, ticket: Ticket) -> Generator[Call, Reply, dict[str, Status]]:
         reply = yield self._get(Op.CHECK, f"{ticket.data['path']}/{step(ticket.id)}")
         status = self._status(dig(reply.object(), "data"))
         return {ticket.id: status} if status else {}
 
-    def _list(self, path: str, group: Mapping[str, Ticket]) -> Generator[Call, Reply, dict[str, Status]]:
+    def _list(self, path: str, group: Mapping[str, Ticket]) -> Generator[Call, Reply, Learnt]:
         """Page through the account's tasks, newest first, until all are found or older than the oldest."""
-        size = min(PAGE_MOST, max(30, 2 * len(group)))
         learnt: dict[str, Status] = {}
+        failed = yield from sparing(group, self._pages(path, group, learnt))
+        return {**failed, **learnt}
+
+    def _pages(
+        self, path: str, group: Mapping[str, Ticket], learnt: dict[str, Status]
+    ) -> Generator[Call, Reply, Learnt]:
+        size = min(PAGE_MOST, max(30, 2 * len(group)))
         oldest = 0
         for page in range(1, PAGES_MOST + 1):
             reply = yield self._get(Op.CHECK, f"{path}?pageNum={page}&pageSize={size}")

@@ -18,8 +18,8 @@ from decimal import Decimal
 from typing import Any
 
 from ..costs import Cost
-from ..dialect import Asset, Call, Credential, Encoded, Fault, Op, Phase, Reply, Status, join, path_under
-from ..errors import InputError
+from ..dialect import Asset, Call, Credential, Encoded, Fault, Learnt, Op, Phase, Reply, Status, join, path_under
+from ..errors import InputError, KlingError
 from ..fields import Shot
 from ..offer import Change, Knob, Loss, Offer, Provider
 from ..request import VideoRequest
@@ -40,6 +40,7 @@ from .reading import (
     whose_failure,
     words_from,
 )
+from .sparing import sparing, unless_all_failed
 
 IDS_MOST = 100
 """Ids in one address, which stays at about two thousand characters so."""
@@ -73,21 +74,21 @@ class Path:
         """Return the ticket of a task named by its ``id``; the path in it tells which generation it is of."""
         return Ticket(remote_id, {"path": path_under(self._base, str(call["url"]))})
 
-    def check(self, tickets: Sequence[Ticket]) -> Generator[Call, Reply, dict[str, Status]]:
+    def check(self, tickets: Sequence[Ticket]) -> Generator[Call, Reply, Learnt]:
         """Ask about many at once, and again for what a list left out as long as that brings news."""
-        learnt: dict[str, Status] = {}
+        learnt: dict[str, Status | KlingError] = {}
         wanted = [*dict.fromkeys(ticket.id for ticket in tickets)]
         most = max(1, min(self._provider.per_check, IDS_MOST))
         for start in range(0, len(wanted), most):
             asked = wanted[start : start + most]
             while asked:
-                reply = yield self._listing(Op.CHECK, "task_ids", asked)
-                found = self._told(reply, asked)
+                found = yield from sparing(asked, self._listed(asked))
                 learnt |= found
                 asked = [task_id for task_id in asked if task_id not in found] if found else []
-        return learnt
+        return unless_all_failed(learnt)
 
-    def _told(self, reply: Reply, asked: Sequence[str]) -> dict[str, Status]:
+    def _listed(self, asked: Sequence[str]) -> Generator[Call, Reply, Learnt]:
+        reply = yield self._listing(Op.CHECK, "task_ids", asked)
         named = [(_id(item), self._status(item)) for item in _items(reply) or ()]
         return {task_id: status for task_id, status in named if task_id in asked and status}
 

@@ -219,11 +219,16 @@ class Account:
         """
         return await self._drive(talk, self.ask)
 
-    async def _drive(self, talk: Generator[Call, Reply, T], ask: Callable[..., object]) -> T:
+    async def _drive(self, talk: Generator[Call, Reply, T], ask: Callable[[Call], Awaitable[Reply]]) -> T:
         try:
             call = next(talk)
             while True:
-                call = talk.send(await ask(call))  # type: ignore[misc]
+                try:
+                    reply = await ask(call)
+                except KlingError as error:
+                    call = talk.throw(error)  # a dialect may go on in spite of it
+                else:
+                    call = talk.send(reply)
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
         except Unreadable as error:

@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 
 from .. import media
-from ..dialect import Call, Op, origin
+from ..dialect import Call, Op, Status, origin
 from ..errors import KlingError, LabBusy, LabUnwritable, LinkExpired, MediaError
 from ..request import VideoRequest
 from ..task import NETWORK, Task, TaskState, clip_data
@@ -91,7 +91,7 @@ class Fetcher:
         except KlingError as error:
             return f"could not ask for a new one: {error}"
         status = learnt.get(task.ticket.id)
-        if status is None or status.asset is None:
+        if not isinstance(status, Status) or status.asset is None:
             return NO_OTHER
         await self._book.record(task.id, "renewed", asset=asset_data(status.asset))
         return ""

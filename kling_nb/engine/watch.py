@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import anyio
 
-from ..dialect import Status, Whose
+from ..dialect import Learnt, Status, Whose
 from ..errors import InputError, KlingError, ProviderError
 from ..task import Task, Ticket
 from .account import Account, backoff_s
@@ -125,17 +125,14 @@ class Watch:
         return wait_s([(*each, count) for each, count in aged.items()]) if aged else LATEST_S
 
     async def _check(self, failures: int) -> int:
-        trouble, self._soon = "", False
-        learnt: Mapping[str, Answer] = {}
+        self._soon = False
         members = dict(self._members)
-        try:
-            learnt = await self._ask([member.ticket for member in members.values()])
-        except KlingError as error:
-            trouble = str(error)
-        told = [(task_id, member, learnt.get(member.ticket.id, trouble)) for task_id, member in members.items()]
+        learnt = await self._ask([member.ticket for member in members.values()])
+        told = [(task_id, member, learnt.get(member.ticket.id, "")) for task_id, member in members.items()]
         # All at once, so that what they note shares a commit. Of a log that takes nothing more, all of them say the same.
         await asyncio.gather(*(self._tell(*news) for news in self._learner.news(told)))
-        return failures + 1 if trouble else 0
+        is_silent = any(learnt.values()) and not any(isinstance(answer, Status) for answer in learnt.values())
+        return failures + 1 if is_silent else 0
 
     async def _tell(self, task_id: str, member: Member, answer: Answer) -> None:
         if not await self._learner.learn(task_id, member, answer):
@@ -143,29 +140,29 @@ class Watch:
             member.done.set()
 
     async def _ask(self, tickets: list[Ticket]) -> dict[str, Answer]:
-        learnt: dict[str, Answer] = {}
+        learnt: dict[str, Status | KlingError] = {}
         most = max(1, self._account.provider.per_check)
         for start in range(0, len(tickets), most):
             learnt |= await self._ask_some(tickets[start : start + most])
+        return {task_id: said if isinstance(said, Status) else str(said) for task_id, said in learnt.items()}
+
+    async def _ask_some(self, tickets: list[Ticket]) -> Learnt:
+        """Ask about some at once; where one of them is what the provider does not like, about each alone."""
+        learnt = dict(await self._told(tickets))
+        unasked = [ticket for ticket in tickets if isinstance(learnt.get(ticket.id), KlingError)]
+        for ticket in unasked if len(tickets) > 1 else ():
+            if _is_of_one(learnt[ticket.id]):
+                learnt |= await self._told([ticket])
         return learnt
 
-    async def _ask_some(self, tickets: list[Ticket]) -> Mapping[str, Answer]:
-        """Ask about some at once; where one of them is what the provider does not like, about each alone."""
+    async def _told(self, tickets: list[Ticket]) -> Learnt:
         try:
             return await self._account.converse(self._account.dialect.check(tickets))
-        except (ProviderError, InputError) as error:
-            if len(tickets) == 1 or not _is_of_one(error):
-                raise
-        learnt: dict[str, Answer] = {}
-        for ticket in tickets:
-            try:
-                learnt |= await self._account.converse(self._account.dialect.check([ticket]))
-            except (ProviderError, InputError) as error:
-                learnt[ticket.id] = str(error)
-        return learnt
+        except KlingError as error:
+            return dict.fromkeys([ticket.id for ticket in tickets], error)
 
 
-def _is_of_one(error: KlingError) -> bool:
+def _is_of_one(said: Status | KlingError) -> bool:
     """Tell whether it may be only some of the tasks that cannot be asked about, such as those of a key that is gone."""
-    whose = error.fault.whose if isinstance(error, ProviderError) and error.fault else None
-    return isinstance(error, InputError) or whose in (Whose.PARAMETERS, Whose.ADDRESS, Whose.MISSING)
+    whose = said.fault.whose if isinstance(said, ProviderError) and said.fault else None
+    return isinstance(said, InputError) or whose in (Whose.PARAMETERS, Whose.ADDRESS, Whose.MISSING)
