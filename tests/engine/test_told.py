@@ -17,6 +17,7 @@ import kling_nb.simulator
 from kling_nb import catalog, dialect
 from kling_nb.dialect import Call, Op, Reply
 from kling_nb.dialects import load
+from kling_nb.engine.told import DO
 from kling_nb.errors import KlingError, ProviderError
 from kling_nb.simulator import Fault, Simulator
 
@@ -33,6 +34,11 @@ ADVICE = {
     "provider": "run.retry() tries again",
     "missing": "look it up in the provider's console",
 }
+
+
+def test_every_fault_has_advice() -> None:
+    """Whosever fault it is, there are words for what to do: the engine looks them up in the middle of a purchase."""
+    assert {*dialect.Whose} == {*DO}
 
 
 def refusals() -> Iterator[Any]:
