@@ -21,8 +21,10 @@ import kling_nb as kn
 from kling_nb.errors import InputError, SweepError
 from kling_nb.fields import CameraControl, Shot
 from kling_nb.request import VideoRequest
-from kling_nb.sweep import Point, Sweep, prompts
+from kling_nb.sweep import DESIGNS, Point, Sweep, prompts
 
+DRAWN = {"sample": (1, 3)}
+"""What the method of a design is given that does not go without: how many to draw, and the seed."""
 KN = SimpleNamespace(Sweep=Sweep, CameraControl=CameraControl, Shot=Shot)
 
 FOX: dict[str, Any] = {
@@ -433,14 +435,14 @@ def test_a_sweep_shows_its_size_and_axes() -> None:
     )
 
 
-@pytest.mark.parametrize("kind", ["grid", "zip", "pairwise", "sample"])
+@pytest.mark.parametrize("kind", DESIGNS)
 @settings(deadline=None, max_examples=50)
 @given(sweep=sweeps())
 def test_toml_and_code_round_trip(kind: str, sweep: Sweep) -> None:
     """A sweep written as TOML, or as Python, and read again is the same sweep, of whatever design."""
     if kind == "zip":
         sweep = Sweep(**{**sweep.fixed, **{name: [v[0]] for name, v in sweep.axes.items()}, "prompt": ["{hue}"]})
-    made = sweep.sample(1, seed=3) if kind == "sample" else getattr(sweep, kind)()
+    made = getattr(sweep, kind)(*DRAWN.get(kind, ()))
     assert made == Sweep.from_toml(made.to_toml())
     assert made == eval(made.code(), {"kn": KN})  # what code() promises
 

@@ -25,7 +25,8 @@ UNSET = -1
 Row = tuple[int, ...]
 Box = tuple[Row, ...]
 
-KINDS = ("grid", "zip", "sample", "pairwise")
+DESIGNS = ("grid", "zip", "pairwise", "sample")
+"""Every design, by the name of the method that makes it; the first is that of a sweep that names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +47,10 @@ class Design:
             return value
         if isinstance(value, Mapping) and "sample" in value and set(value) <= {"sample", "seed"}:
             return cls("sample", positive("sample", value["sample"]), _seed(value.get("seed", 0)))
-        if isinstance(value, str) and value in KINDS and value != "sample":
+        if isinstance(value, str) and value in DESIGNS and value != "sample":
             return cls(value)
         message = f"design={value!r} cannot be read; expected 'grid', 'zip', 'pairwise' or {{'sample': n, 'seed': 0}}"
-        raise SweepError(message + (f"; {nearest(value, KINDS)}" if isinstance(value, str) else ""))
+        raise SweepError(message + (f"; {nearest(value, DESIGNS)}" if isinstance(value, str) else ""))
 
     @property
     def plain(self) -> str | dict[str, int]:

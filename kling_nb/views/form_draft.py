@@ -18,7 +18,6 @@ from ..sweep import Sweep
 from .form_fields import FIELDS, IMAGES
 from .form_reading import MONEY, Entries, Reading, Said, values_of
 
-DESIGNS = ("grid", "zip", "pairwise", "sample")
 NEEDED = {"provider": "a provider", "model": "a model", "prompt": "a prompt"}
 WHOLE = ("negative_prompt", "callback_url")
 ALONE = frozenset({*WHOLE, *MONEY, *(f.name for f in FIELDS if f.kind in ("numbers", "camera"))})

@@ -9,7 +9,7 @@ import ipywidgets as widgets
 
 from ..errors import InputError, nearest
 from ..plan import OFFICIAL
-from .form_draft import DESIGNS
+from ..sweep import DESIGNS
 from .form_fields import Field
 from .form_parts import Changed, Choices, button, group, paragraphs, plain, show_if, words
 from .form_reading import MONEY, text_of_rules
@@ -22,6 +22,7 @@ DESIGN_WORDS = {
     "pairwise": "few combinations, with every pair of values at least once",
     "sample": "some of the combinations, drawn at random",
 }
+"""What each design makes, in a few words; the sweep says which there are, and in what order."""
 RULES_TITLE = "Leave out, one rule per line"
 RULES_HINT = "provider=fal, mode=std|pro"
 

@@ -19,12 +19,14 @@ import kling_nb as kn
 from kling_nb import catalog
 from kling_nb.errors import InputError, SweepError
 from kling_nb.request import FIELDS as REQUEST_FIELDS
+from kling_nb.sweep import DESIGNS
 from kling_nb.views.form import SweepForm
-from kling_nb.views.form_draft import DESIGNS, draft
+from kling_nb.views.form_draft import draft
 from kling_nb.views.form_fields import FIELDS, MOVES
 from kling_nb.views.form_outlook import outlook
 from kling_nb.views.form_quiet import Quiet
 from kling_nb.views.form_reading import text_of_values, values_of
+from kling_nb.views.form_settings import DESIGN_WORDS
 from kling_nb.views.form_shelf import Shelf
 from kling_nb.views.form_words import in_words
 from tests.views.forms import (
@@ -93,6 +95,15 @@ def test_a_feature_is_open_where_some_mode_has_it(sold: tuple[str, ...]) -> None
 
     names = (*FEATURES, "image_tail") if "image2video" in sold else FEATURES
     assert {name: any(name in row["features"] for row in rows) for name in names} == {n: not closed[n] for n in names}
+
+
+def test_every_design_of_a_sweep_is_in_the_form(form: SweepForm) -> None:
+    """The form makes whatever design a sweep has, and says of each what it makes."""
+    for design in DESIGNS:
+        form.set(prompt="a fox", provider="kling", model="kling-v2-6", design=design, n=1)
+        made = form.sweep().design
+        assert design == (made if isinstance(made, str) else next(iter(made)))
+    assert {*DESIGNS} == {*DESIGN_WORDS}
 
 
 def test_every_field_of_a_request_is_in_the_form() -> None:
