@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from itertools import product
 from typing import Any
 
@@ -20,6 +21,7 @@ from kling_nb.dialect import Encoded
 from kling_nb.fields import CameraControl
 from kling_nb.menu import RULED
 from kling_nb.request import VideoRequest
+from kling_nb.simulator.clips import RATES
 
 
 def encode(request: VideoRequest, provider: str) -> Encoded:
@@ -166,12 +168,13 @@ def test_a_camera_that_the_catalogue_accepts_is_accepted(provider: str, camera: 
 
 @pytest.mark.parametrize("provider", ["kling", "fal", "quickrouter-fal", "chanjing"])
 def test_every_model_that_is_sold_is_known_there(provider: str) -> None:
-    """Each model, task type and mode of the catalogue has a place at the simulated provider."""
+    """Each model, task type and mode of the catalogue has a place at the simulated provider, and a size of its clips."""
     for row in sold(provider):
         frame = "https://example.org/frame.png" if row["task_type"] == "image2video" else None
         request = VideoRequest(prompt="a fox", model=row["model"], mode=row["mode"], image=frame)
         answer, tasks = posted(provider, encode(request, provider))
         assert (answer.status_code, [task["failure"] for task in tasks]) == (200, [""]), row["endpoint"]
+        assert json.loads(tasks[0]["scene"])["mode"] in RATES, row["endpoint"]
 
 
 @pytest.mark.parametrize("provider", ["kling", "fal", "quickrouter-fal"])
@@ -187,3 +190,16 @@ def test_every_length_that_is_sold_is_taken(provider: str) -> None:
             if is_accepted(asked, provider):
                 answer, tasks = posted(provider, encode(asked, provider))
                 assert (answer.status_code, [task["failure"] for task in tasks]) == (200, [""]), (asked, answer.text)
+
+
+@pytest.mark.parametrize("provider", ["kling", "fal"])
+def test_what_is_charged_there_is_what_the_plan_says(provider: str) -> None:
+    """Two price lists, written apart: where the catalogue knows a price, silent or heard, the simulator charges it."""
+    for row in sold(provider):
+        frame = "https://example.org/frame.png" if row["task_type"] == "image2video" else None
+        request = VideoRequest(prompt="a fox", model=row["model"], mode=row["mode"], image=frame)
+        for asked in (request, replace(request, sound="on")):
+            price = CATALOG.estimate(asked, provider)
+            if price.low is not None and price.high is not None and is_accepted(asked, provider):
+                _, (task,) = posted(provider, encode(asked, provider))
+                assert price.low <= Decimal(task["usd"]) <= price.high, asked
