@@ -275,7 +275,8 @@ def test_a_later_version_is_refused_and_not_touched(simulated: Open) -> None:
     before = dump(path)
     for _ in range(2):
         with pytest.raises(
-            LogTooNew, match=r"later version \(schema 99, this one reads 1\); upgrade kling_nb to open it"
+            LogTooNew,
+            match=rf"later version \(schema 99, this one reads {SCHEMA_VERSION}\); upgrade kling_nb to open it",
         ):
             simulated()
     assert before == dump(path)
@@ -288,8 +289,7 @@ OLD = sorted((Path(__file__).parent / "logs").glob("*.sql"))
 @pytest.mark.parametrize("kept", OLD, ids=lambda path: f"schema {path.stem}")
 def test_a_log_of_every_schema_is_read_and_written(kept: Path, tmp_path: Path) -> None:
     """A lab that an earlier version made holds bought clips: this one shows them and goes on writing."""
-    with closing(sqlite3.connect(tmp_path / "log.sqlite")) as db:
-        db.executescript(kept.read_text("utf-8"))
+    restored(kept, tmp_path)
     with kn.Lab(tmp_path, simulate=True) as lab:
         (saved, failed), frame = lab.log.read_tasks(), lab.df()
         assert [("saved", 4.0, "good"), ("failed", None, "")] == [(t.state, t.rating, t.note) for t in (saved, failed)]
@@ -303,6 +303,27 @@ def test_a_log_of_every_schema_is_read_and_written(kept: Path, tmp_path: Path) -
 def test_a_log_of_this_schema_is_kept_for_later_versions() -> None:
     """Whoever changes the schema adds a log that has it: ``list(db.iterdump())`` of a lab like those kept before."""
     assert [str(n) for n in range(1, SCHEMA_VERSION + 1)] == sorted((path.stem for path in OLD), key=int)
+
+
+def test_the_schema_is_that_of_the_last_log_that_was_kept(log: ExperimentLog, tmp_path: Path) -> None:
+    """A column, a table or an index that joins the schema raises its version: logs of this one do not have it."""
+    assert schema_of(log.path) == schema_of(restored(max(OLD, key=lambda path: int(path.stem)), tmp_path / "kept"))
+
+
+def restored(kept: Path, folder: Path) -> Path:
+    """Make a log that was kept as SQL a database again, in a folder of its own."""
+    folder.mkdir(exist_ok=True)
+    with closing(sqlite3.connect(folder / "log.sqlite")) as db:
+        db.executescript(kept.read_text("utf-8"))
+    return folder / "log.sqlite"
+
+
+def schema_of(path: Path) -> set[tuple[str, ...]]:
+    """Return the columns of a database's tables, with their types, and its indexes."""
+    with closing(sqlite3.connect(path)) as db:
+        names = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        columns = {(name, *column[1:3]) for name in names for column in db.execute(f"PRAGMA table_info({name})")}
+        return columns | {*db.execute("SELECT tbl_name, name FROM sqlite_master WHERE type = 'index'")}
 
 
 def dump(path: Path) -> list[str]:
