@@ -20,11 +20,12 @@ LONGEST = 1_000
 UNBOUGHT = frozenset({"refused", "failed", "cancelled"})
 """The states in which a clip costs what was charged for it, and nothing where that is not known to be something."""
 
-FACTS = (
-    *("model", "mode", "provider", "duration", "aspect_ratio", "cfg_scale", "negative_prompt", "price", "length"),
-    *("size", "sound", "losses", "sample", "run", "point", "took", "submitted_at", "remote_id", "sha256"),
-    "note",
+ASKED = ("model", "mode", "provider", "duration", "aspect_ratio", "cfg_scale", "negative_prompt")
+CAME = (
+    *("price", "length", "size", "sound", "losses", "sample", "run", "point", "took", "submitted_at", "remote_id"),
+    *("sha256", "note"),
 )
+"""A point's facts in their order: what was asked for, after which come the variables of its prompts, and what came."""
 
 
 def word(name: str, value: Any) -> str:
@@ -93,7 +94,7 @@ def facts_of(row: Row) -> tuple[tuple[str, str], ...]:
     """Return all that is known of a point, by name."""
     variables = [name for name in row if name.startswith("var_")]
     known = {**row, "price": price(row), "length": _length(row), "size": _size(row), "took": _took(row)}
-    names = [name for name in (*FACTS[:7], *variables, *FACTS[7:]) if known.get(name) not in (None, "")]
+    names = [name for name in (*ASKED, *variables, *CAME) if known.get(name) not in (None, "")]
     return tuple((name.removeprefix("var_").removesuffix("_at"), cut(word(name, known[name]))) for name in names)
 
 

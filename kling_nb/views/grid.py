@@ -18,7 +18,10 @@ Frame = Any
 """A ``pandas.DataFrame`` with (some of) the columns of ``lab.df()``."""
 
 TEXTS = ("template", "prompt")  # these make rows, since a row has room for a sentence
-AXES = ("mode", "provider", "duration", "aspect_ratio", "cfg_scale", "negative_prompt", "model")
+AXES = ("mode", "provider", "duration", "aspect_ratio", "cfg_scale", "negative_prompt")
+LAST_AXES = ("model", *TEXTS)
+"""What makes an axis, before the variables of the prompts and after them: of as many values the first one is taken."""
+
 NO_POINTS = "no points: none were started yet (lab.start(sweep) or lab.form() makes some), or a filter left none"
 WIDEST = 12  # columns that an axis may take without being asked for
 SAME = ("model", "mode")  # told once above the tiles where it is the same for all
@@ -168,7 +171,7 @@ def _varying(rows: Sequence[Row]) -> dict[str, int]:
     """Return the columns that could be an axis and have more than one value, with how many they have."""
     present = {name for row in rows for name in row}
     variables = sorted(name for name in present if name.startswith("var_"))
-    names = [name for name in (*AXES[:-1], *variables, AXES[-1], *TEXTS) if name in present]
+    names = [name for name in (*AXES, *variables, *LAST_AXES) if name in present]
     counts = {name: len({word(name, row.get(name)) for row in rows}) for name in names}
     vary = {name: count for name, count in counts.items() if count > 1}
     if "template" in vary or any(name in vary for name in variables):
