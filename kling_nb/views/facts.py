@@ -91,11 +91,14 @@ def summary_of(row: Row, told: Iterable[str]) -> str:
 
 
 def facts_of(row: Row) -> tuple[tuple[str, str], ...]:
-    """Return all that is known of a point, by name."""
+    """Return all that is known of a point, by name; of one that was asked for and measured, what was asked for."""
     variables = [name for name in row if name.startswith("var_")]
     known = {**row, "price": price(row), "length": _length(row), "size": _size(row), "took": _took(row)}
     names = [name for name in (*ASKED, *variables, *CAME) if known.get(name) not in (None, "")]
-    return tuple((name.removeprefix("var_").removesuffix("_at"), cut(word(name, known[name]))) for name in names)
+    told: dict[str, str] = {}
+    for name in names:
+        told.setdefault(name.removeprefix("var_").removesuffix("_at"), cut(word(name, known[name])))
+    return tuple(told.items())
 
 
 def _length(row: Row) -> str:

@@ -12,6 +12,7 @@ from ..errors import InputError, nearest
 from ..excerpts import excerpt
 from ..fields import finite
 from ..plan import dollars
+from .asked import is_prompts, with_asked
 from .facts import Row, cut, facts_of, flags_of, reason_of, spent, summary_of, word
 
 Frame = Any
@@ -101,7 +102,8 @@ def grid_of(
     frame
         A DataFrame with columns of ``lab.df()``; any of them may be missing.
     x, y
-        The columns that make the grid's columns and rows; a variable's goes by the variable's name too. Left out,
+        The columns that make the grid's columns and rows; a variable's goes by the variable's name too, and a field
+        of the request without a column, such as ``image``, by its own where it differs between the points. Left out,
         they are chosen among those that vary: a prompt or template makes rows, and the axis with fewer values makes
         columns.
     title
@@ -117,8 +119,8 @@ def grid_of(
         For a column that the frame does not have, and for one column on both axes.
 
     """
-    rows = records(frame)
-    columns = [str(name) for name in frame.columns]
+    rows = with_asked(records(frame))
+    columns = list(rows[0]) if rows else [str(name) for name in frame.columns]
     x, y = _column(x, columns), _column(y, columns)
     _check(x, y, columns)
     vary = _varying(rows)
@@ -174,7 +176,7 @@ def _varying(rows: Sequence[Row]) -> dict[str, int]:
     names = [name for name in (*AXES, *variables, *LAST_AXES) if name in present]
     counts = {name: len({word(name, row.get(name)) for row in rows}) for name in names}
     vary = {name: count for name, count in counts.items() if count > 1}
-    if "template" in vary or any(name in vary for name in variables):
+    if "template" in vary or any(name in vary for name in variables if is_prompts(name)):
         vary.pop("prompt", None)  # it only follows from these
     return vary
 

@@ -16,8 +16,12 @@ from hypothesis import strategies as st
 
 from kling_nb import frames
 from kling_nb.errors import InputError, MediaError
+from kling_nb.request import FIELDS
+from kling_nb.views.asked import WITHOUT_COLUMN
 from kling_nb.views.clip import clip_view
 from kling_nb.views.compare import PART_BYTES, Axis, Comparison, grid_of, write_page
+from kling_nb.views.facts import ASKED
+from kling_nb.views.grid import AXES, TEXTS
 from kling_nb.views.page import POSTER_BYTES, clip_file, page_html, static_html
 from tests.views.clips import LabFolder
 
@@ -106,6 +110,40 @@ def test_a_missing_value_is_an_axis_value_too() -> None:
 
     assert told(grid.x) == ("mode", ("std", "—"))
     assert [tile.col for tile in grid.tiles] == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("field", "values", "words"),
+    [
+        ("sound", ["on", "off"], ("on", "off")),
+        ("watermark", [True, False], ("yes", "no")),
+        ("image", ["sha256:" + "ab" * 32, "https://x.test/a.png"], ("sha256:abababababab…", "https://x.test/a.png")),
+        ("camera_control", [{"pan": 5, "type": "simple"}, {"type": "down_back"}], ("simple, pan 5", "down_back")),
+        ("multi_prompt", [[{"prompt": "a", "duration": 2}, {"prompt": "b", "duration": 3}], None], ("a / b", "—")),
+    ],
+)
+def test_a_field_without_a_column_tells_points_apart(field: str, values: list[Any], words: tuple[str, ...]) -> None:
+    """What varies in the requests alone makes an axis, under the field's own name, beside prompts and measurements."""
+    requests = [json.dumps({"prompt": p, field: value}) for p in ("a fox", "a boat") for value in values]
+    frame = points(request=requests, prompt=["a fox"] * 2 + ["a boat"] * 2, sound=[True, False] * 2)
+
+    grid = grid_of(frame)
+
+    assert (told(grid.x), grid.y.name) == ((f"var_{field}", words), "prompt")  # type: ignore[union-attr]
+    assert [words[0]] == [fact for name, fact in grid.tiles[0].facts if name == field]
+    assert grid == grid_of(frame, x=field) or field == "sound", "the column of that name is what was measured"
+
+
+def test_every_field_of_a_request_tells_points_apart() -> None:
+    """One that joins has a column or is told without; one that is no part of a point's identity has none.
+
+    Points that differ in nothing else are served by one task, whose request a column would show for all of them.
+    """
+    no_part = {"callback_url", "extra"}
+    assert {*FIELDS} == {*frames.REQUEST_COLUMNS, "model", *WITHOUT_COLUMN} | no_part
+    assert no_part.isdisjoint({*frames.REQUEST_COLUMNS, *WITHOUT_COLUMN})
+    assert {*frames.REQUEST_COLUMNS} <= {*AXES, *TEXTS}
+    assert {*AXES} <= {*ASKED}
 
 
 def test_numbers_are_sorted_on_an_axis() -> None:
