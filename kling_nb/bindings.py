@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from . import keys as keyring
 from .catalog import Catalog
 from .dialect import Dialect
-from .dialects import load
+from .dialects import bind
 from .errors import InputError
 from .keys import Access
 from .offer import Provider
@@ -51,7 +51,7 @@ class Bindings:
         row = self._catalog.provider(name)
         provider = replace(row, base_url=self.base_url(row))
         if name not in self._bound or self._bound[name][0] != provider:
-            self._bound[name] = (provider, load(provider.dialect)(provider))
+            self._bound[name] = (provider, bind(provider))
         return self._bound[name]
 
     def base_url(self, provider: Provider) -> str | None:
@@ -129,8 +129,9 @@ class Played(Bindings):
         alike = [p.id for p in self._catalog.providers.values() if (p.dialect, p.options.get("menu")) == kind]
         found = next((name for name in (provider.id, *alike, provider.dialect) if name in players), None)
         if found is None:
+            own = f" for the menu {kind[1]!r}" if kind[1] else ""
             message = (
-                f"{provider.id!r} cannot be simulated: no simulated provider speaks its dialect {provider.dialect!r}; there are: "
+                f"{provider.id!r} cannot be simulated: no simulated provider speaks its dialect {provider.dialect!r}{own}; there are: "
                 f"{', '.join(players)}. A package can add one through the entry-point group kling_nb.simulators"
             )
             raise InputError(message)

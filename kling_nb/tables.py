@@ -11,7 +11,7 @@ from . import catalog as catalogue
 from . import keys as keyring
 from .catalog import Catalog
 from .dialect import Dialect
-from .dialects import load
+from .dialects import bind
 from .errors import InputError
 from .keys import Access
 from .keywords import answered
@@ -146,7 +146,7 @@ def provider_rows(catalog: Catalog, access: Callable[[Provider], Access]) -> lis
 def at_hand(provider: Provider, access: Access) -> tuple[Dialect | None, list[str]]:
     """Return a provider's dialect where it loads, and all that is in the way of using the provider."""
     try:
-        return load(provider.dialect)(replace(provider, base_url=access.base_url)), [*access.lacks]
+        return bind(replace(provider, base_url=access.base_url)), [*access.lacks]
     except InputError as error:
         return None, [*access.lacks, str(error)]
 

@@ -66,6 +66,27 @@ def test_a_dialect_that_nobody_plays_is_told(simulated: Open, rows: Path) -> Non
     assert lab.log.tasks().empty
 
 
+def test_a_menu_that_nobody_plays_is_told(simulated: Open, tmp_path: Path) -> None:
+    """A relay that speaks a known dialect under paths of its own is not simulated: the error names its menu too."""
+    path = tmp_path / "mine.toml"
+    sells = '[{ family = "classic", task = "text2video", path = "/v9/text" }]'
+    path.write_text(f'[provider.acme]\ndialect = "native"\noptions = {{ menu = "acme" }}\n[menu.acme]\nsells = {sells}')
+    with pytest.raises(InputError, match=r"speaks its dialect 'native' for the menu 'acme'"):
+        simulated(providers=path).plan(sweep("a fox", provider="acme"))
+
+
+@pytest.mark.parametrize(("option", "words"), [("lookpu", "did you mean 'lookup'"), ("header", "known: ")])
+def test_an_option_that_nobody_reads_is_told(option: str, words: str, simulated: Open, tmp_path: Path) -> None:
+    """An option that the dialect does not read would do nothing: nothing is planned there, and the table says why."""
+    path = tmp_path / "mine.toml"
+    path.write_text(f'[provider.acme]\ndialect = "native"\noptions = {{ {option} = true }}')
+    lab = simulated(providers=path)
+    with pytest.raises(InputError, match=rf"'acme' has the option '{option}'.*{words}"):
+        lab.plan(sweep("a fox", provider="acme"))
+    assert option in lab.providers().set_index("provider").loc["acme", "lacks"]
+    assert lab.plan(sweep("a fox", provider="kling")).df().loc[0, "provider"] == "kling"
+
+
 def test_the_guides_row_is_a_relay(simulated: Open, tmp_path: Path) -> None:
     """The file that the guide shows is one: its provider lists its models at its prices, and sells a clip."""
     block = re.search(r"```toml\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)

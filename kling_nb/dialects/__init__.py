@@ -7,8 +7,10 @@ from importlib.metadata import EntryPoint, entry_points
 
 from ..dialect import Dialect
 from ..errors import InputError, nearest
+from ..offer import Provider
 
 GROUP = "kling_nb.dialects"
+MENU = "menu"  # the one option that the catalogue reads
 
 
 @cache
@@ -34,3 +36,18 @@ def load(name: str) -> type[Dialect]:
         message = f"the dialect {name!r} ({point.value}) does not load: {error}"
         raise InputError(message) from error
     return found
+
+
+def bind(provider: Provider) -> Dialect:
+    """Return a provider's dialect, bound to its row.
+
+    Raises `InputError` as `load` does, and for an option that the dialect does not read: it would do nothing, without a
+    sign. A dialect names those that it reads in a class attribute ``options``; one that has none is not asked.
+    """
+    kind = load(provider.dialect)
+    known = (MENU, *getattr(kind, "options", provider.options))
+    for name in provider.options:
+        if name not in known:
+            message = f"{provider.id!r} has the option {name!r}, which its dialect {provider.dialect!r} does not read; {nearest(name, known)}; nothing was sent"
+            raise InputError(message)
+    return kind(provider)

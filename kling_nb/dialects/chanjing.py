@@ -70,6 +70,8 @@ FAULTS: Mapping[int, tuple[Whose, bool, bool]] = {
 class Chanjing(FindsNothing, CancelsNothing):
     """The creation API at one provider. It keeps no id of ours, and cannot cancel (no page has it, read 2026-11)."""
 
+    options = ()
+
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
         self._base = provider.base_url or ""

@@ -39,6 +39,7 @@ class FalQueue(FindsNothing):
     """
 
     cancels = True
+    options = ("scheme", "poll", "app")
 
     def __init__(self, provider: Provider) -> None:
         self._provider = provider

@@ -34,6 +34,7 @@ class Flat(Relayed):
     """The flat protocol at one provider."""
 
     finds = True
+    options = ()
 
     def encode(self, request: VideoRequest, offer: Offer, own_id: str) -> Encoded:
         """Spell a request; our own id travels as ``external_task_id``."""

@@ -25,6 +25,7 @@ class Kling(CancelsNothing):
     """Both generations at one provider; neither has a way to cancel."""
 
     finds = True
+    options = Native.options
 
     def __init__(self, provider: Provider) -> None:
         self._base = (provider.base_url or "").rstrip("/")

@@ -74,6 +74,7 @@ class Native(CancelsNothing):
     """The legacy native protocol at one provider. It cannot cancel (no such endpoint on any page, read 2026-09-20)."""
 
     finds = True
+    options = ("unit_usd", "lookup")
 
     def __init__(self, provider: Provider) -> None:
         self._provider = provider

@@ -42,6 +42,8 @@ TOP_ONLY = frozenset({"prompt", "mode", "image"})
 class NewApi(Relayed):
     """The protocol of new-api at one provider, whose ``options`` name the endpoint."""
 
+    options = ("endpoint",)
+
     def __init__(self, provider: Provider) -> None:
         super().__init__(provider)
         self._endpoint = str(provider.options.get("endpoint", "kling"))
