@@ -3,7 +3,11 @@
 import json
 
 import pytest
-from driving import OWN_ID, Faulty, bound, hold
+from asking import accepted
+from driving import CATALOG, OWN_ID, Faulty, bound, hold
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from posting import posted
 from test_contract import TestContract
 
 from kling_nb.dialect import Phase, Reply, Whose
@@ -15,6 +19,17 @@ __all__ = ["TestContract"]  # so that it is collected here
 def reply(body: object, status: int = 200) -> Reply:
     """Return an answer of the service."""
     return Reply(status=status, content=json.dumps(body).encode())
+
+
+@settings(deadline=None, max_examples=50)
+@given(data=st.data())
+def test_postcard_takes_what_the_catalogue_accepts(data: st.DataObject) -> None:
+    """Menu and simulated service were written apart: whatever the one lets through arrives in the types of the other."""
+    request = data.draw(accepted("postcard"))
+    encoded = bound("postcard").encode(request, CATALOG.offer(request, "postcard"), OWN_ID)
+    answer, tasks = posted("postcard", encoded)
+    assert answer.status_code == 201, answer.text
+    assert [(task["failure"], task["own_id"]) for task in tasks] == [("", OWN_ID)]
 
 
 @pytest.mark.parametrize(
