@@ -87,8 +87,9 @@ CLIP_FIELDS = tuple(f.name for f in fields(Clip))
 
 
 def clip_from(value: Mapping[str, Any]) -> Clip:
-    """Read a `Clip` from plain JSON."""
-    return Clip(**{**value, "flags": tuple(value.get("flags", ()))})
+    """Read a `Clip` from plain JSON; what a later version measured beside is passed over."""
+    known = {name: value[name] for name in CLIP_FIELDS if name in value}
+    return Clip(**{**known, "flags": tuple(value.get("flags", ()))})
 
 
 def clip_data(clip: Clip) -> dict[str, Any]:

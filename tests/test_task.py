@@ -14,7 +14,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from kling_nb.task import FINAL, FOLLOWED, MOVES, RESTING, SENT, UNPROVEN, Event, Task, TaskState
+from kling_nb.task import (
+    FINAL,
+    FOLLOWED,
+    MOVES,
+    RESTING,
+    SENT,
+    UNPROVEN,
+    Clip,
+    Event,
+    Task,
+    TaskState,
+    clip_data,
+    clip_from,
+)
 
 STATES_PAGE = Path(__file__).parent.parent / "docs" / "states.md"
 CLIP = {
@@ -211,6 +224,13 @@ def test_the_providers_own_charge_replaces_the_estimate() -> None:
 def test_an_unwanted_task_stays_reserved() -> None:
     """A task that was sent and is no longer wanted may still be charged, so that it stays reserved."""
     assert HIGH == planned(state=TaskState.QUEUED).apply(Event("t", "unwanted", 1.0)).reserved
+
+
+def test_a_clip_of_another_version_is_read() -> None:
+    """An earlier version kept fewer facts of a clip, a later one may keep more: what is known is read."""
+    clip = Clip(path="a.mp4", sha256="ab", bytes=9, width=4, height=3, fps=24.0, seconds=5.0, sound=False)
+    kept = {name: value for name, value in clip_data(clip).items() if name != "flags"}
+    assert clip == clip_from({**kept, "mood": "gloomy"}) == clip_from(clip_data(clip))
 
 
 def test_sets_of_states_agree() -> None:
