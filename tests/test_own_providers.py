@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from labs import Open, start, sweep
 
 import kling_nb as kn
 from kling_nb import catalog
+from kling_nb.dialect import Call, Op
 from kling_nb.errors import InputError
 
 GUIDE = Path(__file__).parent.parent / "docs" / "adding-a-provider.md"
@@ -64,6 +67,20 @@ def test_a_dialect_that_nobody_plays_is_told(simulated: Open, rows: Path) -> Non
     with pytest.raises(InputError, match=r"'smoke-signals'.*kling.*kling_nb\.simulators"):
         lab.plan(sweep("a fox", provider="nobody"))
     assert lab.log.tasks().empty
+
+
+def test_the_guides_class_is_a_dialect() -> None:
+    """The few lines that the guide shows are a protocol with a key in another header, and its options are those above."""
+    block = re.search(r"```python\n(from kling_nb\.dialect .*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
+    assert block is not None
+    made: dict[str, Any] = {}
+    exec(block[1], made)  # a reader copies it
+    acme = made["Acme"](replace(catalog.load().provider("relay"), base_url="https://acme.example"))
+    with pytest.raises(StopIteration) as read:
+        next(acme.credential("key-0000"))
+    signed = acme.sign(Call(op=Op.CHECK, method="GET", url="https://acme.example/a"), read.value.value, 0.0)
+    assert {"X-Api-Key": "key-0000"} == dict(signed.headers)
+    assert "lookup" in acme.options
 
 
 def test_a_menu_that_nobody_plays_is_told(simulated: Open, tmp_path: Path) -> None:
