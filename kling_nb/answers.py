@@ -1,4 +1,7 @@
-"""What an answer means to whoever waited for it, and what the lack of one does: no I/O of its own."""
+"""What an exception or a status of HTTP means: not sent, in doubt, or refused; and a body, read within limits.
+
+For `wire` alone; what a provider says in a body is for its dialect to judge.
+"""
 
 from __future__ import annotations
 

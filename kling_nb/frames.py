@@ -1,4 +1,7 @@
-"""Records to DataFrames: the only file that knows column names and pandas."""
+"""Records to DataFrames: which columns the tables of points, tasks, runs and events have, and the only door to pandas.
+
+Views read columns by name; what makes an axis or a fact of one is theirs to say.
+"""
 
 from __future__ import annotations
 
