@@ -168,13 +168,21 @@ class Task:
         return self.estimate_high or ZERO
 
     @property
+    def _is_spent(self) -> bool:
+        ended = self.state is TaskState.FAILED or (self.state is TaskState.CANCELLED and self.ticket is not None)
+        return self.state is TaskState.SAVED or (ended and self.charged is not False)
+
+    @property
+    def may_cost(self) -> bool:
+        """Whether it was charged, or may have been or may still be: what every sum of money counts, and nothing else."""
+        return self._is_spent or self.state.is_sent
+
+    @property
     def spent(self) -> Decimal:
         """What counts as spent, in USD; one that failed, or was cancelled when the provider had it, counts unless it is
         known to cost nothing.
         """
-        ended = self.state is TaskState.FAILED or (self.state is TaskState.CANCELLED and self.ticket is not None)
-        costs = self.state is TaskState.SAVED or (ended and self.charged is not False)
-        return self.price if costs else ZERO
+        return self.price if self._is_spent else ZERO
 
     @property
     def reserved(self) -> Decimal:

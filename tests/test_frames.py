@@ -143,6 +143,24 @@ def test_spending_is_grouped_and_summed() -> None:
     assert "2026-01-01" == str(frames.spending_frame([saved()], ["day"])["day"].item())
 
 
+@pytest.mark.parametrize(
+    ("changes", "estimate"),
+    [
+        ({"state": TaskState.PLANNED}, 0.0),  # not sent, or pushed back
+        ({"state": TaskState.CANCELLED, "ticket": None}, 0.0),
+        ({"state": TaskState.FAILED, "charged": False}, 0.0),  # never arrived, or was refused for nothing
+        ({"state": TaskState.FAILED}, 0.7),
+        ({"state": TaskState.CANCELLED}, 0.7),
+        ({"state": TaskState.SUBMITTING}, 0.7),
+        ({"state": TaskState.UNCERTAIN}, 0.7),
+    ],
+)
+def test_the_estimate_is_of_what_budgets_count(changes: dict[str, object], estimate: float) -> None:
+    """What certainly never arrived, or cost nothing, is in no sum of money."""
+    row = frames.spending_frame([saved(cost=None, **changes)], ["day"]).iloc[0]
+    assert (1, estimate, estimate) == (row["tasks"], row["estimate_usd"], row["spent_usd"] + row["reserved_usd"])
+
+
 def test_spending_goes_by_what_it_can() -> None:
     """An unknown grouping, or none, is an input error that lists what there is."""
     for wrong in (["month"], []):
