@@ -34,6 +34,7 @@ class Bindings:
         self._keys = hidden(keys)
         self._provider = provider
         self._bound: dict[str, tuple[Provider, Dialect]] = {}
+        self._amiss: dict[str, str] = {}
         for name in filter(None, (provider, *self._keys)):
             catalog.provider(name)
 
@@ -52,7 +53,25 @@ class Bindings:
         provider = replace(row, base_url=self.base_url(row))
         if name not in self._bound or self._bound[name][0] != provider:
             self._bound[name] = (provider, bind(provider))
+        self._amiss.pop(name, None)
         return self._bound[name]
+
+    def spared(self, name: str) -> tuple[Provider, Dialect]:
+        """Return it as `anew` does, and without an address where that or the key cannot be used: nothing is sent there.
+
+        What is wrong is then `amiss`.
+        """
+        row = self._catalog.provider(name)
+        try:
+            self.parts(self.anew(name)[0])
+        except InputError as error:
+            away = replace(row, base_url=None)
+            self._bound[name], self._amiss[name] = (away, bind(away)), str(error)
+        return self._bound[name]
+
+    def amiss(self, name: str) -> str:
+        """Say what is wrong with the address or the key of a provider that was `spared`; nothing of any other."""
+        return self._amiss.get(name, "")
 
     def base_url(self, provider: Provider) -> str | None:
         """Return where a provider is, `None` where that is not known."""

@@ -13,6 +13,7 @@ from typing import Any
 from . import media
 from .bindings import Bindings
 from .catalog import Catalog
+from .engine.attempts import goes_on
 from .engine.engine import Engine
 from .engine.fetch import GONE, is_gone
 from .engine.opening import Opened
@@ -21,7 +22,7 @@ from .engine.run import Run
 from .errors import InputError, OverBudget
 from .fields import IMAGE_FIELDS
 from .keywords import TAKES, answer
-from .plan import SINGLES, Money, Plan, Planner, Settings, confirm, dollars, run_name, stored_sweep, usd
+from .plan import REUSED, SINGLES, Money, Plan, Planner, Settings, confirm, dollars, run_name, stored_sweep, usd
 from .request import FIELDS, VideoRequest
 from .sweep import Point, Sweep
 from .task import ZERO, Event, Task, TaskState
@@ -35,18 +36,21 @@ class Ordering:
         self._bindings = bindings
         self._opened = opened
         misfits = cache(partial(media.misfits, inputs=opened.folder / "inputs"))  # a reference names its content
-        self._planner = Planner(catalog, bindings.bound, bindings.parts, simulated=simulated, misfits=misfits)
+        self._planner = Planner(
+            catalog, bindings.bound, bindings.parts, simulated=simulated, misfits=misfits, amiss=bindings.amiss
+        )
 
     def plan(self, points: Sequence[Point], settings: Settings) -> Plan:
         """Return what points would do and cost, beside what was bought before; their images are kept in the folder."""
         inputs = self._opened.folder / "inputs"
         take_in = cache(partial(media.take_in, inputs=inputs))  # each image once, whatever it serves
         taken = [self._taken_in(point, take_in) for point in points]
-        for provider in {str(point.provider) for point in taken}:
-            self._bindings.anew(provider)
         names = self._planner.identities(taken)
         found = {} if settings.fresh else self._opened.log.known(names, shared=settings.share)
         known = {name: _as_it_is(task, self._opened.folder) for name, task in found.items()}
+        left = {p.provider for p, name in zip(taken, names, strict=True) if _is_left(known.get(name))}
+        for provider in {str(point.provider) for point in taken}:
+            (self._bindings.anew if provider in left else self._bindings.spared)(provider)
         return self._planner.plan(taken, known, settings, self._today())
 
     def of_sweep(
@@ -167,6 +171,11 @@ def _check_fields(given: Iterable[str]) -> None:
         if name not in FIELDS:
             message = f"there is no field {name!r}; {answer(name, TAKES['lab.generate'])}"
             raise InputError(message)
+
+
+def _is_left(task: Task | None) -> bool:
+    """Tell whether a point, by the task that serves it, if any, has something still to be sent, followed or fetched."""
+    return task is None or task.state not in REUSED or not task.state.is_final or goes_on(task)
 
 
 def _as_it_is(task: Task, folder: Path) -> Task:

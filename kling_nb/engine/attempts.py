@@ -30,9 +30,15 @@ class Attempts:
         self._book = book
         self._controls = controls
 
-    async def serve(self, order: Order) -> list[PointRow]:
-        """Write a task for each point that nothing serves yet, and return the points with the tasks that do."""
-        known = {} if order.fresh else self._known(order)
+    def known(self, order: Order) -> dict[str, Task]:
+        """Return the tasks that may serve the points of an order, by identity: none where all is to be bought afresh."""
+        if order.fresh:
+            return {}
+        known = self._log.known((point.identity for point in order.points), shared=order.share)
+        return {name: self._book.tasks.get(task.id, task) for name, task in known.items()}
+
+    async def serve(self, order: Order, known: dict[str, Task]) -> list[PointRow]:
+        """Write a task for each point that nothing ``known`` serves yet, and return the points with the tasks that do."""
         new: list[Task] = []
         served: dict[int, str] = {}
         self._see_attempts(point.identity for point in order.points)
@@ -92,10 +98,6 @@ class Attempts:
         known[point.identity] = task
         new.append(task)
         return task.id
-
-    def _known(self, order: Order) -> dict[str, Task]:
-        known = self._log.known((point.identity for point in order.points), shared=order.share)
-        return {name: self._book.tasks.get(task.id, task) for name, task in known.items()}
 
     def _see_attempts(self, identities: Iterable[str]) -> None:
         """Count the attempts at identities that are only in the log: a number, and its own id, is used once."""

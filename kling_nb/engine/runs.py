@@ -18,7 +18,7 @@ from .control import Control, Controls
 from .dispatch import Dispatcher
 from .fetch import GONE, is_gone
 from .loop import Clock
-from .order import Order
+from .order import Order, serves_again
 
 LEFT = (
     "run %r has other points now: %s bought before left its table; lab.compare(lab.log.tasks()) still shows every clip, "
@@ -68,8 +68,9 @@ class Runs:
 
     async def start(self, order: Order) -> Control:
         """Start or re-attach to a run, and submit what it needs."""
-        self._accounts.release({point.provider for point in order.points})  # may raise: before anything is written
-        points = await self._attempts.serve(order)
+        known = self._attempts.known(order)
+        self._accounts.release(self._left_of(order, known))  # may raise: before anything is written
+        points = await self._attempts.serve(order, known)
         old = self._controls.find(order.name)
         before = list(old.task_ids) if old is not None else []
         control = self._controls.begin(order, points, self._clock.now())
@@ -130,6 +131,12 @@ class Runs:
         """
         tasks = [self._book.tasks[task_id] for task_id in control.task_ids]
         self._accounts.release({task.provider for task in (*filter(self._is_left, tasks), *chosen)})
+
+    def _left_of(self, order: Order, known: Mapping[str, Task]) -> set[str]:
+        """Return the providers where an order has something left, by the tasks that are known by identity."""
+        served = [(point, known.get(point.identity)) for point in order.points]
+        done = (task is not None and serves_again(task, point) and not self._is_left(task) for point, task in served)
+        return {point.provider for point, is_done in zip(order.points, done, strict=True) if not is_done}
 
     def _is_left(self, task: Task) -> bool:
         """Tell whether something is still to be sent, followed, looked up or fetched."""

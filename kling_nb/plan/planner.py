@@ -26,7 +26,8 @@ class Planner:
 
     ``bound`` returns a provider as it is reached and its dialect, ``key_parts`` what the key at hand consists of
     (`None`: there is none yet, which is told when something is bought). ``misfits`` says which of Kling's rules an image
-    breaks: warnings, since what a relay allows is for it to say.
+    breaks: warnings, since what a relay allows is for it to say. ``amiss`` says what is wrong with the address or key of a
+    provider, by its id, that has none for that reason.
     """
 
     def __init__(
@@ -37,12 +38,14 @@ class Planner:
         *,
         simulated: bool,
         misfits: Callable[[str], Sequence[str]] = lambda _: (),
+        amiss: Callable[[str], str] = lambda _: "",
     ) -> None:
         self._catalog = catalog
         self._bound = bound
         self._key_parts = key_parts
         self._simulated = simulated
         self._misfits = misfits
+        self._amiss = amiss
 
     def identities(self, points: Iterable[Point]) -> list[str]:
         """Return the identity of each point; its provider must be settled."""
@@ -60,7 +63,7 @@ class Planner:
     def _one(self, point: Point, name: str, known: Mapping[str, Task], settings: Settings) -> PlannedPoint:
         provider, dialect = self._bound(point.provider or "")
         request, reuse = point.request, _reusable(known.get(name), settings)
-        problems = [*self._catalog.problems(request, provider.id), *_no_host(provider), *self._of_images(request)]
+        problems = [*self._catalog.problems(request, provider.id), *self._no_host(provider), *self._of_images(request)]
         planned = PlannedPoint(
             point=point,
             provider=provider.id,
@@ -87,6 +90,12 @@ class Planner:
         )
         planned = _warned(planned) if planned.refusals and planned.is_served else planned
         return _strict(planned) if settings.strict else planned
+
+    def _no_host(self, provider: Provider) -> list[Problem]:
+        if provider.base_url:
+            return []
+        unknown = f"its host is not known: set {base_url_variable(provider.id)}"
+        return [Problem("provider", provider.id, self._amiss(provider.id) or unknown)]
 
     def _of_images(self, request: VideoRequest) -> Iterator[Problem]:
         for name in IMAGE_FIELDS:
@@ -120,12 +129,6 @@ def _reserved(reuse: Task | None) -> Estimate | None:
     if reuse is None or reuse.state is not TaskState.PLANNED or reuse.estimate_high is None:
         return None
     return Estimate(reuse.estimate_low, reuse.estimate_high, "as planned before")
-
-
-def _no_host(provider: Provider) -> list[Problem]:
-    if provider.base_url:
-        return []
-    return [Problem("provider", provider.id, f"its host is not known: set {base_url_variable(provider.id)}")]
 
 
 def _out_of_reach(provider: Provider, offer: Offer, parts: frozenset[str] | None) -> list[Problem]:

@@ -118,6 +118,36 @@ def test_a_bad_address_holds_nothing_up_where_nothing_is_left(live: Live, monkey
         run.resume()
 
 
+@pytest.mark.parametrize(
+    ("variable", "bad", "why"),
+    [(base_url_variable("kling"), "ftp://example.org", "base URL"), (key_variable("kling"), "one-word:", "the key of")],
+)
+def test_a_start_needs_no_address_or_key_of_what_is_done(
+    live: Live, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, variable: str, bad: str, why: str
+) -> None:
+    """Started again, a sweep goes on at the places where it has something left; the plan warns of the others."""
+    start(live.lab, sweep("a fox", mode="pro"), name="a").wait(30)
+    both = sweep("a fox", provider=["kling", "fal"], mode="pro")
+    monkeypatch.setenv(variable, bad)
+    live.reopen()
+
+    plan = live.lab.plan(both, assume_price=1)
+    assert ["saved before", "buy"] == [point.fate for point in plan]
+    assert why in str(plan[0].warnings[0])
+    assert ["saved", "saved"] == [*start(live.lab, both, name="a", assume_price=1).wait(30).df.state]
+    agrees(live)
+    assert not caplog.records
+
+    more = sweep("a fox", "an owl", mode="pro")
+    for fresh, what in ((True, both), (False, more)):
+        with pytest.raises(InputError, match=why):
+            start(live.lab, what, name="b", assume_price=1, fresh=fresh)
+    (live.lab.folder / live.lab.run("a").df.set_index("provider").loc["kling", "clip"]).unlink()
+    with pytest.raises(InputError, match=why):
+        start(live.lab, both, name="a", assume_price=1)
+    agrees(live)
+
+
 def test_a_key_that_is_being_refused_is_corrected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What comes of a token that was asked for with the old key counts no more: it holds nothing."""
     variable, late = key_variable("chanjing"), Fault(action="late", operation="token", seconds=2)
