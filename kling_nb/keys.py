@@ -167,11 +167,11 @@ def _keys(provider_id: str, given: Mapping[str, Secret]) -> Iterator[Secret]:
 def _places(variable: str) -> Iterator[tuple[str, str]]:
     """Yield what a variable is, and where: the environment, then each ``.env`` file, the nearest first.
 
-    Where it is stands in what the log keeps and a page shows, so that a file is named as seen from the working directory.
+    Where it is stands in what the log keeps and a page shows.
     """
     yield os.environ.get(variable, ""), f"the variable {variable}"
     for path in _env_files():
-        yield _in_env_file(path).get(variable) or "", f"{variable} in {Path(os.path.relpath(path, _here())).as_posix()}"
+        yield _in_env_file(path).get(variable) or "", f"{variable} in {_seen(path)}"
 
 
 def _in_env_file(path: Path) -> Mapping[str, str | None]:
@@ -180,7 +180,7 @@ def _in_env_file(path: Path) -> Mapping[str, str | None]:
     try:
         return dotenv_values(path, interpolate=False, encoding="utf-8-sig")  # a key may hold a dollar sign
     except UnicodeDecodeError:
-        message = f"{path} is not a text file in UTF-8; save it as one, or set the variables elsewhere"
+        message = f"{_seen(path)} is not a text file in UTF-8; save it as one, or set the variables elsewhere"
     raise InputError(message)  # with no link to the other error, which holds all that is in the file
 
 
@@ -195,9 +195,16 @@ def _env_files() -> list[Path]:
 
 
 def _env_told() -> str:
-    found = [str(path) for path in _env_files()]
-    where = _here() or "the working directory, which is gone"
-    return f"the files {', '.join(found)}" if found else f".env in {where} and the folders above (there is none)"
+    if _here() is None:
+        return "a .env in the working directory, which is gone"
+    found = [_seen(path) for path in _env_files()]
+    held = f"the file{'s' * (len(found) > 1)} {', '.join(found)}"
+    return held if found else ".env in this folder and those above (there is none)"
+
+
+def _seen(path: Path) -> str:
+    """Return a file as seen from the working directory: what is said of it may be saved in a notebook, and shared."""
+    return Path(os.path.relpath(path, _here())).as_posix()
 
 
 def _here() -> Path | None:

@@ -116,7 +116,7 @@ def test_a_dot_env_file_is_read_and_not_exported(home: Path, monkeypatch: pytest
 def test_a_dot_env_file_that_is_no_text_is_named(home: Path) -> None:
     """A .env file in another encoding is an error that names it."""
     (home / ".env").write_bytes(b"KLING_NB_FAL_KEY=\xff\n")
-    with pytest.raises(InputError, match=r"\.env is not a text file in UTF-8"):
+    with pytest.raises(InputError, match=r"^\.\./\.\./\.env is not a text file in UTF-8"):
         keys.find_key(FAL)
 
 
@@ -138,13 +138,25 @@ def test_a_locked_keyring_is_no_error(ring: dict[tuple[str, str], str]) -> None:
     assert _found(Provider(id="locked", title="", dialect="native", base_url=None)) is None
 
 
-def test_a_missing_key_says_where_it_was_looked_for(home: Path) -> None:
-    """The error names every place looked at, the variable to set and the form of the key."""
-    (home / ".env").write_text("")
-    with pytest.raises(KeyMissing) as caught:
-        keys.need_key(KLING)
-    said = str(caught.value)
-    assert all(word in said for word in ("keys=", "variable KLING_NB_KLING_KEY", str(home / ".env"), "keyring"))
+def test_a_missing_key_says_where_it_was_looked_for(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names every place looked at, the variable to set and the form of the key, and no folder of this machine."""
+    nowhere = (
+        "keys=, the variable KLING_NB_KLING_KEY, .env in this folder and those above (there is none) and the keyring"
+    )
+    for at, places in (
+        (None, nowhere),
+        (home, ", the file .env and the"),
+        (home / "work", ", the files .env, ../.env and the"),
+    ):
+        if at is not None:
+            at.mkdir(exist_ok=True)
+            (at / ".env").write_text("")
+            monkeypatch.chdir(at)
+        with pytest.raises(KeyMissing) as caught:
+            keys.need_key(KLING)
+        said = str(caught.value)
+        assert places in said
+        assert str(home) not in said
     assert "Set KLING_NB_KLING_KEY to access:secret, an API key, or both" in said
     assert keys.need_key(KLING, {"kling": KEY}).reveal() == KEY
 
