@@ -16,6 +16,7 @@ from .watch import Answer, Member, Told, Watch
 STALL_S = 1800.0
 STALL_TIMES = 10.0  # times the typical length, counted from the last change that the provider reported
 LATER = "while this lab is open it is asked about every ten minutes; run.resume() asks at once"
+LAST_TIME = "it could not be asked about, the last time: "
 NOT_DONE = "the provider still says it is under way"
 NOT_KNOWN = "the provider does not mention it, as if it did not know it: is this the key it was bought with?"
 
@@ -126,7 +127,8 @@ class Follower:
         quiet = now - (member.troubled or member.changed)
         longest = max(STALL_S, STALL_TIMES * self._t.typical_s(task))
         if quiet > longest:
-            why = trouble or (NOT_KNOWN if status is None else status.reason or NOT_DONE)
+            why = trouble and f"{LAST_TIME}{trouble}"
+            why = why or (NOT_KNOWN if status is None else status.reason or NOT_DONE)
             reason = f"no change for {quiet / 60:.0f} minutes ({why}); {LATER}"
             await self._book.record(task.id, "stalled", reason=reason, cause="stalled")
             self._leave(task.id)

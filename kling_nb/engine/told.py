@@ -105,7 +105,8 @@ def told_of_silence(error: WireError, where: Where, op: Op, times: int) -> WireE
 
 
 def _asked(op: Op, times: int) -> str:
-    return f"asked {'once' if times == 1 else f'{times} times'}{STEPS.get(op, '')}"
+    """Say how often one question was sent: whoever follows a task for hours asks it again and again."""
+    return f"asked {'once' if times == 1 else f'{times} times in a row'}{STEPS.get(op, '')}"
 
 
 def told_of_submit(fault: Fault, where: Where, *, renewed: bool) -> str:

@@ -146,7 +146,7 @@ def test_a_refused_question_says_what_was_asked_and_where(tmp_path: Path, monkey
         run = start(live.lab, sweep("a"))
         until(run, lambda tasks: "could not ask" in tasks[0].reason)
         at = f"http://127.0.0.1:{door.port}/kling (KLING_NB_KLING_BASE_URL sets it)"
-        asked = f"; asked 4 times how a task is doing, at {at}; it is asked again automatically"
+        asked = f"; asked 4 times in a row how a task is doing, at {at}; it is asked again automatically"
         assert run.tasks[0].reason.endswith(asked)
         assert "no connection could be made" in run.tasks[0].reason
         door.do(door.open())

@@ -350,6 +350,26 @@ def test_a_stalled_task_is_asked_about_when_the_lab_is_opened(
         assert 1 == len(live.simulator.ledger())
 
 
+def test_a_task_that_could_not_be_asked_about_for_long_says_how_often_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tries of one question are not all the questions that there were in half an hour."""
+    send, asked = Wire.send, []
+
+    async def away(self: Wire, call: Call, **options: Any) -> Reply:
+        if call.op is Op.CHECK:
+            asked.append(call.url)
+            return Reply(status=502, content=b"upstream is away")
+        return await send(self, call, **options)
+
+    monkeypatch.setattr(Wire, "send", away)
+    with live_lab(tmp_path / "lab", speed=3000) as live:
+        (task,) = start(live.lab, sweep("fox")).wait(30).tasks
+        assert len(asked) > 20
+        assert "minutes (it could not be asked about, the last time: kling (provider): HTTP 502" in task.reason
+        assert "; asked 4 times in a row how a task is doing, at " in task.reason
+
+
 def test_a_task_that_never_moves_is_stalled(simulated: Open) -> None:
     """A task that the provider never finishes ends the waiting as stalled, and its price stays reserved."""
     lab = simulated()

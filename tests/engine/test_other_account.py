@@ -89,7 +89,7 @@ def test_a_provider_that_says_no_about_every_task_is_quoted(tmp_path: Path) -> N
         run = start(lab, sweep("fox", "owl"), name="a").wait(60)
         assert {"stalled": 2} == run.snapshot().counts
         for task in run.tasks:
-            assert "(kling (parameters): No permission for the resource" in task.reason
+            assert "the last time: kling (parameters): No permission for the resource" in task.reason
 
 
 def test_a_key_leaves_a_mark_that_gives_nothing_away() -> None:

@@ -205,7 +205,7 @@ def test_a_credential_that_is_not_given_holds_the_run(tmp_path: Path, monkeypatc
     with opened(tmp_path, monkeypatch, no) as lab:
         run = start(lab, sweep("a fox", provider="chanjing"), name="held", assume_price="official").wait()
         at = "http://simulator/chanjing (KLING_NB_CHANJING_BASE_URL sets it)"
-        assert str(run.held).endswith(f"; asked 4 times for a token, at {at}; run.resume() tries again")
+        assert str(run.held).endswith(f"; asked 4 times in a row for a token, at {at}; run.resume() tries again")
         assert [task.state for task in run.resume().wait().tasks] == ["saved"]
 
 
