@@ -100,6 +100,14 @@ def legible(text: str) -> str:
     return _CONTROL.sub(" ", text)
 
 
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def is_id(text: str) -> bool:
+    """Tell whether text can be a provider's id: nobody can be asked about one with a control character in it."""
+    return _UNSEEN.search(text) is None
+
+
 class Unreadable(KlingError):
     """A reply is not in the form that its dialect documents."""
 

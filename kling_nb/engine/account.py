@@ -9,11 +9,12 @@ from typing import TypeVar
 
 import anyio
 
-from ..dialect import Call, Credential, Dialect, Fault, Reply, Unreadable, Whose, origin
+from ..dialect import Call, Credential, Dialect, Fault, Reply, Unreadable, Whose, is_id, origin
 from ..errors import KlingError, ProviderError, WireError
 from ..offer import Provider
 from ..redaction import NOTHING, Redaction, Veiled
 from ..secret import Secret
+from ..task import Task, Ticket
 from ..wire import Wire
 from .gate import Gate
 from .loop import Clock
@@ -218,6 +219,14 @@ class Account:
         Raises `WireError` when no answer came in several tries, `ProviderError` for a fault.
         """
         return await self._drive(talk, self.ask)
+
+    async def find(self, task: Task) -> Ticket | None:
+        """Look a submit up by our own id; raises as `converse` does, and `ProviderError` for what cannot be an id."""
+        ticket = await self.converse(self.dialect.find(task.id, task.call))
+        if ticket is not None and not is_id(ticket.id):
+            message = f"{self.provider.id} found {task.id} as {ticket.id!r}, which cannot be an id"
+            raise ProviderError(message)
+        return ticket
 
     async def _drive(self, talk: Generator[Call, Reply, T], ask: Callable[[Call], Awaitable[Reply]]) -> T:
         try:

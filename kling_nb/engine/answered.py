@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..dialect import Call, Dialect, Fault, Reply, Whose
+from ..dialect import Call, Dialect, Fault, Reply, Whose, is_id
+from ..excerpts import excerpt
 from ..links import stranger
 from ..task import Ticket
 from .told import UNNAMED
@@ -43,6 +44,8 @@ def _read(dialect: Dialect, call: Call, reply: Reply) -> Answered:
         ticket = _ticket_of(dialect, call, reply, fault)
     except Exception as error:  # noqa: BLE001 - an answer that a dialect did not foresee is no answer
         return Answered(doubt=f": {error}", cause=cause)
+    if ticket is not None and not is_id(ticket.id):
+        return Answered(doubt=f" accepted it as {excerpt(repr(ticket.id), 60)}, which cannot be an id", cause=UNNAMED)
     if ticket is not None:
         return Answered(ticket=ticket)
     return Answered(fault=fault, doubt=" accepted it but gave no id" if fault is None else "", cause=cause)

@@ -205,7 +205,7 @@ class Buyer:
         """Look for our own id where that can be done, only to see who answers: so early, its absence proves nothing."""
         if account.dialect.finds:
             with suppress(KlingError):
-                await account.converse(account.dialect.find(task.id, task.call))
+                await account.find(task)
                 return True
         return False
 
@@ -223,7 +223,7 @@ class Buyer:
         if fault.whose in (Whose.PARAMETERS, Whose.ADDRESS, Whose.PROVIDER) and account.dialect.finds:
             ticket = None
             with suppress(KlingError):
-                ticket = await account.converse(account.dialect.find(task.id, task.call))
+                ticket = await account.find(task)
             if ticket is not None and not self._witnesses.anothers(task, ticket):
                 return await self._accepted(task, account, ticket)
             if DUPLICATE in fault.message.lower():
@@ -260,7 +260,7 @@ class Buyer:
             asleep = self._t.turn.sleeper(task.id)
             try:
                 dialect = account.dialect
-                ticket = await account.converse(dialect.find(task.id, task.call))
+                ticket = await account.find(task)
                 there = dialect is account.dialect and self._is_where(task, account)
                 if there is not was_there:
                     absent, against, was_there = 0, None, there

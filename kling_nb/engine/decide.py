@@ -176,7 +176,8 @@ def _id_from(given: object) -> str:
     """Return an id as a person gave it: as text, or as the number that Kling's looks like; a float has lost digits."""
     is_number = isinstance(given, int) and not isinstance(given, bool)
     remote_id = str(given).strip() if is_number or isinstance(given, str) else ""
-    if not remote_id or len(remote_id) > 200 or any(char in remote_id for char in "/?# \n"):
+    is_seen = remote_id.isprintable()  # nothing invisible is left of where it was copied
+    if not remote_id or len(remote_id) > 200 or not is_seen or any(char in remote_id for char in "/?# "):
         message = f"{given!r} is not a task id; copy it from the provider's console, as text"
         raise InputError(message)
     return remote_id

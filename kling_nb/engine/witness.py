@@ -134,7 +134,7 @@ class Witnesses:
 
 async def _look_for(witness: Task, account: Account, settled: float) -> str:
     """Return what a witness that is not there speaks against; raises `KlingError` for one that may be listed yet."""
-    found = await account.converse(account.dialect.find(witness.id, witness.call))
+    found = await account.find(witness)
     if found is not None and witness.ticket is not None and found.id == witness.ticket.id:
         return ""
     if found is None and (witness.accepted_at or 0) > settled:

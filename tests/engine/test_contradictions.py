@@ -110,6 +110,31 @@ def test_an_id_that_is_said_to_be_there_is_looked_for_again(tmp_path: Path, monk
         agrees(live)
 
 
+@pytest.mark.parametrize("status", [200, 400, 429])
+@pytest.mark.parametrize("is_found_so", [True, False])
+def test_an_id_that_cannot_be_one_is_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, is_found_so: bool
+) -> None:
+    """An id with a control character says that something was bought, under whatever status: it is not sent again."""
+    send = Wire.send
+
+    async def garbled(self: Wire, call: Call, **options: Any) -> Reply:
+        reply = await send(self, call, **options)
+        if call.op is not Op.SUBMIT and not (is_found_so and call.op is Op.FIND):
+            return reply
+        body = reply.object()
+        content = json.dumps({**body, "data": {**body["data"], "task_id": "87\x001"}}).encode()
+        return Reply(status=status if call.op is Op.SUBMIT else 200, content=content)
+
+    monkeypatch.setattr(Wire, "send", garbled)
+    with live_lab(tmp_path / "lab", speed=300) as live:
+        run = start(live.lab, sweep("fox"), name="a").wait(20)
+        (task,) = run.tasks
+        assert {"uncertain" if is_found_so else "saved": 1} == run.snapshot().counts, task
+        assert "unnamed" == task.cause or not is_found_so
+        assert 1 == len(live.simulator.ledger())
+
+
 @pytest.mark.parametrize("provider", ["kling", "fal"])
 def test_two_points_that_are_given_one_id_are_told_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str

@@ -75,7 +75,7 @@ def test_an_id_is_no_address(simulated: Open) -> None:
     """What cannot be an id is refused, and nothing changes."""
     lab = simulated()
     uncertain(lab)
-    for wrong in ("", "  ", "a/b", "a?b", "x" * 201, None, 8.14e17, True):
+    for wrong in ("", "  ", "a/b", "a?b", "a\x00b", "a\tb", "a\u200bb", "x" * 201, None, 8.14e17, True):
         with pytest.raises(InputError, match="is not a task id"):
             lab.uncertain()[0].accepted_as(wrong)  # type: ignore[arg-type]  # as a person may
     assert 1 == len(lab.uncertain())

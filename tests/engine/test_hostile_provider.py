@@ -78,8 +78,9 @@ REPLIES: dict[str, Script] = {
 }
 """What a submit or a look-up is answered with."""
 
-IDS = ["../../etc/passwd", "/abs", "..\\..", "a\x00b\r\nc", "con", "%2e%2e%2f", "871?x=", "871#", "//evil.example/",
+IDS = ["../../etc/passwd", "/abs", "..\\..", "con", "%2e%2e%2f", "871?x=", "871#", "//evil.example/",
        "@evil.example", ".", "..", "．．／871", "\ud800871"]  # fmt: skip
+UNSEEN = ["a\x00b\r\nc", "a\x1b[2Jb"]
 NO_IDS: list[object] = ["", " ", None, "x" * 10_000, 10**600, {"id": 1}, ["871"], True]
 
 CLIPS: dict[str, tuple[Script, str, str]] = {
@@ -182,7 +183,7 @@ def provider() -> Provider:
         played.add(f"submit {name}", submit=script)
         played.add(f"status {name}", status=script)
         played.add(f"result {name}", result=script)
-    for number, remote in enumerate([*IDS, *NO_IDS]):
+    for number, remote in enumerate([*IDS, *NO_IDS, *UNSEEN]):
         played.add(f"id {number}", submit=[answer(json.dumps({"request_id": remote}).encode())])
     for name, (script, _, _) in CLIPS.items():
         played.add(name, clip=script)
@@ -240,6 +241,14 @@ def test_what_is_no_id_leaves_a_task_in_doubt(ended: Ended, number: int) -> None
     """An id that is empty, of another type, or too long for an address is told with what came."""
     task = ended.tasks[f"id {len(IDS) + number}"]
     assert ("uncertain", True) == (task.state, "request_id, got" in task.reason), task
+
+
+@pytest.mark.parametrize("number", range(len(UNSEEN)))
+def test_an_id_that_cannot_be_one_leaves_a_task_in_doubt(ended: Ended, number: int) -> None:
+    """Nobody could ask about a task under an id with a control character: it was accepted without one that can be read."""
+    task = ended.tasks[f"id {len(IDS) + len(NO_IDS) + number}"]
+    said = f"fal accepted it as {UNSEEN[number]!r}, which cannot be an id; lab.uncertain() shows what can be done"
+    assert ("uncertain", "unnamed", True) == (task.state, task.cause, said in task.reason), task
 
 
 @pytest.mark.parametrize("name", CLIPS)
