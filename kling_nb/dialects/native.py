@@ -55,7 +55,7 @@ from .reading import (
     whose_failure,
     words_from,
 )
-from .relay_faults import gateway_fault
+from .relay_faults import gateway_fault, says_unknown
 from .sparing import singly, sparing, unless_all_failed
 
 TOKEN_LIFE_S = 1800
@@ -222,8 +222,11 @@ class Native(CancelsNothing):
     def judge(self, call: Call, reply: Reply) -> Fault | None:
         """Judge by the body's code, whatever the HTTP status; a task that is not there is an answer.
 
-        What the gateway of a relay says in its own form never reached Kling: the page of relays has no errors at all.
+        What the gateway of a relay says in its own form never reached Kling: the page of relays has no errors at all. That
+        it knows no such task answers how one is doing, and proves nothing about a submit that is looked up by our own id.
         """
+        if call.op is Op.CHECK and says_unknown(reply):
+            return None
         return gateway_fault(reply) or judge_code(call, reply)
 
     def _get(self, op: Op, path: str) -> Call:

@@ -53,7 +53,8 @@ OWN_TYPE = "new_api_error"
 COMMON = frozenset({"access_denied", "invalid_request"})
 """Codes that others use too, under a 5xx perhaps of what they had sent on: alone they name no gateway."""
 FINE = (None, 0, "", "success")
-GONE = ("task_not_exist", "task not found")
+UNKNOWN = "task_not_exist"
+GONE = (UNKNOWN, "task not found")
 OWED = ("额度", "余额", "quota", "balance")
 UNOPENED = ("no access to model", "无权访问模型")
 """Of a key that a gateway's user limited to certain models: it does for those."""
@@ -94,6 +95,14 @@ def relay_fault(call: Call, reply: Reply) -> Fault | None:
     if reply.ok and not _says_no(body) and (_holds(call, body) or (told.code in FINE and not body.get("error"))):
         return None
     return _fault(told, reply) or _strange(told, reply)
+
+
+def says_unknown(reply: Reply) -> bool:
+    """Tell whether a gateway of whatever kind says, by its own code, that it knows no such task."""
+    try:
+        return not reply.ok and code_of(reply.object()) == UNKNOWN
+    except Unreadable:
+        return False
 
 
 def gateway_fault(reply: Reply) -> Fault | None:

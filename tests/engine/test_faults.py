@@ -370,6 +370,30 @@ def test_a_task_that_could_not_be_asked_about_for_long_says_how_often_it_was(
         assert "; asked 4 times in a row how a task is doing, at " in task.reason
 
 
+@pytest.mark.parametrize("provider", ["relay", "kling"])
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_a_task_that_a_gateway_does_not_know_is_not_bought_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str, is_lost: bool
+) -> None:
+    """That a gateway knows no such task is told so, and proves nothing, of an id of its own or of ours."""
+    send, asked = Wire.send, Op.FIND if is_lost else Op.CHECK
+    body = b'{"code": "task_not_exist", "message": "task_not_exist", "data": null}'
+
+    async def unknown(self: Wire, call: Call, **options: Any) -> Reply:
+        return Reply(status=400, content=body) if call.op is asked else await send(self, call, **options)
+
+    monkeypatch.setattr(Wire, "send", unknown)
+    faults = [Fault(action="lost")] if is_lost else []
+    with live_lab(tmp_path / "lab", *faults, speed=3000) as live:
+        run = start(live.lab, sweep("fox", provider=provider, mode="pro"), name="a", assume_price=1).wait(30)
+        (task,) = run.tasks
+        assert {"uncertain" if is_lost else "stalled": 1} == run.snapshot().counts
+        told = "settled nothing" if is_lost else "(the provider does not mention it, as if it did not know it: "
+        assert told in task.reason
+        run.resume().wait(30)
+        assert ([task.id], 1) == ([one.id for one in run.tasks], len(live.simulator.ledger()))
+
+
 def test_a_task_that_never_moves_is_stalled(simulated: Open) -> None:
     """A task that the provider never finishes ends the waiting as stalled, and its price stays reserved."""
     lab = simulated()
