@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
@@ -89,7 +90,12 @@ def strange_code(code: Any, message: str) -> Fault | None:
     """Return the fault of a code that is not documented, under HTTP 200: it proves nothing. `None` for success."""
     if code in (0, None):
         return None
-    return Fault(whose=Whose.PROVIDER, message=message, code=code_shown(code), rejected=False)
+    return Fault(whose=whose_code(code), message=message, code=code_shown(code), rejected=False)
+
+
+def whose_code(code: Any) -> Whose:
+    """Return whose fault a code is that no page names: HTTP's own number for a key that is not taken is still that."""
+    return Whose.KEY if code == HTTPStatus.UNAUTHORIZED else Whose.PROVIDER
 
 
 POLICY_WORDS = ("risk control", "content safety", "content_policy", "policy", "moderation", "sensitive", "nsfw", "审核")

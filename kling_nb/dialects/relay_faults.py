@@ -16,7 +16,7 @@ from typing import Any
 
 from ..dialect import Call, Fault, Op, Reply, Unreadable, Whose
 from .kling_faults import FAULTS, MISSING, kling_fault
-from .reading import code_of, dig, fault_by_status, unreadable, whose_failure, words_from, words_in
+from .reading import code_of, dig, fault_by_status, unreadable, whose_code, whose_failure, words_from, words_in
 from .shapes import id_told, phase_in
 
 CODES: Mapping[str, tuple[Whose, bool]] = MappingProxyType(
@@ -200,4 +200,4 @@ def _by_message(inner: Told, told: Told, reply: Reply) -> Fault:
 def _strange(told: Told, reply: Reply) -> Fault:
     """Return the fault of an error that no page names, under a success: it proves nothing."""
     message = told.message or words_in(reply)
-    return Fault(whose=Whose.PROVIDER, message=message, code=told.shown, rejected=False)
+    return Fault(whose=whose_code(told.code), message=message, code=told.shown, rejected=False)

@@ -169,10 +169,14 @@ class Buyer:
             return False
 
     async def _faulted(self, task: Task, account: Account, fault: Fault, *, renew: bool, renewed: bool) -> Task:
-        """Sort a provider's no: in doubt, worth another try, holding the whole account, or final."""
+        """Sort a provider's no: in doubt, worth another try, holding the whole account, or final.
+
+        A key that is not taken holds what is not sent yet, although it may prove nothing about this one.
+        """
         words = told(fault, account.where)
         final = told_of_submit(fault, account.where, renewed=renewed)
         if not fault.rejected:
+            account.held = words if fault.whose is Whose.KEY else account.held
             return await self._doubted(task, f"{account.provider.id}: {fault}")
         if fault.again:
             gate = account.gate(task.model)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from labs import PRICE, Live, Open, in_state, ledger, live_lab, start, sweep, until
+from labs import PRICE, Live, Open, agrees, in_state, ledger, live_lab, start, sweep, until
 from strict_socket import StrictSocket, answer
 
 import kling_nb as kn
@@ -261,6 +261,25 @@ def test_a_wrong_key_holds_the_run(tmp_path_factory: pytest.TempPathFactory, mon
             monkeypatch.setenv(f"KLING_NB_{provider.upper()}_KEY", live.simulator.key(provider))
             assert {"saved": 3} == run.resume().wait(20).snapshot().counts
             assert 3 == len(live.simulator.ledger())
+
+
+@pytest.mark.parametrize("provider", ["relay", "openroute"])
+def test_a_key_that_is_refused_under_a_success_holds_what_is_not_sent(tmp_path: Path, provider: str) -> None:
+    """A relay's 401 in a body under HTTP 200 proves nothing of the submit itself; no further one joins it in doubt."""
+    body = '{"code": 401, "message": "Invalid token", "data": null}'
+    fault = Fault(action="http", provider=provider, operation="submit", status=200, body=body, times=5)
+    with live_lab(tmp_path / "lab", fault) as live:
+        points = [f"fox {number}" for number in range(9)]
+        run = start(live.lab, sweep(*points, provider=provider, mode="pro"), name="a", assume_price=1).wait(30)
+        counts = run.snapshot().counts
+        assert ({"uncertain", "planned"}, True) == (set(counts), counts["uncertain"] <= 5)
+        words = f"{provider} (key): Invalid token (code 401); correct the key: it is from the variable "
+        assert str(run.held).startswith(words)
+        assert str(run.held).endswith("; then run.resume()")
+        doubtful = {task.id for task in run.tasks if task.state == "uncertain"}
+        run.resume().wait(30)
+        assert doubtful == {task.id for task in run.tasks if task.state == "uncertain"}
+        agrees(live)
 
 
 def test_an_empty_account_holds_the_run(tmp_path_factory: pytest.TempPathFactory) -> None:
