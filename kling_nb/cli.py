@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import io
+import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -168,11 +170,26 @@ def _check_before(arguments: argparse.Namespace, sweep: Sweep, console: Console)
     from .plan import run_name, usd
     from .views.terminal_plan import plan_table
 
-    with tempfile.TemporaryDirectory() as scratch, _lab(arguments, Path(scratch), arguments.daily_budget) as lab:
+    with (
+        _unwarned(),
+        tempfile.TemporaryDirectory() as scratch,
+        _lab(arguments, Path(scratch), arguments.daily_budget) as lab,
+    ):
         plan = lab.plan(sweep, **_plan_settings(arguments))
         console.print(plan_table(plan))
         run_name(arguments.name, plan)
         check(plan, (Played if lab.simulated else Bindings)(lab.catalog, {}, None), usd("budget", arguments.budget))
+
+
+@contextmanager
+def _unwarned() -> Iterator[None]:
+    """Keep back what a lab warns of that is only tried: the one that is then opened says the same."""
+    logger = logging.getLogger("kling_nb")
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
 
 
 def _retried(run: Run, console: Console) -> Run:

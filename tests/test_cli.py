@@ -211,6 +211,21 @@ def test_what_stands_in_the_way_of_a_live_run_is_told_before_a_folder_is_made(
     assert simulated.returncode == 0, simulated.stderr
 
 
+def test_a_speed_that_is_ignored_is_said_once(sweep: Path, tmp_path: Path) -> None:
+    """A new folder is opened behind one that is only tried; what both would warn of is said by the one that stays."""
+    away = {
+        "KLING_NB_SPEED": "60",
+        "KLING_NB_KLING_KEY": "a-key-of-a-test",
+        "KLING_NB_KLING_BASE_URL": "https://192.0.2.1",
+    }
+    for _ in range(2):
+        done = kling_nb(
+            "run", sweep, "--lab", tmp_path / "lab", "--provider", "kling", "--daily-budget", "0.01", **away
+        )
+        assert (1, 1) == (done.returncode, done.stderr.count("KLING_NB_SPEED is ignored")), done.stderr
+        assert "the daily budget of $0.01 is less than" in done.stdout + done.stderr
+
+
 def test_a_missing_sweep_and_a_missing_lab_are_exit_2(tmp_path: Path) -> None:
     """A path that is not there is one sentence."""
     assert kling_nb("run", tmp_path / "no.toml", "--lab", tmp_path / "lab", "--simulate").returncode == 2
