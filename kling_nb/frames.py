@@ -6,7 +6,7 @@ Views read columns by name; what makes an axis or a fact of one is theirs to say
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Protocol, TypeGuard
 
@@ -129,12 +129,17 @@ def events_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return _typed([{**row, "at": _to_ms(row["at"])} for row in rows], dtypes)
 
 
-def runs_frame(rows: Sequence[tuple[_Run, Sequence[Task], Sequence[Task]]]) -> pd.DataFrame:
+def runs_frame(
+    rows: Sequence[tuple[_Run, Sequence[Task], Sequence[Task]]], moving: Collection[str] = ()
+) -> pd.DataFrame:
     """Return one row per run from its row, the tasks that serve its points, and all that it bought or means to.
 
-    ``state`` is what `stage` says: ``running, waiting, needs a look, finished, paused`` or ``cancelled``.
+    ``state`` is what `stage` says: ``running, waiting, needs a look, finished, paused`` or ``cancelled``. Those that are
+    ``moving`` are not at rest, whatever their tasks are in.
     """
-    return table([_run_record(run, served, own) for run, served, own in rows], RUN_COLUMNS)
+    return table(
+        [_run_record(run, served, own, is_moving=run.name in moving) for run, served, own in rows], RUN_COLUMNS
+    )
 
 
 RUN_COLUMNS = (
@@ -151,11 +156,11 @@ RUN_COLUMNS = (
 )
 
 
-def _run_record(run: _Run, tasks: Sequence[Task], own: Sequence[Task]) -> dict[str, Any]:
+def _run_record(run: _Run, tasks: Sequence[Task], own: Sequence[Task], *, is_moving: bool) -> dict[str, Any]:
     return {
         "run": run.name,
         "started_at": when(run.started_at),
-        "state": _stage(run, {task.state for task in tasks}),
+        "state": _stage(run, {task.state for task in tasks}, is_moving=is_moving),
         "points": len(tasks),
         "saved": sum(task.state.value == "saved" for task in tasks),
         "failed": sum(task.state.value == "failed" for task in tasks),
@@ -166,8 +171,9 @@ def _run_record(run: _Run, tasks: Sequence[Task], own: Sequence[Task]) -> dict[s
     }
 
 
-def _stage(run: _Run, held: set[TaskState]) -> str:
-    return stage(AT_REST if run.state == "running" and MOVING.isdisjoint(held) else run.state, held)
+def _stage(run: _Run, held: set[TaskState], *, is_moving: bool) -> str:
+    is_at_rest = run.state == "running" and not is_moving and MOVING.isdisjoint(held)
+    return stage(AT_REST if is_at_rest else run.state, held)
 
 
 def spending_frame(tasks: Iterable[Task], by: Sequence[str]) -> pd.DataFrame:

@@ -287,7 +287,11 @@ class Lab:
         ``state`` is what its panel says: ``running``, ``waiting`` (nothing is under way, and points are still to be
         sent), ``needs a look`` (a task is uncertain, stalled or expired), ``finished``, ``paused`` or ``cancelled``.
         """
-        return self._opened.log.runs()
+        return self._opened.log.runs(self._moving)
+
+    def _moving(self) -> Iterable[str]:
+        engine = self._opened.engine
+        return engine.moving() if engine is not None and self._opened.drives else ()
 
     def df(self) -> pd.DataFrame:
         """Return one row per point of every run, with the columns of `kling_nb.frames.POINT_COLUMNS`."""

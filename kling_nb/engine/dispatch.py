@@ -38,8 +38,8 @@ UNMOVED = (TaskState.STALLED, TaskState.EXPIRED, TaskState.CANCELLED)
 
 
 class Dispatcher:
-    """Runs the work of one lab in one task group. Belongs to the engine's loop; `why_held` may be called from any
-    thread.
+    """Runs the work of one lab in one task group. Belongs to the engine's loop; `why_held` and `moving` may be called
+    from any thread.
     """
 
     def __init__(self, book: Book, controls: Controls, accounts: Accounts) -> None:
@@ -200,6 +200,10 @@ class Dispatcher:
         if task.state is not TaskState.PLANNED or self.why_held(task) is None:
             return True
         return control.hold() is None and not self._accounts.held(task.provider)  # it is about to be passed on
+
+    def moving(self) -> set[str]:
+        """Return the names of the runs that are not at rest, as far as they are in memory; from any thread."""
+        return {name for name, control in self._controls.copy().items() if not control.idle.is_set()}
 
     # -- holding -----------------------------------------------------------------------------------------------
 

@@ -199,6 +199,10 @@ class Engine:
         """Return why a planned task is not submitted, in words; changes nothing."""
         return self._dispatch.why_held(task)
 
+    def moving(self) -> set[str]:
+        """Return the names of the runs in which something is under way, though the log may not say so."""
+        return set() if self.closed else self._dispatch.moving()
+
     def _alone(self, work: Callable[..., Any], *args: Any) -> Any:
         self._going()
         return self._call(self._dispatch.alone, work, *args)

@@ -102,6 +102,7 @@ class Runs:
     async def money(self, name: str) -> Money:
         """Return the ceiling of a run, and what it spent or may still be charged; nothing for one that is not there."""
         control = self._controls.find(name)
+        self._dispatch.settle()
         return Money() if control is None else Money(control.row.budget, self._book.committed(name))
 
     async def today(self) -> Money:

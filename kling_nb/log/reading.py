@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -219,14 +219,16 @@ class Reading:
         found = dict(tuple(row) for row in rows)
         return {state.value: found[state.value] for state in TaskState if state.value in found}
 
-    def runs(self) -> pd.DataFrame:
+    def runs(self, moving: Callable[[], Iterable[str]] = tuple) -> pd.DataFrame:
         """Return one row per run: name, when it was started, its state and budget, its points by state, its money.
 
         ``state`` is ``running``, ``waiting`` (nothing is under way, and points are still to be sent), ``needs a look``
-        (the same, and a task is uncertain, stalled or expired), ``finished``, ``paused`` or ``cancelled``.
+        (the same, and a task is uncertain, stalled or expired), ``finished``, ``paused`` or ``cancelled``. ``moving`` names
+        the runs that are under way now, also between two tries, of which the log says nothing.
         """
         from .. import frames
 
+        going = set(moving())
         rows, points = self.read_runs(), self._rows(sa.select(POINTS.c.run, POINTS.c.task))
         tasks = self.read_tasks()  # after the points: what serves one is in the log before it does
         by_id = {task.id: task for task in tasks}
@@ -235,7 +237,8 @@ class Reading:
             served[run] += [by_id[task_id]] if task_id in by_id else []
         for task in tasks:
             own[task.run].append(task)
-        return frames.runs_frame([(row, served[row.name], own[row.name]) for row in rows])
+        going.update(moving())  # one that was begun, or ended, while this was read was under way
+        return frames.runs_frame([(row, served[row.name], own[row.name]) for row in rows], going)
 
     def spending(self, by: Sequence[str]) -> pd.DataFrame:
         """Return what was spent and what may still be charged, in USD, by ``day``, ``provider``, ``model``, ``run``."""

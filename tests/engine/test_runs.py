@@ -17,6 +17,7 @@ from labs import CHEAP, Open, ledger, listen, live_lab, start, sweep, until
 import kling_nb as kn
 from kling_nb.engine.control import Control
 from kling_nb.errors import InputError, KlingError, OverBudget, ProviderError
+from kling_nb.simulator import Fault
 from kling_nb.task import FOLLOWED, Event, Task, TaskState
 from kling_nb.views.standing import standing
 
@@ -34,6 +35,20 @@ def test_the_table_of_runs_says_what_their_panels_say(simulated: Open) -> None:
     said = dict(zip(lab.runs()["run"], lab.runs()["state"], strict=True))
     assert {run.name: standing(run.snapshot()).stage for run in runs} == said
     assert all(name == state for name, state in said.items())
+
+
+def test_a_run_that_waits_to_send_is_under_way(tmp_path: Path) -> None:
+    """Pushed back, or not sent yet, its points are all planned, and it goes on by itself; until it is held."""
+    full = Fault(action="http", operation="submit", status=429, body="", times=None)
+    with live_lab(tmp_path / "lab", full, speed=20) as live:
+        run = start(live.lab, sweep("fox"), name="a")
+        until(run, lambda _: any(live.lab.log.events(run.tasks[0].id)["kind"] == "pushed_back"))
+        assert ["running"] == list(live.lab.runs()["state"])
+        live.reopen()
+        assert ["waiting"] == list(live.lab.runs()["state"])
+        with pytest.raises(OverBudget):
+            start(live.lab, sweep("fox", "owl"), name="a", budget="0.01")
+        assert ["waiting"] == list(live.lab.runs()["state"])
 
 
 # -- Run All is free ------------------------------------------------------------------------------------------------
