@@ -20,7 +20,7 @@ from ..request import VideoRequest
 from ..sweep import Sweep
 from .form_board import Board
 from .form_draft import Draft, draft
-from .form_face import Face, head_html, static_html
+from .form_face import ELSEWHERE, Face, head_html, static_html
 from .form_outlook import Outlook, outlook
 from .form_parts import begin_anew
 from .form_pictures import Pictures
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ..plan import Plan
 
 DEFAULT_MODEL = VideoRequest().model
-SHOWN = "shown in a notebook; elsewhere kn.Sweep(…) and lab.plan(sweep) do the same"
+SHOWN = f"shown in a notebook; {ELSEWHERE}"
 
 Later = Callable[[Callable[[], None]], None]
 

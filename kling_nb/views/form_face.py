@@ -13,12 +13,14 @@ import ipywidgets as widgets
 from .form_draft import Draft
 from .form_outlook import Outlook
 from .form_parts import group, paragraphs, plain, words
+from .output import has_kernel
 from .page import HIDING, script, text_of
 from .standing import in_one_sentence
 
 if TYPE_CHECKING:
     from ..plan import Plan
 
+ELSEWHERE = "elsewhere kn.Sweep(…) and lab.plan(sweep) do the same"
 NO_MATH = "tex2jax_ignore mathjax_ignore"  # a pair of dollar signs would be set as mathematics by a notebook
 
 
@@ -92,9 +94,10 @@ class Face:
 
 
 def static_html(head: str, code: str) -> str:
-    """Return what a saved notebook keeps of a form; a live one takes its place."""
+    """Return what a saved notebook keeps of a form, where a live one takes its place, and what others show: the Python."""
     style = text_of("style.css") + HIDING
-    body = f"{head}<p>Sweep form: run this cell to use it.</p>{code_html(code)}"
+    how = "run this cell to use it" if has_kernel() else f"Jupyter shows its fields; {ELSEWHERE}"
+    body = f"{head}<p>Sweep form: {how}.</p>{code_html(code)}"
     return f'<style>{style}</style><div class="knb-static {NO_MATH}">{body}</div>'
 
 

@@ -832,12 +832,16 @@ def test_a_simulated_lab_says_so(form: SweepForm) -> None:
 
 
 def test_a_saved_notebook_keeps_the_python(form: SweepForm) -> None:
-    """The static output tells how to use the form and holds the code; there is no script in it."""
+    """The static output tells how to use the form and holds the code; there is no script in it.
+
+    Without a Jupyter kernel, as in marimo, running the cell again would show the same again.
+    """
     form.set(prompt="a fox", name="fox")
 
     static = form._repr_html_()
 
-    assert "Sweep form: run this cell to use it." in static
+    assert "Sweep form: Jupyter shows its fields; elsewhere kn.Sweep(…) and lab.plan(sweep) do the same." in static
+    assert "run this cell" not in static
     assert "sweep = kn.Sweep(" in static
     assert "<script" not in static
 
