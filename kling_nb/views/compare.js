@@ -6,7 +6,8 @@
  * One that can keep stars has `ratings` (stars.js).
  */
 
-/** Show a grid in `el`; returns what takes it away again. `header: false` leaves out the title line. */
+/** Show a grid in `el`; returns what takes it away again. Where it is the `whole` page, that has the title line, all keys
+ * are the player's, and every clip has its poster, which the browser loads when it comes into sight or is printed. */
 export function mount(el, grid, source, options = {}) {
   const tiles = grid.tiles.map((tile) => makeTile(tile, grid));
   const clips = tiles.filter((view) => view.video);
@@ -14,14 +15,17 @@ export function mount(el, grid, source, options = {}) {
   const { node, fit } = layout(grid, tiles);
   const stage = h("div", { class: "knb-stage", ...scrolls }, node);
   const props = { class: "knb", role: "group", "aria-label": grid.title || "Comparison" };
-  const root = h("div", props, options.header === false ? null : header(grid), stage);
+  const root = h("div", props, options.whole ? null : header(grid), stage);
   root.classList.toggle("knb-bare", Boolean(grid.bare));
-  const close = grid.bare || !clips.length ? showPlain(clips, source) : showTogether(root, clips, source, { tiles, fit });
-  const kept = keepKeys(root);
+  const at = whichClip(root, clips);
+  const keys = options.whole ? document : root;
+  const close = grid.bare || !clips.length ? showPlain(clips, source) : showTogether(root, clips, source, { tiles, fit, at, keys });
+  const heard = [keepKeys(root), rateUnderPointer(root, at)];
+  if (options.whole) clips.forEach((clip) => showPoster(clip, source));
   el.append(root);
   return () => {
     close();
-    kept();
+    heard.forEach((stop) => stop());
     clips.forEach(unload);
     source.close();
     root.remove();
@@ -38,8 +42,9 @@ function showPlain(clips, source) {
   return watch(clips, source, () => {});
 }
 
-/** Several play together; `fit` lays out those of all `tiles` that are to be seen. */
-function showTogether(root, clips, source, { tiles, fit }) {
+/** Several play together; `fit` lays out those of all `tiles` that are to be seen, `at` tells at which clip a person is, and
+ * `keys` is where keys are heard. */
+function showTogether(root, clips, source, { tiles, fit, at, keys }) {
   const player = makePlayer(clips);
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   let fresh = !still;
@@ -52,10 +57,10 @@ function showTogether(root, clips, source, { tiles, fit }) {
   });
   update();
   root.append(transport(player, clips, least));
-  const at = whichClip(root, clips);
   root.addEventListener("focusout", () => requestAnimationFrame(update));
   root.addEventListener("fullscreenchange", update);
-  root.addEventListener("keydown", (event) => (rateByKey(event, at()) ? taken(event) : onKey(event, player)));
+  const hear = (event) => (rateByKey(event, at()) ? taken(event) : onKey(event, player));
+  keys.addEventListener("keydown", hear);
   const hidden = () => (document.hidden ? clips.forEach((clip) => clip.video.pause()) : player.sync());
   document.addEventListener("visibilitychange", hidden);
   const blind = watch(clips, source, player.sync);
@@ -63,6 +68,7 @@ function showTogether(root, clips, source, { tiles, fit }) {
   return () => {
     blind();
     player.stop();
+    keys.removeEventListener("keydown", hear);
     document.removeEventListener("visibilitychange", hidden);
   };
 }

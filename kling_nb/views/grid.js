@@ -16,7 +16,7 @@ function addVideo(view, grid) {
   const video = h("video", { playsinline: true, preload: "auto", ...(grid.bare ? bare : { tabindex: "-1" }) });
   video.muted = !grid.bare;
   view.video = video;
-  view.poster = h("img", { class: "knb-poster", alt: "", decoding: "async" });
+  view.poster = h("img", { class: "knb-poster", alt: "", decoding: "async", loading: "lazy" });
   view.message = h("p", { class: "knb-message", role: "status" });
   const ended = h("span", { class: "knb-ended" }, `ended at ${view.seconds.toFixed(1)} s`);
   view.tools = h("div", { class: "knb-tools" });

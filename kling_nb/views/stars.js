@@ -124,6 +124,19 @@ function rateByKey(event, clip) {
   return true;
 }
 
+/** Hear the digits for the clip under the pointer while the focus is elsewhere: JupyterLab would make a heading of a cell.
+ * Where a person types they are text. Returns what undoes that. */
+function rateUnderPointer(root, at) {
+  const types = (node) => node.isContentEditable || node.matches("input, textarea, select");
+  const hear = (event) => {
+    const { target } = event;
+    if (root.contains(target) || types(target) || !root.matches(":hover")) return;
+    if (rateByKey(event, at())) taken(event);
+  };
+  window.addEventListener("keydown", hear, true);
+  return () => window.removeEventListener("keydown", hear, true);
+}
+
 /** Rate by the keys of a slider: these step through the clips where the focus is not on stars. */
 function rateByArrow(event, view, set) {
   const at = Math.floor(clamp(view.rating ?? 0, 0, STARS));

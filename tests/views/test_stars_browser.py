@@ -45,6 +45,7 @@ Comparison(lab.compare(run).grid, lab.folder, judge)
 """
 CELLS = "() => window.jupyterapp.shell.currentWidget.content.widgets.map(cell => cell.model.type)"
 READY = "n => document.querySelectorAll('.knb-live .knb-ready').length === n"
+SOURCE = "window.jupyterapp.shell.currentWidget.content.widgets[0].model.sharedModel.source"
 FULL = "tile => tile.querySelectorAll('.knb-full').length"
 
 
@@ -95,6 +96,25 @@ def test_stars_are_clicked_and_pressed(opened: Callable[..., Page]) -> None:
     page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-below')")
     page.get_by_text("kept: 2.0 <NA> 5.0").or_(page.get_by_text("kept: 2.0 nan 5.0")).wait_for()
     assert ["code", "code"] == page.evaluate(CELLS)
+
+
+def test_a_digit_needs_no_click_before_it(opened: Callable[..., Page]) -> None:
+    """With the pointer on a clip a digit rates it while a cell has the focus, and not while one types in the cell."""
+    page = opened(LAB.replace("rated", "hovered"), RATINGS, clips=3)
+    page.locator(".jp-InputPrompt").first.click()
+    page.locator(".knb-tile").nth(1).hover()
+    page.keyboard.press("3")
+    wait_for(page, "not rated", "3 of 5 stars", "not rated")
+    assert ["code", "code"] == page.evaluate(CELLS)
+
+    page.keyboard.press("Enter")
+    page.keyboard.type("55")
+    page.wait_for_function(f"source => {SOURCE}.includes(source)", arg="55")
+    wait_for(page, "not rated", "3 of 5 stars", "not rated")
+    page.keyboard.press("Escape")
+    page.mouse.move(2, 2)
+    page.keyboard.press("3")
+    wait_for(page, "not rated", "3 of 5 stars", "not rated")
 
 
 def test_one_clip_is_rated_too(opened: Callable[..., Page]) -> None:
