@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
+from ..excerpts import excerpt
 from ..log import RunRow
 from ..plan import dollars
 from ..stage import AT_REST
@@ -14,7 +16,7 @@ from ..task import TRIED_AGAIN, Task, TaskState
 from .pace import Span
 
 TILES_MOST = 48
-PROMPT_SHOWN = 40
+FIELD_SHOWN = 40  # characters of a field in a label; a prompt is whole, since its end may be what tells two apart
 CAUSES_MOST = 8
 
 
@@ -95,7 +97,7 @@ def snapshot_of(row: RunRow, tasks: Sequence[Task], now: Moment, *, simulated: b
         reserved=now.reserved,
         budget=row.budget,
         left_s=now.left_s,
-        tiles=tuple(_tile(task, now.span(task)) for task in _shown(tasks)),
+        tiles=_tiles(_shown(tasks), now),
         causes=tuple(causes.most_common(CAUSES_MOST)),
     )
 
@@ -123,9 +125,32 @@ def _shown(tasks: Sequence[Task]) -> Sequence[Task]:
 _QUIET = (TaskState.PLANNED, TaskState.REFUSED, TaskState.CANCELLED)
 
 
-def _tile(task: Task, span: Span | None) -> Tile:
-    request = task.request
-    facets = (task.provider, task.model, request.get("mode"), request.get("duration") and f"{request['duration']} s")
-    prompt = str(request.get("prompt", ""))
-    label = " · ".join(str(facet) for facet in (*facets, prompt[:PROMPT_SHOWN]) if facet)
+IN_ITS_PLACE = frozenset({"model", "mode", "duration", "prompt"})
+
+
+def _tiles(tasks: Sequence[Task], now: Moment) -> tuple[Tile, ...]:
+    names = dict.fromkeys(name for task in tasks for name in task.request if name not in IN_ITS_PLACE)
+    differ = [name for name in names if any(t.request.get(name) != tasks[0].request.get(name) for t in tasks)]
+    return tuple(_tile(task, " · ".join(_facets(task, differ)), now.span(task)) for task in tasks)
+
+
+def _tile(task: Task, label: str, span: Span | None) -> Tile:
     return Tile(task.id, label, task.state.value, task.reason, task.clip.path if task.clip else None, span)
+
+
+def _facets(task: Task, differ: Sequence[str]) -> Iterator[str]:
+    """Say what a task is of: where, by what, how long, then the other fields in which the shown ones differ."""
+    request = task.request
+    length = request.get("duration") and f"{request['duration']} s"
+    yield from (str(facet) for facet in (task.provider, task.model, request.get("mode"), length) if facet)
+    yield from (_field(name, request.get(name)) for name in differ)
+    if request.get("prompt"):
+        yield str(request["prompt"])
+
+
+def _field(name: str, value: Any) -> str:
+    """Return a field in a few words; a ratio is known by itself."""
+    if isinstance(value, Mapping):
+        value = ", ".join(f"{key} {part}" for key, part in value.items())
+    words = "—" if value is None else str(value)
+    return excerpt(words if name == "aspect_ratio" and value is not None else f"{name} {words}", FIELD_SHOWN)

@@ -18,7 +18,7 @@ from kling_nb.engine.pace import Span
 from kling_nb.errors import KlingError
 from kling_nb.task import TaskState
 from kling_nb.views.live import Panel, panel, show, start_html, summary_html
-from kling_nb.views.standing import MEANINGS, ORDER, paces, standing, telling
+from kling_nb.views.standing import MEANINGS, ORDER, cards, paces, standing, telling
 from kling_nb.views.ticker import Ticker, begin
 from tests.views.clips import LabFolder
 from tests.views.snapshots import EVIL, Staged, snapshot, tile
@@ -151,6 +151,19 @@ def test_labels_leave_out_what_is_the_same_in_all() -> None:
     """A tile's label is what tells it apart."""
     assert telling(["kling · std · 5 s", "kling · pro · 5 s"]) == ["std", "pro"]
     assert telling(["kling · std"] * 2) == ["kling · std"] * 2
+
+
+def test_a_label_has_all_in_which_points_differ(tmp_path: Path) -> None:
+    """Whatever a sweep varies stands on the tiles: a ratio, a camera, a field that some leave open, a prompt's end."""
+    scene = "a red fox runs through deep snow at golden hour, "
+    camera = [kn.CameraControl(type="down_back"), kn.CameraControl(pan=-5)]
+    axes = {"prompt": [f"{scene}handheld", f"{scene}on a crane"], "aspect_ratio": ["16:9", "9:16"]}
+    sweep = kn.Sweep(model="kling-v1", mode="std", camera_control=camera, cfg_scale=[0.3, None], **axes)
+    with kn.Lab(tmp_path / "lab", simulate=kn.Simulation(speed=float("inf"))) as lab:
+        labels = [card["label"] for card in cards(lab.start(sweep, show=False).wait().snapshot())]
+
+    assert 16 == len(set(labels))
+    assert f"9:16 · cfg_scale — · camera_control type simple, pan -5 · {scene}on a crane" in labels
 
 
 @given(st.lists(st.text(alphabet="ab ·", max_size=12), max_size=6))

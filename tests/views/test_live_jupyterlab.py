@@ -40,6 +40,7 @@ OVERFLOW = (
 FAR = ".knb-live .knb-run-paced .knb-run-far"
 WENT_ON = f"first => document.querySelector('{FAR}').textContent !== first"
 LINE = "() => parseFloat(getComputedStyle(document.querySelector('.knb-run-paced .knb-run-pic'), '::after').width) > 0"
+FITS = "video => getComputedStyle(video).objectFit"
 
 
 @pytest.fixture
@@ -86,6 +87,7 @@ def test_a_saved_tile_plays_its_clip_and_stops(shown: Callable[..., Page]) -> No
     page.wait_for_function("() => document.querySelector('.knb-live video')?.currentTime > 0.1")
 
     assert page.locator(".knb-live video").count() == 1
+    assert page.locator(".knb-live video").evaluate(FITS) == "contain"  # a portrait is seen whole
     assert (tiles.bounding_box(), play.get_attribute("aria-pressed")) == (before, "true")
     play.click()
     assert page.locator(".knb-live video").count() == 0

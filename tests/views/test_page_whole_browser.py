@@ -26,7 +26,9 @@ def page(tmp_path: Path, new_page: Callable[..., Page]) -> Page:
     """Open a page of more clips than fit a window, in seven columns, standing still and dark."""
     names = {f"c{number}": 1.0 for number in range(28)}
     lab = make_lab(tmp_path / "lab", **names)
-    frame = lab.frame(provider=[f"relay-{n % 7}" for n in range(28)], prompt=[f"a fox, take {n // 7}" for n in range(28)])
+    frame = lab.frame(
+        provider=[f"relay-{n % 7}" for n in range(28)], prompt=[f"a fox, take {n // 7}" for n in range(28)]
+    )
     index = write_page(grid_of(frame, title="sheet"), lab.path, tmp_path / "page")
     page = new_page(viewport=SHEET, reduced_motion="reduce", color_scheme="dark")
     page.goto(index.as_uri())
