@@ -110,7 +110,7 @@ function makeTools(model) {
   const pause = button("Pause", () => (run.resumes ? act("resume") : run.pauses && act("pause")));
   const cancel = button("Cancel…", () => question(!asking));
   const words = h("p");
-  const sure = button("Cancel the run", () => (act("cancel") && tell(said, ON_ITS_WAY), question(false), said.focus()), "bad");
+  const sure = pressedAnew(button("Cancel the run", () => (act("cancel") && tell(said, ON_ITS_WAY), question(false), said.focus()), "bad"));
   const keep = button("Keep going", () => (question(false), cancel.focus()));
   const ask = h("div", { class: "knb-run-ask", role: "group", "aria-label": "Cancel the run?", hidden: true }, words, h("span", {}, sure, keep));
   const said = h("p", { class: "knb-run-said", role: "status", tabindex: "-1" });

@@ -39,7 +39,7 @@ function makeQuestion(agree, leave) {
   const name = h("span");
   const id = h("input", { type: "text", class: "knb-doubt-id", autocomplete: "off", spellcheck: "false", maxlength: 200 });
   const label = h("label", {}, name, id);
-  const sure = button("", () => agree(id.value.trim()));
+  const sure = pressedAnew(button("", () => agree(id.value.trim())));
   const node = h("div", { class: "knb-run-ask", role: "group", hidden: true }, words, label, h("span", {}, sure, button("Leave it", leave)));
   const ready = () => (sure.disabled = !label.hidden && !id.value.trim());
   id.addEventListener("input", ready);
@@ -80,8 +80,9 @@ function makeWays(ways, send) {
   function turn(way) {
     opened = way;
     for (const [one, place] of buttons) if (one.question) place.setAttribute("aria-expanded", String(one === way));
-    if (way) question.open(way, row);
-    else question.close();
+    if (!way) return question.close();
+    say(error, ""); // of what was tried before
+    question.open(way, row);
   }
 
   function leave() {

@@ -35,6 +35,12 @@ function say(node, text) {
   node.hidden = !text;
 }
 
+/** Return a button that is pressed anew: Enter that is held since the one that asked "sure?" does not press it. */
+function pressedAnew(node) {
+  node.addEventListener("keydown", (event) => event.repeat && event.preventDefault());
+  return node;
+}
+
 /** anywidget's entry: `mount(el, model, before)` builds the widget once the kernel has sent one of the signs, in place of
  * the static output, which stays until then, and returns what frees it. Cut off from its kernel it gives the place back,
  * unless it `lasts`: buttons that nobody hears are worse than none. */

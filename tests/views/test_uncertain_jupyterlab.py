@@ -88,6 +88,21 @@ def test_buying_again_asks_with_the_price(shown: Callable[..., Page]) -> None:
     assert again.is_disabled()
 
 
+def test_a_key_that_is_held_agrees_to_nothing(shown: Callable[..., Page]) -> None:
+    """Enter that is held on *Buy again…* opens the question, and does not answer it; pressed anew it does."""
+    page = shown()
+    page.get_by_role("button", name="Buy again…").first.focus()
+
+    for _ in range(4):
+        page.keyboard.down("Enter")
+    page.keyboard.up("Enter")
+
+    assert page.get_by_role("group", name="Buy again… boat").is_visible()
+    assert page.evaluate(SENT) == []
+    page.keyboard.press("Enter")
+    assert len(page.evaluate(SENT)) == 1
+
+
 def test_an_id_is_typed_and_sent_by_enter(shown: Callable[..., Page]) -> None:
     """The box has a name, an empty one sends nothing, and Enter sends what was typed for its own task."""
     page = shown()
