@@ -66,6 +66,7 @@ class SweepForm:
         self._turn, self._planned = 0, -1  # how often it changed, and at which of these it was planned when asked
         self._draft, self._outlook = draft({}), Outlook(line="")
         self._started: tuple[str, Run] | None = None
+        self._over = False  # whether it was said that the run was cancelled
         self._shown: list[Any] = []
         self._kept = ""
         begin_anew()
@@ -116,17 +117,20 @@ class SweepForm:
     def start(self) -> Run:
         """Start the sweep, show the live panel of its run below the form, and return the run.
 
-        The same form started again returns the same run. Raises what ``lab.start`` raises.
+        The same form started again returns the same run; one that was cancelled goes on. Raises what ``lab.start``
+        raises.
         """
         from . import live
 
         held = self._read()
         sweep = held.needed()
         with self._starting:
-            if self._started is None or self._started[0] != held.code:
+            if self._started is None or self._started[0] != held.code or self._is_cancelled():
                 run = self._lab.start(sweep, **held.settings, show=False)
-                self._started = (held.code, run)
-                self._face.add_panel(live.panel(run, self._lab.folder))
+                self._started, self._over = (held.code, run), False
+                panel = live.panel(run, self._lab.folder)
+                panel.observe(self._run_changed, "standing")
+                self._face.add_panel(panel)
         self._show(held, self._outlook)
         return self._started[1]
 
@@ -238,7 +242,19 @@ class SweepForm:
 
     def _started_name(self) -> str | None:
         code, run = self._started or ("", None)
-        return run.name if run is not None and code == self._draft.code else None
+        return run.name if run is not None and code == self._draft.code and not self._is_cancelled() else None
+
+    def _is_cancelled(self) -> bool:
+        return self._started is not None and self._started[1].snapshot().state == "cancelled"
+
+    def _run_changed(self, _: object) -> None:
+        """Say once that the run was cancelled: the same form can be started again, for what was not sent."""
+        if self._over or not self._is_cancelled():
+            return
+        with self._lock:
+            self._over = True
+            self._turn += 1
+        self._refresh()
 
     def _official_price(self) -> str:
         point = self._outlook.unpriced

@@ -67,8 +67,11 @@ class Face:
             shown.add_class("knb-stale")
 
     def add_panel(self, panel: Any) -> None:
-        """Show the live panel of a run, above those of earlier ones."""
-        self._panels.children = (panel, *self._panels.children)
+        """Show the live panel of a run, above those of earlier ones and instead of an earlier one of the same run."""
+        before = [one for one in self._panels.children if one.mark == panel.mark]
+        self._panels.children = (panel, *(one for one in self._panels.children if one not in before))
+        for one in before:
+            one.close()
 
     def say(self, sentence: str) -> None:
         """Say in red what went wrong; an empty sentence takes it away."""

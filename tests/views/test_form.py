@@ -737,6 +737,27 @@ def test_a_second_click_starts_nothing(form: SweepForm, lab: kn.Lab) -> None:
     assert button(form, "Start").disabled
 
 
+def test_a_cancelled_run_can_be_started_again(tmp_path: Path) -> None:
+    """After a cancel Start is there again, with what is left to buy; it goes on with the run, in one panel."""
+    with kn.Lab(tmp_path / "lab", simulate=kn.Simulation(speed=1)) as slow:
+        form = form_of(slow).set(prompt="a fox", repeats=30)
+        assert not button(form, "Start").disabled
+        run = form.start()
+        assert button(form, "Start").disabled
+
+        offered = threading.Event()
+        button(form, "Start").observe(lambda change: change["new"] or offered.set(), "disabled")
+        run.cancel()
+        assert offered.wait(20)
+        button(form, "Start").click()
+
+        assert form.run is not None
+        assert (run.name, "running") == (form.run.name, form.run.snapshot().state)
+        assert button(form, "Start").disabled
+        assert len([w for w in inside(form.widget()) if type(w).__name__ == "RunPanel"]) == 1
+        form.run.cancel()
+
+
 def test_a_changed_form_can_be_started_again(form: SweepForm, lab: kn.Lab) -> None:
     """After a change it is another run; the panel of the first stays."""
     first = form.set(prompt="a fox").start()
