@@ -228,7 +228,8 @@ def _sentence(where: Where, whose: Whose, words: str, *more: str) -> str:
 
 def _said(where: Where, whose: Whose, words: str, *more: str) -> str:
     clauses = [clause.replace("{key}", where.key).replace("{address}", where.address) for clause in more]
-    return "; ".join([f"{where.provider.id} ({whose}): {words}", *clauses])
+    own = words.removesuffix(".") if clauses else words  # a provider's full stop is none before what is said after it
+    return "; ".join([f"{where.provider.id} ({whose}): {own}", *clauses])
 
 
 def not_saved(task: Task, held: str | None) -> KlingError:

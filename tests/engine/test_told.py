@@ -209,6 +209,15 @@ def test_a_credential_that_is_not_given_holds_the_run(tmp_path: Path, monkeypatc
         assert [task.state for task in run.resume().wait().tasks] == ["saved"]
 
 
+def test_a_providers_full_stop_is_not_doubled(tmp_path: Path) -> None:
+    """What a provider ends with a full stop goes on with a semicolon alone."""
+    with kn.Lab(tmp_path / "lab", simulate=kn.Simulation(speed=float("inf"))) as lab:
+        run = lab.start(kn.Sweep(prompt="a fox #sim:moderation", provider="fal", mode="pro"), show=False).wait()
+
+    (task,) = run.tasks
+    assert "flagged by a content checker; not tried again" in task.reason
+
+
 def test_an_error_of_another_kind_is_one_sentence(tmp_path: Path) -> None:
     """What is asked wrongly of one provider is refused before anything is sent, in one sentence."""
     with kn.Lab(tmp_path / "lab", simulate=kn.Simulation(speed=float("inf"))) as lab:
