@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from ..excerpts import excerpt
+from ..excerpts import excerpt, in_words
 from ..log import RunRow
 from ..plan import dollars
 from ..stage import AT_REST
@@ -150,7 +150,5 @@ def _facets(task: Task, differ: Sequence[str]) -> Iterator[str]:
 
 def _field(name: str, value: Any) -> str:
     """Return a field in a few words; a ratio is known by itself."""
-    if isinstance(value, Mapping):
-        value = ", ".join(f"{key} {part}" for key, part in value.items())
-    words = "—" if value is None else str(value)
+    words = "—" if value is None else in_words(value)
     return excerpt(words if name == "aspect_ratio" and value is not None else f"{name} {words}", FIELD_SHOWN)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from ..excerpts import in_words
 from .facts import Row
 
 WITHOUT_COLUMN = (
     *("image", "image_tail", "sound", "camera_control", "multi_shot", "shot_type", "multi_prompt", "watermark"),
 )
 """Fields of a request without a column; the one named ``sound`` says what a clip was measured to have."""
-
-DIGITS = 12  # of an image's hash that are shown
 
 
 def with_asked(rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -37,21 +36,4 @@ def _told(request: Any) -> dict[str, str]:
     with suppress(ValueError):
         held = json.loads(request) if isinstance(request, str) else None
     given: Mapping[str, Any] = held if isinstance(held, Mapping) else {}
-    return {name: _words(given[name]) for name in WITHOUT_COLUMN if given.get(name) is not None}
-
-
-def _words(value: Any) -> str:
-    """Return a value of a request as a person reads it: a camera's moves, the prompts of shots, the begin of a hash."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, Mapping):
-        return ", ".join(_parts(value))
-    if isinstance(value, list):
-        return " / ".join(str(shot.get("prompt", shot)) if isinstance(shot, Mapping) else str(shot) for shot in value)
-    text = str(value)
-    return f"{text[: len('sha256:') + DIGITS]}…" if text.startswith("sha256:") else text
-
-
-def _parts(camera: Mapping[str, Any]) -> Iterator[str]:
-    yield str(camera.get("type", ""))
-    yield from (f"{name} {value}" for name, value in camera.items() if name != "type")
+    return {name: in_words(given[name]) for name in WITHOUT_COLUMN if given.get(name) is not None}

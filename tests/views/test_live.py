@@ -163,7 +163,7 @@ def test_a_label_has_all_in_which_points_differ(tmp_path: Path) -> None:
         labels = [card["label"] for card in cards(lab.start(sweep, show=False).wait().snapshot())]
 
     assert 16 == len(set(labels))
-    assert f"9:16 · cfg_scale — · camera_control type simple, pan -5 · {scene}on a crane" in labels
+    assert f"9:16 · cfg_scale — · camera_control simple, pan -5 · {scene}on a crane" in labels
 
 
 @given(st.lists(st.text(alphabet="ab ·", max_size=12), max_size=6))
