@@ -98,6 +98,11 @@ class Engine:
         return self._turn.lost is not None
 
     @property
+    def lost(self) -> LabBusy | None:
+        """Who took over, in the words of an error; `None` as long as nobody did."""
+        return self._turn.lost
+
+    @property
     def is_stopped(self) -> bool:
         """Whether something failed that stopped it for good, such as a log that took nothing more."""
         return self.book.broken is not None

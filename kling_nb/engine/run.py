@@ -92,8 +92,8 @@ class Run:
     @property
     def held(self) -> str | None:
         """Why the run does not go on by itself, in words; `None` if it does or is done."""
-        if self._engine.is_lost:
-            return str(self._engine.book.broken)
+        if self._engine.lost is not None:  # what the turn says: the book hears of it a moment later
+            return str(self._engine.lost)
         waiting = [task for task in self.tasks if task.state is TaskState.PLANNED]
         return self._engine.why_held(waiting[0]) if waiting else None
 

@@ -16,7 +16,7 @@ from labs import CHEAP, Open, ledger, listen, live_lab, start, sweep, until
 
 import kling_nb as kn
 from kling_nb.engine.control import Control
-from kling_nb.errors import InputError, KlingError, OverBudget, ProviderError
+from kling_nb.errors import InputError, KlingError, LabBusy, OverBudget, ProviderError
 from kling_nb.simulator import Fault
 from kling_nb.task import FOLLOWED, Event, Task, TaskState
 from kling_nb.views.standing import standing
@@ -501,6 +501,14 @@ def test_an_interrupted_clip_is_waited_for_by_the_same_call(simulated: Open) -> 
     with pytest.raises(KlingError, match=r"^it is \w+; the same call again waits for it and buys nothing$"):
         lab.generate("a fox")
     assert ([lab.generate("a fox").tile.task], "saved") == (accepted, *lab.df()["state"])
+
+
+def test_a_run_that_was_taken_over_says_so_at_once(simulated: Open) -> None:
+    """Between the loss of the turn and the end of the work it is the turn that knows who took over."""
+    run = start(simulated(), sweep("fox")).wait()
+    run._engine._turn.lost = LabBusy("process 7 took this folder over")
+    assert "process 7 took this folder over" == run.held == run.snapshot().held
+    run._engine._turn.lost = None
 
 
 def test_an_unknown_run_is_answered_with_the_known(simulated: Open) -> None:
