@@ -129,7 +129,12 @@ class Lab:
         shared.close(self.folder)
 
     def __setattr__(self, name: str, value: object) -> None:
-        """Refuse to set what a lab does not have: a misspelt ceiling would hold nothing back."""
+        """Refuse to set what a lab does not have: a misspelt ceiling would hold nothing back; and what it was opened by:
+        the engine works with that.
+        """
+        if name in SET_ONCE and name in vars(self):
+            message = f"lab.{name} is set when the lab is opened: kn.Lab(…) opens another; nothing was changed"
+            raise AttributeError(message)
         if not (name.startswith("_") or name in SET_ONCE or hasattr(type(self), name)):
             message = f"a lab has no {name!r} to set; lab.daily_budget = 20 limits a day, lab.start(…, budget=20) a run"
             raise AttributeError(message)

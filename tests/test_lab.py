@@ -252,6 +252,15 @@ def test_a_ceiling_of_another_name_is_refused(lab: kn.Lab) -> None:
     assert lab.daily_budget == 5
 
 
+@pytest.mark.parametrize("name", ["folder", "simulation", "catalog"])
+def test_what_a_lab_was_opened_by_is_not_changed(lab: kn.Lab, name: str) -> None:
+    """Another folder would be shown and not used: it is refused, and the lab stays as it is."""
+    was = getattr(lab, name)
+    with pytest.raises(AttributeError, match=rf"lab\.{name} is set when the lab is opened: kn\.Lab\(…\) opens another"):
+        setattr(lab, name, "x")
+    assert was is getattr(lab, name)
+
+
 @pytest.mark.parametrize("speed", [0, -1, float("nan"), "fast", None, True])
 def test_a_simulation_has_a_speed_above_zero(speed: Any) -> None:
     """A speed that no time could pass at is refused at the door; so is a seed that is no whole number."""
