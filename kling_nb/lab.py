@@ -280,8 +280,7 @@ class Lab:
         engine = self._opened.tried()
         known = [row.name for row in self._opened.log.read_runs()]
         if name not in known:
-            message = f"there is no run {name!r}; {nearest(str(name), known) if known else 'none was started yet'}"
-            raise InputError(message)
+            raise _no_run(name, known)
         if engine is None:
             return SeenRun(self._opened, name, simulated=self.simulated)
         return self._handle(engine, engine.control(name))
@@ -373,6 +372,15 @@ class Lab:
         held = ", ".join(f"{count} {state}" for state, count in counted.items()) or "empty"
         read = "" if self._opened.drives else f", read only: {self._opened.why_it_reads()}"
         return f"<Lab {self.folder.name}{' SIMULATED' if self.simulated else ''}: {held}{read}>"
+
+
+def _no_run(name: object, known: Sequence[str]) -> InputError:
+    if isinstance(name, Sweep | Plan):
+        what = type(name).__name__
+        return InputError(
+            f"expected the name of a run that was started, got a {what}; lab.start(sweep) starts one; nothing was done"
+        )
+    return InputError(f"there is no run {name!r}; {nearest(str(name), known) if known else 'none was started yet'}")
 
 
 def _runs_in(what: object) -> list[Run]:

@@ -231,6 +231,8 @@ WRONG_CALLS: dict[str, tuple[Any, str]] = {
     ),
     "a row compared": (lambda lab: lab.compare(pd.Series(["x"] * 99)), "got 0 x 1 x 2 x 3 x"),
     "a run by a number": (lambda lab: lab.run(5), "there is no run 5"),
+    "a sweep run": (lambda lab: lab.run(sweep("x")), "got a Sweep; lab.start(sweep) starts one"),
+    "a plan run": (lambda lab: lab.run(lab.plan(sweep("x"))), "got a Plan; lab.start(sweep) starts one"),
 }
 
 
