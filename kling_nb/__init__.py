@@ -113,6 +113,10 @@ __all__ = [  # noqa: RUF022 - in the order that a reader meets them
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version  # which reads files: only whoever asks for the version pays for that
+
+        return version(__name__)
     if name not in _WHERE:
         from .errors import nearest
 
@@ -124,4 +128,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)
