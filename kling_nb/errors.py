@@ -27,6 +27,7 @@ from __future__ import annotations
 import difflib
 import linecache
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from traceback import walk_tb
 from typing import Any
@@ -43,7 +44,7 @@ class KlingError(Exception):
     """
 
     def _render_traceback_(self) -> list[str]:
-        return [f"\x1b[31m{type(self).__name__}\x1b[39m: {self}", *_callers(self)]
+        return _shown(self)
 
 
 class InputError(KlingError, ValueError):
@@ -142,6 +143,16 @@ class MediaError(KlingError):
 
 class LinkExpired(MediaError):
     """The provider no longer serves the clip at the link it gave."""
+
+
+def without_our_frames(interrupt: KeyboardInterrupt) -> None:
+    """Let IPython show an interrupt as it shows a `KlingError`: who pressed stop need not read where we were waiting."""
+    interrupt._render_traceback_ = partial(_shown, interrupt)  # type: ignore[attr-defined]
+
+
+def _shown(error: BaseException) -> list[str]:
+    said = f": {error}" if str(error) else ""
+    return [f"\x1b[31m{type(error).__name__}\x1b[39m{said}", *_callers(error)]
 
 
 def _callers(error: BaseException) -> Iterator[str]:

@@ -15,11 +15,12 @@ from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError, LabError
+from ..errors import InputError, LabError, without_our_frames
 from ..excerpts import as_code
 from ..fields import flag
 from ..keywords import answering
 from ..log import ExperimentLog
+from ..plan import SINGLES
 from ..task import Event, Task, TaskState
 from .attempts import goes_on
 from .control import Control
@@ -41,8 +42,9 @@ class Run:
     """A started sweep, stored under a name. Every method may be called from any thread.
 
     ``wait()`` blocks until nothing will move any more without a person: all saved, failed, refused or cancelled, or
-    uncertain, stalled or held back. An interrupt while waiting detaches: the run goes on. In a terminal, waiting shows
-    how the run stands; without ``shows`` it does not.
+    uncertain, stalled or held back. An interrupt while waiting detaches: one sentence says how to cancel, the cell ends
+    with `KeyboardInterrupt`, and the run goes on. In a terminal, waiting shows how the run stands; without ``shows`` it
+    does not.
     """
 
     def __init__(
@@ -102,16 +104,13 @@ class Run:
     def wait(self, timeout: float | None = None) -> Run:
         """Block until nothing moves any more, or for ``timeout`` real seconds; returns the run itself.
 
-        A terminal shows meanwhile how the run stands.
+        A terminal shows meanwhile how the run stands. An interrupt raises `KeyboardInterrupt`: the run goes on.
         """
         if timeout is not None and not isinstance(timeout, Real):
             message = f"timeout={as_code(timeout)}: expected a number of seconds; the run goes on"
             raise InputError(message)
-        try:
+        with saying_it_goes_on(self.name):
             self._rest_within(math.inf if timeout is None else timeout)
-        except KeyboardInterrupt:
-            say_it_goes_on(self.name)
-            return self
         self._raise_broken()
         return self
 
@@ -174,7 +173,8 @@ class Run:
         self._control.heard.append(listen)
         self._control.at_rest.append(rest)
         try:
-            yield from self._completed(heard)
+            with saying_it_goes_on(self.name):
+                yield from self._completed(heard)
         finally:
             self._control.heard.remove(listen)
             self._control.at_rest.remove(rest)
@@ -283,18 +283,20 @@ class Run:
 
 @contextmanager
 def saying_it_goes_on(name: str) -> Iterator[None]:
-    """Say to whoever interrupts the start of a run that it goes on: the engine has it by then."""
+    """Say to whoever interrupts the start of a run, or waiting for it, that it goes on: the engine has it by then."""
     try:
         yield
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         say_it_goes_on(name)
+        without_our_frames(interrupt)
         raise
 
 
 def say_it_goes_on(name: str) -> None:
     """Say to whoever interrupted that a run goes on, and how to end it."""
+    again = "; the same lab.generate(…) again waits for its clip and buys nothing" if name == SINGLES else ""
     sys.stderr.write(
-        f"stopped waiting; run {name!r} goes on: lab.run({name!r}).wait() waits again, .cancel() ends it\n"
+        f"stopped waiting; run {name!r} goes on: lab.run({name!r}).wait() waits again, .cancel() ends it{again}\n"
     )
 
 

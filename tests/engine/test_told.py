@@ -17,9 +17,10 @@ import kling_nb.simulator
 from kling_nb import catalog, dialect
 from kling_nb.dialect import Call, Op, Reply
 from kling_nb.dialects import load
-from kling_nb.engine.told import DO
+from kling_nb.engine.told import DO, not_saved
 from kling_nb.errors import KlingError, ProviderError
 from kling_nb.simulator import Fault, Simulator
+from kling_nb.task import Task, TaskState
 
 REPLIES = Path(__file__).parent.parent / "replies"
 PLAYED_BY = {"kling": "kling", "native": "relay", "flat": "quickrouter", "newapi": "openroute", "falqueue": "fal",
@@ -225,6 +226,13 @@ def test_an_error_of_another_kind_is_one_sentence(tmp_path: Path) -> None:
             lab.generate("a fox", provider="chanjing", model="kling-v2-5-turbo", image=PICTURE, assume_price="official")
         assert "\n" not in str(caught.value)
         assert ledger(lab) == []
+
+
+@pytest.mark.parametrize("state", [TaskState.SUBMITTING, TaskState.RUNNING])
+def test_a_clip_that_moves_again_is_not_given_up(state: TaskState) -> None:
+    """Where another cell resumes it right after the waiting has ended, the same call again is what waits for it."""
+    task = Task(id="kn-1", identity="i", provider="kling", model="m", state=state)
+    assert f"it is {state}; the same call again waits for it and buys nothing" == str(not_saved(task, None))
 
 
 PICTURE = bytes.fromhex(

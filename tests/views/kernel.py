@@ -43,6 +43,13 @@ class Kernel:
         assert not errors, errors
         return own
 
+    def reply(self, cell: str) -> Message:
+        """Return what the kernel answered to a cell: ``aborted`` where one before it ended in an error."""
+        while True:
+            message: Message = self.client.get_shell_msg(timeout=PATIENCE_S)
+            if message["parent_header"].get("msg_id") == cell:
+                return message
+
     def until(self, sought: Callable[[Message], bool]) -> Message:
         """Return the first message that is sought, heard before or still to come."""
         deadline = time.monotonic() + PATIENCE_S

@@ -50,6 +50,29 @@ def test_a_persons_own_functions_are_shown(kernel: Kernel) -> None:
     ]
 
 
+STOPPED = """
+class Stop:
+    def wait(self, _): raise KeyboardInterrupt
+    def is_set(self): return False
+
+lab = kn.Lab("lab", simulate=kn.Simulation(speed=1))
+run = lab.start(kn.Sweep(prompt="a fox"), name="fox", show=False)
+run._control.idle = Stop()
+run.wait()
+"""
+
+
+def test_an_interrupt_is_the_line_that_waited_and_nothing_after_it_runs(kernel: Kernel) -> None:
+    """Stop ends the cell and Run All: the cells below may buy. Where we were waiting is nothing to read."""
+    waiting, below = kernel.begin(f"import kling_nb as kn\n{STOPPED}"), kernel.begin("print('went on')")
+    reply = kernel.reply(below)
+    assert "aborted" == reply["content"]["status"]
+    error = kernel.until(lambda m: m["parent_header"].get("msg_id") == waiting and m["msg_type"] == "error")
+    said, where = "\n".join(error["content"]["traceback"]).splitlines()
+    assert "KeyboardInterrupt" in said
+    assert "  line 10 of the cell: run.wait()" == where
+
+
 def test_any_other_error_is_shown_whole(kernel: Kernel) -> None:
     """What this library does not raise on purpose is told by IPython, as always."""
     assert len(shown(kernel, "import kling_nb as kn\nkn.Swep()")) > 5

@@ -180,9 +180,10 @@ import kling_nb as kn
 lab = kn.Lab(sys.argv[1], simulate=kn.Simulation(speed=1))
 run = lab.start(kn.Sweep(prompt="a fox", model="kling-v1-6"), name="fox", assume_price="official")
 threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
-run.wait()
-print("moving", run.is_moving)
-print(run.snapshot().state)
+try:
+    run.wait()
+except KeyboardInterrupt:
+    print("moving", run.is_moving)
 """
 
 
