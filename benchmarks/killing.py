@@ -174,7 +174,7 @@ class Killer:
                 wrong += stuck(runs)
             points = [task for run in runs for task in run.tasks]
             wrong += [f"{task.provider} {task.state}: {task.reason}" for task in points if task.state is not SAVED]
-            tasks = lab.log.read_tasks()
+            tasks = lab._opened.log.read_tasks()
             wrong += misfiled(lab, tasks)
         sum_ = reckoned(self.one, tasks, asked(prompts))
         return Reckoning(len(points), sum_.ledger, sum_.log, sum_.lost, sum_.duplicated, wrong + sum_.wrong)

@@ -90,7 +90,7 @@ def answer(lab: Lab, one: Played) -> int:
 
     One that was charged is accepted under the provider's id; one that was not is bought again.
     """
-    known = {(task.provider, task.ticket.id) for task in lab.log.read_tasks() if task.ticket is not None}
+    known = {(task.provider, task.ticket.id) for task in lab._opened.log.read_tasks() if task.ticket is not None}
     doubtful = list(lab.uncertain())
     for doubt in doubtful:
         task = doubt.task

@@ -227,7 +227,7 @@ class Wave:
         told.asked += answer(lab, world)
         wrong += [f"held: {run.held}" for run in runs if not rested(run)]
         wrong += self._amiss(runs, decided=True)
-        tasks = lab.log.read_tasks()
+        tasks = lab._opened.log.read_tasks()
         sum_ = reckoned(world, tasks, {prompt for _, prompt in self._met})
         return replace(sum_, points=len(self._met), wrong=wrong + sum_.wrong + misfiled(lab, tasks))
 

@@ -23,7 +23,7 @@ from .errors import InputError, nearest
 from .excerpts import as_code
 from .fields import flag, folder_of, path_of
 from .keywords import answering
-from .log import ExperimentLog, is_simulated
+from .log import LabLog, is_simulated
 from .ordering import Ordering, points_of
 from .plan import Plan, Settings, usd
 from .secret import Secret, hidden
@@ -154,9 +154,9 @@ class Lab:
         return self.simulation is not None
 
     @property
-    def log(self) -> ExperimentLog:
-        """The experiment log: ``log.tasks()`` has every attempt, ``log.events()`` every event."""
-        return self._opened.log
+    def log(self) -> LabLog:
+        """The experiment log, to read: ``log.tasks()`` has every attempt, ``log.events()`` every event."""
+        return LabLog(self._opened.log)
 
     @property
     def daily_budget(self) -> Decimal | None:
@@ -307,7 +307,7 @@ class Lab:
         It also has the estimate, what the providers themselves said they charged, and the difference; the columns are
         those of `kling_nb.spending.SUMS`.
         """
-        return self._opened.log.spending([by] if isinstance(by, str) or not isinstance(by, Iterable) else list(by))
+        return self.log.spending(by)
 
     def uncertain(self) -> Uncertain:
         """Return the tasks that may or may not have been bought, with the price at stake and what can be done.

@@ -163,12 +163,24 @@ def test_every_view_of_a_simulated_lab_says_so(lab: kn.Lab) -> None:
 def test_a_lab_says_what_it_is(lab: kn.Lab) -> None:
     """Its repr names the folder, that it is simulated, and what it holds."""
     assert "<Lab lab SIMULATED: empty>" == repr(lab)
-    assert f"<ExperimentLog {lab.log.path}: no tasks; .tasks(), .events() and .df() show them>" == repr(lab.log)
+    assert f"<LabLog {lab.log.path}: no tasks; .tasks(), .events() and .df() show them>" == repr(lab.log)
     lab.generate("fox", **CHEAP)
     assert "<Lab lab SIMULATED: 1 saved>" == repr(lab)
     assert ": 1 saved; " in repr(lab.log)
     (task,) = lab.run("generate").tasks
     assert f"<Task {task.id} kling · {task.model} · std: saved, {task.clip.path}>" == repr(task)
+
+
+def test_a_cell_reads_the_log_and_does_not_write_it(lab: kn.Lab) -> None:
+    """What a cell wrote beside the engine would stop it, or be shown and not obeyed: there is nothing to write with."""
+    shown = [name for name in dir(lab.log) if not name.startswith("_")]
+    assert ["counts", "df", "events", "path", "runs", "spending", "tasks"] == shown
+    with pytest.raises(AttributeError):
+        lab.log.daily_budget = 20  # type: ignore[attr-defined]
+    lab.generate("fox", **CHEAP)
+    for frame, same in ((lab.log.df(), lab.df()), (lab.log.runs(), lab.runs()), (lab.log.spending(), lab.spending())):
+        pd.testing.assert_frame_equal(same, frame)
+    assert 1 == len(lab.log.spending("provider"))
 
 
 def test_an_empty_lab_has_all_its_tables(lab: kn.Lab) -> None:

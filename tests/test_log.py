@@ -291,7 +291,7 @@ def test_a_log_of_every_schema_is_read_and_written(kept: Path, tmp_path: Path) -
     """A lab that an earlier version made holds bought clips: this one shows them and goes on writing."""
     restored(kept, tmp_path)
     with kn.Lab(tmp_path, simulate=True) as lab:
-        (saved, failed), frame = lab.log.read_tasks(), lab.df()
+        (saved, failed), frame = lab._opened.log.read_tasks(), lab.df()
         assert [("saved", 4.0, "good"), ("failed", None, "")] == [(t.state, t.rating, t.note) for t in (saved, failed)]
         assert (["a fox", "a boat #sim:fail"], ["saved", "failed"]) == (list(frame.prompt), list(frame.state))
         assert (Decimal(20), Decimal(5)) == (lab.daily_budget, lab.run("old").budget)
@@ -399,7 +399,7 @@ def test_a_full_disk_buys_nothing(simulated: Open, at: str, bought: bool) -> Non
     """When the intent cannot be written nothing is sent, waiting raises one sentence, and reopening goes on."""
     lab = simulated()
     points = sweep(*(f"boat {n} {'long ' * 400}" for n in range(4)))
-    listen(lab, lambda event, _: fill(lab.log._writer.engine) if event.kind == at else None)
+    listen(lab, lambda event, _: fill(lab._opened.log._writer.engine) if event.kind == at else None)
     with pytest.raises(
         LabError,
         match=r"log.sqlite cannot be written \(database or disk is full; [\d,.]+ MB free\): nothing more is sent",

@@ -41,7 +41,7 @@ def test_the_table_of_runs_takes_no_more_queries_for_more_runs(simulated: Open) 
     """However many runs there are, the log is asked as often as for one, and counts them apart."""
     lab = simulated()
     start(lab, sweep("fox"), name="0").wait()
-    queries = asked(lab.log)
+    queries = asked(lab._opened.log)
     lab.runs()
     of_one = len(queries)
     for n in range(1, 4):
@@ -70,7 +70,7 @@ def test_one_more_clip_reads_no_tasks_of_those_before(simulated: Open) -> None:
     """What a single clip reads of the log is the same, however many were bought before."""
     lab = simulated()
     lab.generate("fox", **CHEAP)
-    queries = asked(lab.log)
+    queries = asked(lab._opened.log)
     lab.generate("boat", **CHEAP)
     of_second = _tasks_read(queries)
     for n in range(4):
@@ -89,7 +89,7 @@ def test_who_only_reads_a_run_reads_again_what_changed(tmp_path: Path) -> None:
         with kn.Lab(tmp_path / "lab", simulate=kn.Simulation(speed=math.inf)) as lab:
             run = lab.run("a")
             before = run.snapshot()
-            queries = asked(lab.log)
+            queries = asked(lab._opened.log)
             assert (before, 0) == (run.snapshot(), _tasks_read(queries))
             driver.stdin.write("rate\n")
             driver.stdin.flush()
@@ -152,7 +152,7 @@ def commits(lab: kn.Lab) -> list[str]:
     """Return a list that gets an item for each transaction in which the driver of a lab writes events from now on."""
     written: list[str] = []
     events: list[str] = []
-    writer = lab.log._writer
+    writer = lab._opened.log._writer
     assert writer is not None
 
     def told(statement: str) -> None:

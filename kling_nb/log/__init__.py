@@ -4,6 +4,7 @@
 writer, on the engine's thread; readers open their own read-only connection and never wait for it.
 """
 
+from .lab_log import LabLog
 from .log import ExperimentLog, is_simulated, stored_fact
 from .rows import PointRow, RunRow, task_from, task_row
 from .schema import FILE
@@ -13,6 +14,7 @@ __all__ = [
     "BUSY_S",
     "FILE",
     "ExperimentLog",
+    "LabLog",
     "PointRow",
     "RunRow",
     "is_simulated",

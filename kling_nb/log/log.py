@@ -41,13 +41,6 @@ class ExperimentLog(Reading):
             self.close()
             raise
 
-    def __repr__(self) -> str:
-        """Say where it is, what it holds, and what shows that."""
-        held = "it cannot be read now"  # and a representation never raises
-        with suppress(sa.exc.SQLAlchemyError, LabError):
-            held = ", ".join(f"{count} {state}" for state, count in self.counts().items()) or "no tasks"
-        return f"<ExperimentLog {self.path}: {held}; .tasks(), .events() and .df() show them>"
-
     # -- opening ----------------------------------------------------------------------------------------------
 
     def _make(self, *, simulated: bool) -> None:

@@ -17,7 +17,6 @@ from sqlalchemy.pool import NullPool
 
 from ..costs import DAY_S
 from ..errors import LabError
-from ..keywords import answering
 from ..task import Task, TaskState
 from .rows import PointRow, RunRow, point_from, run_from, task_from, text
 from .schema import EVENTS, META, POINTS, RUNS, TASKS
@@ -30,7 +29,6 @@ _OF_A_SUBMIT = ("intent", "not_sent", "pushed_back", "accepted", "doubted", "fai
 READ_ONLY = {"mode": "ro", "uri": "true"}
 
 
-@answering("lab.log", "lab.log")
 class Reading:
     """Every question that the log answers. Its methods may be called from any thread."""
 

@@ -211,7 +211,7 @@ class World:
 
     def tickets(self) -> list[tuple[str, Any]]:
         """Return the tasks that have a ticket, each with provider and remote id as its name."""
-        tasks = self.lab.log.read_tasks()
+        tasks = self.lab._opened.log.read_tasks()
         return [(f"{task.provider} {task.ticket.id}", task) for task in tasks if task.ticket is not None]
 
 
@@ -271,14 +271,14 @@ def obeyed(world: World) -> None:
         else:
             assert sum(by_day.values()) <= before
         before = sum(by_day.values(), Decimal(0))
-    own = {task.id: task.spent + task.reserved for task in world.lab.log.read_tasks()}
+    own = {task.id: task.spent + task.reserved for task in world.lab._opened.log.read_tasks()}
     assert {task: amount for task, amount in own.items() if amount} == count.counted
 
 
 def agreed(world: World) -> None:
     """Check the log against the ledger: the same charges, of the same amounts, and free only what was refunded."""
     ledger = {f"{one.provider} {one.id}": one for one in world.ledger()}
-    by_id = {task.id: task for task in world.lab.log.read_tasks()}
+    by_id = {task.id: task for task in world.lab._opened.log.read_tasks()}
     tickets = world.tickets() + [(name, by_id[task_id]) for name, task_id in world.given_up.items()]
     assert len(tickets) == len(dict(tickets)), "one charge, and two tasks that name it"
     assert ledger.keys() == dict(tickets).keys()

@@ -29,7 +29,7 @@ def scene(lab: kn.Lab) -> str:
     files = sorted(
         (path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in (lab.folder / "clips").iterdir()
     )
-    saved = [task_id for task_id in completed if lab.log.tasks_by_id([task_id])[0].state == "saved"]
+    saved = [task_id for task_id in completed if lab._opened.log.tasks_by_id([task_id])[0].state == "saved"]
     return hashlib.sha256(json.dumps([told, files, saved]).encode()).hexdigest()
 
 

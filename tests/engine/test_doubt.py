@@ -128,7 +128,7 @@ def test_buying_again_is_all_or_nothing(simulated: Open, refused: str) -> None:
     """Where the log takes one part of giving up and planning anew and refuses another, it keeps neither."""
     lab = simulated()
     uncertain(lab)
-    before = (lab.log.read_tasks(), lab.log.read_points(), len(lab.log.events()))
+    before = (lab._opened.log.read_tasks(), lab._opened.log.read_points(), len(lab.log.events()))
     database = sqlite3.connect(lab.folder / "log.sqlite")
     database.execute(
         f"CREATE TRIGGER full BEFORE {refused} WHEN {WHEN[refused]} BEGIN SELECT RAISE(ABORT, 'full'); END"
@@ -139,7 +139,7 @@ def test_buying_again_is_all_or_nothing(simulated: Open, refused: str) -> None:
     database.execute("DROP TRIGGER full")
     database.close()
     lab = simulated()
-    assert before == (lab.log.read_tasks(), lab.log.read_points(), len(lab.log.events()))
+    assert before == (lab._opened.log.read_tasks(), lab._opened.log.read_points(), len(lab.log.events()))
     lab.uncertain()[0].buy_again()
     assert ["saved", 2] == list(lab.run("a").wait().df[["state", "attempt"]].iloc[0])
 

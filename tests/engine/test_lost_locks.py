@@ -73,7 +73,7 @@ def test_a_killed_process_without_a_lock_is_gone(tmp_path: Path) -> None:
         delete_locks(live.lab.folder)
         live.lab = live.open()
         assert {"saved": 1} == live.lab.run("a").resume().wait(60).snapshot().counts
-        assert 1 == Driver.read(live.lab.log.fact("driver")).epoch
+        assert 1 == Driver.read(live.lab._opened.log.fact("driver")).epoch
         assert 1 == len(live.simulator.ledger())
 
 

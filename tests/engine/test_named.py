@@ -83,7 +83,7 @@ def test_what_was_looked_up_in_vain_is_followed_when_it_turns_up(tmp_path: Path)
     faults = [Fault(action="lost"), Fault(action="http", operation="find", status=404, body=absent, times=4)]
     with live_lab(tmp_path / "lab", *faults) as live:
         start(live.lab, sweep("fox"), name="a").wait(20)
-        (lost,) = [task for task in live.lab.log.read_tasks() if task.cause == "lost"]
+        (lost,) = [task for task in live.lab._opened.log.read_tasks() if task.cause == "lost"]
         first, second = live.simulator.ledger()
         with pytest.raises(InputError, match="belongs to another task"):
             live.lab.uncertain().accepted_as(lost.id, second.task_id)

@@ -83,7 +83,7 @@ def test_a_lab_learns_from_its_log(simulated: Open) -> None:
     start(lab, sweep("fox", "boat")).wait()
     lab.close()
     lab = simulated()
-    provider, model, request, seconds = lab.log.durations()[0]
+    provider, model, request, seconds = lab._opened.log.durations()[0]
     assert ("kling", "kling-v2-5-turbo", "fox") == (provider, model, request["prompt"])
     assert 10 < seconds < 1000
     assert 2 == sum(map(len, lab._opened.engine._learnt._seen.values()))

@@ -515,7 +515,7 @@ def test_a_reader_takes_what_is_free_and_keeps_what_it_was_given(tmp_path: Path)
         log.close()
         assert "is driven from here now; no other process was driving it" in lab.take_over()
         assert 3 == lab.daily_budget
-        assert 1 == Driver.read(lab.log.fact("driver")).epoch
+        assert 1 == Driver.read(lab._opened.log.fact("driver")).epoch
     with pytest.raises(LabError, match="was closed"):
         lab.take_over()
 
