@@ -261,6 +261,15 @@ def test_the_frame_has_one_row_a_point() -> None:
     assert [0.21] * 3 == list(frame["high_usd"].dropna())
 
 
+def test_the_frame_has_the_number_of_a_point_first() -> None:
+    """The number that ``plan[3]`` takes is in the table that its error names, where a filter keeps it."""
+    some = plan(prompt="a", duration=[5, 7, 10])
+    frame = some.df()
+    assert ("point", [0, 1, 2]) == (frame.columns[0], list(frame["point"]))
+    (kept,) = frame[frame["fate"] == "refused"]["point"]
+    assert some[kept].refusals
+
+
 def test_money_and_time_read_well() -> None:
     """Amounts have cents, more digits only where they are needed; long times are minutes."""
     assert ["$0.00", "$0.05", "$0.0625", "$12.50"] == [

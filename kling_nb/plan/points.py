@@ -104,6 +104,7 @@ class PlannedPoint:
         given = self.request.given()
         low, high = self.estimate.low, self.estimate.high
         return {
+            "point": self.point.index,
             "provider": self.provider,
             "model": self.request.model,
             **{name: given.get(name) for name in ("mode", "duration", "aspect_ratio", "prompt")},
