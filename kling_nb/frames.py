@@ -112,21 +112,20 @@ class _Run(Protocol):
 def points_frame(rows: Sequence[tuple[_Point, Task]]) -> pd.DataFrame:
     """Return one row per point from points and the tasks that serve them."""
     records = [_point_record(point, task) for point, task in rows]
-    columns = _with_variables(_variables([point for point, _ in rows]))
-    frame = _typed(records, columns)
+    frame = table(records, with_variables(POINT_COLUMNS, "template", [point.variables for point, _ in rows]))
     frame.attrs["kling_nb"] = "points"
     return frame
 
 
 def tasks_frame(tasks: Iterable[Task]) -> pd.DataFrame:
     """Return one row per task."""
-    return _typed([_task_record(task) for task in tasks], TASK_COLUMNS)
+    return table([_task_record(task) for task in tasks], TASK_COLUMNS)
 
 
 def events_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Return one row per event; ``data`` is JSON text."""
     dtypes = {"seq": "Int64", "task": "string", "kind": "string", "at": "datetime64[ms, UTC]", "data": "string"}
-    return _typed([{**row, "at": _to_ms(row["at"])} for row in rows], dtypes)
+    return table([{**row, "at": _to_ms(row["at"])} for row in rows], dtypes)
 
 
 def runs_frame(
@@ -142,24 +141,25 @@ def runs_frame(
     )
 
 
-RUN_COLUMNS = (
-    "run",
-    "started_at",
-    "state",
-    "points",
-    "saved",
-    "failed",
-    "open",
-    "spent_usd",
-    "reserved_usd",
-    "budget_usd",
-)
+RUN_COLUMNS: Mapping[str, str] = {
+    "run": "string",
+    "started_at": "datetime64[ms, UTC]",
+    "state": "string",
+    "points": "Int64",
+    "saved": "Int64",
+    "failed": "Int64",
+    "open": "Int64",
+    "spent_usd": "Float64",
+    "reserved_usd": "Float64",
+    "budget_usd": "Float64",
+}
+"""Columns of `lab.runs()` and their dtypes, in order."""
 
 
 def _run_record(run: _Run, tasks: Sequence[Task], own: Sequence[Task], *, is_moving: bool) -> dict[str, Any]:
     return {
         "run": run.name,
-        "started_at": when(run.started_at),
+        "started_at": _to_ms(run.started_at),
         "state": _stage(run, {task.state for task in tasks}, is_moving=is_moving),
         "points": len(tasks),
         "saved": sum(task.state.value == "saved" for task in tasks),
@@ -181,7 +181,9 @@ def spending_frame(tasks: Iterable[Task], by: Sequence[str]) -> pd.DataFrame:
 
     Raises `InputError` for a name that spending cannot be grouped by.
     """
-    return table(spending(tasks, by), (*by, *SUMS))
+    sums = dict.fromkeys(SUMS, "float64") | {"tasks": "Int64", "charged_other": "string"}
+    groups = {name: "object" if name == "day" else "string" for name in by}  # a day is a `datetime.date`
+    return table(spending(tasks, by), groups | sums)
 
 
 def is_frame(value: object) -> TypeGuard[pd.DataFrame]:
@@ -194,17 +196,20 @@ def together(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True) if frames else points_frame([])
 
 
-def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | Mapping[str, str] | None = None) -> pd.DataFrame:
-    """Return tidy rows as a DataFrame; the columns of the first row, in order, unless named or given with dtypes."""
-    if isinstance(columns, Mapping):
-        return _typed(rows, columns)
-    return pd.DataFrame.from_records([dict(row) for row in rows], columns=list(columns) if columns else None)
+def table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> pd.DataFrame:
+    """Return rows as a DataFrame with these columns and dtypes, whatever the rows hold; times are in Unix seconds."""
+    held = {name: [row.get(name) for row in rows] for name in columns}
+    return pd.DataFrame({name: _series(values, columns[name]) for name, values in held.items()})
 
 
-def _variables(points: Sequence[_Point]) -> dict[str, str]:
-    """Return the columns of variables and their dtypes: numbers where all are numbers that fit in, else text."""
-    names = dict.fromkeys(name for point in points for name in point.variables)
-    return {f"var_{name}": _dtype([point.variables.get(name) for point in points]) for name in names}
+def with_variables(columns: Mapping[str, str], after: str, points: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return columns and their dtypes, and behind one of them those of the variables that any of the points has:
+    numbers where all are numbers that fit in, else text.
+    """
+    names = dict.fromkeys(name for variables in points for name in variables)
+    own = {f"var_{name}": _dtype([variables.get(name) for variables in points]) for name in names}
+    parts = ({name: dtype} | (own if name == after else {}) for name, dtype in columns.items())
+    return {name: dtype for part in parts for name, dtype in part.items()}
 
 
 def _dtype(values: Sequence[Any]) -> str:
@@ -213,15 +218,6 @@ def _dtype(values: Sequence[Any]) -> str:
     if not kinds <= {int, float} or not all(_fits(value) for value in given if type(value) is int):
         return "string"
     return "Float64" if float in kinds else "Int64"
-
-
-def _with_variables(variables: Mapping[str, str]) -> dict[str, str]:
-    columns: dict[str, str] = {}
-    for name, dtype in POINT_COLUMNS.items():
-        columns[name] = dtype
-        if name == "template":
-            columns |= variables
-    return columns
 
 
 def _point_record(point: _Point, task: Task) -> dict[str, Any]:
@@ -266,11 +262,6 @@ def _clip_record(task: Task) -> dict[str, Any]:
     return {**facts, "clip": task.clip.path, "flags": "; ".join(task.clip.flags)}
 
 
-def _typed(records: Sequence[Mapping[str, Any]], dtypes: Mapping[str, str]) -> pd.DataFrame:
-    columns = {name: [record.get(name) for record in records] for name in dtypes}
-    return pd.DataFrame({name: _series(values, dtypes[name]) for name, values in columns.items()})
-
-
 def _series(values: list[Any], dtype: str) -> pd.Series[Any]:
     if dtype.startswith("datetime64"):
         # Whole numbers: of fractions pandas 2.2 reckons with what lies under a gap too, which may overflow.
@@ -299,8 +290,3 @@ def _float(value: Decimal | None) -> float | None:
 
 def _json(value: Mapping[str, Any]) -> str:
     return json.dumps(dict(value), ensure_ascii=False, sort_keys=True, default=dict)
-
-
-def when(seconds: float | None) -> pd.Timestamp | None:
-    """Return Unix seconds as a timestamp in UTC, to the nearest millisecond as in every table."""
-    return None if seconds is None else pd.Timestamp(round(seconds * 1000), unit="ms", tz="UTC")

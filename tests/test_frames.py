@@ -168,6 +168,14 @@ def test_spending_goes_by_what_it_can() -> None:
             frames.spending_frame([saved()], wrong)
 
 
+@pytest.mark.parametrize("budget", [None, Decimal(3)])
+def test_a_runs_columns_are_as_declared(budget: Decimal | None) -> None:
+    """Runs with and without a ceiling, and none at all, have one set of dtypes, which knows a gap."""
+    for rows in ([], [(RunRow(name="b", started_at=AT, budget=budget), [saved()], [])]):
+        frame = frames.runs_frame(rows)
+        assert frames.RUN_COLUMNS == {name: str(dtype) for name, dtype in frame.dtypes.items()}
+
+
 def test_a_run_counts_what_it_bought_itself() -> None:
     """A run's row counts its points by what serves them, and its money by what it bought."""
     run = RunRow(name="b", started_at=AT, budget=Decimal(3))

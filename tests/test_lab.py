@@ -188,6 +188,7 @@ def test_an_empty_lab_has_all_its_tables(lab: kn.Lab) -> None:
     for frame in (lab.df(), lab.runs(), lab.spending(), lab.log.tasks(), lab.log.events(), lab.uncertain().df):
         assert frame.empty
         assert len(frame.columns) > 0
+        assert [name for name in frame if frame[name].dtype == object] in ([], ["day"])
 
 
 def test_variables_that_are_nonsense(simulated: Open, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from kling_nb.errors import OverBudget, PriceUnknown, RefusedError
 from kling_nb.keys import base_url_of
 from kling_nb.offer import Provider
 from kling_nb.plan import OWN_ID, REUSED, Plan, Planner, Settings, dollars, duration, interval
+from kling_nb.plan.plan import COLUMNS, LOSS_COLUMNS
 from kling_nb.sweep import Sweep
 from kling_nb.task import Task, TaskState
 
@@ -259,6 +260,19 @@ def test_the_frame_has_one_row_a_point() -> None:
     assert 6 == len(frame)
     assert {"provider", "model", "var_x", "fate", "high_usd", "url", "body"} <= set(frame.columns)
     assert [0.21] * 3 == list(frame["high_usd"].dropna())
+
+
+@pytest.mark.parametrize("kept", [slice(None), slice(0)])
+def test_the_tables_of_a_plan_are_as_declared(kept: slice) -> None:
+    """Whatever the points hold, none included, dtypes are those of every other table; variables stand after the sample."""
+    whole = plan(prompt=["a", "b {x}"], x=[1, 2], mode=[None, "pro"], duration=[5, 7], provider=["kling", "fal"])
+    some = Plan(whole.points[kept], simulated=True)
+    declared = {**COLUMNS, **({"var_x": "Int64"} if some.points else {})}
+    frame, report = some.df(), some.losses()
+    assert declared == {name: str(dtype) for name, dtype in frame.dtypes.items()}
+    assert LOSS_COLUMNS == {name: str(dtype) for name, dtype in report.dtypes.items()}
+    names = list(frame.columns)
+    assert not some.points or "var_x" == names[names.index("sample") + 1]
 
 
 def test_the_frame_has_the_number_of_a_point_first() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,18 @@ from .told import is_looked_up, without_advice
 if TYPE_CHECKING:
     import pandas as pd
 
+
+COLUMNS: Mapping[str, str] = {
+    "run": "string",
+    "provider": "string",
+    "model": "string",
+    "prompt": "string",
+    "submitted_at": "datetime64[ms, UTC]",
+    "at_stake_usd": "Float64",
+    "own_id": "string",
+    "reason": "string",
+}
+"""Columns of `Uncertain.df` and their dtypes, in order."""
 
 Driving = Callable[[], Engine]
 """Returns the engine that drives the lab by then; raises `LabBusy` where that is another process."""
@@ -138,7 +150,7 @@ class Uncertain(Sequence[Doubtful]):
     @property
     def df(self) -> pd.DataFrame:
         """One row a task: who, what, when, the price at stake, what is known."""
-        return frames.table([_row(one) for one in self], list(_row_columns()))
+        return frames.table([_row(one) for one in self], COLUMNS)
 
     def as_they_stand(self) -> list[Doubtful]:
         """Return the same tasks as they stand now: what was found or decided meanwhile is in doubt no longer."""
@@ -164,10 +176,6 @@ class Uncertain(Sequence[Doubtful]):
         uncertain.display(self)
 
 
-def _row_columns() -> tuple[str, ...]:
-    return ("run", "provider", "model", "prompt", "submitted_at", "at_stake_usd", "own_id", "reason")
-
-
 def _row(one: Doubtful) -> dict[str, object]:
     task = one.task
     values = (
@@ -175,9 +183,9 @@ def _row(one: Doubtful) -> dict[str, object]:
         task.provider,
         task.model,
         task.request.get("prompt"),
-        frames.when(task.submitted_at),
+        task.submitted_at,
         float(one.at_stake),
         task.id,
         task.reason,
     )
-    return dict(zip(_row_columns(), values, strict=True))
+    return dict(zip(COLUMNS, values, strict=True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator, Mapping, Sized
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,39 @@ if TYPE_CHECKING:
 
 
 NO_CEILING = Money()
+COLUMNS: Mapping[str, str] = {
+    "point": "Int64",
+    "provider": "string",
+    "model": "string",
+    "mode": "string",
+    "duration": "Int64",
+    "aspect_ratio": "string",
+    "prompt": "string",
+    "sample": "Int64",
+    "fate": "string",
+    "price": "string",
+    "low_usd": "Float64",
+    "high_usd": "Float64",
+    "price_source": "string",
+    "typical_s": "Float64",
+    "changes": "string",
+    "method": "string",
+    "url": "string",
+    "body": "string",
+}
+"""Columns of `Plan.df` and their dtypes, in order; ``var_<name>`` columns stand after ``sample``."""
+
+LOSS_COLUMNS: Mapping[str, str] = {
+    "point": "Int64",
+    "provider": "string",
+    "field": "string",
+    "change": "string",
+    "asked": "object",  # a value of any field
+    "sent": "object",
+    "why": "string",
+    "source": "string",
+}
+"""Columns of `Plan.losses` and their dtypes, in order."""
 
 
 @answering("kn.Plan", "plan")
@@ -137,12 +170,14 @@ class Plan:
         )
 
     def df(self) -> pd.DataFrame:
-        """Return one row per point: its parameters, fate, price interval in USD, and exact call.
+        """Return one row per point: its number, parameters, fate, price interval in USD, and exact call.
 
+        ``point`` is its number, as ``plan[3]`` takes it; ``var_<name>`` columns stand after ``sample``.
         ``fate`` is ``buy``, ``refused``, ``saved before`` (or ``running before`` …), or ``same as`` another point;
         ``changes`` says every loss and problem in words.
         """
-        return frames.table([point.row() for point in self.points])
+        variables = [point.point.variables for point in self.points]
+        return frames.table([point.row() for point in self.points], frames.with_variables(COLUMNS, "sample", variables))
 
     def losses(self) -> pd.DataFrame:
         """Return the loss report, one row for each difference between what was asked and what arrives.
@@ -151,8 +186,7 @@ class Plan:
         filled in), ``defaulted`` (left to the provider), ``coerced`` (to another value), ``dropped``, ``inert`` (sent
         without effect), ``refused`` (the point is not sent) or ``warned``.
         """
-        columns = ("point", "provider", "field", "change", "asked", "sent", "why", "source")
-        return frames.table([row for point in self.points for row in point.changes()], columns)
+        return frames.table([row for point in self.points for row in point.changes()], LOSS_COLUMNS)
 
     def __repr__(self) -> str:
         """Return the summary, and where no table is shown beside it, how to see what is lost and refused."""

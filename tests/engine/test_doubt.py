@@ -8,6 +8,7 @@ import pytest
 from labs import PRICE, Open, in_state, ledger, start, sweep, until
 
 import kling_nb as kn
+from kling_nb.engine.doubt import COLUMNS
 from kling_nb.errors import InputError, KlingError, LabError
 
 ONE = PRICE["fal"]
@@ -33,6 +34,7 @@ def test_a_lost_answer_is_put_before_a_person_with_its_price(simulated: Open) ->
     listed = lab.uncertain()
     assert (1, ONE, ONE, ONE) == (len(listed), listed.at_stake, listed[0].at_stake, run.snapshot().reserved)
     assert [float(ONE)] == list(listed.df["at_stake_usd"])
+    assert COLUMNS == {name: str(dtype) for name, dtype in listed.df.dtypes.items()}
     assert "1 uncertain task, $0.35 at stake" in repr(listed)
     assert "$0.35 at stake" in listed._repr_html_()
     assert 1 == len(ledger(lab))
@@ -50,6 +52,7 @@ def test_nothing_uncertain_is_an_empty_list(simulated: Open) -> None:
     listed = simulated().uncertain()
     assert (0, 0) == (len(listed), listed.at_stake)
     assert listed.df.empty
+    assert COLUMNS == {name: str(dtype) for name, dtype in listed.df.dtypes.items()}
 
 
 def test_looking_again_finds_nothing_where_nothing_can_be_found(simulated: Open) -> None:
