@@ -125,7 +125,12 @@ class Lab:
         return self._opened.take_over()
 
     def close(self) -> None:
-        """Detach from the folder: nothing is cancelled, and opening it again picks up from there."""
+        """Detach from the folder: nothing is cancelled, and opening it again picks up from there.
+
+        All labs and runs on this folder in this process share what is closed: their tables can still be read, and nothing
+        be started or steered by them. So leaving ``with kn.Lab(folder) as lab:`` closes it for a lab that was opened
+        before, too. ``kn.Lab(folder)`` opens it anew, where ``lab.run(name)`` has its runs.
+        """
         shared.close(self.folder)
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -141,11 +146,11 @@ class Lab:
         super().__setattr__(name, value)
 
     def __enter__(self) -> Self:
-        """Use as ``with kn.Lab(…) as lab:``; leaving closes it."""
+        """Use as ``with kn.Lab(…) as lab:``; leaving closes it, for all that share its folder in this process."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the lab."""
+        """Close the lab, for all that share its folder; see `close`."""
         self.close()
 
     @property

@@ -39,12 +39,10 @@ _logger = logging.getLogger("kling_nb")
 
 @answering("kn.Run", "run")
 class Run:
-    """A started sweep, stored under a name. Every method may be called from any thread.
+    """A started sweep, stored under a name: ``lab.start(sweep)`` makes one, and ``lab.run(name)`` finds it again.
 
-    ``wait()`` blocks until nothing will move any more without a person: all saved, failed, refused or cancelled, or
-    uncertain, stalled or held back. An interrupt while waiting detaches: one sentence says how to cancel, the cell ends
-    with `KeyboardInterrupt`, and the run goes on. In a terminal, waiting shows how the run stands; without ``shows`` it
-    does not.
+    It goes on by itself, whether or not anybody waits or holds it. ``run.df`` is its table. Every method may be called
+    from any thread.
     """
 
     def __init__(
@@ -88,7 +86,7 @@ class Run:
 
     @property
     def is_moving(self) -> bool:
-        """Whether something is under way."""
+        """Whether something is under way, so that `wait` would block."""
         return not self._control.idle.is_set()
 
     @property
@@ -102,9 +100,14 @@ class Run:
     # -- waiting -----------------------------------------------------------------------------------------------
 
     def wait(self, timeout: float | None = None) -> Run:
-        """Block until nothing moves any more, or for ``timeout`` real seconds; returns the run itself.
+        """Block until nothing will move any more without a person; returns the run itself.
 
-        A terminal shows meanwhile how the run stands. An interrupt raises `KeyboardInterrupt`: the run goes on.
+        By then all are saved, failed, refused or cancelled, or uncertain, stalled or held back (``run.held`` says why).
+        After ``timeout`` real seconds it returns all the same, and raises nothing: look at ``run.is_moving``. An interrupt
+        ends the waiting and the cell with `KeyboardInterrupt`; the run goes on, and one sentence says how to cancel it.
+        In a terminal it shows meanwhile how the run stands, unless it was started with ``show=False``.
+
+        Raises `LabError` if the lab was closed meanwhile, `LabBusy` if another process took over.
         """
         if timeout is not None and not isinstance(timeout, Real):
             message = f"timeout={as_code(timeout)}: expected a number of seconds; the run goes on"
@@ -143,7 +146,7 @@ class Run:
             self._engine.check()
 
     def __await__(self) -> Generator[Any, None, Run]:
-        """Wait on the caller's own loop, without blocking it."""
+        """Wait as `wait` does, on the caller's own loop, without blocking it: ``await run``."""
         return self._rested().__await__()
 
     async def _rested(self) -> Run:
@@ -234,7 +237,7 @@ class Run:
     # -- showing -----------------------------------------------------------------------------------------------
 
     def snapshot(self) -> Snapshot:
-        """Return a frozen snapshot of how the run stands."""
+        """Return how it stands now, frozen: counts by state, money, and what holds or went wrong, in words."""
         tasks, held = self.tasks, self.held
         now = Moment(
             moving=self.is_moving,

@@ -58,10 +58,12 @@ LOSS_COLUMNS: Mapping[str, str] = {
 
 @answering("kn.Plan", "plan")
 class Plan:
-    """What a sweep would do, buy and cost. Nothing has been sent. In a notebook it shows as a table.
+    """What a sweep would do, buy and cost: ``lab.plan(sweep)`` makes one, and ``lab.start(sweep)`` does it.
 
-    ``low`` and ``high`` are the sum in USD of what would be bought; `check` raises what stands in the way. ``today`` is
-    the lab's daily ceiling and what was counted under it when the plan was made.
+    Nothing has been sent. In a notebook it shows as a table; ``plan.df()`` is that as a DataFrame, ``plan.losses()`` what
+    becomes of what was asked, and ``plan[3]`` is one point. ``low`` and ``high`` are the sum in USD of what would be
+    bought; `check` raises what stands in the way. ``today`` is the lab's daily ceiling and what was counted under it when
+    the plan was made.
     """
 
     def __init__(self, points: tuple[PlannedPoint, ...], *, simulated: bool, today: Money = NO_CEILING) -> None:
@@ -194,7 +196,7 @@ class Plan:
         return f"<Plan {self.summary()}{'; .losses() says what and why' if differs else ''}>"
 
     def __getitem__(self, index: int) -> PlannedPoint:
-        """Return a point, which shows its exact call and every difference in a notebook.
+        """Return a point, as ``plan[3]``, which shows its exact call and every difference in a notebook.
 
         Raises `InputError` for what is not the number of a point, as column ``point`` has it.
         """
