@@ -15,7 +15,8 @@ from .engine.control import Control
 from .engine.decide import judgement
 from .engine.doubt import Uncertain
 from .engine.engine import Engine
-from .engine.run import Run, saying_it_goes_on
+from .engine.interrupted import saying_it_goes_on
+from .engine.run import Run
 from .engine.seen import SeenRun
 from .engine.told import not_saved
 from .engine.wanted import Simulation, Wanted

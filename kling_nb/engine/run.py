@@ -6,25 +6,24 @@ import asyncio
 import logging
 import math
 import queue
-import sys
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from decimal import Decimal
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError, LabError, without_our_frames
+from ..errors import InputError, LabError
 from ..excerpts import as_code
 from ..fields import flag
 from ..keywords import answering
 from ..log import ExperimentLog
-from ..plan import SINGLES
 from ..task import Event, Task, TaskState
 from .attempts import goes_on
 from .control import Control
 from .engine import Engine
+from .interrupted import say_it_goes_on, saying_it_goes_on
 from .snapshot import Moment, Snapshot, snapshot_of
 
 if TYPE_CHECKING:
@@ -282,25 +281,6 @@ class Run:
         from ..views import live
 
         live.display_run(self, self._folder)
-
-
-@contextmanager
-def saying_it_goes_on(name: str) -> Iterator[None]:
-    """Say to whoever interrupts the start of a run, or waiting for it, that it goes on: the engine has it by then."""
-    try:
-        yield
-    except KeyboardInterrupt as interrupt:
-        say_it_goes_on(name)
-        without_our_frames(interrupt)
-        raise
-
-
-def say_it_goes_on(name: str) -> None:
-    """Say to whoever interrupted that a run goes on, and how to end it."""
-    again = "; the same lab.generate(…) again waits for its clip and buys nothing" if name == SINGLES else ""
-    sys.stderr.write(
-        f"stopped waiting; run {name!r} goes on: lab.run({name!r}).wait() waits again, .cancel() ends it{again}\n"
-    )
 
 
 def _has_come_to_rest(task: Task) -> bool:

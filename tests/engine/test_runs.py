@@ -16,7 +16,7 @@ from labs import CHEAP, Open, ledger, listen, live_lab, start, sweep, until
 
 import kling_nb as kn
 from kling_nb.engine.control import Control
-from kling_nb.errors import InputError, KlingError, LabBusy, OverBudget, ProviderError
+from kling_nb.errors import InputError, LabBusy, OverBudget, ProviderError
 from kling_nb.simulator import Fault
 from kling_nb.task import FOLLOWED, Event, Task, TaskState
 from kling_nb.views.standing import standing
