@@ -29,7 +29,7 @@ from .ordering import Ordering, points_of
 from .plan import Plan, Settings, usd
 from .secret import Secret, hidden
 from .sweep import Sweep
-from .task import TaskState
+from .task import EventKind, TaskState
 
 if TYPE_CHECKING:
     from types import EllipsisType
@@ -333,7 +333,7 @@ class Lab:
         The stars in a comparison do the same. `None` removes a rating, ``""`` a note; what is left out stays as it is.
         Raises `InputError` if the rating is not a number or there is no such task.
         """
-        self._opened.driving().record(task, "noted", **judgement(rating, note))
+        self._opened.driving().record(task, EventKind.NOTED, **judgement(rating, note))
 
     # -- views -------------------------------------------------------------------------------------------------
 

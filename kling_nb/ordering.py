@@ -25,7 +25,7 @@ from .keywords import TAKES, answer
 from .plan import REUSED, SINGLES, Money, Plan, Planner, Settings, confirm, dollars, run_name, stored_sweep, usd
 from .request import FIELDS, VideoRequest
 from .sweep import Point, Sweep
-from .task import ZERO, Event, Task, TaskState
+from .task import ZERO, Event, EventKind, Task, TaskState
 
 
 class Ordering:
@@ -180,4 +180,4 @@ def _is_left(task: Task | None) -> bool:
 
 def _as_it_is(task: Task, folder: Path) -> Task:
     """Return a task as starting would find it: one that is saved may have lost its file since."""
-    return task.apply(Event(task.id, "gone", task.saved_at or 0.0, GONE)) if is_gone(task, folder) else task
+    return task.apply(Event(task.id, EventKind.GONE, task.saved_at or 0.0, GONE)) if is_gone(task, folder) else task

@@ -46,6 +46,37 @@ class TaskState(StrEnum):
         return self in SENT
 
 
+class EventKind(StrEnum):
+    """What can happen to a task, in the words of the log. `MOVES` says what each kind changes.
+
+    A later version may know more: the kind of an `Event` that was read from a log is any text.
+    """
+
+    PLANNED = "planned"  # its first event: it was written
+    REFUSED = "refused"
+    ADOPTED = "adopted"
+    INTENT = "intent"
+    NOT_SENT = "not_sent"
+    PUSHED_BACK = "pushed_back"
+    ACCEPTED = "accepted"
+    DOUBTED = "doubted"
+    STATUS = "status"
+    READY = "ready"
+    RENEWED = "renewed"
+    RECHECK = "recheck"
+    REFETCH = "refetch"
+    STALLED = "stalled"
+    EXPIRED = "expired"
+    SAVED = "saved"
+    GONE = "gone"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    UNWANTED = "unwanted"
+    WANTED = "wanted"
+    CHARGED = "charged"
+    NOTED = "noted"
+
+
 FINAL = frozenset({TaskState.SAVED, TaskState.REFUSED, TaskState.FAILED, TaskState.CANCELLED})
 RESTING = FINAL | {TaskState.UNCERTAIN, TaskState.STALLED, TaskState.EXPIRED}
 MOVING = frozenset(TaskState) - RESTING - {TaskState.PLANNED}
@@ -294,32 +325,32 @@ def _move(sources: frozenset[TaskState] | set[TaskState], target: TaskState | No
     return Move(frozenset(sources), target, fields)
 
 
-S = TaskState
+S, E = TaskState, EventKind
 _OPEN = frozenset(S) - FINAL
 MOVES: Mapping[str, Move] = MappingProxyType(
     {
-        "refused": _move({S.PLANNED}, S.REFUSED),
-        "adopted": _move({S.PLANNED}, None, _adopted),
-        "intent": _move({S.PLANNED}, S.SUBMITTING, _intent),
-        "not_sent": _move({S.SUBMITTING}, S.PLANNED),
-        "pushed_back": _move({S.SUBMITTING}, S.PLANNED),
-        "accepted": _move({S.SUBMITTING, S.UNCERTAIN, S.FAILED}, S.QUEUED, _accepted),
-        "doubted": _move({S.SUBMITTING, S.UNCERTAIN}, S.UNCERTAIN),
-        "status": _move({S.QUEUED, S.RUNNING, S.STALLED}, None, _reported),
-        "ready": _move({S.QUEUED, S.RUNNING, S.STALLED, S.EXPIRED}, S.READY, _ready),
-        "renewed": _move({S.READY, S.STALLED, S.EXPIRED}, S.READY, _ready),
-        "recheck": _move({S.STALLED}, S.RUNNING, _rechecked),
-        "refetch": _move({S.STALLED, S.EXPIRED}, S.READY),
-        "stalled": _move({S.QUEUED, S.RUNNING, S.READY}, S.STALLED),
-        "expired": _move({S.READY, S.STALLED}, S.EXPIRED),
-        "saved": _move({S.READY, S.STALLED, S.EXPIRED}, S.SAVED, _saved),
-        "gone": _move({S.SAVED}, S.READY),
-        "failed": _move(_OPEN - {S.PLANNED}, S.FAILED, _failed),
-        "cancelled": _move({S.PLANNED, S.QUEUED, S.RUNNING, S.STALLED}, S.CANCELLED, _cancelled),
-        "unwanted": _move(_OPEN, None, lambda _task, _event: {"unwanted": True}),
-        "wanted": _move(_OPEN, None, lambda _task, _event: {"unwanted": False}),
-        "charged": _move(frozenset(S), None, lambda _task, event: _cost(event)),
-        "noted": _move(frozenset(S), None, _noted),
+        E.REFUSED: _move({S.PLANNED}, S.REFUSED),
+        E.ADOPTED: _move({S.PLANNED}, None, _adopted),
+        E.INTENT: _move({S.PLANNED}, S.SUBMITTING, _intent),
+        E.NOT_SENT: _move({S.SUBMITTING}, S.PLANNED),
+        E.PUSHED_BACK: _move({S.SUBMITTING}, S.PLANNED),
+        E.ACCEPTED: _move({S.SUBMITTING, S.UNCERTAIN, S.FAILED}, S.QUEUED, _accepted),
+        E.DOUBTED: _move({S.SUBMITTING, S.UNCERTAIN}, S.UNCERTAIN),
+        E.STATUS: _move({S.QUEUED, S.RUNNING, S.STALLED}, None, _reported),
+        E.READY: _move({S.QUEUED, S.RUNNING, S.STALLED, S.EXPIRED}, S.READY, _ready),
+        E.RENEWED: _move({S.READY, S.STALLED, S.EXPIRED}, S.READY, _ready),
+        E.RECHECK: _move({S.STALLED}, S.RUNNING, _rechecked),
+        E.REFETCH: _move({S.STALLED, S.EXPIRED}, S.READY),
+        E.STALLED: _move({S.QUEUED, S.RUNNING, S.READY}, S.STALLED),
+        E.EXPIRED: _move({S.READY, S.STALLED}, S.EXPIRED),
+        E.SAVED: _move({S.READY, S.STALLED, S.EXPIRED}, S.SAVED, _saved),
+        E.GONE: _move({S.SAVED}, S.READY),
+        E.FAILED: _move(_OPEN - {S.PLANNED}, S.FAILED, _failed),
+        E.CANCELLED: _move({S.PLANNED, S.QUEUED, S.RUNNING, S.STALLED}, S.CANCELLED, _cancelled),
+        E.UNWANTED: _move(_OPEN, None, lambda _task, _event: {"unwanted": True}),
+        E.WANTED: _move(_OPEN, None, lambda _task, _event: {"unwanted": False}),
+        E.CHARGED: _move(frozenset(S), None, lambda _task, event: _cost(event)),
+        E.NOTED: _move(frozenset(S), None, _noted),
     }
 )
-"""Every kind of event that changes a task, and how."""
+"""Every kind of event that changes a task, and how; asked by any text, since a log may hold other kinds."""

@@ -23,6 +23,7 @@ from kling_nb.task import (
     UNPROVEN,
     Clip,
     Event,
+    EventKind,
     Task,
     TaskState,
     clip_data,
@@ -257,7 +258,8 @@ def test_the_page_of_states_is_the_state_machine() -> None:
         drawn |= {(source, target, kind.strip()) for kind in kinds_.split(",")}
     _, steps, _ = reached()
     assert steps == drawn
-    assert set(MOVES) | {"planned"} == set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    assert [*EventKind] == ["planned", *MOVES]
+    assert set(EventKind) == set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
 
 
 @pytest.mark.parametrize("state", list(TaskState))

@@ -9,7 +9,7 @@ from typing import Any
 from ..log import ExperimentLog, PointRow
 from ..plan import PlannedPoint
 from ..request import digest
-from ..task import Task, TaskState
+from ..task import EventKind, Task, TaskState
 from .book import Book
 from .control import Controls
 from .loop import Clock
@@ -49,7 +49,7 @@ class Attempts:
         await self._refuse((point, served[point.point.index]) for point in order.points)
         return [point_row(order, point, served[point.point.index]) for point in order.points]
 
-    async def another(self, task: Task, run: str = "", kind: str = "", **data: Any) -> str:
+    async def another(self, task: Task, run: str = "", kind: EventKind | None = None, **data: Any) -> str:
         """Plan another attempt at a task's point, and let every point that it served be served by it, in one commit.
 
         The attempt is of the same run unless another is named; ``kind`` and ``data`` are what happened to the task
@@ -57,7 +57,9 @@ class Attempts:
         """
         return (await self.others([task], run, kind, **data))[task.id]
 
-    async def others(self, tasks: Sequence[Task], run: str = "", kind: str = "", **data: Any) -> dict[str, str]:
+    async def others(
+        self, tasks: Sequence[Task], run: str = "", kind: EventKind | None = None, **data: Any
+    ) -> dict[str, str]:
         """Do for each of several tasks what `another` does, in one commit; returns the new ids by the old ones."""
         self._see_attempts(task.identity for task in tasks)
         nth, new = Counter[str](), dict[str, Task]()
@@ -128,7 +130,7 @@ class Attempts:
             for point, task_id in points
             if point.refusals and self._book.tasks[task_id].state is TaskState.PLANNED
         }
-        await self._book.record_all("refused", told)
+        await self._book.record_all(EventKind.REFUSED, told)
 
 
 def goes_on(task: Task) -> bool:

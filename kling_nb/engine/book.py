@@ -11,7 +11,7 @@ import anyio
 from ..costs import day_of
 from ..log import ExperimentLog
 from ..plan import Money
-from ..task import ZERO, Event, Task
+from ..task import ZERO, Event, EventKind, Task
 from .loop import Clock
 from .told import unkept
 
@@ -105,18 +105,18 @@ class Book:
         """Write new tasks."""
         await self._commit([self._planned(task) for task in tasks])
 
-    async def record(self, task_id: str, kind: str, **data: Any) -> Task:
+    async def record(self, task_id: str, kind: EventKind, **data: Any) -> Task:
         """Apply an event to a task, write both, and return the task as it then stands."""
         change = self._happened(task_id, kind, data)
         await self._commit([change])
         return change[1]
 
-    async def record_all(self, kind: str, told: Mapping[str, Mapping[str, Any]]) -> None:
+    async def record_all(self, kind: EventKind, told: Mapping[str, Mapping[str, Any]]) -> None:
         """Apply an event to many tasks, in one commit; ``told`` is what it says of each, by task id."""
         if told:
             await self._commit([self._happened(task_id, kind, data) for task_id, data in told.items()])
 
-    async def replace(self, new: Mapping[str, Task], kind: str = "", **data: Any) -> None:
+    async def replace(self, new: Mapping[str, Task], kind: EventKind | None = None, **data: Any) -> None:
         """Write new tasks, let each serve every point that an old one, by its id, served, and apply an event to those.
 
         All of it is one transaction: a process that ends at any moment leaves all or nothing.
@@ -127,10 +127,11 @@ class Book:
 
     def _planned(self, task: Task) -> Change:
         self._put(task)
-        return Event(task.id, "planned", self._clock.now()), task
+        return Event(task.id, EventKind.PLANNED, self._clock.now()), task
 
-    def _happened(self, task_id: str, kind: str, data: Mapping[str, Any]) -> Change:
-        event = Event(task_id, kind, self._clock.now(), data)
+    def _happened(self, task_id: str, kind: EventKind, data: Mapping[str, Any]) -> Change:
+        # Asked for by its word, so that no kind of our own can be one that changes nothing.
+        event = Event(task_id, EventKind(kind), self._clock.now(), data)
         task = self.tasks[task_id].apply(event)
         self._put(task)
         return event, task

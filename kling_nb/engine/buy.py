@@ -8,7 +8,7 @@ from functools import partial
 
 from ..dialect import Call, Dialect, Fault, Whose
 from ..errors import Doubt, InputError, KlingError, MediaError, NotSent, RefusedError, WireError
-from ..task import NETWORK, Task, TaskState, Ticket
+from ..task import NETWORK, EventKind, Task, TaskState, Ticket
 from .account import Account, backoff_s
 from .answered import read
 from .attempts import LOST_MOST
@@ -60,9 +60,9 @@ class Buyer:
             if calls is None or not self._may_submit(task, account):
                 break
             dialect, plain, signed, number = calls
-            task = await self._book.record(task.id, "intent", call=plain.shown(), account=account.mark)
+            task = await self._book.record(task.id, EventKind.INTENT, call=plain.shown(), account=account.mark)
             if self._book.tasks[task.id].unwanted:
-                await self._book.record(task.id, "not_sent", reason="cancelled before it was sent")
+                await self._book.record(task.id, EventKind.NOT_SENT, reason="cancelled before it was sent")
                 break
             task, renew = await self._post(task, account, dialect, signed, renewed=refused is not None)
             refused = number if renew else None
@@ -79,7 +79,9 @@ class Buyer:
         task = self._book.tasks[task.id]
         if task.state is not TaskState.PLANNED or not task.unwanted:
             return task
-        return await self._book.record(task.id, "cancelled", reason="cancelled before it was sent", cause="cancelled")
+        return await self._book.record(
+            task.id, EventKind.CANCELLED, reason="cancelled before it was sent", cause="cancelled"
+        )
 
     async def _signed(self, task: Task, account: Account, refused: int | None) -> Paid | None:
         """Return the paid call, its images in it, before the intent.
@@ -112,7 +114,7 @@ class Buyer:
 
     async def _refuse(self, task: Task, why: str) -> None:
         reason = f"not sent, {why} and start the sweep again to buy it"
-        await self._book.record(task.id, "refused", reason=reason, cause="refused")
+        await self._book.record(task.id, EventKind.REFUSED, reason=reason, cause="refused")
 
     async def _post(self, task: Task, account: Account, by: Dialect, call: Call, *, renewed: bool) -> tuple[Task, bool]:
         """Send the paid call once; answers the task, and whether to renew the credential before another try.
@@ -142,7 +144,7 @@ class Buyer:
     async def _accepted(self, task: Task, account: Account, ticket: Ticket) -> Task:
         account.gate(task.model).accepted(self._clock.steady())
         try:
-            task = await self._book.record(task.id, "accepted", id=ticket.id, data=dict(ticket.data))
+            task = await self._book.record(task.id, EventKind.ACCEPTED, id=ticket.id, data=dict(ticket.data))
         except KlingError:
             _logger.warning(
                 "%s accepted %s as %s, which could not be written to the log", task.provider, task.id, ticket.id
@@ -157,7 +159,7 @@ class Buyer:
         task = self._book.tasks[task_id]
         if task.ticket is not None and await self._is_cancelled(task, task.ticket):
             reason = "cancelled at the provider"
-            await self._book.record(task_id, "cancelled", reason=reason, cause="cancelled", charged=False)
+            await self._book.record(task_id, EventKind.CANCELLED, reason=reason, cause="cancelled", charged=False)
 
     async def _is_cancelled(self, task: Task, ticket: Ticket) -> bool:
         """Ask the provider to cancel; answers whether it did. One that cannot be asked, as without its key, did not."""
@@ -187,7 +189,7 @@ class Buyer:
             account.held = words = final
         elif not renew:
             return await self._denied(task, account, fault, final)
-        return await self._book.record(task.id, "pushed_back", reason=words, cause=fault.whose)
+        return await self._book.record(task.id, EventKind.PUSHED_BACK, reason=words, cause=fault.whose)
 
     async def _strange(self, task: Task, account: Account, fault: Fault, why: str) -> Task:
         """Hold what was not sent yet, for another answers there: at once where that proves that this was not carried out.
@@ -203,7 +205,7 @@ class Buyer:
             return task
         account.held = held
         there = await self._there(task, account, fault)
-        return there or await self._book.record(task.id, "pushed_back", reason=held, cause=NETWORK)
+        return there or await self._book.record(task.id, EventKind.PUSHED_BACK, reason=held, cause=NETWORK)
 
     async def _answers_itself(self, task: Task, account: Account) -> bool:
         """Look for our own id where that can be done, only to see who answers: so early, its absence proves nothing."""
@@ -216,7 +218,9 @@ class Buyer:
     async def _denied(self, task: Task, account: Account, fault: Fault, final: str) -> Task:
         """Believe a final no, unless our own id is there."""
         there = await self._there(task, account, fault)
-        return there or await self._book.record(task.id, "failed", reason=final, cause=fault.whose, charged=False)
+        return there or await self._book.record(
+            task.id, EventKind.FAILED, reason=final, cause=fault.whose, charged=False
+        )
 
     async def _there(self, task: Task, account: Account, fault: Fault) -> Task | None:
         """Return a refused task that our own id finds; it is in doubt where the id is said to be there and is not found.
@@ -239,13 +243,13 @@ class Buyer:
             why = f"{why}; {AGAIN}"
         else:
             account.held = told_of_unreached(account.where, why)
-        task = await self._book.record(task.id, "not_sent", reason=why, cause=NETWORK)
+        task = await self._book.record(task.id, EventKind.NOT_SENT, reason=why, cause=NETWORK)
         await self._clock.sleep(0 if account.held else backoff_s(account.unsent))
         return task
 
     async def _doubted(self, task: Task, why: str, cause: str = "doubt") -> Task:
         reason = told_of_doubt(why, finds=self._t.account(task.provider).dialect.finds)
-        return await self._book.record(task.id, "doubted", reason=reason, cause=cause)
+        return await self._book.record(task.id, EventKind.DOUBTED, reason=reason, cause=cause)
 
     async def look_up(self, task: Task, account: Account) -> Task:
         """Look a submit up by our own id, until it is found or was absent often enough.
@@ -288,9 +292,13 @@ class Buyer:
         against = self._witnesses.anothers(task, ticket)
         if against:
             is_open = self._book.tasks[task.id].state is TaskState.UNCERTAIN
-            return await self._book.record(task.id, "doubted", reason=against, cause=task.cause) if is_open else task
+            return (
+                await self._book.record(task.id, EventKind.DOUBTED, reason=against, cause=task.cause)
+                if is_open
+                else task
+            )
         self._witnesses.found(task, account)
-        return await self._book.record(task.id, "accepted", id=ticket.id, data=dict(ticket.data), found=True)
+        return await self._book.record(task.id, EventKind.ACCEPTED, id=ticket.id, data=dict(ticket.data), found=True)
 
     async def _not_found(self, task: Task, account: Account, *, is_untold: bool, against: str | None) -> Task:
         """Say what came of looking in vain; ``against`` is why its absence proves nothing, `None` for no absence."""
@@ -298,16 +306,18 @@ class Buyer:
         if task.state is not TaskState.UNCERTAIN:  # decided by a person while the last look was under way
             return task
         if not self._is_where(task, account):
-            return await self._book.record(task.id, "doubted", reason=told_of_elsewhere(task), cause=task.cause)
+            return await self._book.record(task.id, EventKind.DOUBTED, reason=told_of_elsewhere(task), cause=task.cause)
         if against is None:
             return await self._untold(task) if is_untold else task
         if against or task.cause == UNNAMED:
             reason = against or told_of_unnamed(task)
-            return await self._book.record(task.id, "doubted", reason=reason, cause=task.cause)
+            return await self._book.record(task.id, EventKind.DOUBTED, reason=reason, cause=task.cause)
         return await self._never_arrived(task)
 
     async def _untold(self, task: Task) -> Task:
-        return await self._book.record(task.id, "doubted", reason=told_of_vain_looks(task.reason), cause=task.cause)
+        return await self._book.record(
+            task.id, EventKind.DOUBTED, reason=told_of_vain_looks(task.reason), cause=task.cause
+        )
 
     def _is_where(self, task: Task, account: Account) -> bool:
         """Tell whether an account is where a task was submitted, with the key that it was submitted with."""
@@ -315,4 +325,4 @@ class Buyer:
 
     async def _never_arrived(self, task: Task) -> Task:
         reason = told_of_lost(task.reason, LOOKS_S, again=task.attempt < LOST_MOST)
-        return await self._book.record(task.id, "failed", reason=reason, cause="lost", charged=False)
+        return await self._book.record(task.id, EventKind.FAILED, reason=reason, cause="lost", charged=False)

@@ -11,7 +11,7 @@ from ..errors import InputError, KlingError
 from ..excerpts import as_code
 from ..fields import finite
 from ..log import ExperimentLog
-from ..task import Task, TaskState, Ticket
+from ..task import EventKind, Task, TaskState, Ticket
 from .account import Account, Accounts
 from .attempts import Attempts
 from .book import Book
@@ -70,13 +70,13 @@ class Decisions:
         self._attempts = attempts
         self._dispatch = dispatch
 
-    async def record(self, task_id: str, kind: str, data: Mapping[str, Any]) -> Task:
+    async def record(self, task_id: str, kind: EventKind, data: Mapping[str, Any]) -> Task:
         """Note what was decided; raises `InputError` for an unknown task, and for one that is in doubt no longer."""
         self._load(task_id)
-        if kind == "failed":
+        if kind == EventKind.FAILED:
             self._still_uncertain(task_id)
         task = await self._book.record(task_id, kind, **data)
-        if kind == "accepted":
+        if kind == EventKind.ACCEPTED:
             await self.look_again(task_id)
         self._dispatch.settle()
         return task
@@ -96,7 +96,7 @@ class Decisions:
 
     async def _accept(self, task_id: str, ticket: Ticket) -> None:
         self._may_be_named(task_id, ticket)  # again: the provider has taken its time
-        await self.record(task_id, "accepted", {"id": ticket.id, "data": dict(ticket.data)})
+        await self.record(task_id, EventKind.ACCEPTED, {"id": ticket.id, "data": dict(ticket.data)})
 
     def _may_be_named(self, task_id: str, ticket: Ticket) -> None:
         task = self._book.tasks[task_id]
@@ -119,11 +119,11 @@ class Decisions:
 
     async def give_up(self, task_id: str) -> Task:
         """Count a task in doubt as failed, and its price as spent, since it may have been charged."""
-        return await self.record(task_id, "failed", GIVEN_UP)
+        return await self.record(task_id, EventKind.FAILED, GIVEN_UP)
 
     async def never_bought(self, task_id: str) -> Task:
         """Count a task in doubt as failed without a charge, as a person saw at the provider."""
-        return await self.record(task_id, "failed", NEVER_BOUGHT)
+        return await self.record(task_id, EventKind.FAILED, NEVER_BOUGHT)
 
     async def buy_again(self, task_id: str) -> None:
         """Give up a task in doubt and submit another attempt at its point, whether or not its run goes on.
@@ -136,7 +136,7 @@ class Decisions:
         self._still_uncertain(task_id)
         control = self._having(task_id)
         task = self._book.tasks[task_id]
-        another = await self._attempts.another(task, control.row.name, "failed", **GIVEN_UP)
+        another = await self._attempts.another(task, control.row.name, EventKind.FAILED, **GIVEN_UP)
         control.asked.add(another)
         control.held = None
         await self.look_again(another)

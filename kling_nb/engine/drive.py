@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import KlingError
-from ..task import FOLLOWED, Task, TaskState
+from ..task import FOLLOWED, EventKind, Task, TaskState
 from .account import Account
 from .buy import Buyer
 from .fetch import Fetcher
@@ -33,7 +33,9 @@ class Driver:
     async def doubt(self, tasks: Sequence[Task]) -> None:
         """Put in doubt what was being submitted when its process ended, or when its turn was taken."""
         if tasks:
-            await self._book.record_all("doubted", {task.id: {"reason": self._doubt_of(task)} for task in tasks})
+            await self._book.record_all(
+                EventKind.DOUBTED, {task.id: {"reason": self._doubt_of(task)} for task in tasks}
+            )
 
     def _doubt_of(self, task: Task) -> str:
         asleep = self._turn.sleeper(task.id)

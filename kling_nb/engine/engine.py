@@ -19,7 +19,7 @@ from ..offer import Provider
 from ..plan import Money
 from ..secret import Secret
 from ..space import writing
-from ..task import Task, TaskState
+from ..task import EventKind, Task, TaskState
 from ..wire import Wire
 from .account import Accounts
 from .attempts import Attempts
@@ -166,7 +166,7 @@ class Engine:
         count: int = self._alone(self._runs.retry, name, frozenset(states))
         return count
 
-    def record(self, task_id: str, kind: str, **data: Any) -> Task:
+    def record(self, task_id: str, kind: EventKind, **data: Any) -> Task:
         """Note what a person decided about a task, and go on from there.
 
         Raises `InputError` for what no log can hold.
@@ -174,7 +174,7 @@ class Engine:
         try:
             json.dumps(data, ensure_ascii=False).encode()
         except (TypeError, ValueError) as error:
-            message = f"{kind!r} of {task_id} cannot be written: {error}; nothing was changed"
+            message = f"'{kind}' of {task_id} cannot be written: {error}; nothing was changed"
             raise InputError(message) from error
         task: Task = self._alone(self._decisions.record, task_id, kind, data)
         return task

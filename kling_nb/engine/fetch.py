@@ -14,7 +14,7 @@ from .. import media
 from ..dialect import Call, Op, Status, origin
 from ..errors import KlingError, LabBusy, LabUnwritable, LinkExpired, MediaError
 from ..request import VideoRequest
-from ..task import NETWORK, Task, TaskState, clip_data
+from ..task import NETWORK, EventKind, Task, TaskState, clip_data
 from .account import Account, backoff_s
 from .follow import asset_data
 from .tools import Tools
@@ -44,7 +44,7 @@ class Fetcher:
     async def fetch(self, task: Task, account: Account) -> None:
         """Fetch the clip until it is saved, its link is dead, or it is no video; one whose file is back is there."""
         if task.clip is not None and media.is_there(task.clip, self._t.folder):
-            await self._book.record(task.id, "saved", clip=clip_data(task.clip))
+            await self._book.record(task.id, EventKind.SAVED, clip=clip_data(task.clip))
             return
         trouble: Exception
         asked = False
@@ -55,7 +55,7 @@ class Fetcher:
                 lacking = "the new one is dead too" if asked else await self._renewed(task, account)
                 if lacking:
                     reason = f"{error}; {lacking}; {AGAIN}, run.retry(expired=True) buys it again"
-                    await self._book.record(task.id, "expired", reason=reason, cause="expired")
+                    await self._book.record(task.id, EventKind.EXPIRED, reason=reason, cause="expired")
                     return
                 asked, task, trouble = True, self._book.tasks[task.id], error
             except LabBusy:
@@ -63,7 +63,7 @@ class Fetcher:
             except (KlingError, OSError) as error:
                 trouble = error
             else:
-                await self._book.record(task.id, "saved", clip=clip)
+                await self._book.record(task.id, EventKind.SAVED, clip=clip)
                 return
             await self._clock.sleep(backoff_s(failures))
         await self._unfetched(task, trouble)
@@ -74,13 +74,13 @@ class Fetcher:
             # Not at its end: the page of a hotel's network, or of a host under repair, comes in the place of a clip too.
             anew = "run.retry(stalled=True) buys it again"
             reason = f"the provider's file is not a usable video: {trouble}; {tried}; {AGAIN}, {anew}"
-            await self._book.record(task.id, "stalled", reason=reason, cause="media")
+            await self._book.record(task.id, EventKind.STALLED, reason=reason, cause="media")
         elif isinstance(trouble, LabUnwritable):
             reason = f"the clip is paid for but not fetched yet: {trouble}"
-            await self._book.record(task.id, "stalled", reason=reason, cause="disk")
+            await self._book.record(task.id, EventKind.STALLED, reason=reason, cause="disk")
         else:
             reason = f"the clip cannot be fetched: {trouble}; {tried}; {AGAIN}"
-            await self._book.record(task.id, "stalled", reason=reason, cause=NETWORK)
+            await self._book.record(task.id, EventKind.STALLED, reason=reason, cause=NETWORK)
 
     async def _renewed(self, task: Task, account: Account) -> str:
         """Ask for the link again; returns why there is no other, in words, or nothing where there is one."""
@@ -93,7 +93,7 @@ class Fetcher:
         status = learnt.get(task.ticket.id)
         if not isinstance(status, Status) or status.asset is None:
             return NO_OTHER
-        await self._book.record(task.id, "renewed", asset=asset_data(status.asset))
+        await self._book.record(task.id, EventKind.RENEWED, asset=asset_data(status.asset))
         return ""
 
     async def _download(self, task: Task, account: Account) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..costs import Cost, cost_data
 from ..dialect import Asset, Phase, Status, Whose
-from ..task import FINAL, UNTOLD, Event, Task, TaskState
+from ..task import FINAL, UNTOLD, Event, EventKind, Task, TaskState
 from .account import Account
 from .told import ASKED_AGAIN, told_of_task
 from .tools import Tools
@@ -54,7 +54,7 @@ class Follower:
 
     def _heard(self, event: Event, task: Task) -> None:
         """Have a task that is looked at now and then asked about at once, as a person wants."""
-        if event.kind == "recheck" and task.id in self._followed:
+        if event.kind == EventKind.RECHECK and task.id in self._followed:
             watch, member = self._followed[task.id]
             member.slow, member.stalls_at = False, 0.0
             watch.look()
@@ -95,19 +95,19 @@ class Follower:
 
     async def _done(self, member: Member, task: Task, asset: Asset, cost: Cost | None) -> None:
         self._t.learnt.saw(self._t.kind(task), self._clock.steady() - member.since)
-        await self._book.record(task.id, "ready", asset=asset_data(asset), **_cost_data(cost))
+        await self._book.record(task.id, EventKind.READY, asset=asset_data(asset), **_cost_data(cost))
 
     async def _ended(self, task: Task, status: Status) -> None:
         if status.phase is Phase.CANCELLED:
             told = {"charged": status.charged, **_cost_data(status.cost)}
-            await self._book.record(task.id, "cancelled", reason=status.reason, **told)
+            await self._book.record(task.id, EventKind.CANCELLED, reason=status.reason, **told)
             return
         account = self._t.account(task.provider)
         charged = False if account.provider.refunds_failures else status.charged
         cause = status.whose or Whose.PROVIDER
         words = told_of_task(account.where, cause, status.reason, charged=charged)
         await self._book.record(
-            task.id, "failed", reason=words, cause=cause, charged=charged, **_cost_data(status.cost)
+            task.id, EventKind.FAILED, reason=words, cause=cause, charged=charged, **_cost_data(status.cost)
         )
 
     async def _no_end_yet(self, member: Member, task: Task, answer: Answer) -> bool:
@@ -116,10 +116,12 @@ class Follower:
         status, trouble = (None, answer) if isinstance(answer, str) else (answer, "")
         now, before = self._clock.steady(), task.changed_at
         if status is not None and _is_news(task, status):
-            task = await self._book.record(task.id, "status", state=status.phase.value, reason=status.reason)
+            task = await self._book.record(task.id, EventKind.STATUS, state=status.phase.value, reason=status.reason)
         elif trouble and member.troubled is None:
             words = f"could not ask: {trouble}; {ASKED_AGAIN}"
-            task = await self._book.record(task.id, "status", state=task.state.value, reason=words, cause=UNTOLD)
+            task = await self._book.record(
+                task.id, EventKind.STATUS, state=task.state.value, reason=words, cause=UNTOLD
+            )
         # Silence counts from the last change; while nobody answers, from the first question that failed: a laptop
         # that wakes before its network does has no stalled tasks.
         member.changed = member.changed if task.changed_at == before else now
@@ -130,7 +132,7 @@ class Follower:
             why = trouble and f"{LAST_TIME}{trouble}"
             why = why or (NOT_KNOWN if status is None else status.reason or NOT_DONE)
             reason = f"no change for {quiet / 60:.0f} minutes ({why}); {LATER}"
-            await self._book.record(task.id, "stalled", reason=reason, cause="stalled")
+            await self._book.record(task.id, EventKind.STALLED, reason=reason, cause="stalled")
             self._leave(task.id)
             member.slow = True
         member.said, member.stalls_at = answer, now - quiet + longest

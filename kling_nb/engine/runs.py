@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..log import ExperimentLog
 from ..plan import Money
-from ..task import Task, TaskState
+from ..task import EventKind, Task, TaskState
 from .account import Accounts
 from .attempts import Attempts, goes_on
 from .book import Book
@@ -166,7 +166,7 @@ class Runs:
         elsewhere = self._log.wanted_elsewhere(name)
         own = [task_id for task_id in control.task_ids if task_id not in elsewhere]
         sent = [task_id for task_id in own if self._book.tasks[task_id].state.is_sent]
-        await self._book.record_all("unwanted", {task_id: {} for task_id in sent})
+        await self._book.record_all(EventKind.UNWANTED, {task_id: {} for task_id in sent})
         # Looked at after that: what was on its way and came back meanwhile is planned again, and ends here too.
         planned = [task_id for task_id in own if self._book.tasks[task_id].state is TaskState.PLANNED]
         await self._end(planned, "cancelled before it was sent")
@@ -197,7 +197,7 @@ class Runs:
         gone = [task_id for task_id in task_ids if is_gone(self._book.tasks[task_id], self._folder)]
         if gone:
             _logger.warning("run %r: %d gone from clips/; fetched again, which costs nothing", name, len(gone))
-            await self._book.record_all("gone", dict.fromkeys(gone, GONE))
+            await self._book.record_all(EventKind.GONE, dict.fromkeys(gone, GONE))
 
     def _needs_driving(self, task_id: str) -> bool:
         state = self._book.tasks[task_id].state
@@ -205,7 +205,7 @@ class Runs:
 
     async def _end(self, task_ids: Iterable[str], reason: str) -> None:
         told = {"reason": reason, "cause": "cancelled"}
-        await self._book.record_all("cancelled", dict.fromkeys(task_ids, told))
+        await self._book.record_all(EventKind.CANCELLED, dict.fromkeys(task_ids, told))
 
     # -- between runs ------------------------------------------------------------------------------------------
 
@@ -224,7 +224,7 @@ class Runs:
         """Take over what another run planned and never sent, and want again what was cancelled too late."""
         tasks, name = [self._book.tasks[task_id] for task_id in task_ids], control.row.name
         unwanted = [task.id for task in tasks if task.unwanted and not task.state.is_final]
-        await self._book.record_all("wanted", {task_id: {} for task_id in unwanted})
+        await self._book.record_all(EventKind.WANTED, {task_id: {} for task_id in unwanted})
         planned = [task.id for task in tasks if self._book.tasks[task.id].state is TaskState.PLANNED]
         await self._inherit({task_id: name for task_id in planned if self._book.tasks[task_id].run != name})
 
@@ -254,7 +254,7 @@ class Runs:
 
     async def _inherit(self, heirs: Mapping[str, str]) -> None:
         """Let tasks that were never sent be of other runs, given by their names."""
-        await self._book.record_all("adopted", {task_id: {"run": name} for task_id, name in heirs.items()})
+        await self._book.record_all(EventKind.ADOPTED, {task_id: {"run": name} for task_id, name in heirs.items()})
 
     def _is_unsent(self, task_id: str, name: str) -> bool:
         task = self._book.tasks.get(task_id)
@@ -301,5 +301,5 @@ async def wake(book: Book, tasks: Iterable[Task]) -> None:
     """
     still = [task for task in tasks if task.state in AT_REST]
     unasked = [task.id for task in still if task.state is TaskState.STALLED and task.ticket and task.asset is None]
-    await book.record_all("refetch", {task.id: {"reason": ""} for task in still if task.asset is not None})
-    await book.record_all("recheck", {task_id: {"reason": ""} for task_id in unasked})
+    await book.record_all(EventKind.REFETCH, {task.id: {"reason": ""} for task in still if task.asset is not None})
+    await book.record_all(EventKind.RECHECK, {task_id: {"reason": ""} for task_id in unasked})

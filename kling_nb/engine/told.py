@@ -11,7 +11,7 @@ from ..keys import base_url_variable, key_variable
 from ..offer import Provider
 from ..plan import SINGLES, dollars
 from ..secret import GIVEN
-from ..task import Event, Task, TaskState, Ticket
+from ..task import Event, EventKind, Task, TaskState, Ticket
 
 AGAIN = "it is tried again automatically"
 ASKED_AGAIN = "it is asked again automatically"
@@ -214,7 +214,7 @@ def unkept(error: Exception, changes: Iterable[tuple[Event, Task]]) -> Exception
     ids = [
         f"{task.provider} accepted {task.id} as {event.data['id']}"
         for event, task in changes
-        if event.kind == "accepted"
+        if event.kind == EventKind.ACCEPTED
     ]
     if not ids:
         return error

@@ -17,6 +17,7 @@ from sqlalchemy.pool import NullPool
 
 from ..costs import DAY_S
 from ..errors import LabError
+from ..task import EventKind as Kind
 from ..task import Task, TaskState
 from .rows import PointRow, RunRow, point_from, run_from, task_from, text
 from .schema import EVENTS, META, POINTS, RUNS, TASKS
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DAILY_BUDGET = "daily_budget"
-_OF_A_SUBMIT = ("intent", "not_sent", "pushed_back", "accepted", "doubted", "failed")
+_OF_A_SUBMIT = (Kind.INTENT, Kind.NOT_SENT, Kind.PUSHED_BACK, Kind.ACCEPTED, Kind.DOUBTED, Kind.FAILED)
 READ_ONLY = {"mode": "ro", "uri": "true"}
 
 
@@ -174,11 +175,11 @@ class Reading:
         """Tell whether a task's submit was begun and had no end by the event with this number."""
         mine = (EVENTS.c.task == task_id, EVENTS.c.kind.in_(_OF_A_SUBMIT), EVENTS.c.seq <= last)
         query = sa.select(EVENTS.c.kind).where(*mine).order_by(EVENTS.c.seq.desc()).limit(1)
-        return [row.kind for row in self._rows(query)] == ["intent"]
+        return [row.kind for row in self._rows(query)] == [Kind.INTENT]
 
     def submitted_with(self, task_id: str) -> str | None:
         """Return the mark of the key that a task was last submitted with (`kling_nb.secret.Secret.mark`)."""
-        mine = (EVENTS.c.task == task_id, EVENTS.c.kind == "intent")
+        mine = (EVENTS.c.task == task_id, EVENTS.c.kind == Kind.INTENT)
         query = sa.select(EVENTS.c.data).where(*mine).order_by(EVENTS.c.seq.desc()).limit(1)
         return next((json.loads(row.data).get("account") for row in self._rows(query)), None)
 
@@ -191,9 +192,9 @@ class Reading:
         """
         c, data = TASKS.c, EVENTS.c.data
         of_this = sa.select(EVENTS.c.seq).where(EVENTS.c.task == c.id)
-        doubted = of_this.where(EVENTS.c.kind == "doubted").exists()
-        found = of_this.where(EVENTS.c.kind == "accepted", sa.func.json_extract(data, "$.found")).exists()
-        intents = of_this.where(EVENTS.c.kind == "intent").with_only_columns(sa.func.json_extract(data, "$.account"))
+        doubted = of_this.where(EVENTS.c.kind == Kind.DOUBTED).exists()
+        found = of_this.where(EVENTS.c.kind == Kind.ACCEPTED, sa.func.json_extract(data, "$.found")).exists()
+        intents = of_this.where(EVENTS.c.kind == Kind.INTENT).with_only_columns(sa.func.json_extract(data, "$.account"))
         with_key = intents.order_by(EVENTS.c.seq.desc()).limit(1).scalar_subquery() == mark
         there = (c.accepted_at.is_not(None), c.provider == provider, sa.func.json_extract(c.call, "$.url") == url)
         query = sa.select(TASKS).where(*there, c.submitted_at >= since, sa.or_(~doubted, found), with_key)

@@ -118,7 +118,7 @@ class Writer:
     def commit(self, changes: Sequence[tuple[Event, Task]], served: Mapping[str, str] | None = None) -> None:
         """Append events, write the tasks as they stand after them, and let others serve points, in one transaction."""
         tasks = {task.id: task for _, task in changes}
-        events = [(event.task, event.kind, event.at, text(event.data)) for event, _ in changes]
+        events = [(event.task, str(event.kind), event.at, text(event.data)) for event, _ in changes]
         with self.begin():
             self._raw.executemany(_INSERT_EVENT, events)
             for columns, rows in self._moved(tasks.values()).items():
