@@ -77,16 +77,34 @@ class EventKind(StrEnum):
     NOTED = "noted"
 
 
+class Cause(StrEnum):
+    """Why a task stands where it does, in a word, where that is none of the words for a provider's no (`Whose`)."""
+
+    REFUSED = "refused"
+    CANCELLED = "cancelled"
+    DOUBT = "doubt"  # the answer to its submit was lost
+    UNNAMED = "unnamed"  # its submit was answered as accepted, without an id that can be read: it did arrive
+    LOST = "lost"  # its submit never arrived, as looking it up has shown
+    GIVEN_UP = "given up"  # a person did, while it was in doubt
+    NEVER_BOUGHT = "never bought"  # a person saw that at the provider
+    NETWORK = "network"
+    UNTOLD = "untold"  # it could not be asked about
+    STALLED = "stalled"
+    EXPIRED = "expired"
+    MEDIA = "media"  # what was fetched is no usable video
+    DISK = "disk"
+    GONE = "gone"
+
+
 FINAL = frozenset({TaskState.SAVED, TaskState.REFUSED, TaskState.FAILED, TaskState.CANCELLED})
 RESTING = FINAL | {TaskState.UNCERTAIN, TaskState.STALLED, TaskState.EXPIRED}
 MOVING = frozenset(TaskState) - RESTING - {TaskState.PLANNED}
 """States of a task that is under way: it will change soon by itself."""
 FOLLOWED = frozenset({TaskState.QUEUED, TaskState.RUNNING, TaskState.READY, TaskState.STALLED, TaskState.EXPIRED})
 """States in which the provider has the task and its clip is still to come."""
-UNPROVEN = frozenset({"given up", "never bought", "lost"})
+UNPROVEN = frozenset({Cause.GIVEN_UP, Cause.NEVER_BOUGHT, Cause.LOST})
 """Causes of failures that a person or a look-up concluded, and that the provider never said."""
-NETWORK, UNTOLD = "network", "untold"
-TRIED_AGAIN = frozenset({NETWORK, UNTOLD})
+TRIED_AGAIN = frozenset({Cause.NETWORK, Cause.UNTOLD})
 """Causes for which a task waits that was not sent, or cannot be asked about: both go on by themselves."""
 SENT = FOLLOWED | {TaskState.SUBMITTING, TaskState.UNCERTAIN}
 

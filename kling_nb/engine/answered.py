@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from ..dialect import Call, Dialect, Fault, Reply, Whose, is_id
 from ..excerpts import excerpt
 from ..links import stranger
-from ..task import Ticket
-from .told import UNNAMED
+from ..task import Cause, Ticket
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,7 +17,7 @@ class Answered:
     ticket: Ticket | None = None
     fault: Fault | None = None
     doubt: str = ""
-    cause: str = "doubt"
+    cause: Cause = Cause.DOUBT
     strange: str = ""
 
 
@@ -37,15 +36,15 @@ def read(dialect: Dialect, call: Call, reply: Reply) -> Answered:
 
 
 def _read(dialect: Dialect, call: Call, reply: Reply) -> Answered:
-    cause = "doubt"
+    cause = Cause.DOUBT
     try:
         fault = dialect.judge(call, reply)
-        cause = UNNAMED if fault is None else cause
+        cause = Cause.UNNAMED if fault is None else cause
         ticket = _ticket_of(dialect, call, reply, fault)
     except Exception as error:  # noqa: BLE001 - an answer that a dialect did not foresee is no answer
         return Answered(doubt=f": {error}", cause=cause)
     if ticket is not None and not is_id(ticket.id):
-        return Answered(doubt=f" accepted it as {excerpt(repr(ticket.id), 60)}, which cannot be an id", cause=UNNAMED)
+        return Answered(doubt=f" accepted it as {excerpt(repr(ticket.id), 60)}, which cannot be an id", cause=Cause.UNNAMED)
     if ticket is not None:
         return Answered(ticket=ticket)
     return Answered(fault=fault, doubt=" accepted it but gave no id" if fault is None else "", cause=cause)

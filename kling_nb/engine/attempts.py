@@ -9,7 +9,7 @@ from typing import Any
 from ..log import ExperimentLog, PointRow
 from ..plan import PlannedPoint
 from ..request import digest
-from ..task import EventKind, Task, TaskState
+from ..task import Cause, EventKind, Task, TaskState
 from .book import Book
 from .control import Controls
 from .loop import Clock
@@ -126,7 +126,7 @@ class Attempts:
     async def _refuse(self, points: Iterable[tuple[PlannedPoint, str]]) -> None:
         """Note which of some points, given with their tasks, are never sent, and why."""
         told = {
-            task_id: {"reason": "; ".join(str(problem) for problem in point.refusals), "cause": "refused"}
+            task_id: {"reason": "; ".join(str(problem) for problem in point.refusals), "cause": Cause.REFUSED}
             for point, task_id in points
             if point.refusals and self._book.tasks[task_id].state is TaskState.PLANNED
         }
@@ -135,4 +135,4 @@ class Attempts:
 
 def goes_on(task: Task) -> bool:
     """Tell whether a failed attempt is followed by another by itself: it certainly never arrived."""
-    return task.state is TaskState.FAILED and task.cause == "lost" and task.attempt < LOST_MOST
+    return task.state is TaskState.FAILED and task.cause == Cause.LOST and task.attempt < LOST_MOST

@@ -8,14 +8,13 @@ from functools import partial
 
 from ..dialect import Call, Dialect, Fault, Whose
 from ..errors import Doubt, InputError, KlingError, MediaError, NotSent, RefusedError, WireError
-from ..task import NETWORK, EventKind, Task, TaskState, Ticket
+from ..task import Cause, EventKind, Task, TaskState, Ticket
 from .account import Account, backoff_s
 from .answered import read
 from .attempts import LOST_MOST
 from .told import (
     AGAIN,
     RESUME,
-    UNNAMED,
     resumable,
     told,
     told_of_doubt,
@@ -80,7 +79,7 @@ class Buyer:
         if task.state is not TaskState.PLANNED or not task.unwanted:
             return task
         return await self._book.record(
-            task.id, EventKind.CANCELLED, reason="cancelled before it was sent", cause="cancelled"
+            task.id, EventKind.CANCELLED, reason="cancelled before it was sent", cause=Cause.CANCELLED
         )
 
     async def _signed(self, task: Task, account: Account, refused: int | None) -> Paid | None:
@@ -114,7 +113,7 @@ class Buyer:
 
     async def _refuse(self, task: Task, why: str) -> None:
         reason = f"not sent, {why} and start the sweep again to buy it"
-        await self._book.record(task.id, EventKind.REFUSED, reason=reason, cause="refused")
+        await self._book.record(task.id, EventKind.REFUSED, reason=reason, cause=Cause.REFUSED)
 
     async def _post(self, task: Task, account: Account, by: Dialect, call: Call, *, renewed: bool) -> tuple[Task, bool]:
         """Send the paid call once; answers the task, and whether to renew the credential before another try.
@@ -159,7 +158,7 @@ class Buyer:
         task = self._book.tasks[task_id]
         if task.ticket is not None and await self._is_cancelled(task, task.ticket):
             reason = "cancelled at the provider"
-            await self._book.record(task_id, EventKind.CANCELLED, reason=reason, cause="cancelled", charged=False)
+            await self._book.record(task_id, EventKind.CANCELLED, reason=reason, cause=Cause.CANCELLED, charged=False)
 
     async def _is_cancelled(self, task: Task, ticket: Ticket) -> bool:
         """Ask the provider to cancel; answers whether it did. One that cannot be asked, as without its key, did not."""
@@ -205,7 +204,7 @@ class Buyer:
             return task
         account.held = held
         there = await self._there(task, account, fault)
-        return there or await self._book.record(task.id, EventKind.PUSHED_BACK, reason=held, cause=NETWORK)
+        return there or await self._book.record(task.id, EventKind.PUSHED_BACK, reason=held, cause=Cause.NETWORK)
 
     async def _answers_itself(self, task: Task, account: Account) -> bool:
         """Look for our own id where that can be done, only to see who answers: so early, its absence proves nothing."""
@@ -243,11 +242,11 @@ class Buyer:
             why = f"{why}; {AGAIN}"
         else:
             account.held = told_of_unreached(account.where, why)
-        task = await self._book.record(task.id, EventKind.NOT_SENT, reason=why, cause=NETWORK)
+        task = await self._book.record(task.id, EventKind.NOT_SENT, reason=why, cause=Cause.NETWORK)
         await self._clock.sleep(0 if account.held else backoff_s(account.unsent))
         return task
 
-    async def _doubted(self, task: Task, why: str, cause: str = "doubt") -> Task:
+    async def _doubted(self, task: Task, why: str, cause: str = Cause.DOUBT) -> Task:
         reason = told_of_doubt(why, finds=self._t.account(task.provider).dialect.finds)
         return await self._book.record(task.id, EventKind.DOUBTED, reason=reason, cause=cause)
 
@@ -309,7 +308,7 @@ class Buyer:
             return await self._book.record(task.id, EventKind.DOUBTED, reason=told_of_elsewhere(task), cause=task.cause)
         if against is None:
             return await self._untold(task) if is_untold else task
-        if against or task.cause == UNNAMED:
+        if against or task.cause == Cause.UNNAMED:
             reason = against or told_of_unnamed(task)
             return await self._book.record(task.id, EventKind.DOUBTED, reason=reason, cause=task.cause)
         return await self._never_arrived(task)
@@ -325,4 +324,4 @@ class Buyer:
 
     async def _never_arrived(self, task: Task) -> Task:
         reason = told_of_lost(task.reason, LOOKS_S, again=task.attempt < LOST_MOST)
-        return await self._book.record(task.id, EventKind.FAILED, reason=reason, cause="lost", charged=False)
+        return await self._book.record(task.id, EventKind.FAILED, reason=reason, cause=Cause.LOST, charged=False)

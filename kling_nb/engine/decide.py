@@ -11,7 +11,7 @@ from ..errors import InputError, KlingError
 from ..excerpts import as_code
 from ..fields import finite
 from ..log import ExperimentLog
-from ..task import EventKind, Task, TaskState, Ticket
+from ..task import Cause, EventKind, Task, TaskState, Ticket
 from .account import Account, Accounts
 from .attempts import Attempts
 from .book import Book
@@ -22,12 +22,12 @@ T = TypeVar("T")
 
 AFTER_ALL = "if it turns up there after all, lab.uncertain().accepted_as(task, id) fetches it"
 GIVEN_UP: Mapping[str, Any] = MappingProxyType(
-    {"reason": f"given up while uncertain; {AFTER_ALL}", "cause": "given up", "charged": None}
+    {"reason": f"given up while uncertain; {AFTER_ALL}", "cause": Cause.GIVEN_UP, "charged": None}
 )
 NEVER_BOUGHT: Mapping[str, Any] = MappingProxyType(
     {
         "reason": f"never bought, as a person confirmed at the provider; run.retry() buys it; {AFTER_ALL}",
-        "cause": "never bought",
+        "cause": Cause.NEVER_BOUGHT,
         "charged": False,
     }
 )

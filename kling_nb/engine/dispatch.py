@@ -14,7 +14,7 @@ from anyio.abc import TaskGroup
 from ..costs import date_of
 from ..errors import Doubt, KlingError, LabBusy, LabError
 from ..plan import Money, dollars
-from ..task import Event, EventKind, Task, TaskState
+from ..task import Cause, Event, EventKind, Task, TaskState
 from .account import Accounts
 from .book import Book
 from .control import Control, Controls
@@ -152,7 +152,7 @@ class Dispatcher:
         control = self._controls.get(task.run)
         if task.state is TaskState.PLANNED and control is not None:
             control.held = str(error)
-        await self._book.record(task.id, EventKind.STALLED, reason=str(error), cause="stalled")
+        await self._book.record(task.id, EventKind.STALLED, reason=str(error), cause=Cause.STALLED)
 
     async def _beside(self, work: Callable[[], Awaitable[object]]) -> None:
         """Run work; what it raises must not take the tasks along."""

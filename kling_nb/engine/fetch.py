@@ -14,7 +14,7 @@ from .. import media
 from ..dialect import Call, Op, Status, origin
 from ..errors import KlingError, LabBusy, LabUnwritable, LinkExpired, MediaError
 from ..request import VideoRequest
-from ..task import NETWORK, EventKind, Task, TaskState, clip_data
+from ..task import Cause, EventKind, Task, TaskState, clip_data
 from .account import Account, backoff_s
 from .follow import asset_data
 from .tools import Tools
@@ -22,7 +22,7 @@ from .tools import Tools
 FETCHES = 5
 DOWNLOADS = 4
 GONE: Mapping[str, Any] = MappingProxyType(
-    {"reason": "its file is gone from the lab folder; it is fetched again, which costs nothing", "cause": "gone"}
+    {"reason": "its file is gone from the lab folder; it is fetched again, which costs nothing", "cause": Cause.GONE}
 )
 """What an event says of a saved task whose file was deleted or moved away."""
 TWIN = "the provider gave it the id of another task, so that it may be the same clip as"
@@ -55,7 +55,7 @@ class Fetcher:
                 lacking = "the new one is dead too" if asked else await self._renewed(task, account)
                 if lacking:
                     reason = f"{error}; {lacking}; {AGAIN}, run.retry(expired=True) buys it again"
-                    await self._book.record(task.id, EventKind.EXPIRED, reason=reason, cause="expired")
+                    await self._book.record(task.id, EventKind.EXPIRED, reason=reason, cause=Cause.EXPIRED)
                     return
                 asked, task, trouble = True, self._book.tasks[task.id], error
             except LabBusy:
@@ -74,13 +74,13 @@ class Fetcher:
             # Not at its end: the page of a hotel's network, or of a host under repair, comes in the place of a clip too.
             anew = "run.retry(stalled=True) buys it again"
             reason = f"the provider's file is not a usable video: {trouble}; {tried}; {AGAIN}, {anew}"
-            await self._book.record(task.id, EventKind.STALLED, reason=reason, cause="media")
+            await self._book.record(task.id, EventKind.STALLED, reason=reason, cause=Cause.MEDIA)
         elif isinstance(trouble, LabUnwritable):
             reason = f"the clip is paid for but not fetched yet: {trouble}"
-            await self._book.record(task.id, EventKind.STALLED, reason=reason, cause="disk")
+            await self._book.record(task.id, EventKind.STALLED, reason=reason, cause=Cause.DISK)
         else:
             reason = f"the clip cannot be fetched: {trouble}; {tried}; {AGAIN}"
-            await self._book.record(task.id, EventKind.STALLED, reason=reason, cause=NETWORK)
+            await self._book.record(task.id, EventKind.STALLED, reason=reason, cause=Cause.NETWORK)
 
     async def _renewed(self, task: Task, account: Account) -> str:
         """Ask for the link again; returns why there is no other, in words, or nothing where there is one."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..costs import Cost, cost_data
 from ..dialect import Asset, Phase, Status, Whose
-from ..task import FINAL, UNTOLD, Event, EventKind, Task, TaskState
+from ..task import FINAL, Cause, Event, EventKind, Task, TaskState
 from .account import Account
 from .told import ASKED_AGAIN, told_of_task
 from .tools import Tools
@@ -120,7 +120,7 @@ class Follower:
         elif trouble and member.troubled is None:
             words = f"could not ask: {trouble}; {ASKED_AGAIN}"
             task = await self._book.record(
-                task.id, EventKind.STATUS, state=task.state.value, reason=words, cause=UNTOLD
+                task.id, EventKind.STATUS, state=task.state.value, reason=words, cause=Cause.UNTOLD
             )
         # Silence counts from the last change; while nobody answers, from the first question that failed: a laptop
         # that wakes before its network does has no stalled tasks.
@@ -132,7 +132,7 @@ class Follower:
             why = trouble and f"{LAST_TIME}{trouble}"
             why = why or (NOT_KNOWN if status is None else status.reason or NOT_DONE)
             reason = f"no change for {quiet / 60:.0f} minutes ({why}); {LATER}"
-            await self._book.record(task.id, EventKind.STALLED, reason=reason, cause="stalled")
+            await self._book.record(task.id, EventKind.STALLED, reason=reason, cause=Cause.STALLED)
             self._leave(task.id)
             member.slow = True
         member.said, member.stalls_at = answer, now - quiet + longest

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..log import ExperimentLog
 from ..plan import Money
-from ..task import EventKind, Task, TaskState
+from ..task import Cause, EventKind, Task, TaskState
 from .account import Accounts
 from .attempts import Attempts, goes_on
 from .book import Book
@@ -204,7 +204,7 @@ class Runs:
         return state is TaskState.PLANNED or state.is_sent
 
     async def _end(self, task_ids: Iterable[str], reason: str) -> None:
-        told = {"reason": reason, "cause": "cancelled"}
+        told = {"reason": reason, "cause": Cause.CANCELLED}
         await self._book.record_all(EventKind.CANCELLED, dict.fromkeys(task_ids, told))
 
     # -- between runs ------------------------------------------------------------------------------------------

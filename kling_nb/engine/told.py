@@ -41,8 +41,6 @@ STEPS: dict[Op, str] = {
     Op.CANCEL: " to cancel a task",
 }
 """What a question is for, in words that follow how often it was asked."""
-UNNAMED = "unnamed"
-"""Cause of a doubt about a submit that was answered as accepted, without an id that can be read: it did arrive."""
 LOOKED_UP, DECIDE = "it is looked up automatically", "lab.uncertain() shows what can be done"
 VAIN = f"; looking it up by our own id settled nothing; {DECIDE}"
 LOST = "the answer to the submit was lost, it may have been bought: "

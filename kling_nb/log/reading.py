@@ -17,8 +17,8 @@ from sqlalchemy.pool import NullPool
 
 from ..costs import DAY_S
 from ..errors import LabError
+from ..task import Cause, Task, TaskState
 from ..task import EventKind as Kind
-from ..task import Task, TaskState
 from .rows import PointRow, RunRow, point_from, run_from, task_from, text
 from .schema import EVENTS, META, POINTS, RUNS, TASKS
 
@@ -112,7 +112,7 @@ class Reading:
     def lost(self) -> list[Task]:
         """Return the attempts that never arrived and that still serve a point, oldest first."""
         served = TASKS.c.id.in_(sa.select(POINTS.c.task))
-        return self.read_tasks(sa.and_(TASKS.c.state == TaskState.FAILED.value, TASKS.c.cause == "lost", served))
+        return self.read_tasks(sa.and_(TASKS.c.state == TaskState.FAILED.value, TASKS.c.cause == Cause.LOST, served))
 
     def wanted_elsewhere(self, run: str) -> set[str]:
         """Return the tasks that serve points of other runs which were neither paused nor cancelled."""

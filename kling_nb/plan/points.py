@@ -14,7 +14,7 @@ from ..keywords import TAKES, answer
 from ..offer import Estimate, Loss, Problem
 from ..request import VideoRequest
 from ..sweep import Point
-from ..task import Task, TaskState
+from ..task import Cause, Task, TaskState
 from .amounts import interval, usd
 from .shown import badge, point_html, title
 
@@ -64,7 +64,7 @@ class PlannedPoint:
     @property
     def is_gone(self) -> bool:
         """Whether it was saved before and its file is not in the lab folder: starting fetches it again, for nothing."""
-        return self.reuse is not None and self.reuse.cause == "gone"
+        return self.reuse is not None and self.reuse.cause == Cause.GONE
 
     @property
     def buys(self) -> bool:
