@@ -100,7 +100,7 @@ class Follower:
     async def _ended(self, task: Task, status: Status) -> None:
         if status.phase is Phase.CANCELLED:
             told = {"charged": status.charged, **_cost_data(status.cost)}
-            await self._book.record(task.id, EventKind.CANCELLED, reason=status.reason, **told)
+            await self._book.record(task.id, EventKind.CANCELLED, reason=status.reason, cause=Cause.CANCELLED, **told)
             return
         account = self._t.account(task.provider)
         charged = False if account.provider.refunds_failures else status.charged

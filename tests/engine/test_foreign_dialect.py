@@ -69,3 +69,22 @@ def test_what_a_person_found_is_not_lost_to_a_look_up_that_ends_later(tmp_path: 
         assert [1] == [task.attempt for task in run.tasks]
         assert "lost" not in set(lab.log.tasks()["cause"])
         assert not ledger(lab)
+
+
+class Recalled(Kling):
+    """Says that a task was cancelled there, as somebody did in the console."""
+
+    def check(self, tickets: Sequence[Ticket]) -> Generator[Call, Reply, dict[str, Status]]:
+        """Call all that is asked about cancelled, and free."""
+        learnt = yield from super().check(tickets)
+        return {name: Status(phase=Phase.CANCELLED, reason="cancelled there", charged=False) for name in learnt}
+
+
+def test_what_was_cancelled_at_the_provider_says_so(tmp_path: Path) -> None:
+    """A task that its provider reports as cancelled has the cause that every cancelled one has."""
+    with kn.Lab(tmp_path / "lab", simulate=kn.Simulation(speed=math.inf)) as lab:
+        provider, _ = lab._bindings.bound("kling")
+        lab._bindings._bound["kling"] = provider, Recalled(provider)
+        run = start(lab, sweep("fox")).wait(timeout=20)
+        told = [(task.state, task.cause, task.reason, task.charged) for task in run.tasks]
+        assert [("cancelled", "cancelled", "cancelled there", False)] == told
