@@ -100,7 +100,7 @@ class Fetcher:
         asset = dict(task.asset or {})
         call = Call(op=Op.CONTENT, method="GET", url=str(asset["url"]))
         # A driver that sleeps in the middle of a download has a piece of its own.
-        part = self._t.folder / f"clips/{task.id}-{self._t.turn.driver.epoch}.mp4.part"
+        part = self._t.folder / f"clips/{task.id}-{self._t.turn.holder.epoch}.mp4.part"
         try:
             async with self._downloads[task.provider]:
                 signed = (await account.signed(call))[0] if asset.get("credential") else call

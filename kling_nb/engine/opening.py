@@ -21,7 +21,7 @@ from .engine import Engine, Setup, was_closed
 from .loop import Clock, VirtualClock
 from .turn import FACT, Turn, take_if_free, take_over
 from .wanted import Simulation, Wanted, speed_variable
-from .who import TURN, Driver, driven_by, taken_from
+from .who import TURN, Holder, driven_by, taken_from
 
 _logger = logging.getLogger("kling_nb")
 
@@ -119,10 +119,10 @@ class Opened:
         """Say why this process only reads, and what can be done about that."""
         return f"driven by {self.who()}; {TURN}" if self._unwritable is None else str(self._unwritable)
 
-    def _look(self) -> Driver:
+    def _look(self) -> Holder:
         """Return who drives. It is the one that a person is told of, and decides about."""
         self._seen = self.log.fact(FACT)
-        return Driver.read(self._seen)
+        return Holder.read(self._seen)
 
     def take_over(self) -> str:
         """Drive in the place of a process that sleeps; says what was done. Raises `LabBusy` where that cannot be."""
@@ -133,7 +133,7 @@ class Opened:
                 return f"{self.folder} is driven from here already; nothing was changed"
             if self._drive_if_free():
                 return f"{self.folder} is driven from here now; no other process was driving it"
-            before = Driver.read(self._seen)
+            before = Holder.read(self._seen)
             try:
                 self._drive(*take_over(self.folder, self._seen, simulated=self._simulated))
             except LabBusy:

@@ -1,7 +1,7 @@
 """Whose turn it is to drive a lab folder: an operating-system lock, and the epoch that it belongs to.
 
 One lock file an epoch, and the log says which epoch it is: a process that sleeps keeps the lock of its own, and does
-not keep another from having the next. What the log says decides, and every commit of a driver reads it.
+not keep another from having the next. What the log says decides, and every commit of a holder reads it.
 
 ::
 
@@ -26,9 +26,9 @@ import filelock
 from ..errors import LabBusy, LabError
 from ..log import BUSY_S, ExperimentLog, stored_fact, which_file
 from ..space import unwritable
-from .who import Driver, driven_by, ending, lock_place, taken_from
+from .who import Holder, driven_by, ending, lock_place, taken_from
 
-FACT = "driver"
+FACT = "driver"  # what every log calls its holder
 TOUCH_S = 2.0  # between two signs of life, in real seconds
 WRITE_LOCK_S = 3.0  # how long a take-over waits for somebody who is in the middle of a write
 TRIES = 5
@@ -40,18 +40,18 @@ class Turn:
     A thread of its own gives a sign of life every `TOUCH_S` seconds, and looks whether somebody took over meanwhile.
     """
 
-    def __init__(self, folder: Path, driver: Driver, lock: filelock.FileLock, log: ExperimentLog) -> None:
-        self.driver = driver
+    def __init__(self, folder: Path, holder: Holder, lock: filelock.FileLock, log: ExperimentLog) -> None:
+        self.holder = holder
         self.lost: LabBusy | None = None
         self.on_lost: Callable[[LabBusy], object] = lambda _: None
         self._folder = folder
         self._lock = lock
         self._log = log
-        self._next = os.fspath(lock_place(folder, driver.epoch + 1))
+        self._next = os.fspath(lock_place(folder, holder.epoch + 1))
         self._file = which_file(lock.lock_file)
         self._losing = threading.Lock()
         self._over = threading.Event()
-        log.guard(FACT, driver.text(), self._lose)
+        log.guard(FACT, holder.text(), self._lose)
         self._touch()
         threading.Thread(target=self._live, name="kling_nb turn", daemon=True).start()
 
@@ -60,7 +60,7 @@ class Turn:
         # A path object costs several times what the look does.
         if self.lost is None and (os.path.exists(self._next) or not self._is_locked):  # noqa: PTH110
             said = self._log.fact(FACT)
-            if said != self.driver.text():
+            if said != self.holder.text():
                 self._lose(said)
         self.refuse()
 
@@ -74,9 +74,9 @@ class Turn:
         if self.lost is not None:
             raise LabBusy(*self.lost.args)  # a new one, for whoever is told twice
 
-    def sleeper(self, task_id: str) -> Driver | None:
+    def sleeper(self, task_id: str) -> Holder | None:
         """Return who was about to submit a task, is still there, and may send it yet; of a task without an answer."""
-        for one in self.driver.before:
+        for one in self.holder.before:
             if self._log.was_submitting(task_id, one.last) and may_wake(self._folder, one):
                 return one
         return None
@@ -91,7 +91,7 @@ class Turn:
         with self._losing:
             first = self.lost is None
             if self.lost is None:
-                self.lost = LabBusy(taken_from(self._folder, Driver.read(said)))
+                self.lost = LabBusy(taken_from(self._folder, Holder.read(said)))
         if first:
             self.on_lost(self.lost)
         return self.lost
@@ -116,7 +116,7 @@ def take_if_free(folder: Path, *, simulated: bool) -> tuple[ExperimentLog, Turn]
     """Open the log for driving if nobody drives; raises `LabError` where it cannot be opened or locked."""
     for _ in range(TRIES):
         said = stored_fact(folder, FACT)
-        now = Driver.read(said)
+        now = Holder.read(said)
         unseen = not lock_place(folder, now.epoch).exists() and not now.is_gone
         lock = _locked(folder, now.epoch + unseen)
         if lock is None:
@@ -131,11 +131,11 @@ def take_if_free(folder: Path, *, simulated: bool) -> tuple[ExperimentLog, Turn]
 def take_over(folder: Path, seen: str | None, *, simulated: bool) -> tuple[ExperimentLog, Turn]:
     """Open the log for driving in the place of a process that sleeps.
 
-    ``seen`` is the driver that a person decided about, as the log had it. Raises `LabBusy` if it is another one by now,
-    if somebody else takes over at this moment, or if the driver sleeps in the middle of a write.
+    ``seen`` is the holder that a person decided about, as the log had it. Raises `LabBusy` if it is another one by now,
+    if somebody else takes over at this moment, or if the holder sleeps in the middle of a write.
     """
     _still(folder, seen)
-    now = Driver.read(seen)
+    now = Holder.read(seen)
     lock = _locked(folder, now.epoch + 1)
     if lock is None:
         message = f"another process is taking over {folder} from {now} right now; nothing was changed here"
@@ -155,7 +155,7 @@ def _take(
     folder: Path,
     lock: filelock.FileLock,
     said: str | None,
-    mine: Callable[[int], Driver],
+    mine: Callable[[int], Holder],
     *,
     simulated: bool,
     busy_s: float = BUSY_S,
@@ -171,36 +171,36 @@ def _take(
         written = log.swap_fact(FACT, said, lambda last: _pruned(mine(last), log).text())
         if written is None:
             return None
-        turn = Turn(folder, Driver.read(written), lock, log)
+        turn = Turn(folder, Holder.read(written), lock, log)
         undo.pop_all()
     return log, turn
 
 
-def _here(folder: Path, now: Driver, _last: int) -> Driver:
-    """Return this process as the next driver of an epoch; of those before it, whoever still sleeps."""
-    return Driver.here(now.epoch, tuple(one for one in now.before if may_wake(folder, one)))
+def _here(folder: Path, now: Holder, _last: int) -> Holder:
+    """Return this process as the next holder of an epoch; of those before it, whoever still sleeps."""
+    return Holder.here(now.epoch, tuple(one for one in now.before if may_wake(folder, one)))
 
 
-def _after(asleep: Driver, last: int) -> Driver:
-    """Return this process as the driver of the next epoch."""
-    return Driver.here(asleep.epoch + 1, (*asleep.before, replace(asleep, before=(), last=last)))
+def _after(asleep: Holder, last: int) -> Holder:
+    """Return this process as the holder of the next epoch."""
+    return Holder.here(asleep.epoch + 1, (*asleep.before, replace(asleep, before=(), last=last)))
 
 
-def _pruned(driver: Driver, log: ExperimentLog) -> Driver:
+def _pruned(holder: Holder, log: ExperimentLog) -> Holder:
     """Leave out those before it who were about to submit nothing that is still open."""
-    tasks = log.open_tasks() if driver.before else []
-    kept = (one for one in driver.before if any(log.was_submitting(task.id, one.last) for task in tasks))
-    return replace(driver, before=tuple(kept))
+    tasks = log.open_tasks() if holder.before else []
+    kept = (one for one in holder.before if any(log.was_submitting(task.id, one.last) for task in tasks))
+    return replace(holder, before=tuple(kept))
 
 
 def _still(folder: Path, seen: str | None) -> None:
     """Raise `LabBusy` if another process drives than the one that was seen."""
     said = stored_fact(folder, FACT)
     if said != seen:
-        raise LabBusy(driven_by(folder, Driver.read(said)))
+        raise LabBusy(driven_by(folder, Holder.read(said)))
 
 
-def _in_a_write(folder: Path, now: Driver, error: LabError) -> LabError:
+def _in_a_write(folder: Path, now: Holder, error: LabError) -> LabError:
     if "locked" not in str(error):
         return error
     message = (
@@ -223,7 +223,7 @@ def _locked(folder: Path, epoch: int) -> filelock.FileLock | None:
     return lock
 
 
-def may_wake(folder: Path, who: Driver) -> bool:
+def may_wake(folder: Path, who: Holder) -> bool:
     """Tell whether a process may go on whose turn is over: it holds its lock, or that is gone and it may not be."""
     if not lock_place(folder, who.epoch).exists():
         return not who.is_gone

@@ -18,8 +18,8 @@ TURN = "it takes over once that process is gone; if that one is only asleep, use
 
 
 @dataclass(frozen=True, kw_only=True)
-class Driver:
-    """Who drives a lab folder, as its log has it. ``since`` is in Unix seconds.
+class Holder:
+    """The process that holds a lab folder, to drive it, as its log has it. ``since`` is in Unix seconds.
 
     ``before`` are those whose turn was taken while they slept and that may sleep still, with the ``last`` event that
     was written before it was.
@@ -30,10 +30,10 @@ class Driver:
     host: str = "?"
     since: float = 0.0
     last: int = 0
-    before: tuple[Driver, ...] = ()
+    before: tuple[Holder, ...] = ()
 
     @classmethod
-    def read(cls, text: str | None) -> Driver:
+    def read(cls, text: str | None) -> Holder:
         """Return what a fact of the log says; what it does not say is left open."""
         try:
             return cls._from(json.loads(text or "{}"))
@@ -41,7 +41,7 @@ class Driver:
             return cls()
 
     @classmethod
-    def _from(cls, said: dict[str, Any]) -> Driver:
+    def _from(cls, said: dict[str, Any]) -> Holder:
         return cls(
             epoch=max(1, int(said.get("epoch", 1))),
             pid=int(said.get("pid", 0)),
@@ -52,8 +52,8 @@ class Driver:
         )
 
     @classmethod
-    def here(cls, epoch: int, before: tuple[Driver, ...]) -> Driver:
-        """Return this process as a driver from now on."""
+    def here(cls, epoch: int, before: tuple[Holder, ...]) -> Holder:
+        """Return this process as the holder from now on."""
         return cls(epoch=epoch, pid=os.getpid(), host=socket.gethostname(), since=time.time(), before=before)
 
     @property
@@ -88,12 +88,12 @@ def lock_place(folder: Path, epoch: int) -> Path:
     return folder / (LOCK if epoch <= 1 else LOCK.replace(".lock", f"-{epoch}.lock"))
 
 
-def driven_by(folder: Path, who: Driver) -> str:
+def driven_by(folder: Path, who: Holder) -> str:
     """Say who drives a folder, and what another process can do."""
     return f"{folder} is driven by {who.told(folder)}; this one can read, compare and export; {TURN}"
 
 
-def taken_from(folder: Path, who: Driver) -> str:
+def taken_from(folder: Path, who: Holder) -> str:
     """Say who took a folder over, to the one that it was taken from."""
     at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(who.since))
     return (
@@ -102,7 +102,7 @@ def taken_from(folder: Path, who: Driver) -> str:
     )
 
 
-def may_send(who: Driver, *, finds: bool = True) -> str:
+def may_send(who: Holder, *, finds: bool = True) -> str:
     """Say why a task is in doubt that was being submitted by a process which may sleep.
 
     ``finds`` is whether it can be looked up by our own id.
@@ -114,7 +114,7 @@ def may_send(who: Driver, *, finds: bool = True) -> str:
     )
 
 
-def ending(who: Driver) -> str:
+def ending(who: Holder) -> str:
     """Say how a process is ended: by a command only where its number means it, on its own machine and alive."""
     if not who.is_near:
         return f"end that process on {who.host}"

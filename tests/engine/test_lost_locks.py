@@ -13,7 +13,7 @@ from labs import Live, live_lab
 from test_two_kernels import driver, woken
 
 from kling_nb.engine.turn import take_if_free
-from kling_nb.engine.who import Driver, may_send
+from kling_nb.engine.who import Holder, may_send
 from kling_nb.errors import LabBusy
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGSTOP, and no file in use is deleted")
@@ -73,7 +73,7 @@ def test_a_killed_process_without_a_lock_is_gone(tmp_path: Path) -> None:
         delete_locks(live.lab.folder)
         live.lab = live.open()
         assert {"saved": 1} == live.lab.run("a").resume().wait(60).snapshot().counts
-        assert 1 == Driver.read(live.lab._opened.log.fact("driver")).epoch
+        assert 1 == Holder.read(live.lab._opened.log.fact("driver")).epoch
         assert 1 == len(live.simulator.ledger())
 
 
@@ -85,8 +85,8 @@ def test_beside_a_deleted_lock_another_drives(tmp_path: Path) -> None:
         turn.check()
         (tmp_path / ".driver.lock").touch()
         turn.check()
-        log.guard("driver", turn.driver.text(), lambda _: AssertionError("not the guard of this test"))
-        log.set_fact("driver", Driver.here(1, ()).text())
+        log.guard("driver", turn.holder.text(), lambda _: AssertionError("not the guard of this test"))
+        log.set_fact("driver", Holder.here(1, ()).text())
         with pytest.raises(LabBusy, match="took over"):
             turn.check()
     finally:
@@ -96,10 +96,10 @@ def test_beside_a_deleted_lock_another_drives(tmp_path: Path) -> None:
 
 def test_a_process_is_named_where_its_number_means_it() -> None:
     """The command that ends a process is told only on its own machine, and while that process is alive."""
-    here = replace(Driver.here(1, ()), pid=os.getppid())
+    here = replace(Holder.here(1, ()), pid=os.getppid())
     assert f"(kill -9 {here.pid})" in may_send(here)
     away = replace(here, host="elsewhere")
     assert "end that process on elsewhere, then" in may_send(away)
     gone = replace(here, pid=2**22 + 1)
     assert "end whatever has the folder open in its place, then" in may_send(gone)
-    assert [False, False, True, True] == [who.is_gone for who in (here, away, gone, Driver())]
+    assert [False, False, True, True] == [who.is_gone for who in (here, away, gone, Holder())]

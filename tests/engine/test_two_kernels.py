@@ -28,7 +28,7 @@ import kling_nb as kn
 from kling_nb.cli import main
 from kling_nb.dialect import Call, Op
 from kling_nb.engine.turn import take_if_free, take_over
-from kling_nb.engine.who import Driver
+from kling_nb.engine.who import Holder
 from kling_nb.errors import LabBusy, LabError
 from kling_nb.log import ExperimentLog
 from kling_nb.simulator import Fault
@@ -437,7 +437,7 @@ def test_every_write_of_one_who_lost_its_turn_is_refused(tmp_path: Path) -> None
         assert (1, 0) == (len(heard), len(old.read_tasks()))
         new.commit([(Event("kn-1", "planned", 1.0), task())])
         mine.check()
-        assert [1, 2] == [turn.driver.epoch, mine.driver.epoch]
+        assert [1, 2] == [turn.holder.epoch, mine.holder.epoch]
     finally:
         for log, one in ((old, turn), (new, mine)):
             one.release()
@@ -465,7 +465,7 @@ def test_looking_who_drives_is_no_sign_of_life(tmp_path: Path) -> None:
     os.utime(lock, (1.0, 1.0))
     assert take_if_free(tmp_path, simulated=True) is None
     assert 1.0 == lock.stat().st_mtime
-    assert " h ago" in Driver.read(log.fact("driver")).told(tmp_path)
+    assert " h ago" in Holder.read(log.fact("driver")).told(tmp_path)
     turn.release()
     log.close()
 
@@ -475,8 +475,8 @@ def test_looking_who_drives_is_no_sign_of_life(tmp_path: Path) -> None:
 )
 def test_a_driver_that_the_log_does_not_tell_is_nobody_known(tmp_path: Path, said: str | None) -> None:
     """What an older version wrote, or somebody else, is read as the first epoch."""
-    assert 1 == Driver.read(said).epoch
-    assert "process ? on ?" in Driver.read(said).told(tmp_path)
+    assert 1 == Holder.read(said).epoch
+    assert "process ? on ?" in Holder.read(said).told(tmp_path)
 
 
 def test_a_submit_without_an_end_is_told_by_its_events(tmp_path: Path) -> None:
@@ -515,7 +515,7 @@ def test_a_reader_takes_what_is_free_and_keeps_what_it_was_given(tmp_path: Path)
         log.close()
         assert "is driven from here now; no other process was driving it" in lab.take_over()
         assert 3 == lab.daily_budget
-        assert 1 == Driver.read(lab._opened.log.fact("driver")).epoch
+        assert 1 == Holder.read(lab._opened.log.fact("driver")).epoch
     with pytest.raises(LabError, match="was closed"):
         lab.take_over()
 
