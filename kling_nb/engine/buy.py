@@ -68,10 +68,11 @@ class Buyer:
         return await self._end_unsent(task)
 
     def _may_submit(self, task: Task, account: Account) -> bool:
+        """Tell whether to submit a task; one that would pass a ceiling holds its run."""
         task = self._book.tasks[task.id]
         if task.state is not TaskState.PLANNED or task.unwanted or account.held:
             return False
-        return self._t.hold_of(task) is None
+        return self._t.hold_if_over_ceiling(task) is None
 
     async def _end_unsent(self, task: Task) -> Task:
         """Cancel what became unwanted while it was being sent, and came back."""

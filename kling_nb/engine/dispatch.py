@@ -212,8 +212,8 @@ class Dispatcher:
         control = self._controls.get(task.run)
         return self._accounts.held(task.provider) or (NOT_OPEN if control is None else control.hold(task.id))
 
-    def hold_of(self, task: Task) -> str | None:
-        """Return why a planned task may not be submitted now; a ceiling that it would pass holds its run as well."""
+    def hold_if_over_ceiling(self, task: Task) -> str | None:
+        """Hold the run of a planned task that would pass a ceiling; return why the task may not be submitted now, if so."""
         control = self._controls.get(task.run)
         if self.is_closing:
             return "the lab is being closed"

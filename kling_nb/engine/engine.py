@@ -265,7 +265,7 @@ class Engine:
             kind=lambda task: kind(task.provider, task.model, task.request),
             typical_s=spelling.typical_s,
             learnt=self._learnt,
-            hold_of=self._dispatch.hold_of,
+            hold_if_over_ceiling=self._dispatch.hold_if_over_ceiling,
             spawn=self._dispatch.spawn_beside,
             listening=self._dispatch.listening,
             turn=self._turn,

@@ -33,7 +33,7 @@ class Tools:
     kind: Callable[[Task], tuple[str, ...]]
     typical_s: Callable[[Task], float]
     learnt: Learnt
-    hold_of: Callable[[Task], str | None]  # why a planned task may not be submitted now, if so
+    hold_if_over_ceiling: Callable[[Task], str | None]  # returns why a planned task may not be submitted
     spawn: Callable[[Callable[[], Any]], object]
     listening: Callable[[], AbstractContextManager[None]]  # around a paid call, whose answer is heard to the last
     turn: Turn
