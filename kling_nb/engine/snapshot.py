@@ -43,6 +43,7 @@ class Snapshot:
     name: str
     simulated: bool
     state: str  # running | paused | cancelled | at rest
+    is_moving: bool  # whether something is under way: a paused or cancelled run moves until what was sent is fetched
     held: str | None
     counts: dict[str, int]
     total: int
@@ -52,11 +53,6 @@ class Snapshot:
     left_s: float | None
     tiles: tuple[Tile, ...]
     causes: tuple[tuple[str, int], ...]
-
-    @property
-    def is_moving(self) -> bool:
-        """Whether something is under way."""
-        return self.state == "running"
 
     def line(self) -> str:
         """Say it in one line."""
@@ -90,6 +86,7 @@ def snapshot_of(row: RunRow, tasks: Sequence[Task], now: Moment, *, simulated: b
         name=row.name,
         simulated=simulated,
         state=_state(row, moving=now.moving),
+        is_moving=now.moving,
         held=now.held,
         counts={state.value: counts[state] for state in TaskState if counts[state]},
         total=len(tasks),

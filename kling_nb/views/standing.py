@@ -10,7 +10,7 @@ from ..errors import KlingError
 from ..excerpts import excerpt
 from ..plan import dollars
 from ..stage import stage as stage_of
-from ..task import MOVING, TaskState
+from ..task import TaskState
 
 if TYPE_CHECKING:
     from ..engine.pace import Span
@@ -86,7 +86,7 @@ def standing(snapshot: Snapshot) -> Standing:
         name=snapshot.name,
         simulated=snapshot.simulated,
         stage=stage(snapshot),
-        moving=is_moving(snapshot),
+        moving=snapshot.is_moving,
         parts=parts,
         total=snapshot.total,
         counts=counts_line(snapshot),
@@ -104,17 +104,10 @@ def standing(snapshot: Snapshot) -> Standing:
     )
 
 
-def is_moving(snapshot: Snapshot) -> bool:
-    """Tell whether something is under way: a paused or cancelled run moves until what was sent is fetched."""
-    if snapshot.state in ("paused", "cancelled"):
-        return any(snapshot.counts.get(state) for state in MOVING)
-    return snapshot.state == "running"
-
-
 def stage(snapshot: Snapshot) -> str:
     """Say in a word or two where a run stands."""
     word = stage_of(snapshot.state, [state for state, count in snapshot.counts.items() if count])
-    return f"{word}, still fetching" if word in ("paused", "cancelled") and is_moving(snapshot) else word
+    return f"{word}, still fetching" if word in ("paused", "cancelled") and snapshot.is_moving else word
 
 
 def counts_line(snapshot: Snapshot) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from labs import live_lab, start, sweep
+from labs import live_lab, start, sweep, until
 from strict_socket import Seen, StrictSocket, answer
 
 import kling_nb as kn
@@ -19,6 +19,7 @@ from kling_nb.engine.book import Book
 from kling_nb.engine.loop import Clock
 from kling_nb.log import ExperimentLog
 from kling_nb.task import Task
+from kling_nb.views.standing import standing
 
 ACCEPTED = answer(json.dumps({"code": 0, "data": {"task_id": "871", "task_status": "submitted"}}).encode())
 REFUSED = answer(json.dumps({"code": 1301, "message": "content policy"}).encode(), "400 Bad Request")
@@ -108,6 +109,23 @@ def test_a_commit_that_is_cut_off_is_made(tmp_path: Path) -> None:
         assert {"queued": 1} == log.counts()
     finally:
         log.close()
+
+
+def test_nothing_moves_in_a_lab_that_was_closed(tmp_path: Path) -> None:
+    """A paused run goes on until what was sent is fetched, and no longer than its lab is open: handle and panel agree."""
+    lab = kn.Lab(tmp_path / "lab", simulate=kn.Simulation(speed=1))
+    run = start(lab, sweep("fox"))
+    until(run, lambda tasks: all(task.state.is_sent for task in tasks))
+    run.pause()
+    assert (True, True, "paused, still fetching") == _moving(run)
+    lab.close()
+    assert (False, False, "paused") == _moving(run)
+
+
+def _moving(run: kn.Run) -> tuple[bool, bool, str]:
+    stands = run.snapshot()
+    assert standing(stands).moving == stands.is_moving
+    return run.is_moving, stands.is_moving, standing(stands).stage
 
 
 def test_a_lab_that_is_opened_while_it_is_closed_is_driven(tmp_path: Path) -> None:

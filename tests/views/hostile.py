@@ -62,7 +62,9 @@ def stands(*, words: tuple[str, ...] = WORDS) -> Snapshot:
     """Return a run that stands as badly as it can: every word is a cause, a label and a reason."""
     tiles = tuple(tile(word, "failed", label=word, reason=word) for word in words)
     causes = tuple((word, 2) for word in words)
-    return replace(snapshot(), name=words[0], held=words[1], state="at rest", tiles=tiles, causes=causes)
+    return replace(
+        snapshot(), name=words[0], held=words[1], state="at rest", is_moving=False, tiles=tiles, causes=causes
+    )
 
 
 def uncertain() -> Uncertain:

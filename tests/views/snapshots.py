@@ -17,6 +17,7 @@ def snapshot(**changes: Any) -> Snapshot:
         name="fox",
         simulated=True,
         state="running",
+        is_moving=changes.get("state") != "at rest",
         held=None,
         counts={"planned": 1, "running": 1, "saved": 1, "failed": 1},
         total=4,

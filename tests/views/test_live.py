@@ -82,8 +82,9 @@ def test_the_time_left_is_told_roughly(seconds: float | None, words: str) -> Non
     [
         ({}, "running", True),
         ({"state": "paused"}, "paused, still fetching", True),
-        ({"state": "cancelled", "counts": {"saved": 1, "cancelled": 3}}, "cancelled", False),
+        ({"state": "cancelled", "is_moving": False, "counts": {"saved": 1, "cancelled": 3}}, "cancelled", False),
         ({"state": "cancelled", "counts": {"queued": 1, "cancelled": 3}}, "cancelled, still fetching", True),
+        ({"state": "paused", "is_moving": False, "counts": {"queued": 1, "planned": 3}}, "paused", False),
         ({"state": "at rest", "counts": {"saved": 4}}, "finished", False),
         ({"state": "at rest", "counts": {"saved": 3, "uncertain": 1}}, "needs a look", False),
         ({"state": "at rest", "counts": {"saved": 3, "queued": 1}}, "stopped", False),
