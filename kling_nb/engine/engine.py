@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import CancelledError
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -85,12 +86,11 @@ class Engine:
     def close(self) -> None:
         """Detach: stop driving, close the log and give the turn back; nothing is cancelled."""
         self.closed = True
-        try:
+        with ExitStack() as left:  # each is done, whatever the one before it raises; the last one first
+            left.callback(self._turn.release)
+            left.callback(self._log.close)
+            left.callback(self._loop.close)
             self._loop.call(self._detach)
-            self._loop.close()
-            self._log.close()
-        finally:
-            self._turn.release()
 
     @property
     def is_lost(self) -> bool:
@@ -290,10 +290,11 @@ class Engine:
         self._dispatch.spawn(task.id for task in self.book.tasks.values() if task.state.is_sent)
 
     async def _detach(self) -> None:
-        await self._dispatch.end()
-        await self._wire.aclose()
         close, self._close_app = self._close_app, lambda: None
-        close()
+        async with AsyncExitStack() as left:
+            left.callback(close)
+            left.push_async_callback(self._wire.aclose)
+            await self._dispatch.end()
 
 
 def was_closed(folder: Path) -> LabError:

@@ -18,6 +18,7 @@ import kling_nb as kn
 from kling_nb.engine.book import Book
 from kling_nb.engine.loop import Clock
 from kling_nb.log import ExperimentLog
+from kling_nb.simulator import Simulator
 from kling_nb.task import Task
 from kling_nb.views.standing import standing
 
@@ -109,6 +110,27 @@ def test_a_commit_that_is_cut_off_is_made(tmp_path: Path) -> None:
         assert {"queued": 1} == log.counts()
     finally:
         log.close()
+
+
+def test_closing_goes_on_after_a_step_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What closing cannot do is raised when the rest is done: no thread and no connection is left, and it opens again."""
+    close = Simulator.close
+
+    def fail(simulator: Simulator) -> None:
+        close(simulator)
+        message = "its database is locked"
+        raise RuntimeError(message)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Simulator, "close", fail)
+        lab = kn.Lab(tmp_path / "lab", simulate=kn.Simulation(speed=math.inf))
+        engine = lab._opened.driving()
+        with pytest.raises(RuntimeError, match="its database is locked"):
+            lab.close()
+    assert "kling_nb engine" not in {thread.name for thread in threading.enumerate()}
+    assert not engine._log._writer.close.alive
+    with kn.Lab(lab.folder, simulate=kn.Simulation(speed=math.inf)) as again:
+        assert {"saved": 1} == start(again, sweep("fox")).wait().snapshot().counts
 
 
 def test_nothing_moves_in_a_lab_that_was_closed(tmp_path: Path) -> None:
