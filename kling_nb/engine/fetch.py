@@ -48,7 +48,9 @@ class Fetcher:
             return
         trouble: Exception
         asked = False
-        for failures in range(1, FETCHES + 1):
+        for failures in range(FETCHES):
+            if failures:
+                await self._clock.sleep(backoff_s(failures))
             try:
                 clip = await self._download(task, account)
             except LinkExpired as error:
@@ -60,12 +62,14 @@ class Fetcher:
                 asked, task, trouble = True, self._book.tasks[task.id], error
             except LabBusy:
                 raise
+            except LabUnwritable as error:  # a folder that has no room now has none in a minute
+                trouble = error
+                break
             except (KlingError, OSError) as error:
                 trouble = error
             else:
                 await self._book.record(task.id, EventKind.SAVED, clip=clip)
                 return
-            await self._clock.sleep(backoff_s(failures))
         await self._unfetched(task, trouble)
 
     async def _unfetched(self, task: Task, trouble: Exception) -> None:

@@ -76,6 +76,19 @@ def test_no_room_for_a_clip(tmp_path: Path, mounted: Mount, provider: str) -> No
         live.lab.close()
 
 
+def test_a_clip_that_has_no_room_is_downloaded_once(tmp_path: Path, mounted: Mount) -> None:
+    """A full disk is no network that may come back: the clip is not downloaded again before a person made room."""
+    with kn.Lab(tmp_path / "lab", simulate=kn.Simulation(speed=math.inf)) as lab:
+        clips = mounted(lab.folder / "clips", "size=8k")
+        run = start(lab, sweep("fox")).wait(30)
+        at = lab.log.events(run.tasks[0].id).set_index("kind")["at"]
+        assert ("stalled", "disk") == (run.tasks[0].state, run.tasks[0].cause)
+        assert 1 > (at["stalled"] - at["ready"]).total_seconds()
+        mounted(clips, "size=9m")
+        assert {"saved": 1} == run.resume().wait(30).snapshot().counts
+        assert 1 == len(ledger(lab))
+
+
 @pytest.mark.parametrize("moment", ["planned", "intent", "accepted", "ready"])
 def test_no_room_for_the_log(tmp_path: Path, mounted: Mount, moment: str, caplog: pytest.LogCaptureFixture) -> None:
     """A log that has no room stops the lab in one sentence; with room, what was bought is saved and bought once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -131,6 +132,15 @@ def test_a_page_in_the_place_of_a_clip_is_not_its_end(tmp_path: Path) -> None:
         live.lab.run("a").retry(stalled=True).wait(30)
         assert 4 == len(live.simulator.ledger())
         live.lab.close()
+
+
+def test_nothing_is_waited_for_after_the_last_try(tmp_path: Path) -> None:
+    """A clip that cannot be fetched is tried five times, 1, 2, 4 and 8 s apart, and given up at once after the last."""
+    with kn.Lab(tmp_path / "lab", simulate=kn.Simulation(speed=math.inf)) as lab:
+        run = start(lab, sweep("fox #sim:clip-html:99")).wait(30)
+        at = lab.log.events(run.tasks[0].id).set_index("kind")["at"]
+        assert "tried 5 times" in run.tasks[0].reason
+        assert 15 == pytest.approx((at["stalled"] - at["ready"]).total_seconds(), abs=0.1)
 
 
 def test_a_clip_that_is_fetched_again_is_not_at_rest(tmp_path: Path) -> None:
