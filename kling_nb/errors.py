@@ -27,10 +27,13 @@ from __future__ import annotations
 import difflib
 import linecache
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from functools import partial
 from pathlib import Path
 from traceback import walk_tb
-from typing import Any
+from typing import Any, TypeVar
+
+E = TypeVar("E", bound=Exception)
 
 PACKAGE = __name__.partition(".")[0]
 SHELLS = ("IPython", "ipykernel")
@@ -166,6 +169,16 @@ def _callers(error: BaseException) -> Iterator[str]:
             where = "the cell" if is_cell else Path(file).name
             inside = "" if name.startswith("<") else f", in {name}"
             yield f"  line {number} of {where}{inside}: {linecache.getline(file, number, frame.f_globals).strip()}"
+
+
+def anew(error: E) -> E:
+    """Return a copy of an error that is kept, to be raised in its place, with the same words, cause and trace so far.
+
+    Raised itself, it would carry the traces of all who were told before.
+    """
+    fresh = copy(error)
+    fresh.__cause__ = error.__cause__
+    return fresh.with_traceback(error.__traceback__)
 
 
 def nearest(word: str, known: Iterable[str], like: float = 0.6, meant: Sequence[str] = ()) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 
 from ..costs import day_of
+from ..errors import anew
 from ..log import ExperimentLog
 from ..plan import Money
 from ..task import ZERO, Event, EventKind, Task
@@ -158,7 +159,7 @@ class Book:
     async def _commit(self, changes: Sequence[Change], served: Mapping[str, str] | None = None) -> None:
         if self.broken is not None:
             self.broken = unkept(self.broken, changes)
-            raise self.broken
+            raise anew(self.broken)
         self._changes += changes
         self._served |= served or {}
         if self._flush is None:
@@ -202,4 +203,4 @@ class _Flush:
     async def joined(self) -> None:
         await self._done.wait()
         if self._error is not None:
-            raise self._error
+            raise anew(self._error)

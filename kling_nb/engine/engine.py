@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from .. import media
 from ..catalog import Catalog
 from ..dialect import Dialect
-from ..errors import InputError, LabBusy, LabError
+from ..errors import InputError, LabBusy, LabError, anew
 from ..log import ExperimentLog
 from ..offer import Provider
 from ..plan import Money
@@ -216,7 +216,7 @@ class Engine:
         """Raise what stopped it, if so: what is steered then would look as if it had been done."""
         self.check()
         if self.book.broken is not None:
-            raise self.book.broken
+            raise anew(self.book.broken)
 
     def _call(self, work: Callable[..., Awaitable[T]], *args: Any) -> T:
         self.check()

@@ -14,7 +14,7 @@ from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError, LabError
+from ..errors import InputError, LabError, anew
 from ..excerpts import as_code
 from ..fields import flag
 from ..keywords import answering
@@ -140,7 +140,7 @@ class Run:
             message = f"the lab was closed while run {self.name!r} went on; {then}"
             raise LabError(message)
         if self._engine.book.broken is not None:
-            raise self._engine.book.broken
+            raise anew(self._engine.book.broken)
         if self._engine.is_lost:
             self._engine.check()
 

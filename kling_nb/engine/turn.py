@@ -23,7 +23,7 @@ from pathlib import Path
 
 import filelock
 
-from ..errors import LabBusy, LabError
+from ..errors import LabBusy, LabError, anew
 from ..log import BUSY_S, ExperimentLog, stored_fact, which_file
 from ..space import unwritable
 from .who import Holder, driven_by, ending, lock_place, taken_from
@@ -72,7 +72,7 @@ class Turn:
     def refuse(self) -> None:
         """Raise `LabBusy` if the turn is known to be lost."""
         if self.lost is not None:
-            raise LabBusy(*self.lost.args)  # a new one, for whoever is told twice
+            raise anew(self.lost)
 
     def sleeper(self, task_id: str) -> Holder | None:
         """Return who was about to submit a task, is still there, and may send it yet; of a task without an answer."""
@@ -94,7 +94,7 @@ class Turn:
                 self.lost = LabBusy(taken_from(self._folder, Holder.read(said)))
         if first:
             self.on_lost(self.lost)
-        return self.lost
+        return anew(self.lost)
 
     def _live(self) -> None:
         while not self._over.wait(TOUCH_S):

@@ -1,11 +1,13 @@
-"""What is recorded: kinds of events that there are, in the log's plain words."""
+"""What is recorded: kinds of events that there are, in the log's plain words; and what becomes of a log that takes none."""
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
+from traceback import walk_tb
 from typing import Any
 
 import anyio
@@ -13,6 +15,7 @@ import pytest
 
 from kling_nb.engine.book import Book
 from kling_nb.engine.loop import Clock
+from kling_nb.errors import LabBusy
 from kling_nb.log import FILE, ExperimentLog
 from kling_nb.task import EventKind, Task
 
@@ -33,6 +36,37 @@ def book(log: ExperimentLog) -> Book:
     book = Book(log, Clock())
     anyio.run(book.plan, [TASK])
     return book
+
+
+def test_what_stopped_a_lab_is_raised_anew(book: Book, log: ExperimentLog) -> None:
+    """Whoever is told that a log takes nothing more gets an error of their own: a trace tells of one, not of all."""
+    log.guard("driver", "me", lambda _: LabBusy("another took over"))
+    raised = [anyio.run(_refused, book) for _ in range(4)]
+    assert {(LabBusy, "another took over")} == {(type(error), str(error)) for error in raised}
+    assert 4 == len({id(error) for error in raised})
+    assert 1 == len({_length(error) for error in raised[1:]})
+
+
+def test_what_waits_for_one_commit_fails_with_an_error_each(book: Book, log: ExperimentLog) -> None:
+    """Of several changes whose shared commit fails, each raises an error of its own."""
+    log.guard("driver", "me", lambda _: LabBusy("another took over"))
+    raised = anyio.run(_all_refused, book)
+    assert 3 == len({id(error) for error in raised})
+    assert 1 == len({_length(error) for error in raised[1:]})
+
+
+async def _refused(book: Book) -> LabBusy:
+    with pytest.raises(LabBusy) as caught:
+        await book.record("kn-1", EventKind.NOTED)
+    return caught.value
+
+
+async def _all_refused(book: Book) -> list[LabBusy]:
+    return await asyncio.gather(*(_refused(book) for _ in range(3)))
+
+
+def _length(error: Exception) -> int:
+    return len([*walk_tb(error.__traceback__)])
 
 
 WAYS: list[Callable[[Book, Any], Any]] = [
