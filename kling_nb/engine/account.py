@@ -10,7 +10,7 @@ from typing import TypeVar
 import anyio
 
 from ..dialect import Call, Credential, Dialect, Fault, Reply, Unreadable, Whose, is_id, origin
-from ..errors import KlingError, ProviderError, WireError
+from ..errors import KlingError, ProviderError, WireError, anew
 from ..offer import Provider
 from ..redaction import NOTHING, Redaction, Veiled
 from ..secret import Secret
@@ -154,7 +154,7 @@ class Account:
         before = self._credentials
         async with self._fetching:
             if self._refusal is not None and self._credentials != before:
-                raise self._refusal  # it was asked for while this one waited: asking again would not help
+                raise anew(self._refusal)  # it was asked for while this one waited: asking again would not help
             if self._credential is None or refused == self._credentials or self._is_over():
                 self._credential = await self._fetched()
             return self._credential

@@ -11,7 +11,7 @@ from typing import Protocol
 import anyio
 
 from ..dialect import Learnt, Status, Whose
-from ..errors import InputError, KlingError, ProviderError
+from ..errors import InputError, KlingError, ProviderError, anew
 from ..task import Task, Ticket
 from .account import Account, backoff_s
 from .loop import Clock
@@ -88,7 +88,7 @@ class Watch:
             self._spawn(self._run)
         await member.done.wait()
         if member.failed is not None:
-            raise member.failed
+            raise anew(member.failed)
 
     async def _run(self) -> None:
         try:
