@@ -16,22 +16,15 @@ from ..redaction import NOTHING, Redaction, Veiled
 from ..secret import Secret
 from ..task import Task, Ticket
 from ..wire import Wire
-from .gate import Gate
+from .gate import BACKOFF_MOST_S, Gate, backoff_s
 from .loop import Clock
 from .told import Where, told_of_question, told_of_silence
 
 T = TypeVar("T")
 
 TRIES = 4
-BACKOFF_S = 1.0
-BACKOFF_MOST_S = 60.0
 UNSENT_MOST = 5  # rounds of submits in a row that did not get to a place that never answered, before it is given up
 UNSENT_LONGEST_S = 3600.0  # as long may a place be away that did answer: a network comes back
-
-
-def backoff_s(failures: int) -> float:
-    """Return how long to wait after so many failures in a row, in seconds: 1, 2, 4 … 60."""
-    return min(BACKOFF_MOST_S, BACKOFF_S * 2.0 ** max(0, failures - 1))
 
 
 class Account:

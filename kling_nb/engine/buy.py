@@ -9,9 +9,10 @@ from functools import partial
 from ..dialect import Call, Dialect, Fault, Whose
 from ..errors import Doubt, InputError, KlingError, MediaError, NotSent, RefusedError, WireError
 from ..task import Cause, EventKind, Task, TaskState, Ticket
-from .account import Account, backoff_s
+from .account import Account
 from .answered import read
 from .attempts import LOST_MOST
+from .gate import backoff_s
 from .told import (
     AGAIN,
     RESUME,

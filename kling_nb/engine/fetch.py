@@ -15,8 +15,9 @@ from ..dialect import Call, Op, Status, origin
 from ..errors import KlingError, LabBusy, LabUnwritable, LinkExpired, MediaError
 from ..request import VideoRequest
 from ..task import Cause, EventKind, Task, TaskState, clip_data
-from .account import Account, backoff_s
+from .account import Account
 from .follow import asset_data
+from .gate import backoff_s
 from .tools import Tools
 
 FETCHES = 5

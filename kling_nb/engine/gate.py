@@ -13,6 +13,12 @@ PUSHED_MOST = 90
 AFTER_MOST_S = 600.0  # a provider that says "tomorrow" is asked again in ten minutes, and says so again
 
 
+def backoff_s(failures: int) -> float:
+    """Return how long to wait after so many failures in a row, in seconds: 1, 2, 4 … 60."""
+    doubled = min(max(0, failures - 1), 10)  # a place that is away for a day fails more often than a float has room for
+    return min(BACKOFF_MOST_S, BACKOFF_S * 2.0**doubled)
+
+
 class Gate:
     """Slots of one account, or of one model at an account; first come, first served.
 
@@ -80,8 +86,8 @@ class Gate:
     def slow(self, now: float, after: float | None) -> None:
         """Learn that submits come too fast: wait as the provider says, else exponentially longer."""
         self._pushed += 1
-        backoff = min(BACKOFF_MOST_S, BACKOFF_S * 2 ** min(10, self._pushed - 1))
-        self._opens_at = max(self._opens_at, now + (backoff if after is None else min(after, AFTER_MOST_S)))
+        wait = backoff_s(self._pushed) if after is None else min(after, AFTER_MOST_S)
+        self._opens_at = max(self._opens_at, now + wait)
 
     @property
     def is_shut(self) -> bool:

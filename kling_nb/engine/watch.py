@@ -13,7 +13,8 @@ import anyio
 from ..dialect import Learnt, Status, Whose
 from ..errors import InputError, KlingError, ProviderError, anew
 from ..task import Task, Ticket
-from .account import Account, backoff_s
+from .account import Account
+from .gate import backoff_s
 from .loop import Clock
 from .poll import FLOOR_S, LATEST_S, Curve, wait_s
 

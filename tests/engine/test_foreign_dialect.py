@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from labs import ledger, start, sweep
+from labs import ledger, start, sweep, until_later
 
 import kling_nb as kn
-from kling_nb.dialect import Call, Phase, Reply, Status
+from kling_nb.dialect import Call, Phase, Reply, Status, Unreadable
 from kling_nb.dialects.kling import Kling
 from kling_nb.engine.buy import LOOKS_S
 from kling_nb.task import Ticket
@@ -37,6 +37,31 @@ def test_a_task_that_is_done_without_a_link_is_asked_about_again(tmp_path: Path)
         run = start(lab, sweep("fox", "boat")).wait(timeout=20)
         assert ["saved", "saved"] == [task.state for task in run.tasks]
         assert 2 == len(ledger(lab))
+
+
+class Away(Kling):
+    """Cannot be asked how a task is doing, 1,200 times in a row."""
+
+    asked = 0
+
+    def check(self, tickets: Sequence[Ticket]) -> Generator[Call, Reply, dict[str, Status]]:
+        """Answer at last."""
+        self.asked += 1
+        if self.asked <= 1200:
+            message = "a page in its place"
+            raise Unreadable(message)
+        return (yield from super().check(tickets))
+
+
+def test_a_place_that_is_away_for_a_day_is_asked_on(tmp_path: Path) -> None:
+    """However often a task could not be asked about, it is asked about on, and its clip is saved in the end."""
+    with kn.Lab(tmp_path / "lab", simulate=kn.Simulation(speed=math.inf)) as lab:
+        provider, _ = lab._bindings.bound("kling")
+        lab._bindings._bound["kling"] = provider, Away(provider)
+        run = start(lab, sweep("fox")).wait(timeout=20)
+        assert ["stalled"] == [task.state for task in run.tasks]
+        until_later(lab, 86_400)
+        assert ["saved"] == [task.state for task in run.wait().tasks]
 
 
 class Slow(Kling):

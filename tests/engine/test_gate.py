@@ -9,7 +9,7 @@ from typing import TypeVar
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_nb.engine.gate import BACKOFF_MOST_S, FORGET_S, Gate
+from kling_nb.engine.gate import BACKOFF_MOST_S, FORGET_S, Gate, backoff_s
 
 T = TypeVar("T")
 
@@ -168,3 +168,8 @@ def test_it_always_lets_somebody_through(slots: int, steps: list[str]) -> None:
             assert gate.used == unanswered + held
 
     run(scene)
+
+
+def test_a_wait_between_tries_has_a_limit() -> None:
+    """From one second it doubles to a minute, however often in a row something failed."""
+    assert [1, 1, 2, 4, 32, 60, 60] == [backoff_s(failures) for failures in (0, 1, 2, 3, 6, 7, 100_000)]
