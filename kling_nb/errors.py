@@ -31,7 +31,11 @@ from copy import copy
 from functools import partial
 from pathlib import Path
 from traceback import walk_tb
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from .dialect import Fault
+    from .offer import Problem
 
 E = TypeVar("E", bound=Exception)
 
@@ -61,7 +65,7 @@ class SweepError(InputError):
 class RefusedError(InputError):
     """The catalogue refuses a request. `problems` holds all of them, not only the first."""
 
-    def __init__(self, message: str, problems: Sequence[Any] = ()) -> None:
+    def __init__(self, message: str, problems: Sequence[Problem] = ()) -> None:
         super().__init__(message)
         self.problems = tuple(problems)
 
@@ -119,11 +123,11 @@ class ProviderError(KlingError):
     """
 
     def __init__(
-        self, message: str, fault: Any = None, *, whose: str = "", tries: int = 1, charged: bool | None = None
+        self, message: str, fault: Fault | None = None, *, whose: str = "", tries: int = 1, charged: bool | None = None
     ) -> None:
         super().__init__(message)
         self.fault = fault
-        self.whose = whose or str(getattr(fault, "whose", ""))
+        self.whose = whose or ("" if fault is None else str(fault.whose))
         self.tries = tries
         self.charged = charged
 

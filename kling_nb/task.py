@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from enum import StrEnum
@@ -268,6 +268,7 @@ class Task:
 
 
 Fields = dict[str, Any]
+FieldsOf = Callable[[Task, Event], Fields]
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +277,7 @@ class Move:
 
     sources: frozenset[TaskState]
     target: TaskState | None
-    fields: Callable[[Task, Event], Fields]
+    fields: FieldsOf
 
 
 def _words(task: Task, event: Event) -> Fields:
@@ -339,7 +340,7 @@ def _noted(task: Task, event: Event) -> Fields:
     return {"rating": event.data.get("rating", task.rating), "note": str(event.data.get("note", task.note))}
 
 
-def _move(sources: frozenset[TaskState] | set[TaskState], target: TaskState | None, fields: Any = _words) -> Move:
+def _move(sources: Set[TaskState], target: TaskState | None, fields: FieldsOf = _words) -> Move:
     return Move(frozenset(sources), target, fields)
 
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TypeVar, TypeVarTuple
 
 import anyio
 from anyio.abc import TaskGroup
@@ -22,6 +22,7 @@ from .control import Control, Controls
 _logger = logging.getLogger("kling_nb")
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 Drive = Callable[[str], Awaitable[None]]
 """Takes a task, given by its id, as far as it goes by itself."""
 GoOn = Callable[[str], Awaitable[bool]]
@@ -102,7 +103,7 @@ class Dispatcher:
             message = "another process took over before its answer came"
             raise Doubt(message)
 
-    async def alone(self, work: Callable[..., Awaitable[T]], *args: Any) -> T:
+    async def alone(self, work: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T:
         """Do what plans or steers while nobody else does: two starts at once would not see each other's tasks."""
         async with self._steering:
             return await work(*args)

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 
 from .. import media
 from ..catalog import Catalog
@@ -40,6 +40,7 @@ from .turn import Turn
 from .wanted import Simulation
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,8 +121,7 @@ class Engine:
 
     def start(self, order: Order) -> Control:
         """Start or re-attach to a run."""
-        control: Control = self._alone(self._runs.start, order)
-        return control
+        return self._alone(self._runs.start, order)
 
     def money(self, name: str) -> Money:
         """Return the ceiling of a run, and what it spent or may still be charged; nothing for one that is not there."""
@@ -158,13 +158,11 @@ class Engine:
 
     def cancel(self, name: str) -> tuple[int, int]:
         """End a run; returns how many tasks were cancelled, and how many are already paid for and still fetched."""
-        done: tuple[int, int] = self._alone(self._runs.cancel, name, self._driver.cancel)
-        return done
+        return self._alone(self._runs.cancel, name, self._driver.cancel)
 
     def retry(self, name: str, states: Iterable[TaskState]) -> int:
         """Buy again the points whose task is in one of the states; returns how many."""
-        count: int = self._alone(self._runs.retry, name, frozenset(states))
-        return count
+        return self._alone(self._runs.retry, name, frozenset(states))
 
     def record(self, task_id: str, kind: EventKind, **data: Any) -> Task:
         """Note what a person decided about a task, and go on from there.
@@ -176,8 +174,7 @@ class Engine:
         except (TypeError, ValueError) as error:
             message = f"'{kind}' of {task_id} cannot be written: {error}; nothing was changed"
             raise InputError(message) from error
-        task: Task = self._alone(self._decisions.record, task_id, kind, data)
-        return task
+        return self._alone(self._decisions.record, task_id, kind, data)
 
     def look_again(self, task_id: str) -> None:
         """Drive a task again from where it stands."""
@@ -208,7 +205,7 @@ class Engine:
         """Return the names of the runs in which something is under way, though the log may not say so."""
         return set() if self.closed else self._dispatch.moving()
 
-    def _alone(self, work: Callable[..., Any], *args: Any) -> Any:
+    def _alone(self, work: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T:
         self._going()
         return self._call(self._dispatch.alone, work, *args)
 
@@ -218,7 +215,7 @@ class Engine:
         if self.book.broken is not None:
             raise anew(self.book.broken)
 
-    def _call(self, work: Callable[..., Awaitable[T]], *args: Any) -> T:
+    def _call(self, work: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T:
         self.check()
         try:
             return self._loop.call(work, *args)

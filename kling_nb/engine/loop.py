@@ -10,7 +10,7 @@ import os
 import selectors
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 
 import anyio
 from anyio.from_thread import start_blocking_portal
@@ -18,6 +18,7 @@ from anyio.from_thread import start_blocking_portal
 from ..errors import LabError
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 BEAT_S = 0.05  # a commit syncs the disk: twenty a second are enough for any number of tasks
 
@@ -254,7 +255,7 @@ class Loop:
         self._works: list[asyncio.Task[Any]] = []
         atexit.register(self.close)
 
-    def call(self, work: Callable[..., Awaitable[T]], *args: Any) -> T:
+    def call(self, work: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T:
         """Run a coroutine function on the engine's thread and return its result."""
         if self._is_elsewhere:
             message = (

@@ -21,7 +21,7 @@ from ..keywords import answering
 from ..log import ExperimentLog
 from ..task import Event, Task, TaskState
 from .attempts import goes_on
-from .control import Control
+from .control import Control, Heard
 from .engine import Engine
 from .interrupted import say_it_goes_on, saying_it_goes_on
 from .snapshot import Moment, Snapshot, snapshot_of
@@ -181,7 +181,7 @@ class Run:
             self._control.heard.remove(listen)
             self._control.at_rest.remove(rest)
 
-    def _listener(self, heard: queue.SimpleQueue[Task | None]) -> Any:
+    def _listener(self, heard: queue.SimpleQueue[Task | None]) -> Heard:
         def listen(_: Event, task: Task) -> None:
             if _has_come_to_rest(task):
                 heard.put(task)
