@@ -1,4 +1,14 @@
-"""Addresses that others name: where they lead, whether to go there, and what may be said of them."""
+"""Addresses that others name: where they lead, whether to go there, and what may be said of them.
+
+What is held here against a hostile or mistaken address, under the names that security reviews know:
+
+- SSRF (server-side request forgery): `judge` refuses a clip's link that leads to this machine, a private network, a
+  cloud's metadata service (169.254.169.254 is link-local) or anything but http(s), however the address is spelled.
+- DNS rebinding: `peer_judge` judges the address of the connection once more, when it stands and before a byte is sent.
+- Downgrade from TLS: `refuse_downgrade` follows no redirect from https to http.
+- Captive portals and intercepting gateways: `stranger` detects that another answered than who was asked.
+- Leaks of signatures and passwords in messages: `named` and `without_query` leave out what may hold one.
+"""
 
 from __future__ import annotations
 
@@ -73,10 +83,11 @@ def onward(url: str, status: int, headers: Mapping[str, str]) -> str | None:
 
 
 def stranger(url: str, status: int, headers: Mapping[str, str], content: bytes) -> str:
-    """Say of what came for an API call that another answered than who was asked; nothing where it may be their own.
+    """Detect a captive portal, or another that answers an API call in the place of who was asked.
 
-    A network that wants a log-in does so, and a gateway that inspects what goes through it: by sending elsewhere, by a
-    page, or by 511, which is theirs alone (RFC 6585, 6). What became of the call, only the status can prove.
+    Returns how it shows, in words; nothing where the answer may be the API's own. A network that wants a log-in, and a
+    gateway that inspects what goes through it, answer by a redirect to another origin, by a web page, or by status 511,
+    which is for them alone (RFC 6585, 6). Whether the call was carried out, only the status can prove.
     """
     to = onward(url, status, headers)
     with suppress(ValueError):
@@ -89,20 +100,21 @@ def stranger(url: str, status: int, headers: Mapping[str, str], content: bytes) 
 
 
 def refuse_downgrade(call: str, url: str, to: str) -> None:
-    """Raise `MediaError` for a redirect from https to http."""
+    """Raise `MediaError` for a redirect from https to http, a downgrade from TLS."""
     if (place_of(url)[0], place_of(to)[0]) == ("https", "http"):
         message = f"{call} redirects from https to http, which anybody on the way could read; it was not followed"
         raise MediaError(message)
 
 
 async def judge(where: Origin, own: Origin | None, *, resolve: bool = True) -> None:
-    """Raise `MediaError` for a host that a stranger's link may not lead to.
+    """Raise `MediaError` for a host that a stranger's link may not lead to: the guard against SSRF.
 
+    Without it (server-side request forgery) a reply could have this machine fetch what only this machine can reach.
     Refused are schemes other than http(s), names that are none, and hosts that are, or with ``resolve`` have only
     addresses that are, not of the open net: of this machine, private, shared (100.64.0.0/10), link-local, multicast,
     reserved. Allowed all the same where ``own``, the provider's own host, is in such a place itself. 198.18.0.0/15 is
     allowed: local proxies answer every name with an address of it. The name is resolved again when the connection is
-    made, whose address `peer_judge` judges. Raises `OSError` if a name is not found.
+    made, and may have another address by then (DNS rebinding): that one `peer_judge` judges. Raises `OSError` if a name is not found.
     """
     scheme, host, _ = where
     if scheme not in ("http", "https") or not _is_spelled(host):
@@ -162,7 +174,7 @@ def _asks_proxy(info: Mapping[str, Any]) -> bool:
 def peer_judge(where: Origin, own: Origin | None, named_as: str) -> Trace:
     """Return what judges, as `judge` does, the address that a connection really has, before a byte is sent.
 
-    A name may have another address by then than when it was judged. ``named_as`` is the host as the HTTP library
+    It is the defence against DNS rebinding: a name may have another address by then than when it was judged. ``named_as`` is the host as the HTTP library
     writes it; a connection to another one is a proxy's, which looks names up itself.
     """
     host = ""
@@ -236,7 +248,7 @@ def _literal(host: str) -> Address | None:
 
 
 def _old_literal(name: str) -> Address | None:
-    """Read the spellings that only resolvers know, such as ``2130706433``, ``0x7f.1`` and ``127.1``."""
+    """Read the spellings that only resolvers know, such as ``2130706433``, ``0x7f.1`` and ``127.1``: no way around `judge`."""
     try:
         return ipaddress.IPv4Address(socket.inet_aton(name))
     except (OSError, ValueError):
@@ -257,7 +269,7 @@ def _place(address: Address) -> str:
 
 
 def _inner(address: Address) -> Address:
-    """Return the IPv4 address that an IPv6 address stands for, where it does."""
+    """Return the IPv4 address that an IPv6 address stands for (mapped, NAT64, 6to4), where it does: no way around `judge`."""
     if isinstance(address, ipaddress.IPv4Address) or address.is_loopback or address.is_unspecified:
         return address
     if any(address in network for network in _AROUND_IPV4):
