@@ -202,14 +202,14 @@ class Task:
 
     @property
     def is_mendable(self) -> bool:
-        """Whether it counts as failed without the provider's word, so that an id found there proves it wrong."""
+        """Whether it counts as failed although the provider never said so: an id found there proves that wrong."""
         return self.state is TaskState.FAILED and self.cause in UNPROVEN
 
     @property
     def price(self) -> Decimal:
         """What it costs or may cost, in USD: the provider's charge where known, else the upper estimate.
 
-        A charge that is no amount (negative, not a number) is none: it would make room in a budget.
+        A charge that is no amount (negative, not a number) is ignored: it would make room in a budget.
         """
         charge = self.cost.usd if self.cost is not None else None
         if charge is not None and charge.is_finite() and charge >= 0:
@@ -246,9 +246,9 @@ class Task:
     def apply(self, event: Event) -> Task:
         """Return the task after an event.
 
-        An event that cannot happen in this state, or of a kind that this version does not know, changes nothing:
-        the log keeps it all the same. Final states are never left, but that what `is_mendable` may be accepted, and
-        that a saved task whose file is gone is fetched again.
+        An event that cannot happen in this state, or of a kind that this version does not know, changes nothing; the
+        log keeps it all the same. A final state is left in two cases: a failure that `is_mendable` may turn out to be
+        accepted, and a saved task whose file is gone is fetched again.
         """
         move = MOVES.get(event.kind)
         if move is None or self.state not in move.sources:

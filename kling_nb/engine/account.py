@@ -117,9 +117,9 @@ class Account:
         return self._strangers > 1
 
     def missed(self, begun: float) -> bool:
-        """Learn that a submit did not get there, which began at that `steady` moment; answers whether to go on trying.
+        """Note that a submit, begun at that `steady` moment, did not get there; answers whether to go on trying.
 
-        Of those that were under way together, or waited together, one counts: a moment without a network is one.
+        Submits that were under way together, or waited together, count once: they met one moment without a network.
         """
         now = self._clock.steady()
         if begun - self._unsent_at >= backoff_s(self.unsent) / 2:

@@ -24,8 +24,9 @@ class Answered:
 def read(dialect: Dialect, call: Call, reply: Reply) -> Answered:
     """Read a reply to a submit.
 
-    A dialect need not know what another answers in its provider's place: what it cannot read of that, or takes for an
-    acceptance without an id, proves nothing. Its own no under 2xx is the provider's, though it begins as a page does.
+    Another may have answered in the provider's place, and a dialect need not notice: whatever it cannot read then, or
+    takes for an acceptance without an id, proves nothing. A no of the provider's own under 2xx stays the provider's,
+    even if it begins as a web page does.
     """
     answer, strange = _read(dialect, call, reply), stranger(call.url, reply.status, reply.headers, reply.content)
     is_own = answer.ticket is not None or (reply.ok and answer.fault is not None and answer.fault.rejected)

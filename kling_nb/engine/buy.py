@@ -85,10 +85,10 @@ class Buyer:
         )
 
     async def _signed(self, task: Task, account: Account, refused: int | None) -> Paid | None:
-        """Return the paid call, its images in it, before the intent.
+        """Return the paid call with its images, before the intent; `None` where that fails.
 
-        Nothing where that fails: a missing key holds the account, an image that cannot be read refuses only this task,
-        and so does what the catalogue refuses, which may be another than when the task was planned.
+        A missing key holds the account. An image that cannot be read refuses this task alone. So does a catalogue that
+        refuses the request by now: it may be another than the one that the task was planned with.
         """
         try:
             dialect, plain, signed, number = await self._spelled(task, account, refused)
@@ -193,10 +193,10 @@ class Buyer:
         return await self._book.record(task.id, EventKind.PUSHED_BACK, reason=words, cause=fault.whose)
 
     async def _strange(self, task: Task, account: Account, fault: Fault, why: str) -> Task:
-        """Hold what was not sent yet, for another answers there: at once where that proves that this was not carried out.
+        """Hold the account, since another answers in the provider's place.
 
-        Else it is in doubt, and so would be the next: a second one in a row holds the rest, unless the place itself
-        answers when it is asked.
+        An answer that proves a rejection holds it at once. After any other the task is in doubt, and so would be the
+        next: the second such answer in a row holds the account, unless the place itself answers when it is asked.
         """
         held = told_of_stranger(account.where, why)
         if not fault.rejected:
@@ -224,10 +224,10 @@ class Buyer:
         )
 
     async def _there(self, task: Task, account: Account, fault: Fault) -> Task | None:
-        """Return a refused task that our own id finds; it is in doubt where the id is said to be there and is not found.
+        """Return a refused task if our own id finds it, or in doubt if the refusal says the id is there; else `None`.
 
-        So it is with a log that was restored from a copy, whose ids are given anew, and where a place keeps the id of what
-        it had pushed back: looked for long enough, that is bought under another id.
+        A place calls an id a duplicate in two cases: the log was restored from a copy, and gave the id anew; or the
+        place keeps the id of what it had pushed back. Then the look-up ends with another attempt, under another id.
         """
         if fault.whose in (Whose.PARAMETERS, Whose.ADDRESS, Whose.PROVIDER) and account.dialect.finds:
             ticket = None
@@ -255,9 +255,9 @@ class Buyer:
     async def look_up(self, task: Task, account: Account) -> Task:
         """Look a submit up by our own id, until it is found or was absent often enough.
 
-        That it is absent proves nothing while a process sleeps that was about to send it, nothing where it was not
-        submitted, which key or address may be corrected to and back, and nothing where a task that is known to be there
-        is absent too (`Witnesses`).
+        Its absence proves nothing in three cases: a process that was about to send it still sleeps; key or address were
+        corrected, so that the account is not where it was sent; or a task that the place is known to have is absent too
+        (`Witnesses`).
         """
         absent, is_untold, was_there = 0, False, False
         against: str | None = None  # until it was absent often enough
@@ -286,9 +286,9 @@ class Buyer:
         return await self._not_found(task, account, is_untold=is_untold, against=against)
 
     async def _found(self, task: Task, account: Account, ticket: Ticket) -> Task:
-        """Follow what was found by our own id, which its event says: it shows that the place keeps it.
+        """Follow what our own id found; its event says so, which shows that the place keeps our ids.
 
-        Unless it is another task's: then a person decides, if none has meanwhile.
+        If the id that came is another task's, a person decides, unless one has meanwhile.
         """
         against = self._witnesses.anothers(task, ticket)
         if against:
@@ -302,7 +302,11 @@ class Buyer:
         return await self._book.record(task.id, EventKind.ACCEPTED, id=ticket.id, data=dict(ticket.data), found=True)
 
     async def _not_found(self, task: Task, account: Account, *, is_untold: bool, against: str | None) -> Task:
-        """Say what came of looking in vain; ``against`` is why its absence proves nothing, `None` for no absence."""
+        """Say what came of a look-up in vain.
+
+        ``against`` is why the absence proves nothing, empty if nothing speaks against it, `None` if it was not absent
+        often enough.
+        """
         task = self._book.tasks[task.id]
         if task.state is not TaskState.UNCERTAIN:  # decided by a person while the last look was under way
             return task

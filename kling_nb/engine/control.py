@@ -75,7 +75,7 @@ class Control:
 
 
 def _tell(told: Callable[..., object], *what: object) -> None:
-    """Tell one who listens; that it fails is its own affair, and must not stop what is being bought."""
+    """Tell a listener; if the listener fails, that must not stop what is being bought."""
     try:
         told(*what)
     except Exception:  # a view of any kind

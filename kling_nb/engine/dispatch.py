@@ -35,7 +35,7 @@ TOMORROW = "run.resume() continues tomorrow, or as soon as lab.daily_budget is r
 LAST_ANSWER_S = 5.0  # how long an answer to a submit is waited for when another process drives by then
 LAST_TURNS = 50  # of the loop, which take no time: enough to read an answer that is there
 UNMOVED = (TaskState.STALLED, TaskState.EXPIRED, TaskState.CANCELLED)
-"""States in which a task may still be looked at, without anybody having to wait for that."""
+"""States of a task that may still be looked at, and that nobody has to wait for."""
 
 
 class Dispatcher:
@@ -92,7 +92,7 @@ class Dispatcher:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Hear the answer to what is sent within, although the turn is lost meanwhile: the id in it is nowhere else."""
+        """Hear the answer to what is sent within the block, even if the turn is lost: nothing else has the id in it."""
         with anyio.CancelScope() as scope:
             self._listening.add(scope)
             try:
@@ -104,7 +104,7 @@ class Dispatcher:
             raise Doubt(message)
 
     async def alone(self, work: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T:
-        """Do what plans or steers while nobody else does: two starts at once would not see each other's tasks."""
+        """Do work that plans or steers, one piece at a time: two starts at once would not see each other's tasks."""
         async with self._steering:
             return await work(*args)
 
@@ -156,7 +156,7 @@ class Dispatcher:
         await self._book.record(task.id, EventKind.STALLED, reason=str(error), cause=Cause.STALLED)
 
     async def _beside(self, work: Callable[[], Awaitable[object]]) -> None:
-        """Run work; what it raises must not take the tasks along."""
+        """Run work, and keep what it raises from ending the tasks."""
         try:
             await work()
         except LabBusy:

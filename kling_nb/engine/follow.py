@@ -68,7 +68,11 @@ class Follower:
         return self._watches[name]
 
     def news(self, told: Sequence[Told]) -> list[Told]:
-        """Return what says anything but what the check before did; that too, for so long that a task has stalled."""
+        """Return the answers that something has to be done about.
+
+        They differ from the check before, or came again for so long that the task has stalled, or follow a trouble, or
+        are about a task that has ended.
+        """
         now, tasks = self._clock.steady(), self._book.tasks
         return [
             (task_id, member, answer)

@@ -39,8 +39,9 @@ _logger = logging.getLogger("kling_nb")
 
 
 class Runs:
-    """Steers the runs of a lab. Belongs to the engine's loop; what plans or steers is called by `Dispatcher.alone`,
-    one at a time, but for `go_on`, which sees to that itself.
+    """Steers the runs of a lab. Belongs to the engine's loop.
+
+    What plans or steers is called through `Dispatcher.alone`, one at a time; only `go_on` sees to that itself.
     """
 
     def __init__(

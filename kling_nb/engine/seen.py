@@ -136,7 +136,7 @@ class _Known:
             return [self._tasks[task_id] for task_id in wanted if task_id in self._tasks]
 
     def _events(self) -> list[tuple[int, str, float]]:
-        """Return the last event that was seen and those after it; where it is not there, the log is another by now."""
+        """Return the last event that was seen and those after it; a log that lacks that event is another by now."""
         if self._last is not None:
             events = self._log.events_from(self._last[0])
             if events[:1] == [self._last]:

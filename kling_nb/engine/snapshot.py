@@ -100,7 +100,7 @@ def snapshot_of(row: RunRow, tasks: Sequence[Task], now: Moment, *, simulated: b
 
 
 def _is_told(task: Task, now: Moment) -> bool:
-    """Tell whether a task's reason is a cause: at its end, or while it waits for a network, but for what is held."""
+    """Tell whether a task's reason is a cause: it has come to rest, or waits for a network while nothing holds it."""
     waits = task.cause in TRIED_AGAIN and not (now.held and task.state is TaskState.PLANNED)
     return task.state.is_resting or waits
 

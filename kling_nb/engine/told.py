@@ -183,7 +183,7 @@ def told_of_elsewhere(task: Task) -> str:
 
 
 def told_of_unkept_ids(witness: Task, found: Ticket | None) -> str:
-    """Say of a submit in doubt that it was looked for where a task that is there is not found by our own id either."""
+    """Say why a submit stays in doubt: its place has another task, and does not find that by our own id either."""
     bought = "" if witness.ticket is None else witness.ticket.id
     late, came = (", or lists its tasks late", "none") if found is None else ("", found.id)
     return (
@@ -245,7 +245,7 @@ def not_saved(task: Task, held: str | None) -> KlingError:
 
 
 def _naming_the_run(words: str) -> str:
-    """Say, where words speak of ``run``, which one that is: it has all single clips, so that one alone is asked anew."""
+    """Name the run that words call ``run``: it has all single clips, so they also say how to buy this one alone."""
     named = f"{words}; run is lab.run({SINGLES!r}), which has all single clips"
     alone = "; the same call with fresh=True buys only this one again" if "run.retry()" in words else ""
     return f"{named}{alone}" if "run.re" in words else words

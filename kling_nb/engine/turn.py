@@ -8,7 +8,7 @@ not keep another from having the next. What the log says decides, and every comm
     .driver.lock     held by process 12, asleep       log: epoch 1 ─┐ take_over
     .driver-2.lock   held by process 34, driving      log: epoch 2 ◂┘ the next commit of 12 is refused
 
-A lock file that was deleted shows nobody: its process may sleep all the same, unless it is known to have ended.
+A deleted lock file proves nothing: its process may still sleep, unless it is known to have ended.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Turn:
 
     @property
     def _is_locked(self) -> bool:
-        """Whether the lock file is the one that was locked: beside a deleted one another process drives unseen."""
+        """Whether the lock file is the one that was locked; beside a deleted one another process could drive unseen."""
         return which_file(self._lock.lock_file) == self._file
 
     def refuse(self) -> None:
@@ -75,7 +75,7 @@ class Turn:
             raise anew(self.lost)
 
     def sleeper(self, task_id: str) -> Holder | None:
-        """Return who was about to submit a task, is still there, and may send it yet; of a task without an answer."""
+        """Return an earlier holder that was about to submit a task, which has no answer, and that may yet send it."""
         for one in self.holder.before:
             if self._log.was_submitting(task_id, one.last) and may_wake(self._folder, one):
                 return one
@@ -224,7 +224,7 @@ def _locked(folder: Path, epoch: int) -> filelock.FileLock | None:
 
 
 def may_wake(folder: Path, who: Holder) -> bool:
-    """Tell whether a process may go on whose turn is over: it holds its lock, or that is gone and it may not be."""
+    """Tell whether a process whose turn is over may go on: it holds its lock, or the file is gone and it may live."""
     if not lock_place(folder, who.epoch).exists():
         return not who.is_gone
     lock = _locked(folder, who.epoch)

@@ -115,7 +115,7 @@ def may_send(who: Holder, *, finds: bool = True) -> str:
 
 
 def ending(who: Holder) -> str:
-    """Say how a process is ended: by a command only where its number means it, on its own machine and alive."""
+    """Say how to end a process; a command is named only on its own machine, and while it lives."""
     if not who.is_near:
         return f"end that process on {who.host}"
     return "end whatever has the folder open in its place" if who.is_gone else f"end that process (kill -9 {who.pid})"

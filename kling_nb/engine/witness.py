@@ -40,9 +40,10 @@ class _Heard:
     asking: anyio.Lock = field(default_factory=anyio.Lock)
 
     def is_due(self, task_id: str) -> bool:
-        """Tell whether to ask: what speaks against a place holds, but for a task that was told of it before.
+        """Tell whether to ask the place once more.
 
-        What spoke for it does not: a place falls behind, and would have what it lists late bought twice.
+        What speaks against a place holds for all tasks, except one that was told so before and is looked up again. What
+        speaks for a place does not hold: the place may fall behind, and what it lists late would be bought twice.
         """
         return not self.against or task_id in self.told
 
@@ -62,12 +63,12 @@ class Witnesses:
         self._heard: defaultdict[Place, _Heard] = defaultdict(_Heard)
 
     async def against(self, task: Task, account: Account) -> str:
-        """Return why it proves nothing that a task is absent where it was submitted; empty where nothing says so.
+        """Return why the absence of a task where it was submitted proves nothing; empty if nothing speaks against it.
 
-        Where that address has no witness, what is known to speak against another address of the same host and key
-        does. A task that comes again after it was told so, as a person asked, has the witness looked for afresh.
+        If that address has no witness, another address of the same host and key stands in for it. A task that was told so
+        before, and is looked up again because a person asked, has the witness looked for afresh.
 
-        Raises `KlingError` where the witness cannot be looked for, which is tried again the next time.
+        Raises `KlingError` if the witness cannot be looked for; the next look tries again.
         """
         url = str(task.call.get("url"))
         if not account.is_of(account.mark, url):  # submitted elsewhere, so that no witness of that place is here
@@ -88,9 +89,9 @@ class Witnesses:
             heard.against = None
 
     def anothers(self, task: Task, found: Ticket) -> str:
-        """Return what speaks against a task that our own id brought up: that it is another of this lab; empty if it is not.
+        """Return why a ticket that our own id found is not this task's but another's of this lab; else an empty text.
 
-        It would show one clip for two prompts, and what was bought for one of them would be lost.
+        Followed, it would show one clip for two prompts, and lose what was bought for one of them.
         """
         other = self._book.bearer(task, found.id)
         return "" if other is None else told_of_anothers(task, found, other)
@@ -104,7 +105,7 @@ class Witnesses:
         return [other for other in known if other[:2] == place[:2]]
 
     async def _at(self, place: Place, task: Task, account: Account) -> str | None:
-        """Return what speaks against one place, `None` if it has no witness; who waits for the same one shares it."""
+        """Return what speaks against one place, `None` if it has no witness; tasks that wait for one share it."""
         heard = self._heard[place]
         before = heard.times
         async with heard.asking:
@@ -120,7 +121,7 @@ class Witnesses:
             return heard.tell(task.id)
 
     def _witness(self, place: Place, task: Task) -> Task | None:
-        """Return whom to look for: sent after the task was, it shows that what is as old is listed by now."""
+        """Return the task to look for; if it was sent after this one and is listed, this one would be listed too."""
         return self._book.witness(*place, since=self._clock.now() - DAY_S, at=task.submitted_at or 0.0)
 
     async def _ask(self, witness: Task, heard: _Heard, account: Account) -> None:
@@ -133,7 +134,10 @@ class Witnesses:
 
 
 async def _look_for(witness: Task, account: Account, settled: float) -> str:
-    """Return what a witness that is not there speaks against; raises `KlingError` for one that may be listed yet."""
+    """Look for a witness; return why its place proves nothing by absence, or an empty text if the witness is there.
+
+    Raises `KlingError` for a witness that may not be listed yet.
+    """
     found = await account.find(witness)
     if found is not None and witness.ticket is not None and found.id == witness.ticket.id:
         return ""

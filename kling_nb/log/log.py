@@ -125,9 +125,9 @@ class ExperimentLog(Reading):
             _set_fact(db, key, value)
 
     def swap_fact(self, key: str, was: str | None, value: Callable[[int], str]) -> str | None:
-        """Keep a fact in the place of what it was, and return it; nothing is changed, and `None`, where it is another.
+        """Replace a fact that still is what it was, and return the new one; else change nothing, and return `None`.
 
-        ``value`` is told the number of the last event; 0: there is none.
+        ``value`` makes the new one from the number of the last event, 0 if there is none.
         """
         with self._begin() as db:
             if db.execute(_fact(key)).scalar() != was:

@@ -184,11 +184,11 @@ class Reading:
         return next((json.loads(row.data).get("account") for row in self._rows(query)), None)
 
     def witness(self, provider: str, mark: str, url: str, *, since: float, at: float) -> Task | None:
-        """Return a task that was accepted at a call address with a key, sent since then; not one that a person named.
+        """Return a task that was accepted at a call address with a key, and sent since then.
 
-        It is the first that was sent after ``at``, or else the last before: when one was accepted says less, since it
-        may have been found long after. An id came with the answer to the submit, or was found by our own id. One query
-        answers, however many tasks there are.
+        It is the first that was sent after ``at``, or else the last before; when it was accepted says less, since it
+        may have been found long after. One whose id a person named does not count: the id came with the answer to the
+        submit, or was found by our own. One query answers, however many tasks there are.
         """
         c, data = TASKS.c, EVENTS.c.data
         of_this = sa.select(EVENTS.c.seq).where(EVENTS.c.task == c.id)
@@ -288,9 +288,10 @@ def _parts(values: Iterable[str]) -> list[list[str]]:
 
 
 def reader(path: Path) -> sa.Engine:
-    """Return a way to read a log, and to nothing else.
+    """Return an engine that reads a log, and can do nothing else.
 
-    Where the folder takes no file SQLite cannot share the log with a writer; there is none, so that it need not.
+    In a folder that takes no file SQLite cannot share the log with a writer. No writer can be there either, so that the
+    log is opened as a file that never changes.
     """
     # As a file URI, since only that can say read-only; quoted, since a folder may be called "what? #2".
     place = "file:" + quote(path.resolve().as_posix(), errors="surrogateescape")

@@ -86,7 +86,7 @@ class Writer:
             raise _unwritable(self._path, error) from error
 
     def _check_place(self) -> None:
-        """Raise where a file is not the one that was opened: what went on being written would be in no folder."""
+        """Raise if a file is no longer the one that was opened: what is written to it would be in no folder."""
         if which_file(self._path) != self._file:
             message = (
                 f"{self._path} was moved, deleted or replaced by another program while it was open: {THEN}, "
@@ -98,7 +98,7 @@ class Writer:
             raise LabError(message)
 
     def _rescued(self) -> str:
-        """Put into the log what only a deleted file beside it held, which is still open here; says what came of it."""
+        """Put into the log what only a deleted file beside it holds, which is still open here; says what came of it."""
         lost = f"the last of what was written is in it alone: {THEN}, once the file that was there is back"
         if not self._is_rescuable:
             return lost
@@ -111,7 +111,7 @@ class Writer:
 
     @property
     def _is_rescuable(self) -> bool:
-        """Whether nobody else can have written meanwhile: that would be overwritten."""
+        """Whether nobody else can have written meanwhile, which a rescue would overwrite."""
         new = self._wal.exists() and self._wal.stat().st_size
         return not new and self._beside is not None and which_file(self._shared) == self._beside[1] is not None
 
@@ -171,14 +171,14 @@ def _unwritable(path: Path, error: sa.exc.DBAPIError | sqlite3.Error) -> LabErro
 
 
 def _new(before: Task, task: Task) -> dict[str, Any]:
-    """Return the columns that are not what they were: what was taken over is the very same object."""
+    """Return the columns that changed; what a task took over from the one before is the very same object."""
     was, now = _values(before), _values(task)
     return spelled(dict(compress(zip(_CHANGING, now, strict=True), map(is_not, was, now))))
 
 
 @cache
 def _statement(columns: tuple[str, ...]) -> str:
-    """Return what writes some columns of a row that there is, or all of one that there may be."""
+    """Return the statement that updates some columns of a row, or that writes all of one, there or not."""
     if columns != TASK_FIELDS:
         return f"UPDATE tasks SET {', '.join(f'{name}=?' for name in columns)} WHERE id=?"  # noqa: S608
     marks, taken = ", ".join("?" * len(columns)), ", ".join(f"{name}=excluded.{name}" for name in columns)
