@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from traceback import walk_tb
 from typing import Any
@@ -17,7 +18,7 @@ from kling_nb.engine.book import Book
 from kling_nb.engine.loop import Clock
 from kling_nb.errors import LabBusy
 from kling_nb.log import FILE, ExperimentLog
-from kling_nb.task import EventKind, Task
+from kling_nb.task import Cause, EventKind, Task
 
 TASK = Task(id="kn-1", identity="i", provider="kling", model="m", run="a", estimate_high=Decimal(1))
 
@@ -84,10 +85,14 @@ def test_a_kind_of_our_own_that_is_none_is_an_error(book: Book, log: ExperimentL
     assert ["planned"] == list(log.events()["kind"])
 
 
-def test_a_kind_is_kept_as_its_word(book: Book, log: ExperimentLog) -> None:
+def test_a_kind_and_a_cause_are_kept_as_their_words(book: Book, log: ExperimentLog) -> None:
     """What the log holds of an event is plain text, which every version and every other program reads."""
-    anyio.run(book.record, "kn-1", EventKind.NOT_SENT)
+    refused = partial(book.record, "kn-1", EventKind.REFUSED, cause=Cause.REFUSED)
+    anyio.run(refused)
     with sqlite3.connect(log.path.parent / FILE) as db:
-        rows = db.execute("SELECT kind, typeof(kind) FROM events ORDER BY seq").fetchall()
+        kinds = db.execute("SELECT kind, typeof(kind) FROM events ORDER BY seq").fetchall()
+        causes = db.execute("SELECT cause, typeof(cause), data FROM tasks, events WHERE kind = 'refused'").fetchall()
     db.close()
-    assert [("planned", "text"), ("not_sent", "text")] == rows
+    assert [("planned", "text"), ("refused", "text")] == kinds
+    assert [("refused", "text", '{"cause": "refused"}')] == causes
+    assert (str, str) == (type(book.tasks["kn-1"].cause), type(log.read_tasks()[0].cause))
