@@ -45,7 +45,9 @@ def _read(dialect: Dialect, call: Call, reply: Reply) -> Answered:
     except Exception as error:  # noqa: BLE001 - an answer that a dialect did not foresee is no answer
         return Answered(doubt=f": {error}", cause=cause)
     if ticket is not None and not is_id(ticket.id):
-        return Answered(doubt=f" accepted it as {excerpt(repr(ticket.id), 60)}, which cannot be an id", cause=Cause.UNNAMED)
+        return Answered(
+            doubt=f" accepted it as {excerpt(repr(ticket.id), 60)}, which cannot be an id", cause=Cause.UNNAMED
+        )
     if ticket is not None:
         return Answered(ticket=ticket)
     return Answered(fault=fault, doubt=" accepted it but gave no id" if fault is None else "", cause=cause)
