@@ -108,21 +108,23 @@ class Watch:
             self._running = False
 
     async def _wait(self, failures: int) -> None:
-        self._woken = anyio.Event()
         begun = now = self._clock.steady()
-        while (left := begun + self._delay(now, failures) - now) > 0:
-            await self._clock.sleep_or(left, self._woken)
-            if not self._woken.is_set():
+        while (left := begun + (delay := self._delay(now, failures)) - now) > 0:
+            self._woken = anyio.Event()
+            # Who joins makes the shortest wait no shorter: thousands would be weighed again for each that does.
+            joined = self._woken if delay > FLOOR_S else anyio.Event()
+            await self._clock.sleep_or(left, joined)
+            if not joined.is_set():
                 return
-            self._woken, now = anyio.Event(), self._clock.steady()
+            now = self._clock.steady()
 
     def _delay(self, now: float, failures: int) -> float:
         if failures:
             return backoff_s(failures)
         if self._soon:
             return FLOOR_S
-        brisk = [member for member in self._members.values() if not member.slow]
-        aged = Counter([(member.curve.rounded(now - member.since), member.curve) for member in brisk])
+        members = self._members.values()
+        aged = Counter([(one.curve.rounded(now - one.since), one.curve) for one in members if not one.slow])
         return wait_s([(*each, count) for each, count in aged.items()]) if aged else LATEST_S
 
     async def _check(self, failures: int) -> int:

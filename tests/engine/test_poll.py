@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 import random
 import re
 
+import anyio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from labs import Open, start, sweep
 
+from kling_nb.engine import watch
+from kling_nb.engine.loop import VirtualClock
 from kling_nb.engine.poll import CAP_S, FLOOR_S, SIGMA, Curve, Learnt, wait_s
+from kling_nb.task import Task, Ticket
 
 KIND = ("kling", "kling-v2-6", "std")
 curves = st.builds(Curve, st.floats(5, 2000), st.floats(0.1, 1.5))
@@ -97,3 +102,34 @@ def test_kling_is_asked_about_all_at_once(simulated: Open, caplog: pytest.LogCap
     lists = asked.count("")
     assert 5 <= lists <= 20
     assert asked == [""] * lists + [asked[-1]] * (len(asked) - lists)
+
+
+class Unasked(watch.Watch):
+    """Watches tasks without asking: at the first check all of them are done."""
+
+    async def _check(self, failures: int) -> int:
+        for member in self._members.values():
+            member.done.set()
+        self._members.clear()
+        return failures
+
+
+def test_who_joins_the_shortest_wait_has_nobody_weighed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands may be in flight, and as many join while they are: each would have all of them weighed once more."""
+    weighed: list[int] = []
+    monkeypatch.setattr(watch, "wait_s", lambda aged: weighed.append(len(aged)) or FLOOR_S)
+    clock = VirtualClock(0.0)
+
+    async def join() -> float:
+        async with anyio.create_task_group() as group:
+            watched = Unasked(None, clock, None, group.start_soon)  # type: ignore[arg-type]
+            for n in range(50):
+                task = Task(id=f"t{n}", identity="", provider="kling", model="")
+                member = watch.Member(Ticket(task.id), clock.steady(), Curve(60.0), changed=0.0)
+                group.start_soon(watched.follow, task, member)
+                await clock.sleep(FLOOR_S / 100)
+        return clock.steady()
+
+    with asyncio.Runner(loop_factory=clock.new_loop) as runner:
+        assert runner.run(join()) == pytest.approx(FLOOR_S)
+    assert len(weighed) == 1
