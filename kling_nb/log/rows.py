@@ -40,6 +40,8 @@ class RunRow:
 
 TASK_FIELDS = tuple(f.name for f in fields(Task))
 """The columns of a task's row."""
+POINT_FIELDS = tuple(f.name for f in fields(PointRow))
+"""The columns of a point's row."""
 
 
 def task_row(task: Task) -> dict[str, Any]:
@@ -126,7 +128,7 @@ def run_from(row: Mapping[str, Any]) -> RunRow:
 
 def point_row(point: PointRow) -> dict[str, Any]:
     """Return a point as a row of plain column values; `point_from` is its inverse."""
-    row = {f.name: getattr(point, f.name) for f in fields(PointRow)}
+    row = {name: getattr(point, name) for name in POINT_FIELDS}
     return {**row, "variables": text(point.variables), "losses": text(list(point.losses))}
 
 
