@@ -36,6 +36,7 @@ _BEFORE = MappingProxyType(
     }
 )
 _STATUS = re.compile(r"[1-5]\d\d\b")
+OK = 200
 WANTS_CREDENTIALS = 407
 PROXY_KEY = "it wants a name and a password, as http://name:password@host:port in HTTP_PROXY and HTTPS_PROXY"
 _ADVICE = {
@@ -99,20 +100,15 @@ def refuse_proxy(call: str, headers: Mapping[str, str]) -> None:
         raise NotSent(message)
 
 
-def refuse_status(call: str, status: int) -> None:
-    """Raise for a status that brings no clip: `Doubt` if later may help, `LinkExpired` if a new link may.
+def refused(call: str, status: int) -> KlingError:
+    """Return the error of a status that brings no clip: `Doubt` if later may help, `LinkExpired` if a new link may.
 
     Any 4xx but `TRY_LATER` counts as a link that ran out: hosts say so with 400, 401, 403, 404 or 410.
     """
     said = f"{call}: expected a clip, got HTTP {status}"
     if status in TRY_LATER or status >= 500:
-        message = f"{said}; asking again later may help"
-        raise Doubt(message)
-    if status >= 400:
-        message = f"{said}; the link no longer works"
-        raise LinkExpired(message)
-    if status != 200:
-        raise MediaError(said)
+        return Doubt(f"{said}; asking again later may help")
+    return LinkExpired(f"{said}; the link no longer works") if status >= 400 else MediaError(said)
 
 
 async def read_body(

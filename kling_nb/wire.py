@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .answers import WANTS_CREDENTIALS, failure, read_body, refuse_proxy, refuse_status
+from .answers import OK, WANTS_CREDENTIALS, failure, read_body, refuse_proxy, refused
 from .bodies import ReadImage, encoded, filled
 from .clients import ASGIApp, Clients, ours
 from .dialect import Call, Op, Reply, origin
@@ -30,7 +30,6 @@ from .links import (
     place_of,
     proxied,
     refuse_downgrade,
-    without_query,
 )
 from .redaction import Redaction, header_secrets
 from .space import writing
@@ -62,13 +61,10 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Received:
-    """A file that was downloaded whole. ``bytes`` and ``sha256`` (hex) are of what is on disk; ``url`` has no query."""
+    """A file that was downloaded whole: ``bytes`` and ``sha256`` (hex) are of what is on disk."""
 
-    status: int
-    content_type: str
     bytes: int
     sha256: str
-    url: str
 
 
 class Wire:
@@ -196,7 +192,7 @@ class Wire:
         if self._clients.closed:
             message = "this wire is closed"
             raise InputError(message)
-        content = None if call.body is None else encoded(filled(call.body, self._read_image))
+        content = None if call.body is None else encoded(call.body, self._read_image)
         kind = {} if content is None else {"content-type": "application/json"}
         told = {**kind, **headers, **call.headers}
         return self._clients.request(call.method, call.url, content, told, op=call.op, own=own)
@@ -220,7 +216,8 @@ class Wire:
         raise MediaError(message)
 
     async def _saved(self, call: Call, response: Any, part: Path) -> Received:
-        refuse_status(_name(call), response.status_code)
+        if response.status_code != OK:
+            raise refused(_name(call), response.status_code)
         limit, digest = self._limits.clip_bytes, hashlib.sha256()
 
         def excess() -> KlingError:
@@ -235,9 +232,7 @@ class Wire:
             await read_body(response, keep, limit, excess)
             file.flush()
             os.fsync(file.fileno())
-            size = file.tell()
-        kind, url = response.headers.get("content-type", ""), without_query(call.url)
-        return Received(status=200, content_type=kind, bytes=size, sha256=digest.hexdigest(), url=url)
+            return Received(bytes=file.tell(), sha256=digest.hexdigest())
 
 
 def _name(call: Call) -> str:
