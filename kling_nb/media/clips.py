@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -9,11 +10,12 @@ from typing import Any
 
 from ..request import VideoRequest
 from ..space import writing
-from ..task import CLIP_FIELDS, Clip, clip_data
+from ..task import CLIP_FIELDS, Clip
 from .disk import safe_name, sync_folder
 from .video import Probe
 
-_MEASURES = tuple(f.name for f in fields(Probe) if f.name in CLIP_FIELDS)
+_PROBED = {f.name for f in fields(Probe)}
+_MEASURES = tuple(name for name in CLIP_FIELDS if name in _PROBED)
 
 RATIO_OFF = 0.02
 """How far a ratio may be off: 1920x1088 is 16:9."""
@@ -41,9 +43,10 @@ def store_clip(
     path, clips = f"clips/{safe_name(name)}", folder / "clips"
     with writing(clips):
         ready()
-        part.replace(folder / path)
+        os.replace(part, folder / path)  # noqa: PTH105 - the path's own way reads the new path once more
         sync_folder(clips)
-    return clip_data(_clip(path, measured, request, sha256))
+    facts = {name: getattr(measured, name) for name in _MEASURES}
+    return {"path": path, "sha256": sha256, **facts, "flags": [*flags(measured, request)]}
 
 
 def is_there(clip: Clip, folder: Path) -> bool:
@@ -55,11 +58,6 @@ def is_there(clip: Clip, folder: Path) -> bool:
     except OSError:
         return True
     return True
-
-
-def _clip(path: str, measured: Probe, request: VideoRequest, sha256: str) -> Clip:
-    facts = {name: getattr(measured, name) for name in _MEASURES}
-    return Clip(path=path, sha256=sha256, flags=flags(measured, request), **facts)
 
 
 def flags(measured: Probe, request: VideoRequest) -> tuple[str, ...]:
