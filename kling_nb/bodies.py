@@ -26,9 +26,16 @@ def filled(body: Any, read_image: ReadImage | None) -> Any:
     return _text(body, read_image) if isinstance(body, Inline) else body
 
 
-def encoded(body: Mapping[str, Any]) -> bytes:
-    """Return a filled body as UTF-8 JSON; raises `InputError` for what JSON cannot hold."""
-    return json.dumps(body, ensure_ascii=False, allow_nan=False, default=_refuse).encode()
+def encoded(body: Mapping[str, Any], read_image: ReadImage | None) -> bytes:
+    """Return a body as UTF-8 JSON, with its images in it as `filled` puts them; raises `InputError` for what JSON cannot hold."""
+
+    def held(value: object) -> Any:
+        if isinstance(value, Mapping | Inline):
+            return filled(value, read_image)
+        message = f"expected a body of JSON and images, got {type(value).__name__}"
+        raise InputError(message)
+
+    return json.dumps(body, ensure_ascii=False, allow_nan=False, default=held).encode()
 
 
 def _text(image: Inline, read_image: ReadImage | None) -> str:
@@ -42,8 +49,3 @@ def _text(image: Inline, read_image: ReadImage | None) -> str:
         raise MediaError(message) from error
     text = base64.b64encode(content).decode("ascii")
     return f"data:{mime};base64,{text}" if image.form == "data_uri" else text
-
-
-def _refuse(value: object) -> Any:
-    message = f"expected a body of JSON and images, got {type(value).__name__}"
-    raise InputError(message)
