@@ -56,9 +56,10 @@ def judge_code(call: Call, reply: Reply) -> Fault | None:
         body = reply.object()
     except Unreadable:
         return unreadable(reply)
-    code, message = code_of(body), words_in(reply)
+    code = code_of(body)
     if (code == MISSING and call.op in (Op.CHECK, Op.FIND)) or (code == 0 and body.get("data")):
         return None
+    message = words_in(reply)
     if code in FAULTS:
         return kling_fault(int(code), message, reply)
     return fault_by_status(reply, message, code_shown(code)) or strange_code(code, message)

@@ -139,7 +139,7 @@ class Native(CancelsNothing):
             learnt |= self._listed(items, group)
             if len(items) < size or len(learnt) == len(group):
                 break
-            oldest = oldest or min(_ms(ticket.data.get("created_ms")) for ticket in group.values())
+            oldest = oldest or _ms(min(ticket.data.get("created_ms", 0) for ticket in group.values()))
             if 0 < _ms(dig(items, -1, "created_at")) < oldest:
                 break
         return learnt
