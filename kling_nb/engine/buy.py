@@ -54,7 +54,8 @@ class Buyer:
         """Send the paid call until it is accepted, rejected for good, in doubt, or held back."""
         refused: int | None = None  # the number of a credential that did not do
         while self._may_submit(task, account):
-            await self._clock.sleep(account.gate(task.model).wait_s(self._clock.steady()))
+            if (wait := account.gate(task.model).wait_s(self._clock.steady())) > 0:
+                await self._clock.sleep(wait)
             calls = await self._signed(task, account, refused)
             # Nothing may be awaited between this and the intent, which reserves the price: others would fit in too.
             if calls is None or not self._may_submit(task, account):
