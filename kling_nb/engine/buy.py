@@ -1,54 +1,54 @@
-"""Buying a task: its paid call is sent once, and looked up where the answer was lost."""
+"""Buying a task: its paid call is sent once, until it is accepted, rejected or in doubt."""
 
 from __future__ import annotations
 
 import logging
 from contextlib import suppress
 from functools import partial
+from typing import NamedTuple
 
 from ..dialect import Call, Dialect, Fault, Whose
 from ..errors import Doubt, InputError, KlingError, MediaError, NotSent, RefusedError, WireError
 from ..task import Cause, EventKind, Task, TaskState, Ticket
 from .account import Account
 from .answered import read
-from .attempts import LOST_MOST
 from .gate import backoff_s
+from .search import Search
 from .told import (
     AGAIN,
     RESUME,
     resumable,
     told,
     told_of_doubt,
-    told_of_elsewhere,
-    told_of_lost,
     told_of_stranger,
     told_of_submit,
-    told_of_unnamed,
     told_of_unreached,
-    told_of_vain_looks,
 )
 from .tools import Tools
-from .witness import Witnesses
 
 _logger = logging.getLogger("kling_nb")
 
-LOOKS_S = (2.0, 8.0, 20.0, 45.0)
-"""When a submit in doubt is looked up, in seconds after the one before: absent every time, it never arrived."""
-LOOKS_MOST = 12
 DUPLICATE = "duplicat"
 """Of a refusal's words: an id of ours that is there already."""
-Paid = tuple[Dialect, Call, Call, int]
-"""A paid call: its dialect, which reads the answer too, wherever the account has moved; plain; signed; by which key."""
+
+
+class Paid(NamedTuple):
+    """A paid call, ready to be sent."""
+
+    dialect: Dialect  # which reads the answer too, wherever the account has moved meanwhile
+    plain: Call
+    signed: Call
+    credential: int  # its number, to have another one if it is refused
 
 
 class Buyer:
     """Takes planned tasks to acceptance, to a rejection, or into doubt; no task is ever submitted twice."""
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: Tools, search: Search) -> None:
         self._t = tools
         self._book = tools.book
         self._clock = tools.clock
-        self._witnesses = Witnesses(tools)
+        self._search = search
 
     async def submit(self, task: Task, account: Account) -> Task:
         """Send the paid call until it is accepted, rejected for good, in doubt, or held back."""
@@ -56,17 +56,16 @@ class Buyer:
         while self._may_submit(task, account):
             if (wait := account.gate(task.model).wait_s(self._clock.steady())) > 0:
                 await self._clock.sleep(wait)
-            calls = await self._signed(task, account, refused)
+            paid = await self._signed(task, account, refused)
             # Nothing may be awaited between this and the intent, which reserves the price: others would fit in too.
-            if calls is None or not self._may_submit(task, account):
+            if paid is None or not self._may_submit(task, account):
                 break
-            dialect, plain, signed, number = calls
-            task = await self._book.record(task.id, EventKind.INTENT, call=plain.shown(), account=account.mark)
+            task = await self._book.record(task.id, EventKind.INTENT, call=paid.plain.shown(), account=account.mark)
             if self._book.tasks[task.id].unwanted:
                 await self._book.record(task.id, EventKind.NOT_SENT, reason="cancelled before it was sent")
                 break
-            task, renew = await self._post(task, account, dialect, signed, renewed=refused is not None)
-            refused = number if renew else None
+            task, renew = await self._post(task, account, paid, renewed=refused is not None)
+            refused = paid.credential if renew else None
         return await self._end_unsent(task)
 
     def _may_submit(self, task: Task, account: Account) -> bool:
@@ -92,7 +91,7 @@ class Buyer:
         refuses the request by now: it may be another than the one that the task was planned with.
         """
         try:
-            dialect, plain, signed, number = await self._spelled(task, account, refused)
+            paid = await self._spelled(task, account, refused)
         except RefusedError as error:
             await self._refuse(task, f"the catalogue refuses it by now: {error}; change that")
             return None
@@ -101,7 +100,7 @@ class Buyer:
             account.held = told_of_unreached(account.where, str(error)) if unreached else resumable(str(error))
             return None
         try:
-            return dialect, plain, self._t.wire.filled(signed), number
+            return paid._replace(signed=self._t.wire.filled(paid.signed))
         except (InputError, MediaError) as error:
             await self._refuse(task, f"its image cannot be read: {error}; fix that")
             return None
@@ -112,13 +111,13 @@ class Buyer:
             dialect, plain = account.dialect, self._t.encode(task)
             signed, number = await account.signed(plain, refused=refused)
             if account.dialect is dialect:
-                return dialect, plain, signed, number
+                return Paid(dialect, plain, signed, number)
 
     async def _refuse(self, task: Task, why: str) -> None:
         reason = f"not sent, {why} and start the sweep again to buy it"
         await self._book.record(task.id, EventKind.REFUSED, reason=reason, cause=Cause.REFUSED)
 
-    async def _post(self, task: Task, account: Account, by: Dialect, call: Call, *, renewed: bool) -> tuple[Task, bool]:
+    async def _post(self, task: Task, account: Account, paid: Paid, *, renewed: bool) -> tuple[Task, bool]:
         """Send the paid call once; answers the task, and whether to renew the credential before another try.
 
         Between the intent and the first byte the process may have slept, and another may have taken over.
@@ -126,12 +125,12 @@ class Buyer:
         begun = self._clock.steady()
         try:
             with self._t.listening():
-                reply = await self._t.wire.send(call, ready=self._t.turn.check)
+                reply = await self._t.wire.send(paid.signed, ready=self._t.turn.check)
         except NotSent as error:
             return await self._not_sent(task, account, str(error), begun), False
         except Doubt as error:
             return await self._doubted(task, str(error)), False
-        answer = read(by, call, reply)
+        answer = read(paid.dialect, paid.signed, reply)
         if not answer.strange:
             account.arrived()
         if answer.ticket is not None:
@@ -231,10 +230,8 @@ class Buyer:
         place keeps the id of what it had pushed back. Then the look-up ends with another attempt, under another id.
         """
         if fault.whose in (Whose.PARAMETERS, Whose.ADDRESS, Whose.PROVIDER) and account.dialect.finds:
-            ticket = None
-            with suppress(KlingError):
-                ticket = await account.find(task)
-            if ticket is not None and not self._witnesses.anothers(task, ticket):
+            ticket = await self._search.once(task, account)
+            if ticket is not None:
                 return await self._accepted(task, account, ticket)
             if DUPLICATE in fault.message.lower():
                 return await self._doubted(task, f"{account.provider.id}: {fault}")
@@ -252,83 +249,3 @@ class Buyer:
     async def _doubted(self, task: Task, why: str, cause: str = Cause.DOUBT) -> Task:
         reason = told_of_doubt(why, finds=self._t.account(task.provider).dialect.finds)
         return await self._book.record(task.id, EventKind.DOUBTED, reason=reason, cause=cause)
-
-    async def look_up(self, task: Task, account: Account) -> Task:
-        """Look a submit up by our own id, until it is found or was absent often enough.
-
-        Its absence proves nothing in three cases: a process that was about to send it still sleeps; key or address were
-        corrected, so that the account is not where it was sent; or a task that the place is known to have is absent too
-        (`Witnesses`).
-        """
-        absent, is_untold, was_there = 0, False, False
-        against: str | None = None  # until it was absent often enough
-        for look in range(LOOKS_MOST):
-            await self._clock.sleep(LOOKS_S[min(absent, len(LOOKS_S) - 1)] + (backoff_s(look) if look > absent else 0))
-            task = self._book.tasks[task.id]
-            if task.state is not TaskState.UNCERTAIN:
-                return task
-            asleep = self._t.turn.sleeper(task.id)
-            try:
-                dialect = account.dialect
-                ticket = await account.find(task)
-                there = dialect is account.dialect and self._is_where(task, account)
-                if there is not was_there:
-                    absent, against, was_there = 0, None, there
-                if there and ticket is None and asleep is None and absent == len(LOOKS_S) - 1:
-                    against = await self._witnesses.against(task, account)
-            except KlingError:
-                is_untold = asleep is None
-                continue
-            if ticket is not None:
-                return await self._found(task, account, ticket)
-            absent += asleep is None
-            if absent >= len(LOOKS_S) and was_there is self._is_where(task, account):
-                break
-        return await self._not_found(task, account, is_untold=is_untold, against=against)
-
-    async def _found(self, task: Task, account: Account, ticket: Ticket) -> Task:
-        """Follow what our own id found; its event says so, which shows that the place keeps our ids.
-
-        If the id that came is another task's, a person decides, unless one has meanwhile.
-        """
-        against = self._witnesses.anothers(task, ticket)
-        if against:
-            is_open = self._book.tasks[task.id].state is TaskState.UNCERTAIN
-            return (
-                await self._book.record(task.id, EventKind.DOUBTED, reason=against, cause=task.cause)
-                if is_open
-                else task
-            )
-        self._witnesses.found(task, account)
-        return await self._book.record(task.id, EventKind.ACCEPTED, id=ticket.id, data=dict(ticket.data), found=True)
-
-    async def _not_found(self, task: Task, account: Account, *, is_untold: bool, against: str | None) -> Task:
-        """Say what came of a look-up in vain.
-
-        ``against`` is why the absence proves nothing, empty if nothing speaks against it, `None` if it was not absent
-        often enough.
-        """
-        task = self._book.tasks[task.id]
-        if task.state is not TaskState.UNCERTAIN:  # decided by a person while the last look was under way
-            return task
-        if not self._is_where(task, account):
-            return await self._book.record(task.id, EventKind.DOUBTED, reason=told_of_elsewhere(task), cause=task.cause)
-        if against is None:
-            return await self._untold(task) if is_untold else task
-        if against or task.cause == Cause.UNNAMED:
-            reason = against or told_of_unnamed(task)
-            return await self._book.record(task.id, EventKind.DOUBTED, reason=reason, cause=task.cause)
-        return await self._never_arrived(task)
-
-    async def _untold(self, task: Task) -> Task:
-        return await self._book.record(
-            task.id, EventKind.DOUBTED, reason=told_of_vain_looks(task.reason), cause=task.cause
-        )
-
-    def _is_where(self, task: Task, account: Account) -> bool:
-        """Tell whether an account is where a task was submitted, with the key that it was submitted with."""
-        return account.is_of(self._book.submitted_with(task.id), str(task.call.get("url")))
-
-    async def _never_arrived(self, task: Task) -> Task:
-        reason = told_of_lost(task.reason, LOOKS_S, again=task.attempt < LOST_MOST)
-        return await self._book.record(task.id, EventKind.FAILED, reason=reason, cause=Cause.LOST, charged=False)

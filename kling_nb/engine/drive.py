@@ -11,6 +11,7 @@ from .buy import Buyer
 from .fetch import Fetcher
 from .follow import Follower
 from .gate import Gate
+from .search import Search
 from .told import told_of_doubt
 from .tools import Tools
 from .who import may_send
@@ -25,7 +26,8 @@ class Driver:
         self._book = tools.book
         self._account = tools.account
         self._turn = tools.turn
-        self._buyer = Buyer(tools)
+        self._search = Search(tools)
+        self._buyer = Buyer(tools, self._search)
         self._follower = Follower(tools, self._leave)
         self._fetcher = Fetcher(tools)
         self._slots: dict[str, Gate] = {}
@@ -91,7 +93,7 @@ class Driver:
 
     async def _until_generated(self, task: Task, account: Account) -> Task:
         if task.state is TaskState.UNCERTAIN and account.dialect.finds:
-            task = await self._buyer.look_up(task, account)
+            task = await self._search.look_up(task, account)
         if task.state in (TaskState.QUEUED, TaskState.RUNNING, TaskState.STALLED) and task.asset is None:
             task = await self._follower.follow(task, account)
         return task

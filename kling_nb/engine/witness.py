@@ -18,7 +18,10 @@ from .account import Account
 from .told import told_of_anothers, told_of_unkept_ids
 from .tools import Tools
 
-SETTLED_S = 75.0
+LOOKS_S = (2.0, 8.0, 20.0, 45.0)
+"""When a submit in doubt is looked up, in seconds after the look before: absent every time, it never arrived."""
+
+SETTLED_S = sum(LOOKS_S)
 """What was accepted so long ago is listed by now: only then it says something that it is absent; in seconds.
 
 As long as a submit in doubt is looked for: what lists it in that time has listed a witness too.

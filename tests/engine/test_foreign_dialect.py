@@ -13,7 +13,7 @@ from labs import ledger, start, sweep, until_later
 import kling_nb as kn
 from kling_nb.dialect import Call, Phase, Reply, Status, Unreadable
 from kling_nb.dialects.kling import Kling
-from kling_nb.engine.buy import LOOKS_S
+from kling_nb.engine.witness import LOOKS_S
 from kling_nb.task import Ticket
 
 

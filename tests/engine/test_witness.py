@@ -19,8 +19,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import kling_nb as kn
 import kling_nb.simulator
-from kling_nb.engine.buy import LOOKS_MOST, LOOKS_S
-from kling_nb.engine.witness import SETTLED_S
+from kling_nb.engine.search import LOOKS_MOST
+from kling_nb.engine.witness import LOOKS_S
 from kling_nb.keys import base_url_variable, key_variable
 from kling_nb.simulator import API_KEY, Fault, Simulator, running
 from kling_nb.task import Task
@@ -413,11 +413,6 @@ def test_a_witness_is_of_the_same_key(tmp_path: Path, monkeypatch: pytest.Monkey
             (boat,) = ended(lab, "boat")
         assert ("saved", 2, 2) == (boat.state, boat.attempt, len(simulator.ledger()))
     assert ["boat"] * 4 == relay.looks
-
-
-def test_a_witness_has_as_long_as_what_is_in_doubt() -> None:
-    """A place that lists what it has too late for a witness would be too late for a task in doubt."""
-    assert sum(LOOKS_S) == SETTLED_S
 
 
 def test_a_witness_that_came_later_is_looked_for(tmp_path: Path) -> None:
