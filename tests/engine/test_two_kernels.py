@@ -27,6 +27,8 @@ from labs import Live, in_state, live_lab, process, start, sweep, until
 import kling_nb as kn
 from kling_nb.cli import main
 from kling_nb.dialect import Call, Op
+from kling_nb.engine.run import Run
+from kling_nb.engine.seen import SeenRun
 from kling_nb.engine.turn import take_if_free, take_over
 from kling_nb.engine.who import Holder
 from kling_nb.errors import LabBusy, LabError
@@ -209,6 +211,12 @@ def test_the_second_kernel_reads_and_says_who_drives(tmp_path: Path) -> None:
             with pytest.raises(LabBusy, match=told):
                 act()
         assert 2 == len(live.simulator.ledger())
+
+
+def test_the_handle_of_a_reader_answers_for_itself() -> None:
+    """It has no engine: what a run can do beside is its own, or goes by what is, as these two by `snapshot` and the log."""
+    inherited = {name for name in vars(Run) if not name.startswith("_")} - vars(SeenRun).keys()
+    assert {"budget", "df"} == inherited
 
 
 def test_what_is_uncertain_is_seen_and_left(tmp_path: Path) -> None:
