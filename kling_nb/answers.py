@@ -1,6 +1,6 @@
-"""What an exception or a status of HTTP means: not sent, in doubt, or refused; and a body, read within limits.
+"""Turns the HTTP library's exceptions and HTTP statuses into `NotSent`, `Doubt` or a refusal; reads bodies within limits.
 
-For `wire` alone; what a provider says in a body is for its dialect to judge.
+Only `wire` uses it; a dialect judges the content of a body.
 """
 
 from __future__ import annotations
@@ -58,11 +58,11 @@ VERDICTS: Mapping[str, type[WireError]] = MappingProxyType(
 
 
 def failure(error: Exception, call: str, *, repeatable: bool, unopened: str = "") -> WireError:
-    """Return a foreign exception in our words: `NotSent` only where that is certain.
+    """Return the `WireError` for an exception of the HTTP library: `NotSent` only if certain.
 
-    ``call`` names the request; ``repeatable`` is whether it only reads; ``unopened`` says, where nothing of it went
-    out whatever the exception, why not: an exception of `_BEFORE`. Its own text is kept only where it comes from the
-    system: one of httpx may quote a header.
+    ``call`` names the request; ``repeatable``: the request only reads; ``unopened`` names an exception of `_BEFORE` that
+    applies if no byte of the request was sent, whatever ``error`` is. The message quotes ``error`` only if the text is the
+    operating system's: httpx's text may quote a header.
     """
     names = [kind.__name__ for kind in type(error).__mro__]
     name = next((name for name in names if name in VERDICTS), "")
@@ -78,7 +78,7 @@ def failure(error: Exception, call: str, *, repeatable: bool, unopened: str = ""
 
 
 def _text(error: Exception, name: str) -> str:
-    """Return what may be told of an exception's words: of a proxy's answer the status alone."""
+    """Return the part of an exception's text that a message may quote: of a proxy's reply only the status."""
     if name == "ProxyError":
         status = _STATUS.match(str(error))
         return f"HTTP {status[0]}" if status else ""
@@ -90,9 +90,9 @@ def _advice(text: str) -> str:
 
 
 def refuse_proxy(call: str, headers: Mapping[str, str]) -> None:
-    """Raise `NotSent` for the 407 of a proxy that wants credentials, and forwards nothing without (RFC 9110, 15.5.8).
+    """Raise `NotSent` for a proxy's 407: without credentials the proxy forwards nothing (RFC 9110, 15.5.8).
 
-    A 407 without the header that such an answer must have may be anybody's, and proves nothing here.
+    A 407 without ``Proxy-Authenticate``, which is mandatory, may come from any server and proves nothing.
     """
     if "proxy-authenticate" in headers:
         told = f"the proxy refused it (HTTP {WANTS_CREDENTIALS})"
@@ -101,9 +101,9 @@ def refuse_proxy(call: str, headers: Mapping[str, str]) -> None:
 
 
 def refused(call: str, status: int) -> KlingError:
-    """Return the error of a status that brings no clip: `Doubt` if later may help, `LinkExpired` if a new link may.
+    """Return the error of a status that brings no clip: `Doubt` if a retry may help, `LinkExpired` if a new link may.
 
-    Any 4xx but `TRY_LATER` counts as a link that ran out: hosts say so with 400, 401, 403, 404 or 410.
+    Any 4xx but `TRY_LATER` counts as an expired link: hosts send 400, 401, 403, 404 or 410 for one.
     """
     said = f"{call}: expected a clip, got HTTP {status}"
     if status in TRY_LATER or status >= 500:
@@ -114,11 +114,11 @@ def refused(call: str, status: int) -> KlingError:
 async def read_body(
     response: Any, keep: Callable[[bytes], object], limit: int, excess: Callable[[], KlingError]
 ) -> None:
-    """Give the body of a streamed response to ``keep``, unpacked, piece by piece.
+    """Decompress the body of a streamed response and pass it to ``keep``, chunk by chunk.
 
-    Raises what ``excess`` makes as soon as more than ``limit`` bytes are announced, came or were unpacked, and
-    `EOFError` for a body shorter than announced. Unpacked here, since httpx unpacks a whole piece before anybody can
-    count it. Another encoding than gzip or deflate is kept as it came: some stores label plain files with one.
+    Raises ``excess()`` as soon as more than ``limit`` bytes are announced, received or decompressed, and `EOFError` for
+    a body shorter than announced. It decompresses here, since httpx decompresses a whole chunk before it can be counted.
+    A body in an encoding other than gzip or deflate is kept raw: some object stores label plain files with one.
     """
     headers = dict(response.headers.items())
     declared, came, kept = _declared(response.status_code, headers), 0, 0
@@ -139,7 +139,7 @@ async def read_body(
 
 
 class _Unpacking:
-    """Unpacks gzip and deflate, that also as some servers send it: without its wrapper (RFC 9110, 8.4.1.2)."""
+    """Decompresses gzip and deflate, also the bare deflate without a zlib header of some servers (RFC 9110, 8.4.1.2)."""
 
     def __init__(self, packing: str) -> None:
         self._unpack = zlib.decompressobj(wbits=WRAPPED)
@@ -151,7 +151,7 @@ class _Unpacking:
         return self._unpack.eof
 
     def piece(self, piece: bytes, most: int) -> bytes:
-        """Return at most so many bytes that a piece holds; what follows the end is left: zlib would gather it all."""
+        """Return at most ``most`` decompressed bytes of a chunk; data after the end is ignored: zlib would buffer it all."""
         if self.eof:
             return b""
         head, self._begun = self._begun, (self._begun + piece)[:2]

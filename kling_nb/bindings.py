@@ -48,7 +48,7 @@ class Bindings:
         return self._bound.get(name) or self.anew(name)
 
     def anew(self, name: str) -> tuple[Provider, Dialect]:
-        """Return it as `bound` does from now on, with its address looked up anew, as keys are for each start."""
+        """Look the provider's address up again, as each start does with keys, and return it as `bound` then does."""
         row = self._catalog.provider(name)
         provider = replace(row, base_url=self.base_url(row))
         if name not in self._bound or self._bound[name][0] != provider:
@@ -57,9 +57,9 @@ class Bindings:
         return self._bound[name]
 
     def spared(self, name: str) -> tuple[Provider, Dialect]:
-        """Return it as `anew` does, and without an address where that or the key cannot be used: nothing is sent there.
+        """Return the provider as `anew` does; without an address, so that nothing is sent, if address or key is unusable.
 
-        What is wrong is then `amiss`.
+        `amiss` then says what is wrong.
         """
         row = self._catalog.provider(name)
         try:
@@ -70,7 +70,7 @@ class Bindings:
         return self._bound[name]
 
     def amiss(self, name: str) -> str:
-        """Say what is wrong with the address or the key of a provider that was `spared`; nothing of any other."""
+        """Say what is wrong with the address or the key of a provider that was `spared`; empty for any other."""
         return self._amiss.get(name, "")
 
     def base_url(self, provider: Provider) -> str | None:

@@ -81,9 +81,9 @@ class Catalog:
         return found or Estimate(None, None)
 
     def official_price(self, request: VideoRequest, provider: str | Provider | None = None) -> Estimate:
-        """Return what Kling's own list charges for one clip, wherever it is bought; it may not be `known`.
+        """Return the price of one clip in Kling's own list, whatever the provider; it may not be `known`.
 
-        A provider matters only for the mode, length and sound that it takes where they are left open.
+        A provider matters only for its default mode, length and sound where the request leaves them open.
         """
         terms = self._at_large(request) if provider is None else self._terms(request, provider)
         return self._priced(terms, self.prices.get("kling")) or Estimate(None, None)
@@ -127,7 +127,7 @@ class Catalog:
         return terms(request, row, self._menu(row), self.models.get(request.model))
 
     def _at_large(self, request: VideoRequest) -> Terms:
-        """Return the terms of Kling's own menu, whether or not it sells the model there."""
+        """Return the terms of Kling's own menu, whether or not Kling sells the model."""
         return terms(request, NOBODY, self.menus["kling"], self.models.get(request.model))
 
     def _priced(self, terms: Terms, prices: PriceList | None) -> Estimate | None:

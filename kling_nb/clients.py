@@ -1,7 +1,7 @@
-"""The clients of the HTTP library: which library, which connection a request goes on, what its loggers may tell.
+"""The clients of the HTTP library: which library, which connection a request uses, what the library's loggers may show.
 
-Each client has one connection, and is given out for one request at a time: the library's own pool looks at all of its
-connections for every request, which with twenty of them takes longer than the request itself.
+Each client has one connection and serves one request at a time: the library's own pool scans all of its connections
+for every request, which with twenty connections takes longer than the request itself.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ASGIApp = Callable[
     [MutableMapping[str, Any], Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]
 ]
 
-KEPT_S = 15.0  # how long a connection is kept that nothing goes on
+KEPT_S = 15.0  # how long an idle connection is kept
 KEPT = 100  # how many at most: every clip may have a host of its own, and a process of macOS 256 files
 LIBRARIES = ("httpx2", "httpx")  # the same interface; the first is the maintained continuation
 TRUST = ("SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -51,12 +51,12 @@ def library(name: str | None = None) -> Any:
 
 
 Use = tuple[Op | None, Origin | None, str, bytes]
-"""What a connection is for: submits, clips or all else; of a clip, whose; and where it leads."""
+"""What a connection is for (submits, clips or all else), the provider whose clips it fetches, and its host."""
 
 
 @dataclass(slots=True)
 class _Idle:
-    """A client that nothing goes on, and since when, in monotonic seconds."""
+    """An idle client, and since when, in monotonic seconds."""
 
     use: Use
     client: Any
@@ -64,7 +64,7 @@ class _Idle:
 
 
 class Clients:
-    """A client for each connection, made when there is none that is free. Cookies are not kept.
+    """One client per connection, made when none is free. Cookies are not kept.
 
     Parameters
     ----------
@@ -101,9 +101,9 @@ class Clients:
         op: Op,
         own: Origin | None = None,
     ) -> Any:
-        """Return a request, for which a client is free; raises whatever the library does where one cannot be made.
+        """Build a request and make sure that a client is free for it; raises the library's error if either fails.
 
-        It goes out by `sent`, with the same ``op`` and ``own``, before anything else is awaited.
+        Pass it to `sent`, with the same ``op`` and ``own``, before awaiting anything else.
         """
         told = {**self._headers, **{name.lower(): value for name, value in headers.items()}}
         # With its timeouts: a client reckons its own anew for each request.
@@ -116,10 +116,11 @@ class Clients:
 
     @asynccontextmanager
     async def sent(self, request: Any, op: Op, own: Origin | None = None) -> AsyncIterator[Any]:
-        """Send a request and yield the response, its body unread; then the connection is free for the next one.
+        """Send a request and yield the response, its body unread; then free the connection for the next request.
 
-        A submit goes on a connection of its own: on a kept one it may be in doubt though nothing was received. A
-        connection to a clip is judged when it is made, for the provider at ``own``: another's clips go on others.
+        A submit gets a fresh connection: on a reused one the server may close before it receives anything, which leaves
+        the submit in doubt. The peer of a clip's connection is checked on connecting, for the provider at ``own``, so
+        that providers share no clip connections.
         """
         use, whole = _use(request, op, own), False
         client = self._taken(use)
@@ -129,7 +130,7 @@ class Clients:
                 yield response
             whole = True
         finally:
-            # Of a request that was given up the library's pool may count a connection that there is none of.
+            # After a cancelled request the library's pool may count a connection that does not exist.
             if whole and not self.closed:
                 self._idle.append(_Idle(use, client, time.monotonic()))
             else:
@@ -139,7 +140,7 @@ class Clients:
         return self._idle.pop(self._latest(use)).client
 
     def _latest(self, use: Use) -> int:
-        """Return where the client of a use is that became free last: its connection is the likeliest to stand. -1: none."""
+        """Return the index of the use's most recently freed client, whose connection is likeliest open; -1 if none."""
         return next((at for at in range(len(self._idle) - 1, -1, -1) if self._idle[at].use == use), -1)
 
     async def _close_old(self) -> None:
@@ -147,7 +148,7 @@ class Clients:
             await _close(self._idle.pop(0).client)
 
     async def aclose(self) -> None:
-        """Close every connection: at once, or when the request that is out on it has ended."""
+        """Close every connection: at once, or when its pending request has ended."""
         self.closed = True
         while self._idle:
             await _close(self._idle.pop().client)
@@ -185,7 +186,7 @@ async def _close(client: Any) -> None:
 
 @cache
 def _class(http: Any) -> Any:
-    """Return a library's client without cookies: to look for some in every answer takes it a tenth of its time."""
+    """Return a library's client class without cookies: parsing them takes a tenth of each request's time."""
 
     class Cookies(http.Cookies):  # type: ignore[misc]
         def extract_cookies(self, response: object) -> None:
@@ -204,7 +205,7 @@ def _trust(http: Any, *_named: str | None) -> Any:
 
 
 def _set(variables: Collection[str]) -> str:
-    """Say which of some variables are set, without what they hold, for a proxy's may be a password."""
+    """Name the variables that are set, without their values: a proxy's URL may hold a password."""
     names = [name for name in os.environ if name.upper() in variables and os.environ[name]]
     return ", ".join(sorted(names)) or "the system's settings"
 
@@ -218,7 +219,7 @@ def _version() -> str:
 
 @contextmanager
 def ours() -> Iterator[None]:
-    """Mark what is logged in the block as of our requests, of which the loggers tell nothing secret."""
+    """Mark log records of the block as ours, so that the filters remove secrets from them."""
     token = _OURS.set(True)
     try:
         yield
@@ -227,7 +228,7 @@ def ours() -> Iterator[None]:
 
 
 def _keep_quiet(http: str) -> None:
-    """Let a library's loggers tell nothing secret of our requests; of others' they tell all that they did."""
+    """Filter secrets out of a library's log records of our requests; records of other requests stay as they are."""
     logging.getLogger(http).addFilter(_without_queries)
     for part in ("connection", "http11", "http2", "proxy", "socks"):
         logging.getLogger(f"{http.replace('httpx', 'httpcore')}.{part}").addFilter(_without_values)

@@ -1,7 +1,7 @@
-"""What a wire protocol must answer, without I/O, and the shapes that protocols share.
+"""The interface of a wire protocol, without I/O, and the records that protocols share.
 
-A conversation is a generator: it yields a `Call`, is sent the `Reply`, and returns its answer. Whoever drives it
-owns the socket, the waiting and the retries; a reply that `Dialect.judge` calls a fault never reaches it.
+A conversation is a generator: it yields a `Call`, is sent the `Reply`, and returns its answer. The engine, which drives
+it, owns the socket, the waiting and the retries, and never sends it a reply that `Dialect.judge` calls a fault.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Inline:
 class Call:
     """One HTTP request, complete but for credentials and the bytes of images. ``url`` is absolute.
 
-    ``redaction`` is what no answer to it may say again: whoever puts a credential in sets it too.
+    ``redaction`` removes secrets from the reply: code that adds a credential sets it too.
     """
 
     op: Op
@@ -89,14 +89,14 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 
 
 def _without_halves(text: str) -> str:
-    """Replace the escape of half a character, which JSON may hold and no file, database or address can."""
+    """Replace the escapes of lone surrogates, which JSON may hold and no file, database or URL can."""
     if "\\" not in text or "\\u" not in text:  # one sign is looked for ten times as fast as two
         return text
     return _ESCAPE.sub(lambda found: "\\ufffd" if found[2] else found[0], text)
 
 
 def legible(text: str) -> str:
-    """Return foreign text without what commands a terminal, or turns the direction of what follows."""
+    """Return foreign text without control characters and bidirectional overrides."""
     return _CONTROL.sub(" ", text)
 
 
@@ -104,7 +104,7 @@ _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def is_id(text: str) -> bool:
-    """Tell whether text can be a provider's id: nobody can be asked about one with a control character in it."""
+    """Tell whether text can be a provider's id: an id with a control character cannot be queried."""
     return _UNSEEN.search(text) is None
 
 
@@ -126,9 +126,9 @@ class Reply:
         return 200 <= self.status < 300
 
     def json(self) -> Any:
-        """Return the body read as JSON, once for all who ask: nobody changes it.
+        """Return the body parsed as JSON, cached: callers must not change it.
 
-        Raises `Unreadable` with the first words of what came instead.
+        Raises `Unreadable`, which quotes the beginning of the body, if it is not JSON.
         """
         return self._read
 
@@ -170,7 +170,7 @@ class Reply:
 
 
 class Whose(StrEnum):
-    """Whose fault a fault is, which is who can mend it."""
+    """Whose fault an error reply is, and so who can fix it."""
 
     KEY = "key"
     BALANCE = "balance"
@@ -185,9 +185,9 @@ class Whose(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fault:
-    """A reply that is no answer.
+    """An error reply.
 
-    ``again`` is whether another try is sensible, ``after`` how long to wait in seconds where the provider says;
+    ``again`` is whether another try is sensible, ``after`` how long to wait in seconds if the provider says;
     ``rejected`` is whether the reply proves that a submit was not carried out, so that it may be sent again;
     ``renew`` is whether the credential should be renewed first.
     """
@@ -238,18 +238,18 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A request as one provider will get it: the paid call, and every difference from what was asked."""
+    """A request as one provider will get it: the paid call, and every difference from the request."""
 
     call: Call
     losses: tuple[Loss, ...] = ()
 
 
 Credential = Mapping[str, Any]
-"""What `Dialect.sign` needs: the key, or what was fetched with it. ``expires_at`` (Unix s) where it runs out."""
+"""What `Dialect.sign` needs: the key, or a token fetched with it. ``expires_at`` (Unix s) if it expires."""
 
 
 Learnt = Mapping[str, Status | KlingError]
-"""What `Dialect.check` learnt, by ticket id: how the task is, or why it could not be asked about."""
+"""What `Dialect.check` returns, by ticket id: the task's status, or the error that prevented the query."""
 
 
 class Dialect(Protocol):
@@ -271,15 +271,14 @@ class Dialect(Protocol):
     def accepted(self, call: Call, reply: Reply) -> Ticket:
         """Read the reply to a submit; raises `Unreadable`, which leaves the submit in doubt.
 
-        It is asked of a rejection too, which an id contradicts, and is then followed: what is none must not be read as
-        one.
+        The engine calls it for a rejection too, and follows an id found there: it must not take anything else for an id.
         """
 
     def check(self, tickets: Sequence[Ticket]) -> Generator[Call, Reply, Learnt]:
-        """Ask how tasks are doing; returns what was learnt by ticket id, and omits what was not learnt.
+        """Query tasks; returns each known status by ticket id, and omits tasks without news.
 
-        A question that fails raises where it was yielded. Where others were answered, a dialect may keep the error as
-        what was learnt of those that could not be asked about (`kling_nb.dialects.sparing`).
+        A call that fails raises at its ``yield``. If other calls were answered, a dialect may return the error in place of
+        the status of the tasks that could not be queried (`kling_nb.dialects.sparing`).
         """
 
     def find(self, own_id: str, call: Mapping[str, Any]) -> Generator[Call, Reply, Ticket | None]:
@@ -308,12 +307,12 @@ def join(base_url: str, path: str) -> str:
 
 @lru_cache(maxsize=256)
 def origin(url: str) -> tuple[str, str, int | None]:
-    """Return scheme, host and port of an address: what a credential belongs to."""
+    """Return scheme, host and port of a URL: the origin to which a credential belongs."""
     parts = urlsplit(url)
     default = {"https": 443, "http": 80}.get(parts.scheme)
     return parts.scheme.lower(), (parts.hostname or "").lower(), parts.port or default
 
 
 def path_under(base_url: str, url: str) -> str:
-    """Return the path of an address below a base URL: what stays true when the base moves."""
+    """Return the path of a URL below a base URL, which stays valid when the base URL changes."""
     return "/" + url.removeprefix(base_url.rstrip("/")).lstrip("/")

@@ -1,4 +1,4 @@
-"""What a person is shown of a value: of a text that is too long the beginning, of a field of a request some words."""
+"""Values shortened for messages: the beginning of a long text, a field of a request in words."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ DIGITS = 12  # of an image's hash that are shown
 
 
 def excerpt(text: str, most: int) -> str:
-    """Return a text of at most so many characters; of a longer one the beginning, and an ellipsis."""
+    """Return a text cut to at most ``most`` characters, with an ellipsis if it was cut."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 

@@ -89,7 +89,7 @@ def plain(value: Any) -> Any:
 
 
 def path_of(name: str, value: Any) -> Path:
-    """Return the path that was given under a name; raises `InputError` for what is none."""
+    """Return the path given as argument ``name``; raises `InputError` if the value is not a path."""
     if not isinstance(value, str | os.PathLike):
         message = f"{name}={as_code(value)}: expected a path; nothing was done"
         raise InputError(message)
@@ -97,7 +97,7 @@ def path_of(name: str, value: Any) -> Path:
 
 
 def folder_of(name: str, value: Any) -> Path:
-    """Return the whole path of a folder that was given under a name; raises `InputError` where there can be none."""
+    """Return the absolute path of a folder given as argument ``name``; raises `InputError` if no folder can be there."""
     given = path_of(name, value)
     try:
         return given.expanduser().resolve()
@@ -118,7 +118,7 @@ def is_stored(image: Image) -> bool:
 
 
 LEFT_OUT: Mapping[str, Any] = MappingProxyType({"extra": MappingProxyType({}), "prompt": "", "model": MODEL})
-"""What a request holds in a field that was left out; in all others it holds `None`."""
+"""The values of fields left out whose default is not `None`."""
 
 
 def read_field(name: str, value: Any) -> Any:
@@ -148,7 +148,7 @@ def _camera(value: Any) -> CameraControl:
 
 
 def _camera_of(given: Mapping[str, Any]) -> CameraControl:
-    """Return a camera whose moves are numbers; a whole one stays as it was written, and `None` is left out."""
+    """Return a camera whose moves are numbers; a whole number keeps its type, and `None` is left out."""
     held = {name: move for name, move in given.items() if name != "type" and move is not None}
     moves = {name: move if type(move) is int else _number(move) for name, move in held.items()}
     return CameraControl(type=_text(given.get("type", "simple")), **moves)
@@ -177,7 +177,7 @@ def _seconds(value: Any) -> int:
 
 
 def _float(value: Any) -> float:
-    """Return a number, also from text, as files and forms have it; NaN for what is none, truth values included."""
+    """Return a number, also from text, as files and forms have it; NaN for anything else, truth values included."""
     try:
         return math.nan if truth(value) is not None else _as_it_looks(value)
     except (TypeError, ValueError):
@@ -185,7 +185,7 @@ def _float(value: Any) -> float:
 
 
 def _as_it_looks(value: Any) -> float:
-    """Return a number as a float; a narrower one is what it looks like: 0.7, and not 0.699999988079071."""
+    """Return a number as a float; a narrower float by its repr: 0.7, and not 0.699999988079071."""
     if isinstance(value, Real) and not isinstance(value, float | Rational):
         with suppress(ValueError):
             return float(str(value))
@@ -201,9 +201,9 @@ def _number(value: Any) -> float:
 
 
 def finite(value: object) -> float | None:
-    """Return what is a number already as a float; `None` for what is none or not finite, text and truth values included.
+    """Return a finite number as a float; `None` for any other value, text and truth values included.
 
-    It asks of a value what it is, where `_float` reads what stands for one.
+    Unlike `_float` it does not parse text.
     """
     try:
         number = _as_it_looks(value) if isinstance(value, Real | Decimal) and not isinstance(value, bool) else math.nan
@@ -229,15 +229,15 @@ def _ratio(value: Any) -> str:
 
 
 def truth(value: Any) -> bool | None:
-    """Return a truth value as Python's own, numpy's included; `None` for what is none, as 1 and "yes" are."""
+    """Return Python's or numpy's truth value as a bool; `None` for any other value, such as 1 or "yes"."""
     own = value.item() if getattr(value, "shape", None) == () and hasattr(value, "item") else value
     return own if isinstance(own, bool) else None
 
 
 def flag(name: str, value: Any) -> bool:
-    """Return a switch that was given under a name; raises `InputError` for what is neither on nor off.
+    """Return the switch given as argument ``name``; raises `InputError` for a value that is neither on nor off.
 
-    Taken by its truth, "no" would be on, and some switches cost money.
+    By Python's truth, "no" would be on, and some switches cost money.
     """
     try:
         return _switch(value)

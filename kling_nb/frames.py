@@ -1,6 +1,6 @@
-"""Records to DataFrames: which columns the tables of points, tasks, runs and events have, and the only door to pandas.
+"""Records to DataFrames: the columns of the tables of points, tasks, runs and events. Only this module imports pandas.
 
-Views read columns by name; what makes an axis or a fact of one is theirs to say.
+Views read columns by name, and decide which columns are axes or facts.
 """
 
 from __future__ import annotations
@@ -133,8 +133,8 @@ def runs_frame(
 ) -> pd.DataFrame:
     """Return one row per run from its row, the tasks that serve its points, and all that it bought or means to.
 
-    ``state`` is what `stage` says: ``running, waiting, needs a look, finished, paused`` or ``cancelled``. Those that are
-    ``moving`` are not at rest, whatever their tasks are in.
+    ``state`` is what `stage` returns: ``running, waiting, needs a look, finished, paused`` or ``cancelled``. A run in
+    ``moving`` is not at rest, whatever the states of its tasks.
     """
     return table(
         [_run_record(run, served, own, is_moving=run.name in moving) for run, served, own in rows], RUN_COLUMNS
@@ -203,8 +203,8 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> pd.D
 
 
 def with_variables(columns: Mapping[str, str], after: str, points: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Return columns and their dtypes, and behind one of them those of the variables that any of the points has:
-    numbers where all are numbers that fit in, else text.
+    """Return columns and their dtypes, with a column per variable of the points inserted behind ``after``: a number dtype
+    if all values are numbers that fit, else text.
     """
     names = dict.fromkeys(name for variables in points for name in variables)
     own = {f"var_{name}": _dtype([variables.get(name) for variables in points]) for name in names}
@@ -267,7 +267,7 @@ def _series(values: list[Any], dtype: str) -> pd.Series[Any]:
         # Whole numbers: of fractions pandas 2.2 reckons with what lies under a gap too, which may overflow.
         millis = pd.Series([None if value is None else round(value * 1000) for value in values], dtype="Int64")
         return pd.to_datetime(millis, unit="ms", utc=True).dt.as_unit("ms")
-    if dtype == "Int64":  # a length that no model has is refused, and its point is in the table: `request` has it
+    if dtype == "Int64":  # a refused length may not fit, and its point is in the table: `request` has the length
         values = [value if _fits(value) else None for value in values]
     if dtype == "string":
         values = [None if value is None else str(value) for value in values]

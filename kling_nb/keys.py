@@ -26,7 +26,7 @@ from .secret import GIVEN, Secret, form_of, hidden, parse
 SERVICE = "kling_nb"
 PREFIX = "KLING_NB_"
 SLIP = 0.93
-"""How like one of our variables a name must be to be taken for a slip: another provider's is less so."""
+"""Least similarity of a name to one of our variables to count as misspelt: another provider's variable is less similar."""
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
@@ -44,8 +44,8 @@ def base_url_variable(provider_id: str) -> str:
 def find_key(provider: Provider, given: Mapping[str, str | Secret] = _NONE) -> Secret | None:
     """Return a provider's key from the first place that has one, or `None`; an empty one counts as none.
 
-    ``given`` holds keys by the provider's id. Where there is none, the key of the provider that it is like will do.
-    Raises `InputError`, without showing it, for a key that is not in the form that the provider's row names.
+    ``given`` holds keys by the provider's id. Without a key of its own, a provider takes that of its ``like`` provider.
+    Raises `InputError`, which does not show the key, for a key not in the form that the provider's row names.
     """
     given = secrets = hidden(given)
     secret = next((found for name in _names(provider) for found in _keys(name, secrets) if found), None)
@@ -73,16 +73,16 @@ def need_key(provider: Provider, given: Mapping[str, str | Secret] = _NONE, *, k
 
 
 def base_url_of(provider: Provider) -> str | None:
-    """Return where a provider is: as a person set it, as set for the one that it is like, as in its row.
+    """Return a provider's base URL: as the user set it, else as set for its ``like`` provider, else as in its row.
 
-    It has no slash at its end, and may carry a path. Raises `InputError` for one that was set and is not http or https,
-    or has a password or a query in it.
+    The URL has no slash at its end, and may carry a path. Raises `InputError` if the user's URL is not http or https, or
+    has a password or a query in it.
     """
     return located(provider)[0]
 
 
 def located(provider: Provider) -> tuple[str | None, str]:
-    """Return where a provider is, as `base_url_of` does, and where that stands; raises `InputError` as it does."""
+    """Return a provider's base URL and the place where it is set; raises `InputError` as `base_url_of` does."""
     found = next((found for name in _names(provider) if (found := _base_url_set_for(name))[0]), None)
     if found is not None or not provider.base_url:
         return found or (None, "")
@@ -96,7 +96,7 @@ def _base_url_set_for(provider_id: str) -> tuple[str | None, str]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Access:
-    """What is at hand to reach a provider: the key, the base URL and where that stands, and what is in the way."""
+    """A provider's key, base URL, the place where that URL is set, and what is missing or wrong (``lacks``)."""
 
     key: Secret | None = None
     base_url: str | None = None
@@ -140,9 +140,9 @@ def _like_told(provider: Provider) -> str:
 
 
 def unread_told(providers: Collection[Provider], known: Collection[str] = ()) -> str:
-    """Say which variables look like keys of providers and are read by nobody here: misspelt, or another program's.
+    """Name the variables that look like keys of providers but that nothing reads: misspelt, or another program's.
 
-    One that is read for another provider, of those ``known`` by their ids, is neither.
+    A variable of another provider, of those ``known`` by their ids, is not named.
     """
     starts = tuple(_upper(provider.id) for provider in providers)
     ours = {key_variable(provider.id) for provider in providers}
@@ -165,9 +165,9 @@ def _keys(provider_id: str, given: Mapping[str, Secret]) -> Iterator[Secret]:
 
 
 def _places(variable: str) -> Iterator[tuple[str, str]]:
-    """Yield what a variable is, and where: the environment, then each ``.env`` file, the nearest first.
+    """Yield a variable's value and where it is set: the environment, then each ``.env`` file, the nearest first.
 
-    Where it is stands in what the log keeps and a page shows.
+    The log and exported pages show the place.
     """
     yield os.environ.get(variable, ""), f"the variable {variable}"
     for path in _env_files():
@@ -203,7 +203,7 @@ def _env_told() -> str:
 
 
 def _seen(path: Path) -> str:
-    """Return a file as seen from the working directory: what is said of it may be saved in a notebook, and shared."""
+    """Return a file's path relative to the working directory: a notebook that shows the path may be shared."""
     return Path(os.path.relpath(path, _here())).as_posix()
 
 
@@ -216,7 +216,7 @@ def _here() -> Path | None:
 
 
 def _is_slip(name: str, ours: Collection[str]) -> bool:
-    """Tell whether a name is one of ours but for a letter or its case, or but for the provider."""
+    """Tell whether a name differs from one of ours only by a letter, its case, or the provider."""
     near = (SequenceMatcher(None, name.upper(), one).ratio() for one in ours)
     return name.upper() == f"{PREFIX}KEY" or any(ratio >= SLIP for ratio in near)
 
