@@ -44,7 +44,7 @@ WIDTH = 18
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Asked:
-    """A provider that was to be asked: whether it can be used, what came of it, and more to say of that."""
+    """A provider to query: whether it can be used, the result of the query, and details."""
 
     provider: str
     usable: bool
@@ -158,7 +158,7 @@ def _calls() -> str:
 
 
 def _video() -> str:
-    """Make a simulated clip and take it in as one that was bought: both directions of the codec are tried."""
+    """Make a simulated clip and probe it like a bought clip: this tries the codec's encoder and decoder."""
     begun = time.monotonic()
     try:
         measured = _clip()

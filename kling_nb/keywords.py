@@ -1,7 +1,7 @@
-"""Which keyword belongs where: one that is misplaced or misspelt is answered with its place.
+"""Errors for misplaced or misspelt keyword arguments: they name the call that takes the keyword, or the nearest keyword.
 
-Python's own answer to a call that does not fit is a bare ``TypeError``. `answering` and `answered` say instead what the
-call takes, and leave its signature as it is for ``help`` and tab completion.
+For a call that does not match a signature Python raises a bare ``TypeError``. `answering` and `answered` raise an error
+that lists what the call takes, and keep the signature for ``help`` and tab completion.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ MEANT: Mapping[str, str] = MappingProxyType(
         "api_key": "keys",
     }
 )
-"""What a word of other tools and of providers is called here, where its letters do not tell."""
+"""Our name for a word of other tools and of providers, where the spelling is not similar."""
 
 LIKE = 0.7  # how like a known keyword a misspelt one is: *failed* is not *stalled*, which would cost money
 LIKELIER = 0.8  # the same of one that is a keyword elsewhere
@@ -142,9 +142,9 @@ def answered(here: str, error: type[InputError] = InputError) -> Callable[[F], F
 
 
 def _slip(function: Callable[..., Any], here: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | None:
-    """Say why a call does not fit a signature; `None` if it does, and what went wrong did so inside.
+    """Say why a call does not match a signature; `None` if it matches, so that the function itself raised.
 
-    What was passed is not shown: it may be a key.
+    The message does not show the arguments' values: one may be a key.
     """
     signature = inspect.signature(function)
     try:

@@ -73,7 +73,7 @@ def without_query(url: str) -> str:
 
 
 def onward(url: str, status: int, headers: Mapping[str, str]) -> str | None:
-    """Return where a reply redirects to, absolute but where it cannot be read; `None` if it does not."""
+    """Return the redirect target of a reply, absolute unless it cannot be parsed; `None` without a redirect."""
     location = headers.get("location")
     if status not in REDIRECTS or not location:
         return None
@@ -83,11 +83,10 @@ def onward(url: str, status: int, headers: Mapping[str, str]) -> str | None:
 
 
 def stranger(url: str, status: int, headers: Mapping[str, str], content: bytes) -> str:
-    """Detect a captive portal, or another that answers an API call in the place of who was asked.
+    """Say that an intermediary, not the provider, answered an API call; empty if the provider may have answered.
 
-    Returns how it shows, in words; nothing where the answer may be the API's own. A network that wants a log-in, and a
-    gateway that inspects what goes through it, answer by a redirect to another origin, by a web page, or by status 511,
-    which is for them alone (RFC 6585, 6). Whether the call was carried out, only the status can prove.
+    A captive portal or an inspecting gateway answers by a redirect, by a page, or by 511, which only intermediaries send
+    (RFC 6585, 6). Whether the call was carried out, only the status can prove.
     """
     to = onward(url, status, headers)
     with suppress(ValueError):
@@ -107,14 +106,13 @@ def refuse_downgrade(call: str, url: str, to: str) -> None:
 
 
 async def judge(where: Origin, own: Origin | None, *, resolve: bool = True) -> None:
-    """Raise `MediaError` for a host that a stranger's link may not lead to: the guard against SSRF.
+    """Raise `MediaError` for a host that a link in a reply may not lead to (server-side request forgery).
 
-    Without it (server-side request forgery) a reply could have this machine fetch what only this machine can reach.
-    Refused are schemes other than http(s), names that are none, and hosts that are, or with ``resolve`` have only
-    addresses that are, not of the open net: of this machine, private, shared (100.64.0.0/10), link-local, multicast,
-    reserved. Allowed all the same where ``own``, the provider's own host, is in such a place itself. 198.18.0.0/15 is
-    allowed: local proxies answer every name with an address of it. The name is resolved again when the connection is
-    made, and may have another address by then (DNS rebinding): that one `peer_judge` judges. Raises `OSError` if a name is not found.
+    It refuses schemes other than http(s), invalid host names, and hosts that are, or with ``resolve`` only resolve to,
+    addresses outside the public internet: loopback, private, shared (100.64.0.0/10), link-local, multicast, reserved.
+    Such a host is allowed if ``own``, the provider's own host, is in the same kind of network. 198.18.0.0/15 is allowed:
+    local proxies answer every name with an address of it. The name is resolved again on connecting; `peer_judge` checks
+    that address. Raises `OSError` if a name is not found.
     """
     scheme, host, _ = where
     if scheme not in ("http", "https") or not _is_spelled(host):
@@ -128,11 +126,11 @@ async def judge(where: Origin, own: Origin | None, *, resolve: bool = True) -> N
 
 _SENDING = ("send_request_headers.started", "send_request_body.started")
 _CONNECTING = frozenset({"connect_tcp", "start_tls", "setup_socks5_connection", "response_closed"})
-"""The steps, by their names in httpcore's traces, that write nothing of a request."""
+"""The steps, by their names in httpcore's traces, that send no byte of a request."""
 
 
 class Way:
-    """Told what a connection does: whether a request itself may have begun to go out, or only the way was opened."""
+    """Traces a connection: whether a byte of the request may have been sent, or only the connection was opened."""
 
     def __init__(self) -> None:
         self.by_proxy = False
@@ -140,13 +138,13 @@ class Way:
 
     @property
     def unopened(self) -> bool:
-        """Whether nothing of the request went out: a way was being opened, and no other step was heard of."""
+        """Whether no byte of the request was sent: the trace has only steps that open the connection."""
         return self._opening and not self._beyond
 
     def watched(self, ready: Ready | None = None) -> Trace:
-        """Return what notes each step, and calls ``ready`` right before a request's head and its body are written.
+        """Return a trace function that records each step, and calls ``ready`` right before writing a request's head and body.
 
-        Without its body a request is not carried out. What is said to a proxy to have a way opened is none.
+        Without its body no server carries a request out. A proxy's ``CONNECT`` does not count as the request.
         """
 
         async def trace(event: str, info: Mapping[str, Any]) -> None:
@@ -172,10 +170,10 @@ def _asks_proxy(info: Mapping[str, Any]) -> bool:
 
 
 def peer_judge(where: Origin, own: Origin | None, named_as: str) -> Trace:
-    """Return what judges, as `judge` does, the address that a connection really has, before a byte is sent.
+    """Return a trace function that checks a connection's actual peer address, as `judge` does, before a byte is sent.
 
-    It is the defence against DNS rebinding: a name may have another address by then than when it was judged. ``named_as`` is the host as the HTTP library
-    writes it; a connection to another one is a proxy's, which looks names up itself.
+    The name may resolve differently than for `judge` (DNS rebinding). ``named_as`` is the host as the HTTP library writes
+    it; a connection to another host is to a proxy, which resolves names itself.
     """
     host = ""
 
@@ -209,7 +207,7 @@ async def _own_places(own: Origin, *, resolve: bool) -> set[str]:
 
 
 async def _places(where: Origin, *, resolve: bool) -> set[str]:
-    """Return what a host is; the empty word is the open net, which every name behind a proxy counts as."""
+    """Return the kinds of network a host is in; an empty string is the public internet, also for names behind a proxy."""
     scheme, host, port = where
     literal = _literal(host)
     if literal is not None:
@@ -221,7 +219,7 @@ async def _places(where: Origin, *, resolve: bool) -> set[str]:
 
 
 def place_of(url: str) -> Origin:
-    """Return scheme, host and port of a stranger's link; raises `MediaError` for one that cannot be read."""
+    """Return scheme, host and port of a link in a reply; raises `MediaError` if it cannot be parsed."""
     with suppress(ValueError):
         return origin(url)
     message = "a clip's link should be an address, got one whose host or port cannot be read; it was not followed"
@@ -229,7 +227,7 @@ def place_of(url: str) -> Origin:
 
 
 def _is_spelled(host: str) -> bool:
-    """Tell whether a host is a name or an address: no library agrees with another on what else may mean."""
+    """Tell whether a host is a valid name or address: libraries disagree on how to read anything else."""
     try:
         return bool(host.encode("idna")) and (":" in host or not _NO_NAME.search(host))
     except UnicodeError:  # an empty or overlong label
@@ -256,7 +254,7 @@ def _old_literal(name: str) -> Address | None:
 
 
 def _place(address: Address) -> str:
-    """Return what an address is; nothing for one of the open net."""
+    """Return the kind of network an address is in; empty for the public internet."""
     inner = _inner(address)
     known = [words for name, words in _PLACES.items() if getattr(inner, name)]
     if any(inner in network for network in _PRIVATE):

@@ -34,9 +34,9 @@ _VALUES: Mapping[str, tuple[type, str]] = MappingProxyType(
         "refunds_failures": (bool, "true or false"),
     }
 )
-"""What a provider's row may hold, where another kind of value would go unnoticed until something is bought."""
+"""The types of a row's values for which a wrong type would go unnoticed until a purchase."""
 HARMLESS = MappingProxyType({"sound": "off", "multi_shot": False})
-"""Values that ask for what a model without the feature does anyway."""
+"""Values that request the behaviour of a model without the feature."""
 TIERS = MappingProxyType({"std": "standard", "pro": "pro"})
 
 
@@ -84,7 +84,7 @@ def _rule(value: Any, where: str) -> Rule:
 def lay(*layers: Rules) -> dict[str, Rule]:
     """Lay rules over each other, the later over the earlier, key by key.
 
-    A word of support takes the reason that it came with along, so that no old reason outlives it.
+    A rule's support replaces the reason together with the support below it, so that no old reason remains.
     """
     laid: dict[str, dict[str, Any]] = {}
     for layer in layers:
@@ -255,7 +255,7 @@ def provider_from(name: str, table: Mapping[str, Any], names: Collection[str]) -
 
 
 def _check_values(given: Mapping[str, Any], where: str) -> None:
-    """Raise `InputError` for a value of another kind: it would be met in the middle of a run."""
+    """Raise `InputError` for a value of a wrong type, which would otherwise fail in the middle of a run."""
     for name, (kind, expected) in _VALUES.items():
         value = given.get(name)
         if value is not None and (type(value) is not kind or (isinstance(value, int) and kind is int and value < 1)):
@@ -264,7 +264,7 @@ def _check_values(given: Mapping[str, Any], where: str) -> None:
 
 
 def _check_word(given: Mapping[str, Any], name: str, known: Collection[str], where: str) -> None:
-    """Raise `InputError` for a word that means nothing: it would be taken for another, or for none, without a sign."""
+    """Raise `InputError` for an unknown word, which would otherwise silently count as another word or as none."""
     value = given.get(name)
     if value is not None and value not in known:
         message = f"{where} {name} = {as_code(value)} means nothing there; {nearest(value, known)}"

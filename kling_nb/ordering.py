@@ -41,7 +41,7 @@ class Ordering:
         )
 
     def plan(self, points: Sequence[Point], settings: Settings) -> Plan:
-        """Return what points would do and cost, beside what was bought before; their images are kept in the folder."""
+        """Plan points against the tasks bought before; stores the points' images in the lab folder."""
         inputs = self._opened.folder / "inputs"
         take_in = cache(partial(media.take_in, inputs=inputs))  # each image once, whatever it serves
         taken = [self._taken_in(point, take_in) for point in points]
@@ -121,7 +121,7 @@ class Ordering:
         return replace(point, request=request, provider=point.provider or self._bindings.usual())
 
     def _today(self) -> Money:
-        """Return the daily ceiling and what is counted under it; none where another process drives, and buys."""
+        """Return the daily ceiling and the sum counted under it; no ceiling if another process drives, and buys."""
         engine = self._opened.engine if self._opened.drives else None
         if engine is None or engine.closed or self._opened.log.daily_budget() is None:
             return Money()
@@ -151,7 +151,7 @@ def check_retry(run: Run) -> str:
 
 
 def points_of(sweep: Any) -> Sequence[Point]:
-    """Return the points of a sweep; raises `InputError` for what is none."""
+    """Return the points of a sweep; raises `InputError` for anything that is not a sweep."""
     if not isinstance(sweep, Sweep):
         made = "kn.Sweep(prompt=…) makes one, and kn.Sweep.load(path) reads one from a file"
         message = f"expected a kn.Sweep, got {type(sweep).__name__}: {made}; nothing was bought"
@@ -174,10 +174,10 @@ def _check_fields(given: Iterable[str]) -> None:
 
 
 def _is_left(task: Task | None) -> bool:
-    """Tell whether a point, by the task that serves it, if any, has something still to be sent, followed or fetched."""
+    """Tell whether the task of a point, or the point without a task, is still to be sent, followed or fetched."""
     return task is None or task.state not in REUSED or not task.state.is_final or goes_on(task)
 
 
 def _as_it_is(task: Task, folder: Path) -> Task:
-    """Return a task as starting would find it: one that is saved may have lost its file since."""
+    """Return a task as a start would find it: a saved task's file may have been deleted."""
     return task.apply(Event(task.id, EventKind.GONE, task.saved_at or 0.0, GONE)) if is_gone(task, folder) else task

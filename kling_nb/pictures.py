@@ -1,8 +1,8 @@
-"""What a person may give for an image, read into what a request holds: an address, a reference, a path, or bytes.
+"""Reads the ``image=`` that a user gives into a request's form: a URL, a reference, a path, or bytes.
 
-A picture in memory is taken as the PNG that Jupyter would show, so that no image library is needed here, and what is
-sent is what is seen. Its identity is those bytes: a file of the same picture is another image, and another version of
-the library that writes them may write others.
+A picture in memory is read as the PNG that Jupyter would show, so that no image library is needed here, and the user
+sees what is sent. Its identity is the PNG's bytes: a file of the same picture is another image, and another version of
+the library that encodes the PNG may produce other bytes.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _of_data(address: str) -> bytes:
 
 
 def _of_file(file: Any) -> bytes:
-    """Return all that a file holds, from its beginning: whoever wrote a picture into it stands at its end."""
+    """Return a file's content from its beginning: after writing a picture into it, the position is at its end."""
     if isinstance(file, io.TextIOBase):
         message = "expected a file that is open for bytes: open(path, 'rb'), or give its path"
         raise TypeError(message)

@@ -20,7 +20,7 @@ KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "video": ("video", "audio", "silent"),
     }
 )
-"""What is heard, or given, in a clip; and under which keys its price is looked for, in this order."""
+"""The kinds of clip by sound and inputs, and the keys under which a kind's price is looked up, in this order."""
 
 VOICES = ("voice_list", "voice_ids")
 ELEMENTS = "elements"
@@ -46,7 +46,7 @@ class PriceList:
 
 
 def kind_of(extra: Mapping[str, Any], *, heard: bool) -> str:
-    """Return what of a clip is priced, by whether it has sound and by a provider's own knobs."""
+    """Return the kind of clip that is priced, by its sound and by a provider's own knobs."""
     if any(extra.get(name) for name in VIDEOS):
         return "video"
     if any(extra.get(name) for name in VOICES) or _is_voiced(extra.get(ELEMENTS)):

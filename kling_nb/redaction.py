@@ -1,8 +1,8 @@
-"""Keeping secrets out of what others wrote: some providers repeat the key that they were given.
+"""Redacts secrets in replies: some providers echo the key that they were sent.
 
-Dots stand in a secret's place, however it is written: plain, with any mixture of JSON's, URLs' and HTML's escapes, in
-hexadecimal, or in base64 wherever in its groups of three bytes it begins (a JWT holds the access key like that). What
-is shorter than `SHORTEST` is left alone: it could be a word of the answer.
+Dots replace a secret in every encoding: plain, with any mixture of JSON's, URLs' and HTML's escapes, in hexadecimal, or
+in base64 at any of the three byte alignments (a JWT holds the access key like that). A secret shorter than `SHORTEST` is
+not redacted: it could be a word of the reply.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 class Veiled(Mapping[str, Any]):
-    """Headers or a credential: readable by name, and shown by names alone wherever local variables are printed."""
+    """Headers or a credential: values are readable by name, but ``repr`` shows only the names, also in tracebacks."""
 
     __slots__ = ("_values",)
 
@@ -77,12 +77,12 @@ class Redaction:
 
     @classmethod
     def of_key(cls, key: str, more: Mapping[str, Any] | None = None) -> Redaction:
-        """Return what hides a key, its parts, and the texts of ``more``, such as a credential made of it."""
+        """Return a `Redaction` of a key, its parts, and the texts of ``more``, such as a credential made from the key."""
         texts = [value for value in (more or {}).values() if isinstance(value, str)]
         return cls([key, *(part.strip() for part in re.split("[:,]", key)), *texts])
 
     def also(self, secrets: Iterable[str]) -> Redaction:
-        """Return what hides these secrets too."""
+        """Return a `Redaction` of these secrets too."""
         new = {secret for secret in secrets if len(secret) >= SHORTEST and secret not in self._secrets}
         if not new:
             return self
@@ -150,7 +150,7 @@ def header_secrets(headers: Mapping[str, str]) -> list[str]:
 
 
 def _shortest(words: Iterable[bytes]) -> tuple[bytes, ...]:
-    """Return the words in which there is no other: whoever finds none of them finds none of the rest."""
+    """Return the words that contain no other word: a text without these contains none of the rest."""
     kept: list[bytes] = []
     for word in sorted(words, key=len):
         if not [known for known in kept if known in word]:

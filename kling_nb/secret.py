@@ -19,7 +19,7 @@ MARK = 6
 
 
 def form_of(kind: str) -> str:
-    """Return how a key of a kind reads, in words; one of a kind that is not known is taken as it is."""
+    """Describe the form of a kind of key in words; an unknown kind is returned as it is."""
     return FORMS.get(kind, FORMS["raw"])
 
 
@@ -53,7 +53,7 @@ class Secret:
         return "••••" + (self._text[-4:] if len(self._text) >= 16 else "")
 
     def mark(self, lab_key: str) -> str:
-        """Return what tells it from another key of the same lab, and is too short for anybody to check a guess by."""
+        """Return a short mark that distinguishes the lab's keys, too short to verify a guessed key."""
         return hmac.new(lab_key.encode(), self._text.encode(), hashlib.sha256).hexdigest()[:MARK]
 
     def __bool__(self) -> bool:

@@ -17,7 +17,7 @@ THEN = "nothing saved is lost; fix that, then run.resume(), or opening the lab a
 
 @contextmanager
 def writing(folder: Path, then: str = THEN) -> Iterator[None]:
-    """Turn what the system says of a file that cannot be written into `LabUnwritable`, with the folder's free space."""
+    """Turn an `OSError` on writing a file into `LabUnwritable`, which names the folder's free space."""
     try:
         yield
     except OSError as error:
@@ -32,7 +32,7 @@ def unwritable(folder: Path, why: str, then: str = THEN) -> LabUnwritable:
 
 
 def told_by_sqlite(path: Path, error: object) -> str:
-    """Return what SQLite said of a file; of a path that is too long it says only that it cannot open it."""
+    """Return SQLite's error on a file, or that its path is too long, for which SQLite says only that it cannot open it."""
     size = len(os.fsencode(path))
     long = size > LONGEST and os.name != "nt"
     return f"{error}: its path has {size} bytes, and SQLite opens none of more than {LONGEST}" if long else str(error)

@@ -50,7 +50,7 @@ def _usd(amounts: Iterable[Decimal]) -> float:
 
 
 def _estimate(task: Task) -> Decimal:
-    """Return what a task was estimated at, of what budgets count: what never arrived or was free is no money."""
+    """Return a task's estimate if budgets count the task; 0 if it never arrived or was free."""
     return (task.estimate_high or ZERO) if task.may_cost else ZERO
 
 
@@ -83,9 +83,8 @@ SUMS: Mapping[str, Callable[[Sequence[Task]], Any]] = MappingProxyType(
 )
 """The columns of spending.
 
-``estimate_usd`` is the upper estimate of what was charged, or may have been or may still be, as budgets count it: not of
-an attempt that never arrived, or that was refused for nothing. ``charged_usd`` is what providers themselves said they
-charged, where that is in USD or converts, ``charged_other`` where it does not, as amounts with their units;
-``difference_usd`` is ``charged_usd`` less the estimate of the same tasks. Both are not a number where nothing was said in
-USD.
+``estimate_usd`` is the upper estimate of the tasks that were or may be charged, as budgets count them: without attempts
+that never arrived or were refused free of charge. ``charged_usd`` is the charge that providers reported in USD or in a
+unit that converts; ``charged_other`` has the other charges, as amounts with their units. ``difference_usd`` is
+``charged_usd`` less the estimate of the same tasks. Both are NaN if no provider reported a charge in USD.
 """

@@ -15,9 +15,9 @@ _LOOK = frozenset({TaskState.UNCERTAIN, TaskState.STALLED, TaskState.EXPIRED})
 def stage(state: str, held: Collection[str]) -> str:
     """Return where a run stands, by its state and the states that its tasks are in.
 
-    ``running``, ``paused`` and ``cancelled`` stand for themselves. At rest it is ``needs a look`` where a task is
-    uncertain, stalled or expired, ``stopped`` where one is at its provider and nobody follows it, as in a lab that was
-    closed, ``waiting`` where one is still to be sent, and otherwise ``finished``.
+    ``running``, ``paused`` and ``cancelled`` are returned unchanged. A run at rest is ``needs a look`` if a task is
+    uncertain, stalled or expired, ``stopped`` if a task is at its provider and not followed, as in a closed lab,
+    ``waiting`` if a task is still to be sent, and otherwise ``finished``.
     """
     if state != AT_REST:
         return state

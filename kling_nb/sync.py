@@ -49,18 +49,18 @@ def _nested(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def _top_up(loop: asyncio.AbstractEventLoop, due: int) -> None:
-    """Schedule nothing, as often as it takes for ``due`` callbacks to be ready again.
+    """Schedule no-op callbacks until ``due`` callbacks are ready again.
 
-    The turn of the loop that called us began before nesting was applied: asyncio counts there what is ready, and then
-    takes as many (``base_events.py``, read 2026-11). Those that the nested loop took meanwhile would be missed with
-    an IndexError out of ``run_forever``, which ends a kernel. ipykernel 6.29 has others ready in every cell.
+    The iteration of the loop that called us began before nesting was applied: asyncio counts the ready callbacks, and
+    then pops as many (``base_events.py``, read 2026-11). If the nested loop has popped some of them, ``run_forever``
+    raises an IndexError, which ends a kernel. ipykernel 6.29 has other callbacks ready in every cell.
     """
     for _ in range(due - len(_ready(loop))):
         loop.call_soon(_nothing)
 
 
 def _ready(loop: asyncio.AbstractEventLoop) -> Sized:
-    """Return the callbacks that are due; every loop that can be nested has them there, and none tells of them."""
+    """Return the ready callbacks; every loop that can be nested keeps them in this private attribute."""
     return loop._ready  # type: ignore[attr-defined, no-any-return]  # noqa: SLF001
 
 

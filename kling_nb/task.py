@@ -136,7 +136,7 @@ CLIP_FIELDS = tuple(f.name for f in fields(Clip))
 
 
 def clip_from(value: Mapping[str, Any]) -> Clip:
-    """Read a `Clip` from plain JSON; what a later version measured beside is passed over."""
+    """Read a `Clip` from plain JSON; ignores measures that a later version added."""
     known = {name: value[name] for name in CLIP_FIELDS if name in value}
     return Clip(**{**known, "flags": tuple(value.get("flags", ()))})
 
@@ -193,7 +193,7 @@ class Task:
     saved_at: float | None = None
 
     def __repr__(self) -> str:
-        """Say what it is of, how it stands, and where its clip is or why there is none."""
+        """Show the task's point, its state, and its clip's path or why there is no clip."""
         what = " · ".join(filter(None, (self.provider, self.model, self.request.get("mode"))))
         held = (
             self.clip.path if self.clip else self.reason and repr(self.reason)
@@ -207,9 +207,9 @@ class Task:
 
     @property
     def price(self) -> Decimal:
-        """What it costs or may cost, in USD: the provider's charge where known, else the upper estimate.
+        """What the task costs or may cost, in USD: the provider's charge if known, else the upper estimate.
 
-        A charge that is no amount (negative, not a number) is ignored: it would make room in a budget.
+        A negative or NaN charge counts as unknown: it would make room in a budget.
         """
         charge = self.cost.usd if self.cost is not None else None
         if charge is not None and charge.is_finite() and charge >= 0:
@@ -246,9 +246,9 @@ class Task:
     def apply(self, event: Event) -> Task:
         """Return the task after an event.
 
-        An event that cannot happen in this state, or of a kind that this version does not know, changes nothing; the
-        log keeps it all the same. A final state is left in two cases: a failure that `is_mendable` may turn out to be
-        accepted, and a saved task whose file is gone is fetched again.
+        An event that cannot happen in this state, or of a kind that this version does not know, changes nothing:
+        the log keeps it all the same. Final states are never left, except that a task that `is_mendable` may be accepted,
+        and a saved task whose file is gone is fetched again.
         """
         move = MOVES.get(event.kind)
         if move is None or self.state not in move.sources:
@@ -296,7 +296,7 @@ def _accepted(_: Task, event: Event) -> Fields:
 
 
 def _reported(task: Task, event: Event) -> Fields:
-    """Take a status in: a task may go on, and never back."""
+    """Apply a provider's status: a task may advance, but never go back."""
     running = event.data.get("state") == "running" or task.state is TaskState.RUNNING
     state = TaskState.RUNNING if running else TaskState.QUEUED
     reason = str(event.data.get("reason", ""))
@@ -306,7 +306,7 @@ def _reported(task: Task, event: Event) -> Fields:
 
 
 def _rechecked(task: Task, event: Event) -> Fields:
-    """Take up a task that was silent for too long: it still is, until its provider says what is new."""
+    """Poll a stalled task again: its silence lasts until the provider reports a change."""
     return {**_words(task, event), "changed_at": task.accepted_at}
 
 

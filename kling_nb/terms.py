@@ -1,8 +1,8 @@
-"""On which terms a provider sells what a request asks for: the catalogue's rules, laid over each other.
+"""The terms on which a provider sells a request: the catalogue's rules of model and menu, merged.
 
-Two sides have a say. The *model* says what it does with a field; the *menu* says how a seller spells it, and whether
-it has a place for it. What a model refuses stays refused, what a menu has no place for stays dropped. The form of
-the rules is documented at the top of ``catalog.toml``.
+The *model* says what it does with a field; the *menu* says how a seller spells the field, and whether it takes it at
+all. A field that the model refuses stays refused; a field that the menu does not take stays dropped. The form of the
+rules is documented at the top of ``catalog.toml``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .request import FIELDS, VideoRequest
 
 
 def agree(model: Rule, wire: Rule) -> Rule:
-    """Return the one rule of both sides: the stricter word of support, with its own reason, and what it does anyway."""
+    """Return the merged rule of model and menu: the stricter support with its reason and, if dropped, its default."""
     sides = {side.get("support", Support.TAKEN): side for side in (model, wire)}
     word = next(word for word in _STRICT_FIRST if word in sides)
     own = {"why": sides[word].get("why", ""), "source": sides[word].get("source", "")}
@@ -32,7 +32,7 @@ _STRICT_FIRST = (Support.REFUSED, Support.DROPPED, Support.INERT, Support.TAKEN)
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """A request at a provider: the row that serves it, or comes nearest, and what each field meets there."""
+    """A request at a provider: the row that serves it, or comes nearest, and the rule for each field."""
 
     request: VideoRequest
     provider: Provider
@@ -50,7 +50,7 @@ class Terms:
         return self.request.mode or self.row.mode or rule.get("fill", rule.get("default"))
 
     def rule(self, name: str) -> Rule:
-        """Return what a field meets; a field that nobody speaks of is taken."""
+        """Return the rule for a field; a field without a rule is taken."""
         return self.rules.get(name, _TAKEN)
 
     def effect(self, name: str) -> Any:
@@ -72,7 +72,7 @@ class Terms:
         return key != "type" or self.request.camera_control is not None
 
     def support(self, name: str) -> Support:
-        """Return what is done with a field in this request, conditions and value considered."""
+        """Return the support of a field in this request, by its conditions and value."""
         word = self.rule(name)["support"]
         harmless = getattr(self.request, name) == HARMLESS.get(name, ...)
         if word is Support.REFUSED:
@@ -125,7 +125,7 @@ class Terms:
         return why or ("the model does so anyway" if support is Support.DROPPED else "")
 
     def _reason(self, name: str) -> Rule:
-        """Return the rule that gives the reason: of a value that the seller makes another of, the seller's own."""
+        """Return the rule that gives the reason: the seller's own if the seller changes the value."""
         rule, value = self.rule(name), getattr(self.request, name)
         is_changed = any(asked == value for asked, _ in rule.get("becomes", ()))
         own = is_changed and rule["support"] in (Support.TAKEN, Support.INERT)

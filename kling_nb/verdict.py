@@ -260,7 +260,7 @@ def _version(name: str) -> list[str]:
 
 
 COMMON = frozenset(("kling", "v", "video", "pro", "std", "standard", "fal", "ai", "text", "image", "to"))
-"""Words of models' names that say nothing of which it is; a mode is a field of its own, and fal's endpoints have more."""
+"""Words in model names that do not identify a model; a mode is a field of its own, and fal's endpoints add more words."""
 
 
 def shown(name: str, value: Any) -> Any:

@@ -1,7 +1,7 @@
-"""One door to the wire: a call goes out, and a reply comes back or exactly one of two failures.
+"""Sends HTTP requests, for the whole package: a call returns a reply, or raises one of two failures.
 
 `NotSent` is certain: the request did not reach the provider. `Doubt` is everything else, because the first byte may
-have gone out. Nothing is retried here, and no text of a failure holds a header, a body or a query.
+have been sent. This module retries nothing, and no failure's text holds a header, a body or a query.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
-    """How long and how much, in real seconds and bytes; times do not count with an in-process app.
+    """Timeouts in real seconds and sizes in bytes; timeouts do not apply with an in-process app.
 
     ``total_s`` is for one API call with its redirects, ``clip_total_s`` for one download with its own.
     """
@@ -55,7 +55,7 @@ class Limits:
 
     @property
     def waits(self) -> dict[str, float]:
-        """How long each step may take, by httpx's names; ``pool`` is never waited for, a client has but one."""
+        """The timeout of each step, by httpx's names; ``pool`` never applies, since a client has one connection."""
         return {"connect": self.connect_s, "read": self.read_s, "write": self.write_s, "pool": self.connect_s}
 
 
@@ -137,7 +137,7 @@ class Wire:
         await self._clients.aclose()
 
     async def _told(self, call: Call, work: Coroutine[Any, Any, T], total_s: float, way: Way) -> T:
-        """Await, and turn whatever goes wrong into our own words."""
+        """Await ``work``, and turn every failure into one of our errors."""
         try:
             with ours():
                 async with asyncio.timeout(total_s if self._app is None else None):
@@ -240,5 +240,5 @@ def _name(call: Call) -> str:
 
 
 def _hiding(call: Call) -> Redaction:
-    """Return what an answer to a call may not say again: the key, and what was made of it for this call alone."""
+    """Return the `Redaction` for a call's reply: the key, and the token made from it for this call."""
     return call.redaction.also(header_secrets(call.headers))
