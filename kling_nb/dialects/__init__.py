@@ -41,8 +41,8 @@ def load(name: str) -> type[Dialect]:
 def bind(provider: Provider) -> Dialect:
     """Return a provider's dialect, bound to its row.
 
-    Raises `InputError` as `load` does, and for an option that the dialect does not read: it would do nothing, without a
-    sign. A dialect names those that it reads in a class attribute ``options``; one that has none is not asked.
+    Raises `InputError` as `load` does, and for an option that the dialect does not read, which would silently do
+    nothing. The class attribute ``options`` lists the options that a dialect reads; a class without it accepts any.
     """
     kind = load(provider.dialect)
     known = (MENU, *getattr(kind, "options", provider.options))

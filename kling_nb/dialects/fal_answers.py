@@ -1,9 +1,8 @@
-"""What fal's queue answers: how a request is doing, what its result says, and what is an answer at all.
+"""Reads the replies of fal's queue: a request's status, its result, and which error replies are answers about a task.
 
 Sources: fal.ai/docs on the queue and on errors, read 2026-11. ``COMPLETED`` also ends failed and cancelled requests;
-what a request failed of is the HTTP status and ``detail`` of its result. A result that names its billable units says
-whether a failure is billed: none is our reading of 0. Whether a request that is cancelled while it runs is billed is on
-no page.
+the HTTP status and ``detail`` of the result give the reason of a failure. A result with billable units says whether a
+failure is billed: we read 0 units as not billed. No page says whether a request cancelled while running is billed.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ UNFINISHED = Status(phase=Phase.RUNNING, reason="finished, but the result holds 
 
 
 def is_answer(call: Call, reply: Reply, body: Any) -> bool:
-    """Tell whether a reply to a check says something of the task: not there, or what its result failed of.
+    """Tell whether an error reply to a check is about the task: unknown to fal, or failed for this reason.
 
-    A 5xx does only where it names the kind of its error, for the queue itself may be away too.
+    A 5xx is about the task only if it names the kind of its error, since the queue itself may be down.
     """
     if not isinstance(body, dict) or "detail" not in body:
         return False
@@ -91,9 +90,9 @@ def _billed(status: Status, cost: Cost | None) -> Status:
 
 
 def relayed_of(reply: Reply) -> Status | None:
-    """Read a relay's only address: a video is done, words of the queue are pending, a ``detail`` else a failure.
+    """Read the reply of a relay's only URL: a video is done, a word of fal's queue pending, other ``detail`` a failure.
 
-    Anything else is no news. What a failure or a clip costs is the relay's to say, and it does not.
+    Anything else is no news. A relay does not report the price of a failure or a clip.
     """
     body, message = body_of(reply), detail_of(reply)
     url = link_from(dig(body, "video", "url"))

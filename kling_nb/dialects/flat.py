@@ -47,7 +47,7 @@ class Flat(Relayed):
     def find(self, own_id: str, call: Mapping[str, Any]) -> Generator[Call, Reply, Ticket | None]:
         """Look up by ``external_task_id`` in the task id's place.
 
-        A task that is found is one. That none is found proves nothing, since no page of QuickRouter has this query: it
+        It returns a found task. No task found proves nothing, since no page of QuickRouter has this query: it then
         raises `Unreadable`, so that a person decides.
         """
         url = str(call["url"])

@@ -50,7 +50,7 @@ HINTS: Mapping[int, str] = {
 def judge_code(call: Call, reply: Reply) -> Fault | None:
     """Tell whether a reply is an answer or a fault, by its code; a task that is not there is an answer.
 
-    So is a success with something in it under the HTTP status of an error: what was accepted is not rejected.
+    A success code with data under an HTTP error status is an answer too: the submit was accepted.
     """
     try:
         body = reply.object()

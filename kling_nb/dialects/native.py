@@ -2,8 +2,8 @@
 
 Sources: kling.ai document API, pages on text-to-video, image-to-video, omni-video, authentication, error codes and
 concurrency, read 2026-09-20. Errors are told by their code (`kling_nb.dialects.kling_faults`). Relays keep it under
-a prefix; their page marks ``Accept`` as required. It has no look-up by an id of ours: a relay that finds one has it,
-and one that does not may have dropped the id. ``lookup`` in a provider's options says that its page has this query.
+a prefix; their page marks ``Accept`` as required, and has no look-up by our own id. So a relay that finds our id keeps
+ids, but one that does not may have dropped it. ``lookup`` in a provider's options says that its page has this query.
 """
 
 from __future__ import annotations
@@ -187,8 +187,8 @@ class Native(CancelsNothing):
     def find(self, own_id: str, call: Mapping[str, Any]) -> Generator[Call, Reply, Ticket | None]:
         """Look up by ``external_task_id``, which the single query takes in the task id's place.
 
-        Only the provider's own code says that there is none, and only where its page has this query: any other answer
-        without an id, and a task that was bought under another one, raises `Unreadable`, so that a person decides.
+        It returns `None` only for the provider's own code, and only if the provider's page has this query. Any other
+        reply without an id, and a task with another own id, raises `Unreadable`, so that a person decides.
         """
         url = str(call["url"])
         reply = yield self._get(Op.FIND, f"{path_under(self._base, url)}/{step(own_id)}")
@@ -222,8 +222,8 @@ class Native(CancelsNothing):
     def judge(self, call: Call, reply: Reply) -> Fault | None:
         """Judge by the body's code, whatever the HTTP status; a task that is not there is an answer.
 
-        What the gateway of a relay says in its own form never reached Kling: the page of relays has no errors at all. That
-        it knows no such task answers how one is doing, and proves nothing about a submit that is looked up by our own id.
+        An error in a relay gateway's own form means that the call never reached Kling: the relays' page has no errors.
+        A gateway's "no such task" answers a check, but proves nothing about a submit looked up by our own id.
         """
         if call.op is Op.CHECK and says_unknown(reply):
             return None
@@ -240,7 +240,7 @@ def unit_cost(units: Decimal, provider: Provider, figures: Mapping[str, Decimal]
 
 
 def _ms(value: Any) -> int:
-    """Return an instant in ms, 0 where it is none; a relay that gives seconds is told by their size."""
+    """Return an instant in ms, 0 for anything else; a small number counts as seconds, which some relay sends."""
     if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
         return 0
     return value if value > MS_FROM else value * 1000
@@ -254,7 +254,7 @@ def _token(credential: Credential, second: int) -> str:
 
 @lru_cache(maxsize=1)
 def _jwt(access: str, secret: str, second: int) -> str:
-    """Return the token of a second: it tells whole seconds, so that every call of one second has the very same."""
+    """Return the JWT for a second: its times are whole seconds, so that all calls within one second share a token."""
     claims = {"iss": access, "exp": second + TOKEN_LIFE_S, "nbf": second - CLOCK_SKEW_S}
     # HMAC pads a short key with zero bytes itself: padding it here signs the same, and PyJWT need not warn.
     return jwt.encode(claims, str(secret).encode().ljust(32, b"\0"), algorithm="HS256")

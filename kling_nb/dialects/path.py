@@ -1,13 +1,13 @@
 """Kling's path API, its newer generation: the model in the path, settings in objects, all tasks under ``/tasks``.
 
 Sources: kling.ai document API, pages on 2.5 Turbo, 2.6, 3.0, 3.0 Turbo, O1 and 3.0 Omni, read 2026-09-20. It takes an
-API key alone; an access and secret pair is answered with 1002. Errors are told by their code, as the legacy ones are
-(`kling_nb.dialects.kling_faults`). A list leaves out the ids that it does not know, and a task that was submitted a
-moment ago may be among them: at a check that is no news. For a submit whose answer was lost, an empty list is the
-documented way to say that there is none, and is taken so; whoever asks does so several times over a minute or more.
+API key only; it answers an access and secret pair with 1002. Errors are judged by their code, as in the legacy API
+(`kling_nb.dialects.kling_faults`). A list omits unknown ids, and may omit a task submitted a moment ago: a check treats
+an omitted task as no news. For a submit whose answer was lost, an empty list is the documented reply for "no such
+task", and `find` returns `None`; the engine repeats the look-up over a minute or more.
 
-Readings, since the pages do not say: how many ids one list takes, so that what it left out is asked for again; and
-how the shots of a cut end, which semicolons separate here, so that one inside a shot's words is sent as a comma.
+Readings, since the pages do not say: how many ids one list takes, so that omitted ids are queried again; and how shots
+are separated, for which we send semicolons, so that a semicolon inside a shot's prompt is sent as a comma.
 """
 
 from __future__ import annotations
@@ -95,8 +95,8 @@ class Path:
     def find(self, own_id: str, call: Mapping[str, Any]) -> Generator[Call, Reply, Ticket | None]:
         """Look up by ``external_task_id``: a task listed under it is found, an empty list says that there is none.
 
-        So it says only where the provider's page has this query (``lookup`` in its options), as for `Native`. Any other
-        answer raises `Unreadable`: a list of other tasks says nothing about this one.
+        An empty list counts only if the provider's page has this query (``lookup`` in its options), as for `Native`.
+        Any other reply raises `Unreadable`: a list of other tasks says nothing about this one.
         """
         reply = yield self._listing(Op.FIND, "external_task_ids", [own_id])
         items = _items(reply)

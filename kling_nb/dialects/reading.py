@@ -31,9 +31,9 @@ def phase_of(word: Any) -> Phase | None:
 def fault_by_status(reply: Reply, message: str, code: str = "") -> Fault | None:
     """Return the fault that an HTTP status alone means; `None` for success.
 
-    A 5xx or 408 does not prove that a submit was not carried out, any other 4xx does. So does a 3xx that wants this very
-    request made elsewhere; any other may follow one that was carried out: 303 by its meaning (RFC 9110, 15.4.4), 302 by
-    old habit (15.4.3).
+    A 5xx or 408 does not prove that a submit was not carried out; any other 4xx does. So do 301, 307 and 308, which
+    redirect the request itself; another 3xx may answer a request that was carried out: 303 by its meaning (RFC 9110,
+    15.4.4), 302 by old habit (15.4.3).
     """
     status, after = reply.status, reply.retry_after
     if status < 300:
@@ -49,7 +49,7 @@ def fault_by_status(reply: Reply, message: str, code: str = "") -> Fault | None:
 
 
 MOVED = frozenset({301, 307, 308})
-"""What says that the request belongs to another address, and that it was not carried out at this one."""
+"""The statuses that redirect the request itself, so that this address did not carry it out."""
 
 NOT_THERE = frozenset({404, 405})
 """What is said of a path that leads to nothing, where no code of the provider's own says what is missing."""
@@ -58,7 +58,7 @@ NOT_THERE = frozenset({404, 405})
 def unreadable(reply: Reply) -> Fault:
     """Return the fault of an answer in a form that is not documented, such as a proxy's HTML page.
 
-    Of a server in trouble JSON is not expected: its status and words are the message.
+    For a server error the message is its status and text, since JSON is not expected.
     """
     message = f"{'' if reply.status >= 500 else 'expected JSON, got '}{reply.told(80)}"
     if reply.status in ELSEWHERE:
@@ -94,7 +94,7 @@ def strange_code(code: Any, message: str) -> Fault | None:
 
 
 def whose_code(code: Any) -> Whose:
-    """Return whose fault a code is that no page names: HTTP's own number for a key that is not taken is still that."""
+    """Return whose fault an undocumented code is: 401, as in HTTP, still means the key."""
     return Whose.KEY if code == HTTPStatus.UNAUTHORIZED else Whose.PROVIDER
 
 
@@ -102,7 +102,7 @@ POLICY_WORDS = ("risk control", "content safety", "content_policy", "policy", "m
 """What providers say of content that they refuse; 审核 is "review", of those that answer in Chinese."""
 
 INPUT_WORDS = ("pixel is invalid", "can not less than", "video duration can not")
-"""What Kling says late, of a task that it had taken, about an image or a video that it was given (read 2026-11)."""
+"""Kling's words for a bad input image or video in a task that it first accepted (read 2026-11)."""
 
 
 def whose_failure(reason: str, otherwise: Whose = Whose.PROVIDER) -> Whose:
@@ -153,11 +153,11 @@ def words_from(value: Any) -> str:
 
 
 ERRORS: tuple[tuple[str, ...], ...] = (("message",), ("msg",), ("error", "message"), ("error",), ("detail",))
-"""Where an error has its words: what answers for a provider, as a gateway before it, has another form than its pages."""
+"""The places of an error's message: a gateway answers in another form than its provider's pages."""
 
 
 def words_in(reply: Reply) -> str:
-    """Return what an error says, wherever it does; of one without words the HTTP status, and the body as a quotation."""
+    """Return an error's message from any of these places; without one, the HTTP status and a quotation of the body."""
     try:
         body = reply.json()
     except Unreadable:

@@ -51,7 +51,7 @@ MEANT: Mapping[str, int] = MappingProxyType(
 
 OWN_TYPE = "new_api_error"
 COMMON = frozenset({"access_denied", "invalid_request"})
-"""Codes that others use too, under a 5xx perhaps of what they had sent on: alone they name no gateway."""
+"""Codes that other services use too, perhaps in a 5xx for a forwarded request: alone they do not identify a gateway."""
 FINE = (None, 0, "", "success")
 UNKNOWN = "task_not_exist"
 GONE = (UNKNOWN, "task not found")
@@ -81,9 +81,9 @@ class Told:
 
 
 def relay_fault(call: Call, reply: Reply) -> Fault | None:
-    """Judge a relay's reply; to a read, that there is no such task is an answer.
+    """Judge a relay's reply; for a read, "no such task" is an answer.
 
-    A success that holds what was asked for is an answer too, but for a code that is known to say no.
+    A success that holds the requested task is an answer too, unless its code is a known rejection.
     """
     try:
         body = reply.object()
@@ -166,7 +166,7 @@ def _by_words(told: Told, reply: Reply) -> Fault | None:
 
 
 def _relayed(told: Told, reply: Reply) -> Fault | None:
-    """Read Kling's own no. Where it is about the relay's key there, the caller cannot mend it."""
+    """Read Kling's own rejection. If it is about the relay's key at Kling, the caller cannot fix it."""
     inner = _inner(told.message)
     fault = _by_code(inner, reply) or _by_words(told, reply) or _by_message(inner, told, reply)
     return replace(fault, whose=Whose.PROVIDER, renew=False) if fault.whose is Whose.KEY else fault

@@ -1,4 +1,4 @@
-"""One task in the shapes that relays tell it in: Kling's own, flat, OpenAI's video, new-api's TaskDto, and between.
+"""The JSON forms in which relays return a task: Kling's own, flat, OpenAI's video, new-api's TaskDto, and mixtures.
 
 A    ``{code: 0, data: {task_id, task_status, task_status_msg, task_result: {videos: [{url}]}}}``
 C    ``{code: "success", task_id, task_status}``; that a result lies there as in A is a reading, no page shows one
@@ -65,8 +65,8 @@ def phase_in(body: Any) -> Phase | None:
 def status_in(body: Any, base_url: str, content: str | None = None) -> Status | None:
     """Read a task's status in any of the shapes; `None` is no news.
 
-    A failure counts only of what names a task: ``status`` may be a query's own. ``content`` is the relay's own address
-    of the clip, for a task that is done and gives no link; without one such a task still runs.
+    A failure counts only in an object with a task id: ``status`` may be the query's own. ``content`` is the relay's own
+    URL of the clip, for a finished task without a link; without ``content`` such a task counts as running.
     """
     task = _task(body)
     phase, reason = _phase(task), _reason(task)

@@ -1,4 +1,4 @@
-"""Asking about many tasks where some cannot be asked about: what fails hides nothing of what the others told."""
+"""Checks of many tasks in which some queries fail: a failed query does not hide the statuses of other tasks."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from ..errors import KlingError, ProviderError, WireError
 from ..task import Ticket
 
 TROUBLE = (ProviderError, WireError, Unreadable)
-"""What may come of a question; anything else is about the lab or the key, and ends the whole conversation."""
+"""Errors that one query may raise; any other error concerns the lab or the key, and ends the whole conversation."""
 
-FAILURES_MOST = 3  # each was asked several times, with waits: a place that is down is not asked about every task
+FAILURES_MOST = 3  # each query was retried, with waits: if the provider is down, do not query every task
 
 
 def sparing(task_ids: Iterable[str], talk: Generator[Call, Reply, Learnt]) -> Generator[Call, Reply, Learnt]:
-    """Hold a conversation about some tasks; an error that ends it is what was learnt of them."""
+    """Run a conversation about some tasks; return an error that ends it in place of their statuses."""
     try:
         return (yield from talk)
     except TROUBLE as error:
@@ -25,7 +25,7 @@ def sparing(task_ids: Iterable[str], talk: Generator[Call, Reply, Learnt]) -> Ge
 def singly(
     tickets: Sequence[Ticket], ask: Callable[[Ticket], Generator[Call, Reply, Learnt]]
 ) -> Generator[Call, Reply, Learnt]:
-    """Ask about each task by itself, until several cannot be asked about: the rest then have the last one's error."""
+    """Query each task by itself; after several failures the remaining tasks get the last error."""
     learnt: dict[str, Status | KlingError] = {}
     for at, ticket in enumerate(tickets):
         learnt |= yield from sparing([ticket.id], ask(ticket))
@@ -36,7 +36,7 @@ def singly(
 
 
 def unless_all_failed(learnt: Learnt) -> Learnt:
-    """Return what was learnt; raises the error where there is nothing else."""
+    """Return ``learnt``; raises its error if it holds only errors."""
     trouble = None
     for said in learnt.values():
         if isinstance(said, Status):
