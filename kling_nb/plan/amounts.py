@@ -31,9 +31,9 @@ class Money:
 
 
 def usd(name: str, value: float | str | Decimal | None, beside: str = "") -> Decimal | None:
-    """Read an amount of USD that was given under a name; raises `InputError` for what is none.
+    """Read the amount of USD given as argument ``name``; raises `InputError` if the value is not an amount.
 
-    ``beside`` is what else may be given, as the error says it.
+    ``beside`` names other accepted values, for the error.
     """
     if value is None:
         return None

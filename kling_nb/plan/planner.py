@@ -24,10 +24,9 @@ IMAGES_SOURCE = "kling.ai document-api image-to-video, read 2026-09-20"
 class Planner:
     """Makes plans from the catalogue and the dialects.
 
-    ``bound`` returns a provider as it is reached and its dialect, ``key_parts`` what the key at hand consists of
-    (`None`: there is none yet, which is told when something is bought). ``misfits`` says which of Kling's rules an image
-    breaks: warnings, since what a relay allows is for it to say. ``amiss`` says what is wrong with the address or key of a
-    provider, by its id, that has none for that reason.
+    ``bound`` returns a provider with its address, and its dialect; ``key_parts`` returns the parts of its key (`None`:
+    no key yet, which is an error only on buying). ``misfits`` says which of Kling's rules an image breaks: warnings,
+    since a relay may have other rules. ``amiss`` takes a provider's id and says why its address or key is unusable.
     """
 
     def __init__(
@@ -109,9 +108,9 @@ def _reusable(earlier: Task | None, settings: Settings) -> Task | None:
 
 
 def _as_bought(planned: PlannedPoint, earlier: Task | None) -> PlannedPoint:
-    """Let the task that was bought for a point serve it, as it was sent, though the point would be refused by now.
+    """Let the task bought for a point serve it as it was sent, even if the point would be refused now.
 
-    A newer catalogue may refuse it, or today there is no host: what was bought is not left out for that.
+    A newer catalogue may refuse the point, or its provider may have no host now: the bought clip stays in the run.
     """
     if earlier is None or earlier.state is TaskState.PLANNED:
         return planned
@@ -120,19 +119,19 @@ def _as_bought(planned: PlannedPoint, earlier: Task | None) -> PlannedPoint:
 
 
 def _warned(planned: PlannedPoint) -> PlannedPoint:
-    """Warn of what would be refused: nothing is sent for a point that is served."""
+    """Turn refusals into warnings: nothing is sent for a point that a task already serves."""
     return replace(planned, problems=tuple(replace(problem, warning=True) for problem in planned.problems))
 
 
 def _reserved(reuse: Task | None) -> Estimate | None:
-    """Return the price that a task was planned at and never sent for: that is what would be reserved."""
+    """Return the planned price of a task that was never sent: sending it would reserve that price."""
     if reuse is None or reuse.state is not TaskState.PLANNED or reuse.estimate_high is None:
         return None
     return Estimate(reuse.estimate_low, reuse.estimate_high, "as planned before")
 
 
 def _out_of_reach(provider: Provider, offer: Offer, parts: frozenset[str] | None) -> list[Problem]:
-    """Refuse what the key at hand is known not to open."""
+    """Refuse an offer whose endpoint does not take the key at hand."""
     if not offer.needs or parts is None or offer.needs in parts:
         return []
     what = f"{provider.id} sells it only for {PARTS.get(offer.needs, offer.needs)}, which the key at hand lacks"
@@ -150,7 +149,7 @@ def _strict(planned: PlannedPoint) -> PlannedPoint:
 
 
 def _share(planned: Sequence[PlannedPoint]) -> list[PlannedPoint]:
-    """Let points whose calls are the same, sample by sample, share a task: one that is there, else the first one's."""
+    """Let points with the same call and sample number share a task: an earlier task, else the first point's."""
     first: dict[str, int] = {}
     for one in sorted(planned, key=lambda one: one.reuse is None):
         if not one.refusals:
