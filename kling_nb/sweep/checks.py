@@ -26,7 +26,7 @@ def template_names(given: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def check_known(given: Iterable[str], names: Iterable[str]) -> None:
-    """Raise `SweepError` for a name that is no field and no variable of the prompts: it may be that of another call."""
+    """Raise `SweepError` for a name that is neither a field nor a prompt variable; another call may take it."""
     known = (*OWN, *names)
     for name in given:
         if name not in known:

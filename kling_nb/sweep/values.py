@@ -30,7 +30,7 @@ PROMPTS = ("prompt", "negative_prompt", "multi_prompt")
 """The fields in which ``{name}`` is a variable."""
 
 LEFT_OPEN: Mapping[str, Any] = MappingProxyType({name: getattr(VideoRequest(), name) for name in FIELDS})
-"""What a field is that a sweep does not name."""
+"""The value of a field that a sweep does not name."""
 
 
 def read(name: str, value: Any, *, left_open: bool = False) -> Any:
@@ -84,7 +84,7 @@ def _field(name: str, value: Any) -> Any:
 
 
 def _as_list(value: Any, name: str) -> str:
-    """Say how what holds several values becomes an axis; a table holds only names, and a picture only its rows."""
+    """Say how a container of values becomes an axis; iterating a table gives only column names, a picture only rows."""
     is_table = isinstance(value, Mapping) or getattr(value, "ndim", 1) > 1
     is_one = is_table or isinstance(value, str | bytes) or not isinstance(value, Iterable)
     return (
@@ -95,7 +95,7 @@ def _as_list(value: Any, name: str) -> str:
 
 
 def _holds(name: str, value: Iterable[Any]) -> bool:
-    """Tell whether what something holds can be values of a name; what can be gone through only once is not touched."""
+    """Tell whether an iterable's items can be values of a name; an iterator is not consumed."""
     if name not in FIELDS or not isinstance(value, Sized):
         return True
     with suppress(InputError):
@@ -109,7 +109,7 @@ def read_all(name: str, value: Any) -> Any:
 
 
 def key(name: str, value: Any) -> str:
-    """Return what makes a value itself: 5 and 5.0 are one duration; a variable is the text that it puts in."""
+    """Return a value's identity: 5 and 5.0 are one duration; a variable's identity is the text inserted."""
     form = plain(value) if name in OWN or value is None else str(value)
     return json.dumps(form, sort_keys=True, default=_odd)
 
