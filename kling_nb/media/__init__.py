@@ -1,7 +1,7 @@
-"""Clips and images as files: is it what it should be, what are its measures, and is it safely on disk.
+"""Clips and images as files: verifies, measures and stores them.
 
-A clip is verified before it gets its name: what is in the lab folder under ``clips/`` is a video that plays to its
-end. Images are kept once under ``inputs/``, named by the sha256 of their content.
+A clip is verified before it gets its name: every file under ``clips/`` is a video that plays to its end. Each image is
+stored once under ``inputs/``, named by the sha256 of its content.
 """
 
 from .clips import flags, is_there, store_clip

@@ -1,8 +1,8 @@
-"""What an MP4 file claims to hold, read before FFmpeg believes it.
+"""Checks the sample counts that an MP4 file declares, before FFmpeg allocates memory for them.
 
-FFmpeg (libavformat 62, read 2026-11) makes 24 bytes of index for every sample that a table announces, and the table
-may announce a thousand million in eight bytes. The counts of all tables are read here as they lie, wherever in the
-file they lie; only the data of the pictures is passed over.
+FFmpeg (libavformat 62, read 2026-11) allocates 24 bytes of index for every sample that a table declares, and a table
+may declare a thousand million in eight bytes. This module reads the counts of all tables anywhere in the file, and
+skips only the media data.
 """
 
 from __future__ import annotations

@@ -37,8 +37,8 @@ def store_clip(
     """Move a synced file that was verified to ``clips/``, which is in the lab folder; return its `Clip` as plain JSON.
 
     ``measured`` is what `probe` said of it, ``sha256`` (hex) its digest. When it returns, the file's name is on disk.
-    Raises `LabUnwritable` where the folder takes no name, and what ``ready`` raises, which is called right before the
-    move; the file is then left where it is.
+    Raises `LabUnwritable` if the folder cannot be written, and whatever ``ready`` raises, which is called right before
+    the move; the file then stays where it is.
     """
     path, clips = f"clips/{safe_name(name)}", folder / "clips"
     with writing(clips):

@@ -1,4 +1,4 @@
-"""Files on disk: what one looks like, what it may be called, and writing it so that it is never half there."""
+"""Files on disk: guess a file's type, make a safe name, and write a file atomically."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 
 
 def looks_like(head: bytes) -> str | None:
-    """Say in words what a file begins like, with its first words if it is text; `None` where that says nothing.
+    """Describe a file's type by its beginning, with its first words if it is text; `None` if the type is unknown.
 
     ``head`` is the file's first thousand bytes or so.
     """

@@ -30,7 +30,7 @@ BOUNDS = {"max_pixels": str(PIXELS_MOST)}
 """For the decoder, which does not inherit what the file was opened with."""
 
 OPTIONS = {"format_whitelist": "mov,matroska", "protocol_whitelist": "file", **BOUNDS}
-"""What may be opened. FFmpeg would take a playlist that a stranger sent, and fetch whatever it names."""
+"""The formats that may be opened: FFmpeg would open a provider's playlist, and fetch any URL in it."""
 
 PATIENCE_S = 60
 """How long reading one file may take, in real seconds."""
@@ -113,7 +113,7 @@ def _liveliest(container: InputContainer, video: VideoStream, width: int) -> Pic
 
 @dataclass(slots=True)
 class _Part:
-    """What was met of one stream: packets, broken ones, when it began and ended in seconds, where a key picture is."""
+    """Counts for one stream: packets, broken packets, start and end in seconds, and the position of a key frame."""
 
     packets: int = 0
     broken: int = 0
