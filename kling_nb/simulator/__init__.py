@@ -1,4 +1,4 @@
-"""A stranger that speaks the providers' real protocols, so that everything works with no account.
+"""A simulator that speaks the providers' real protocols, so that everything works with no account.
 
     from kling_nb.simulator import Simulator, running
 

@@ -18,7 +18,7 @@ from kling_nb.simulator.wire import HangUp, patience, under
 from kling_nb.simulator.world import DAY_S, World
 
 EXPIRED_STATUS = {"kling": 403, "fal": 404, "quickrouter": 403, "relay": 403, "openroute": 403}
-"""Not documented by any: a CDN that signs its links answers 403, one that deletes answers 404; relays pass Kling's on."""
+"""Undocumented: a CDN with signed links answers 403, one that deletes files 404; relays use Kling's links."""
 
 HUGE_BYTES = 50 * 10**9
 _HTML = "<!doctype html><html><head><title>Please sign in</title></head><body>Sign in to continue</body></html>"

@@ -1,6 +1,6 @@
-"""Who fal's queue lets in, which endpoints it knows, and the answers that are not a request's own.
+"""Authentication and routing of fal's queue, and the replies that do not depend on a queued request.
 
-A relay of the queue has another door before the same queue.
+A relay of the queue replaces this class in front of the same queue.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def provider(world: World) -> Provider:
 
 
 class Native:
-    """The endpoints of one service; a relay of it overrides who is let in, what it reads and how it answers."""
+    """The endpoints of one service; a relay of it overrides authentication, body reading and the reply's form."""
 
     kinds: Sequence[str] = KINDS
 
@@ -94,7 +94,7 @@ class Native:
         return self.answer(request, refuse)
 
     def authenticate(self, request: Request) -> None:
-        """Raise :class:`Refused` for whom Kling does not let in."""
+        """Raise :class:`Refused` for a credential that Kling rejects."""
         header = request.headers.get("authorization", "")
         if not header.strip():
             raise Refused(401, 1001, "Authorization is empty")
@@ -113,7 +113,7 @@ class Native:
         return json_object(raw)
 
     def judge(self, request: Request, kind: str, body: Body) -> None:
-        """Raise :class:`Refused` for what Kling itself would take."""
+        """Raise :class:`Refused` for a body that Kling itself would accept and a relay rejects."""
 
     def created(self, request: Request, task: Task) -> dict[str, Any]:
         """What a create call answers."""

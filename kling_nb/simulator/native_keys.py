@@ -1,4 +1,4 @@
-"""Who native Kling lets in: a token signed with a key pair, or a console API key."""
+"""Authentication at native Kling: a token signed with a key pair, or a console API key."""
 
 from __future__ import annotations
 

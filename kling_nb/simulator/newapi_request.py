@@ -1,4 +1,4 @@
-"""What new-api makes of a request before Kling sees it: much is filled in, and what it does not know is lost.
+"""How new-api rewrites a request before Kling sees it: it fills in defaults and drops unknown keys.
 
 From the project's source (``middleware/kling_adapter.go``, ``relay/common/relay_info.go`` and
 ``relay/channel/task/kling/adaptor.go``, read 2026-07-14).  Readings of this simulator, where the contract is silent:

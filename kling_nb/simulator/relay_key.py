@@ -1,4 +1,4 @@
-"""The key that the simulated relays share, and how new-api answers a call without it.
+"""The key that the simulated relays share, and new-api's reply to a call without that key.
 
 The body is form E1 of new-api's middleware (source read 2026-07-14).  Its sentences are not in the contract; these
 two are the wording of that project's token check.  new-api itself also takes the bare key; here ``Bearer`` must stand

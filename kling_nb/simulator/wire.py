@@ -1,4 +1,4 @@
-"""Faults of the line: what a client sees when a proxy, a socket or a JSON encoder fails.
+"""Transport faults: what a client sees when a proxy, a socket or a JSON encoder fails.
 
 Under :func:`kling_nb.simulator.running` the server puts two functions into the ASGI scope's extensions,
 ``kling_nb.reset`` and ``kling_nb.close``, which end the TCP connection.  In process there is no connection, and
@@ -44,7 +44,7 @@ class Line:
 
 
 async def under(fault: Fault | None, request: Request, work: Callable[[], Response]) -> Response:
-    """Do *work* and answer, with the line failing as *fault* says."""
+    """Do *work* and answer, with the transport failing as *fault* says."""
     if fault is None:
         return work()
     if fault.action in BEFORE:
