@@ -1,4 +1,4 @@
-"""Turns the HTTP library's exceptions and HTTP statuses into `NotSent`, `Doubt` or a refusal; reads bodies within limits.
+"""Turns the HTTP library's exceptions and statuses into `NotSent`, `Doubt` or a refusal; reads bodies within limits.
 
 Only `wire` uses it; a dialect judges the content of a body.
 """
@@ -60,9 +60,9 @@ VERDICTS: Mapping[str, type[WireError]] = MappingProxyType(
 def failure(error: Exception, call: str, *, repeatable: bool, unopened: str = "") -> WireError:
     """Return the `WireError` for an exception of the HTTP library: `NotSent` only if certain.
 
-    ``call`` names the request; ``repeatable``: the request only reads; ``unopened`` names an exception of `_BEFORE` that
-    applies if no byte of the request was sent, whatever ``error`` is. The message quotes ``error`` only if the text is the
-    operating system's: httpx's text may quote a header.
+    ``call`` names the request; ``repeatable``: the request only reads; ``unopened`` names an exception of `_BEFORE`
+    that applies if no byte of the request was sent, whatever ``error`` is. The message quotes ``error`` only if the
+    text is the operating system's: httpx's text may quote a header.
     """
     names = [kind.__name__ for kind in type(error).__mro__]
     name = next((name for name in names if name in VERDICTS), "")
@@ -117,8 +117,9 @@ async def read_body(
     """Decompress the body of a streamed response and pass it to ``keep``, chunk by chunk.
 
     Raises ``excess()`` as soon as more than ``limit`` bytes are announced, received or decompressed, and `EOFError` for
-    a body shorter than announced. It decompresses here, since httpx decompresses a whole chunk before it can be counted.
-    A body in an encoding other than gzip or deflate is kept raw: some object stores label plain files with one.
+    a body shorter than announced. It decompresses here, since httpx decompresses a whole chunk before it can be
+    counted. A body in an encoding other than gzip or deflate is kept raw: some object stores label plain files with
+    one.
     """
     headers = dict(response.headers.items())
     declared, came, kept = _declared(response.status_code, headers), 0, 0
@@ -139,7 +140,7 @@ async def read_body(
 
 
 class _Unpacking:
-    """Decompresses gzip and deflate, also the bare deflate without a zlib header of some servers (RFC 9110, 8.4.1.2)."""
+    """Decompresses gzip and deflate, also some servers' bare deflate without a zlib header (RFC 9110, 8.4.1.2)."""
 
     def __init__(self, packing: str) -> None:
         self._unpack = zlib.decompressobj(wbits=WRAPPED)
@@ -151,7 +152,7 @@ class _Unpacking:
         return self._unpack.eof
 
     def piece(self, piece: bytes, most: int) -> bytes:
-        """Return at most ``most`` decompressed bytes of a chunk; data after the end is ignored: zlib would buffer it all."""
+        """Return at most ``most`` decompressed bytes of a chunk; ignores data after the end: zlib would buffer it."""
         if self.eof:
             return b""
         head, self._begun = self._begun, (self._begun + piece)[:2]

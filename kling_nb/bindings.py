@@ -57,7 +57,7 @@ class Bindings:
         return self._bound[name]
 
     def spared(self, name: str) -> tuple[Provider, Dialect]:
-        """Return the provider as `anew` does; without an address, so that nothing is sent, if address or key is unusable.
+        """Return the provider as `anew` does; if address or key is unusable, without an address: nothing is sent.
 
         `amiss` then says what is wrong.
         """

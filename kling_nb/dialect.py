@@ -271,14 +271,15 @@ class Dialect(Protocol):
     def accepted(self, call: Call, reply: Reply) -> Ticket:
         """Read the reply to a submit; raises `Unreadable`, which leaves the submit in doubt.
 
-        The engine calls it for a rejection too, and follows an id found there: it must not take anything else for an id.
+        The engine calls it for a rejection too, and follows an id found there: it must not take anything else for an
+        id.
         """
 
     def check(self, tickets: Sequence[Ticket]) -> Generator[Call, Reply, Learnt]:
         """Query tasks; returns each known status by ticket id, and omits tasks without news.
 
-        A call that fails raises at its ``yield``. If other calls were answered, a dialect may return the error in place of
-        the status of the tasks that could not be queried (`kling_nb.dialects.sparing`).
+        A call that fails raises at its ``yield``. If other calls were answered, a dialect may return the error in place
+        of the status of the tasks that could not be queried (`kling_nb.dialects.sparing`).
         """
 
     def find(self, own_id: str, call: Mapping[str, Any]) -> Generator[Call, Reply, Ticket | None]:

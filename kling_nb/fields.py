@@ -97,7 +97,7 @@ def path_of(name: str, value: Any) -> Path:
 
 
 def folder_of(name: str, value: Any) -> Path:
-    """Return the absolute path of a folder given as argument ``name``; raises `InputError` if no folder can be there."""
+    """Return the absolute path of a folder given as argument ``name``; raises `InputError` if there can be none."""
     given = path_of(name, value)
     try:
         return given.expanduser().resolve()

@@ -69,9 +69,9 @@ POINT_COLUMNS: Mapping[str, str] = {
 """Columns of `lab.df()` and their dtypes, in order. ``var_<name>`` columns stand after ``template``.
 
 ``estimate_usd`` is the upper estimate; ``cost_usd`` is what the provider charged where it says so, ``cost_amount`` and
-``cost_unit`` are that in its own terms, ``cost_figures`` is JSON of every amount that it reported; ``spent_usd`` is what
-counts as spent: the charge, else the estimate, for failed tasks too unless they are known to be free; ``request`` and
-``call`` are JSON: the canonical request, and method, URL and body as sent, without secrets and with images by hash.
+``cost_unit`` are that in its own terms, ``cost_figures`` is JSON of every amount that it reported; ``spent_usd`` is
+what counts as spent: the charge, else the estimate, for failed tasks too unless they are known to be free; ``request``
+and ``call`` are JSON: the canonical request, and method, URL and body as sent, without secrets and with images by hash.
 """
 
 TASK_COLUMNS: Mapping[str, str] = {
@@ -203,8 +203,8 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> pd.D
 
 
 def with_variables(columns: Mapping[str, str], after: str, points: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Return columns and their dtypes, with a column per variable of the points inserted behind ``after``: a number dtype
-    if all values are numbers that fit, else text.
+    """Return columns and their dtypes, and behind ``after`` a column per variable of the points: numbers if all values
+    are numbers that fit, else text.
     """
     names = dict.fromkeys(name for variables in points for name in variables)
     own = {f"var_{name}": _dtype([variables.get(name) for variables in points]) for name in names}

@@ -26,7 +26,7 @@ from .secret import GIVEN, Secret, form_of, hidden, parse
 SERVICE = "kling_nb"
 PREFIX = "KLING_NB_"
 SLIP = 0.93
-"""Least similarity of a name to one of our variables to count as misspelt: another provider's variable is less similar."""
+"""Least similarity to one of our variables at which a name counts as misspelt: another provider's is less similar."""
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
@@ -75,8 +75,8 @@ def need_key(provider: Provider, given: Mapping[str, str | Secret] = _NONE, *, k
 def base_url_of(provider: Provider) -> str | None:
     """Return a provider's base URL: as the user set it, else as set for its ``like`` provider, else as in its row.
 
-    The URL has no slash at its end, and may carry a path. Raises `InputError` if the user's URL is not http or https, or
-    has a password or a query in it.
+    The URL has no slash at its end, and may carry a path. Raises `InputError` if the user's URL is not http or https,
+    or has a password or a query in it.
     """
     return located(provider)[0]
 

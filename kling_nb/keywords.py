@@ -1,4 +1,4 @@
-"""Errors for misplaced or misspelt keyword arguments: they name the call that takes the keyword, or the nearest keyword.
+"""Errors for misplaced or misspelt keyword arguments: they name the call that takes it, or the nearest keyword.
 
 For a call that does not match a signature Python raises a bare ``TypeError``. `answering` and `answered` raise an error
 that lists what the call takes, and keep the signature for ``help`` and tab completion.

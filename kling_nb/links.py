@@ -85,8 +85,8 @@ def onward(url: str, status: int, headers: Mapping[str, str]) -> str | None:
 def stranger(url: str, status: int, headers: Mapping[str, str], content: bytes) -> str:
     """Say that an intermediary, not the provider, answered an API call; empty if the provider may have answered.
 
-    A captive portal or an inspecting gateway answers by a redirect, by a page, or by 511, which only intermediaries send
-    (RFC 6585, 6). Whether the call was carried out, only the status can prove.
+    A captive portal or an inspecting gateway answers by a redirect, by a page, or by 511, which only intermediaries
+    send (RFC 6585, 6). Whether the call was carried out, only the status can prove.
     """
     to = onward(url, status, headers)
     with suppress(ValueError):
@@ -110,9 +110,9 @@ async def judge(where: Origin, own: Origin | None, *, resolve: bool = True) -> N
 
     It refuses schemes other than http(s), invalid host names, and hosts that are, or with ``resolve`` only resolve to,
     addresses outside the public internet: loopback, private, shared (100.64.0.0/10), link-local, multicast, reserved.
-    Such a host is allowed if ``own``, the provider's own host, is in the same kind of network. 198.18.0.0/15 is allowed:
-    local proxies answer every name with an address of it. The name is resolved again on connecting; `peer_judge` checks
-    that address. Raises `OSError` if a name is not found.
+    Such a host is allowed if ``own``, the provider's own host, is in the same kind of network. 198.18.0.0/15 is
+    allowed: local proxies answer every name with an address of it. The name is resolved again on connecting;
+    `peer_judge` checks that address. Raises `OSError` if a name is not found.
     """
     scheme, host, _ = where
     if scheme not in ("http", "https") or not _is_spelled(host):
@@ -142,7 +142,7 @@ class Way:
         return self._opening and not self._beyond
 
     def watched(self, ready: Ready | None = None) -> Trace:
-        """Return a trace function that records each step, and calls ``ready`` right before writing a request's head and body.
+        """Return a trace function that records each step, and calls ``ready`` right before a request's head and body.
 
         Without its body no server carries a request out. A proxy's ``CONNECT`` does not count as the request.
         """
@@ -172,8 +172,8 @@ def _asks_proxy(info: Mapping[str, Any]) -> bool:
 def peer_judge(where: Origin, own: Origin | None, named_as: str) -> Trace:
     """Return a trace function that checks a connection's actual peer address, as `judge` does, before a byte is sent.
 
-    The name may resolve differently than for `judge` (DNS rebinding). ``named_as`` is the host as the HTTP library writes
-    it; a connection to another host is to a proxy, which resolves names itself.
+    The name may resolve differently than for `judge` (DNS rebinding). ``named_as`` is the host as the HTTP library
+    writes it; a connection to another host is to a proxy, which resolves names itself.
     """
     host = ""
 
@@ -207,7 +207,7 @@ async def _own_places(own: Origin, *, resolve: bool) -> set[str]:
 
 
 async def _places(where: Origin, *, resolve: bool) -> set[str]:
-    """Return the kinds of network a host is in; an empty string is the public internet, also for names behind a proxy."""
+    """Return the kinds of network a host is in; empty is the public internet, also for names behind a proxy."""
     scheme, host, port = where
     literal = _literal(host)
     if literal is not None:

@@ -1,6 +1,7 @@
 """The catalogue's tables as records: rules, models, the menus that providers sell from, and the providers.
 
-The form of the tables is documented at the top of ``catalog.toml``, that of a provider's at the top of ``providers.toml``.
+The form of the tables is documented at the top of ``catalog.toml``, that of a provider's at the top of
+``providers.toml``.
 """
 
 from __future__ import annotations
@@ -99,8 +100,8 @@ class Model:
     """A model, wherever it is sold.
 
     ``rules`` and ``given`` (by the field that is given) say what it does with the fields of a request; ``typical`` is
-    seconds, keyed by task type or mode where they matter, and ``typical_source`` where they are from; ``output`` names the
-    resolution by mode.
+    seconds, keyed by task type or mode where they matter, and ``typical_source`` where they are from; ``output`` names
+    the resolution by mode.
     """
 
     id: str

@@ -1,8 +1,8 @@
 """Redacts secrets in replies: some providers echo the key that they were sent.
 
 Dots replace a secret in every encoding: plain, with any mixture of JSON's, URLs' and HTML's escapes, in hexadecimal, or
-in base64 at any of the three byte alignments (a JWT holds the access key like that). A secret shorter than `SHORTEST` is
-not redacted: it could be a word of the reply.
+in base64 at any of the three byte alignments (a JWT holds the access key like that). A secret shorter than `SHORTEST`
+is not redacted: it could be a word of the reply.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Redaction:
 
     @classmethod
     def of_key(cls, key: str, more: Mapping[str, Any] | None = None) -> Redaction:
-        """Return a `Redaction` of a key, its parts, and the texts of ``more``, such as a credential made from the key."""
+        """Return a `Redaction` of a key, its parts, and the texts of ``more``, such as a token made from the key."""
         texts = [value for value in (more or {}).values() if isinstance(value, str)]
         return cls([key, *(part.strip() for part in re.split("[:,]", key)), *texts])
 

@@ -19,7 +19,7 @@ MARK = 6
 
 
 def form_of(kind: str) -> str:
-    """Describe the form of a kind of key in words; an unknown kind is returned as it is."""
+    """Describe the form of a kind of key in words; an unknown kind is `raw`, which is taken as it is."""
     return FORMS.get(kind, FORMS["raw"])
 
 

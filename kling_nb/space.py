@@ -32,7 +32,7 @@ def unwritable(folder: Path, why: str, then: str = THEN) -> LabUnwritable:
 
 
 def told_by_sqlite(path: Path, error: object) -> str:
-    """Return SQLite's error on a file, or that its path is too long, for which SQLite says only that it cannot open it."""
+    """Return SQLite's error on a file; adds that its path is too long, for which SQLite has no words of its own."""
     size = len(os.fsencode(path))
     long = size > LONGEST and os.name != "nt"
     return f"{error}: its path has {size} bytes, and SQLite opens none of more than {LONGEST}" if long else str(error)

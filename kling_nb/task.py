@@ -246,8 +246,8 @@ class Task:
     def apply(self, event: Event) -> Task:
         """Return the task after an event.
 
-        An event that cannot happen in this state, or of a kind that this version does not know, changes nothing:
-        the log keeps it all the same. Final states are never left, except that a task that `is_mendable` may be accepted,
+        An event that cannot happen in this state, or of a kind that this version does not know, changes nothing: the
+        log keeps it all the same. Final states are never left, except that a task that `is_mendable` may be accepted,
         and a saved task whose file is gone is fetched again.
         """
         move = MOVES.get(event.kind)

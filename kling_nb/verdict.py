@@ -260,7 +260,7 @@ def _version(name: str) -> list[str]:
 
 
 COMMON = frozenset(("kling", "v", "video", "pro", "std", "standard", "fal", "ai", "text", "image", "to"))
-"""Words in model names that do not identify a model; a mode is a field of its own, and fal's endpoints add more words."""
+"""Words in model names that do not identify a model: modes, which are a field, and words of fal's endpoints."""
 
 
 def shown(name: str, value: Any) -> Any:
