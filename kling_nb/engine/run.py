@@ -240,6 +240,7 @@ class Run:
         tasks, held = self.tasks, self.held
         now = Moment(
             moving=self.is_moving,
+            driven=not self._engine.closed and not self._engine.is_lost and not self._engine.is_stopped,
             held=held,
             spent=self._engine.book.spent(self.name),
             reserved=self._engine.book.reserved(self.name),

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from ..errors import InputError, OverBudget
 from ..excerpts import excerpt, in_words
 from ..log import RunRow
 from ..plan import dollars
+from ..request import digest
 from ..stage import AT_REST
-from ..task import TRIED_AGAIN, Task, TaskState
+from ..task import TRIED_AGAIN, ZERO, Task, TaskState
 from .pace import Span
 
 TILES_MOST = 48
@@ -33,11 +35,33 @@ class Tile:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Again:
+    """What ``run.retry()`` would buy: the failed ``points``, and those that were not sent yet, which go on with them.
+
+    ``price`` and ``unsent_price`` are the most that either may cost, ``counted`` what failed and counts as spent all the
+    same, in USD. ``mark`` tells these tasks from any others.
+    """
+
+    points: int
+    price: Decimal
+    unsent: int
+    unsent_price: Decimal
+    counted: Decimal
+    mark: str
+
+    @property
+    def sum(self) -> Decimal:
+        """The most that all of it may cost, in USD."""
+        return self.price + self.unsent_price
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Snapshot:
     """How a run stands at one moment. Money in USD, of what the run bought itself, earlier attempts included and what
     it reuses of others not; ``left_s`` is an estimate in real seconds, `None` at rest.
 
-    ``causes`` groups what went wrong, or keeps points waiting: a sentence and how many points it touches.
+    ``causes`` groups what went wrong, or keeps points waiting: a sentence and how many points it touches. ``again`` is
+    what can be bought again from here, `None` where nothing failed, something moves or somebody else drives.
     """
 
     name: str
@@ -53,6 +77,24 @@ class Snapshot:
     left_s: float | None
     tiles: tuple[Tile, ...]
     causes: tuple[tuple[str, int], ...]
+    again: Again | None = None
+
+    def check_again(self, mark: str) -> Again:
+        """Return what is bought again; raises `InputError` where that is not what a person agreed to, which ``mark`` tells,
+        `OverBudget` where it may pass the run's budget.
+        """
+        if self.again is None or self.again.mark != mark:
+            message = "what can be bought again is not what you were asked about; nothing was bought; look, and press Retry… again"
+            raise InputError(message)
+        committed = self.spent + self.reserved
+        if self.budget is not None and committed + self.again.sum > self.budget:
+            message = (
+                f"buying again may cost {dollars(self.again.sum)}, over the budget of {dollars(self.budget)}, of which "
+                f"{dollars(committed)} is spent or may still be charged; nothing was bought again; start it again with a "
+                "higher budget= first"
+            )
+            raise OverBudget(message)
+        return self.again
 
     def line(self) -> str:
         """Say it in one line."""
@@ -64,11 +106,12 @@ class Snapshot:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Moment:
-    """What a snapshot is made of beside a run's row and tasks: whether it moves, what holds it, its money in USD, and
-    how far a task is, which nobody knows who only reads.
+    """What a snapshot is made of beside a run's row and tasks: whether it moves, what holds it, its money in USD, whether
+    it is driven from here, and how far a task is, which nobody knows who only reads.
     """
 
     moving: bool
+    driven: bool = False
     held: str | None
     spent: Decimal
     reserved: Decimal
@@ -96,7 +139,32 @@ def snapshot_of(row: RunRow, tasks: Sequence[Task], now: Moment, *, simulated: b
         left_s=now.left_s,
         tiles=_tiles(_shown(tasks), now),
         causes=tuple(causes.most_common(CAUSES_MOST)),
+        again=again(tasks) if now.driven and not now.moving else None,
     )
+
+
+def again(tasks: Iterable[Task]) -> Again | None:
+    """Return what buying the failed ones of a run's tasks again would come to; `None` where none failed.
+
+    What one costs anew is its estimate: what the provider charged for the one that failed may be nothing.
+    """
+    tasks = list(tasks)
+    failed = [task for task in tasks if task.state is TaskState.FAILED]
+    unsent = [task for task in tasks if task.state is TaskState.PLANNED]
+    if not failed:
+        return None
+    return Again(
+        points=len(failed),
+        price=_estimate(failed),
+        unsent=len(unsent),
+        unsent_price=_estimate(unsent),
+        counted=sum((task.spent for task in failed), ZERO),
+        mark=digest([task.id for task in (*failed, *unsent)])[:16],
+    )
+
+
+def _estimate(tasks: Iterable[Task]) -> Decimal:
+    return sum((task.estimate_high or ZERO for task in tasks), ZERO)
 
 
 def _is_told(task: Task, now: Moment) -> bool:

@@ -7,6 +7,7 @@
 const SAY_EVERY_MS = 15000; // how often a screen reader hears the counts
 const NOT_BOUGHT = "Nothing here is bought";
 const PAUSES = "Send nothing more; what was sent is followed and fetched";
+const RETRIES = "Buy again what failed, once you agreed to the price; run.retry() does the same at once";
 
 /** Change a text that is read aloud: its place stays shown, since a screen reader misses what appears with its words. */
 function tell(node, text) {
@@ -85,7 +86,7 @@ function makeLong(meanings) {
   const item = () => h("li", {}, h("b"), ": ", h("span"));
   const explain = (node, [word, meaning]) => (say(node.firstChild, word), say(node.lastChild, meaning ?? ""));
   const show = (run) => {
-    const told = [run.simulated && ["SIMULATED", NOT_BOUGHT], run.pauses && ["Pause", PAUSES]].filter(Boolean);
+    const told = [run.simulated && ["SIMULATED", NOT_BOUGHT], run.pauses && ["Pause", PAUSES], run.retry && ["Retry…", RETRIES]].filter(Boolean);
     fill(words, [...told, ...run.parts.map(([state]) => [state, meanings[state]])], item, explain);
   };
   return { node, show };
@@ -100,28 +101,37 @@ function cost(run) {
   return `Cancel: ${[unsent, sent].filter(Boolean).join("; ")}.`;
 }
 
-/** Pause or resume, and cancel after one more question. `act` sends; `settle` takes what came of it. */
+/** What is asked before it is done: which buttons answer, with which words, and whether it can still be done. */
+const QUESTIONS = {
+  cancel: { name: "Cancel the run?", may: (run) => run.cancels, words: cost, sure: () => "Cancel the run", keep: "Keep going" },
+  retry: { name: "Buy again?", may: (run) => Boolean(run.retry), words: (run) => run.retry.question, sure: (run) => run.retry.sure, keep: "Leave it" },
+};
+
+/** Pause or resume; cancel, and buy again what failed, after one more question. `act` sends; `settle` takes what came of it. */
 function makeTools(model) {
   let run = null;
   let asked = 0; // the number of the last action that was sent
-  let asking = false;
+  let asking = null; // which question is open
+  let agreed = ""; // what it is about, where that is more than the run
   let timer = null;
   const button = (words, act, tone) => h("button", { type: "button", class: "knb-run-button", "data-tone": tone, onclick: act }, words);
   const pause = button("Pause", () => (run.resumes ? act("resume") : run.pauses && act("pause")));
-  const cancel = button("Cancel…", () => question(!asking));
+  const cancel = button("Cancel…", () => question("cancel"));
+  const retry = button("Retry…", () => question("retry"));
+  const asks = { cancel, retry };
   const words = h("p");
-  const sure = pressedAnew(button("Cancel the run", () => (act("cancel") && tell(said, ON_ITS_WAY), question(false), said.focus()), "bad"));
-  const keep = button("Keep going", () => (question(false), cancel.focus()));
-  const ask = h("div", { class: "knb-run-ask", role: "group", "aria-label": "Cancel the run?", hidden: true }, words, h("span", {}, sure, keep));
+  const sure = pressedAnew(button("", () => (act(asking, agreed) && tell(said, ON_ITS_WAY), close(), said.focus()), "bad"));
+  const keep = button("", () => leave());
+  const ask = h("div", { class: "knb-run-ask", role: "group", hidden: true }, words, h("span", {}, sure, keep));
   const said = h("p", { class: "knb-run-said", role: "status", tabindex: "-1" });
   const error = h("p", { class: "knb-run-error", role: "alert", hidden: true });
-  ask.addEventListener("keydown", (event) => event.key === "Escape" && (event.stopPropagation(), question(false), cancel.focus()));
+  ask.addEventListener("keydown", (event) => event.key === "Escape" && (event.stopPropagation(), leave()));
 
   const waiting = () => asked > (JSON.parse(model.get("answer") || "{}").acted ?? 0);
 
   /** Ask the kernel for it; returns whether that was sent. */
-  function act(name) {
-    const sent = !waiting() && isSent(model, { do: name, n: asked + 1 });
+  function act(name, agreed = "") {
+    const sent = !waiting() && isSent(model, { do: name, n: asked + 1, ...(agreed && { agreed }) });
     say(error, sent || waiting() ? "" : UNHEARD);
     if (!sent) return false;
     asked += 1;
@@ -131,25 +141,51 @@ function makeTools(model) {
     return true;
   }
 
-  function question(open) {
-    asking = open && !waiting();
+  /** Ask it, unless it is asked already, or cannot be done now. */
+  function question(name) {
+    asking = asking === name || waiting() || !QUESTIONS[name].may(run) ? null : name;
+    agreed = asking === "retry" ? run.retry.mark : "";
     show(run);
     if (asking) sure.focus();
   }
 
+  function close() {
+    asking = null;
+    show(run);
+  }
+
+  function leave() {
+    const from = asks[asking];
+    close();
+    from?.focus();
+  }
+
+  /** Show the question that is open; one about something else by now is taken back, before anybody agrees to it. */
+  function showQuestion() {
+    const one = QUESTIONS[asking];
+    if (asking && (!one.may(run) || (agreed && agreed !== run.retry.mark))) asking = null;
+    if (!asking && ask.contains(document.activeElement)) said.focus();
+    ask.hidden = !asking;
+    for (const [name, place] of Object.entries(asks)) place.setAttribute("aria-expanded", String(asking === name));
+    if (!asking) return;
+    ask.setAttribute("aria-label", one.name);
+    for (const [place, text] of [[words, one.words(run)], [sure, one.sure(run)], [keep, one.keep]]) say(place, text);
+  }
+
   function show(now) {
     run = now;
-    asking &&= run.cancels;
+    showQuestion();
     say(pause, run.resumes ? "Resume" : "Pause");
     allow(pause, !waiting() && (run.resumes || run.pauses));
     pause.title = run.resumes ? "Resume sending" : run.pauses ? PAUSES : "Everything has been sent";
+    retry.title = RETRIES;
     allow(cancel, !waiting() && run.cancels);
-    cancel.setAttribute("aria-expanded", String(asking));
-    ask.hidden = !asking;
-    say(words, cost(run));
+    allow(retry, !waiting() && run.retry);
     const over = !(run.pauses || run.resumes || run.cancels);
-    if (over && (node.contains(document.activeElement) || ask.contains(document.activeElement))) said.focus();
-    node.hidden = over;
+    for (const [place, gone] of [[pause, over], [cancel, over], [retry, !run.retry], [node, over && !run.retry]]) {
+      if (gone && place.contains(document.activeElement)) said.focus();
+      place.hidden = gone;
+    }
   }
 
   /** Take what came of an action of this panel, or of another view of it. */
@@ -161,7 +197,7 @@ function makeTools(model) {
     say(error, answer.error);
   }
 
-  const node = h("div", { class: "knb-run-tools" }, pause, cancel);
+  const node = h("div", { class: "knb-run-tools" }, pause, retry, cancel);
   return { node, ask, said, error, show, settle, close: () => clearTimeout(timer) };
 }
 

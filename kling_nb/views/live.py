@@ -20,7 +20,7 @@ from ..request import digest
 from .compare import parts_of
 from .output import display_both, has_kernel
 from .page import HIDING, POSTER_BYTES, clip_file, data_url, poster_of, script, template, text_of
-from .standing import MEANINGS, bounded, cards, in_one_sentence, paces, standing
+from .standing import MEANINGS, bounded, cards, in_one_sentence, ordered_again, paces, standing
 from .ticker import Ticker, begin
 
 if TYPE_CHECKING:
@@ -29,12 +29,21 @@ if TYPE_CHECKING:
 
 POSTER_WIDTH = 240  # pixels; a tile is about half as wide
 
-ACTIONS: Mapping[str, Callable[[Any], object]] = {
-    "pause": lambda run: run.pause(),
-    "resume": lambda run: run.resume(),
-    "cancel": lambda run: run.cancel(),
+
+def _retried(run: Any, agreed: str) -> str:
+    """Buy the failed points again, if they are those that a person was asked about."""
+    again = run.snapshot().check_again(agreed)
+    run.retry()
+    return ordered_again(again)
+
+
+ACTIONS: Mapping[str, Callable[[Any, str], object]] = {
+    "pause": lambda run, _: run.pause(),
+    "resume": lambda run, _: run.resume(),
+    "cancel": lambda run, _: run.cancel(),
+    "retry": _retried,
 }
-"""What the panel's buttons do."""
+"""What the panel's buttons do; the last one buys, and takes the mark of what a person agreed to."""
 
 # -- displaying --------------------------------------------------------------------------------------------------
 
@@ -175,7 +184,7 @@ class Panel:
         if not isinstance(wish, dict):
             return
         if "do" in wish:
-            begin(self._act, str(wish["do"]), int(wish.get("n", 0)))
+            begin(self._act, str(wish["do"]), str(wish.get("agreed", "")), int(wish.get("n", 0)))
             return
         if wish.get("want") in ("poster", "clip"):
             self._send(wish["want"], str(wish.get("id")))
@@ -196,11 +205,11 @@ class Panel:
         for part in parts:
             self.widget.send({**answer, "parts": len(parts)}, [part])
 
-    def _act(self, name: str, number: int) -> None:
+    def _act(self, name: str, agreed: str, number: int) -> None:
         """Do what a button says; what comes of it, an error included, is told under the panel."""
         said = error = ""
         try:
-            result = _action(name)(self._run)
+            result = _action(name)(self._run, agreed)
             said = result if isinstance(result, str) else ""
         except Exception as trouble:  # noqa: BLE001 - whatever it is, it belongs where the person looks
             error = bounded(in_one_sentence(trouble))
@@ -208,7 +217,7 @@ class Panel:
         self._ticker.nudge()
 
 
-def _action(name: str) -> Callable[[Run], object]:
+def _action(name: str) -> Callable[[Run, str], object]:
     if name not in ACTIONS:
         message = f"there is no action {name!r}; {nearest(name, ACTIONS)}"
         raise InputError(message)

@@ -14,7 +14,7 @@ from ..task import TaskState
 
 if TYPE_CHECKING:
     from ..engine.pace import Span
-    from ..engine.snapshot import Snapshot
+    from ..engine.snapshot import Again, Snapshot
 
 S = TaskState
 
@@ -46,11 +46,21 @@ TEXT_LONGEST = 400  # characters of a text of others that a live view carries
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Retry:
+    """What is asked before failed points are bought again, and what agrees; ``mark`` tells what it was asked about."""
+
+    question: str
+    sure: str
+    mark: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Standing:
     """A snapshot in words, ready to be shown; everything in it is text, to be escaped by whoever shows it.
 
     ``parts`` are states and their counts in the order of a bar. ``unsent`` and ``sent`` are what a cancellation
-    would end, and what is already paid for. ``causes`` are sentences and how many points they touched.
+    would end, and what is already paid for. ``causes`` are sentences and how many points they touched; ``retry`` is `None`
+    where nothing can be bought again.
     """
 
     name: str
@@ -71,6 +81,7 @@ class Standing:
     pauses: bool
     resumes: bool
     cancels: bool
+    retry: Retry | None
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain JSON values, as `live.js` reads them."""
@@ -101,7 +112,25 @@ def standing(snapshot: Snapshot) -> Standing:
         pauses=snapshot.state == "running" and unsent > 0,
         resumes=snapshot.state == "paused" or (snapshot.state != "cancelled" and unsent > 0 and bool(snapshot.held)),
         cancels=snapshot.state != "cancelled" and unsent + sent > 0,
+        retry=None if snapshot.again is None or snapshot.is_moving else _retry(snapshot.again),
     )
+
+
+def _retry(again: Again) -> Retry:
+    """Say what buying again would buy and cost: what was never sent goes on with it."""
+    points = f"{again.points} failed point{'s' * (again.points != 1)}"
+    unsent = f" {again.unsent} not sent yet {'is' if again.unsent == 1 else 'are'} then sent too: {dollars(again.sum)} in all."
+    counted = f" The {dollars(again.counted)} of what failed stays counted as spent."
+    return Retry(
+        question=f"Buy {points} again for up to {dollars(again.price)}?{unsent * bool(again.unsent)}{counted * bool(again.counted)}",
+        sure=f"Buy again for {dollars(again.sum)}",
+        mark=again.mark,
+    )
+
+
+def ordered_again(again: Again) -> str:
+    """Say what was ordered, once a person agreed to it."""
+    return f"{again.points} ordered again, for up to {dollars(again.price)}"
 
 
 def stage(snapshot: Snapshot) -> str:

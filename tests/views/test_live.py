@@ -297,12 +297,12 @@ def test_an_error_lands_under_the_panel(
 
 
 def test_an_unknown_action_is_answered_with_the_known_ones(lab_folder: LabFolder, panels: Callable[..., Panel]) -> None:
-    """Nothing but pause, resume and cancel can be reached from the browser."""
+    """Nothing but pause, resume, cancel and retry can be reached from the browser."""
     widget = panels(Staged([snapshot()]), lab_folder.path).widget
 
-    widget._handle_custom_msg({"do": "retry", "n": 1}, [])
+    widget._handle_custom_msg({"do": "wait", "n": 1}, [])
 
-    until(lambda: "known: cancel, pause, resume" in widget.answer, widget=widget, trait="answer")
+    until(lambda: "known: cancel, pause, resume, retry" in widget.answer, widget=widget, trait="answer")
 
 
 @pytest.mark.parametrize("want", ["poster", "clip"])
