@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -66,7 +67,7 @@ class SweepForm:
         self._turn, self._planned = 0, -1  # how often it changed, and at which of these it was planned when asked
         self._draft, self._outlook = draft({}), Outlook(line="")
         self._started: tuple[str, Run] | None = None
-        self._over = False  # whether it was said that the run was cancelled
+        self._stage = ""  # of the run, when the line was last made
         self._shown: list[Any] = []
         self._kept = ""
         begin_anew()
@@ -127,11 +128,12 @@ class SweepForm:
         with self._starting:
             if self._started is None or self._started[0] != held.code or self._is_cancelled():
                 run = self._lab.start(sweep, **held.settings, show=False)
-                self._started, self._over = (held.code, run), False
+                self._started, self._stage = (held.code, run), ""
                 panel = live.panel(run, self._lab.folder)
-                panel.observe(self._run_changed, "standing")
                 self._face.add_panel(panel)
-        self._show(held, self._outlook)
+                self._show(held, self._outlook)
+                panel.observe(lambda _: self._run_stands(run, panel), "standing")
+                self._run_stands(run, panel)  # it may have been said before anybody listened
         return self._started[1]
 
     @property
@@ -247,12 +249,14 @@ class SweepForm:
     def _is_cancelled(self) -> bool:
         return self._started is not None and self._started[1].snapshot().state == "cancelled"
 
-    def _run_changed(self, _: object) -> None:
-        """Say once that the run was cancelled: the same form can be started again, for what was not sent."""
-        if self._over or not self._is_cancelled():
-            return
+    def _run_stands(self, run: Run, panel: Any) -> None:
+        """Plan anew when the run comes to another stage: what it bought is not to buy, what it left can be started."""
+        stage = json.loads(panel.standing or "{}").get("stage", "")
         with self._lock:
-            self._over = True
+            code, last = self._started or ("", None)
+            if stage == self._stage or run is not last or code != self._draft.code:
+                return
+            self._stage = stage
             self._turn += 1
         self._refresh()
 

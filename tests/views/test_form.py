@@ -758,6 +758,22 @@ def test_a_cancelled_run_can_be_started_again(tmp_path: Path) -> None:
         form.run.cancel()
 
 
+def test_the_line_says_what_is_left_to_buy_once_the_run_finished(lab: kn.Lab) -> None:
+    """Beside *started as* stands what another start would buy, not what this one bought."""
+    form = SweepForm(lab, later=at_once).set(prompt=["a fox", "a boat #sim:fail"])
+    line = next(w for w in inside(form.widget()) if "knb-line" in getattr(w, "_dom_classes", ()))
+    assert "2 to buy for $0.42" in line.value
+    settled = threading.Event()
+    line.observe(lambda change: "2 reused" in change["new"] and settled.set(), "value")
+
+    form.start().wait()
+
+    assert settled.wait(20)
+    assert "to buy for $0.42" not in line.value
+    assert "started as " in line.value
+    assert button(form, "Start").disabled
+
+
 def test_a_changed_form_can_be_started_again(form: SweepForm, lab: kn.Lab) -> None:
     """After a change it is another run; the panel of the first stays."""
     first = form.set(prompt="a fox").start()
