@@ -40,10 +40,11 @@ function makeQuestion(agree, leave) {
   const id = h("input", { type: "text", class: "knb-doubt-id", autocomplete: "off", spellcheck: "false", maxlength: 200 });
   const label = h("label", {}, name, id);
   const sure = pressedAnew(button("", () => agree(id.value.trim())));
-  const node = h("div", { class: "knb-run-ask", role: "group", hidden: true }, words, label, h("span", {}, sure, button("Leave it", leave)));
-  const ready = () => (sure.disabled = !label.hidden && !id.value.trim());
+  const keep = button("Leave it", leave);
+  const node = h("div", { class: "knb-run-ask", role: "group", hidden: true }, words, label, h("span", {}, sure, keep));
+  const ready = () => (sure.disabled = id.readOnly || (!label.hidden && !id.value.trim()));
   id.addEventListener("input", ready);
-  id.addEventListener("keydown", (event) => event.key === "Enter" && (event.preventDefault(), sure.click()));
+  id.addEventListener("keydown", (event) => event.key === "Enter" && (event.preventDefault(), event.repeat || sure.click()));
   // JupyterLab's own shortcuts are not for what is typed here.
   node.addEventListener("keydown", (event) => (event.stopPropagation(), event.key === "Escape" && leave()));
   const open = (way, row) => {
@@ -58,7 +59,18 @@ function makeQuestion(agree, leave) {
     ready();
     (way.field ? id : sure).focus();
   };
-  return { node, open, close: () => (node.hidden = true) };
+  /** What was typed stays while the kernel looks, and can be changed when it was refused; it is marked as `wrong` then. */
+  const hold = (yes, wrong = false) => {
+    id.readOnly = keep.disabled = yes;
+    id.setAttribute("aria-invalid", String(wrong));
+    ready();
+    if (yes || wrong) id.focus();
+  };
+  const close = () => {
+    hold(false);
+    node.hidden = true;
+  };
+  return { node, open, hold, close };
 }
 
 /** The buttons of one task; `send` tells the kernel and whether it could, `settle` takes what came of it. */
@@ -86,21 +98,24 @@ function makeWays(ways, send) {
   }
 
   function leave() {
+    if (asked > answered) return;
     const [, place] = buttons.find(([way]) => way === opened) ?? [];
     turn(null);
     place?.focus();
   }
 
+  /** An id may be refused: its question stays open until it is taken. */
   function act(way, id) {
-    turn(null);
+    if (way.field) question.hold(true);
+    else turn(null);
     const sent = send({ do: way.name, task: row.id, id, n: asked + 1 });
     say(error, sent ? "" : UNHEARD);
-    if (!sent) return;
+    if (!sent) return opened && question.hold(false);
     asked += 1;
     clearTimeout(timer);
     timer = setTimeout(() => say(said, BUSY), PATIENCE_MS);
     say(said, ON_ITS_WAY);
-    said.focus();
+    if (!opened) said.focus();
     show(row);
   }
 
@@ -114,7 +129,11 @@ function makeWays(ways, send) {
   function show(now) {
     row = now;
     const waiting = asked > answered;
-    if (!row.open && opened) turn(null);
+    if (!row.open && opened) {
+      const held = question.node.contains(document.activeElement);
+      turn(null);
+      if (held && !said.hidden) said.focus();
+    }
     bar.hidden = !row.open;
     bar.setAttribute("aria-label", `What can be done about ${row.prompt}`);
     for (const [way, place] of buttons) {
@@ -128,9 +147,12 @@ function makeWays(ways, send) {
     if (!answer || answer.acted <= answered || asked > answer.acted) return;
     asked = answered = answer.acted;
     clearTimeout(timer);
-    const held = document.activeElement === said;
+    const held = document.activeElement === said || question.node.contains(document.activeElement);
     say(said, answer.said);
     say(error, answer.error);
+    if (answer.error && opened) return (question.hold(false, true), show(row));
+    if (opened) turn(null);
+    if (held && !said.hidden) said.focus();
     show(row);
     if (held && said.hidden && !bar.hidden) buttons[0][1].focus();
   }

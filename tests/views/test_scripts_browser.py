@@ -20,6 +20,7 @@ RENDER = """async ([text, traits]) => {
     const { default: widget } = await import(url);
     const heard = new Map();
     window.sent = [];
+    window.traits = traits;
     window.tell = (event, ...values) => [...(heard.get(event) ?? [])].forEach((act) => act(...values));
     window.answer = (message, buffers) => window.tell("msg:custom", message, buffers);
     const send = (message) => {

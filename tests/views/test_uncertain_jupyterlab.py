@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tests.browser import JupyterLab
 
 SENT = "() => window.sent.filter((message) => message.do)"
+ANSWER = "answers => { window.traits.answers = JSON.stringify(answers); window.tell('change:answers'); }"
 TRAITS = ("mark", "ways", "simulated", "head", "left", "trouble", "rows", "answers")
 OVERFLOW = "() => document.documentElement.scrollWidth - window.innerWidth"
 START = """
@@ -117,6 +118,33 @@ def test_an_id_is_typed_and_sent_by_enter(shown: Callable[..., Page]) -> None:
     (message,) = page.evaluate(SENT)
     second = page.locator(".knb-doubt-asked").nth(1).inner_text().rpartition("own id ")[2].strip()
     assert (message["do"], message["id"], message["task"]) == ("accepted_as", "abc-123", second)
+
+
+def test_a_refused_id_stays_to_be_mended(shown: Callable[..., Page]) -> None:
+    """The question stays open with what was typed, and why it was refused; a mended one is sent, and closes it."""
+    page = shown()
+    page.get_by_role("button", name="It was accepted as…").first.click()
+    box, question = page.get_by_label("Id at fal"), page.get_by_role("group", name="It was accepted as… boat")
+    box.fill("abc-124")
+    box.press("Enter")
+    assert box.evaluate("node => node.readOnly")
+    box.press("Enter")
+    box.press("Escape")
+    assert question.is_visible()
+    (message,) = page.evaluate(SENT)
+
+    page.evaluate(ANSWER, {message["task"]: {"acted": 1, "said": "", "error": "no such task"}})
+    assert page.get_by_text("no such task").is_visible()
+    assert box.input_value() == "abc-124"
+    assert box.evaluate("node => node === document.activeElement && !node.readOnly")
+    box.fill("abc-123")
+    box.press("Enter")
+    page.evaluate(ANSWER, {message["task"]: {"acted": 2, "said": "It was found.", "error": ""}})
+
+    assert [one["id"] for one in page.evaluate(SENT)] == ["abc-124", "abc-123"]
+    assert question.is_hidden()
+    assert page.get_by_text("no such task").is_hidden()
+    assert page.get_by_text("It was found.").evaluate("node => node === document.activeElement")
 
 
 def test_a_kernel_that_does_not_hear_is_told_from_a_slow_provider(shown: Callable[..., Page]) -> None:
