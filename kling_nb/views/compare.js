@@ -56,7 +56,9 @@ function showTogether(root, clips, source, { tiles, fit, at, keys }) {
     clip.video.addEventListener("click", player.toggle);
   });
   update();
-  root.append(transport(player, clips, least));
+  const { node, skip } = transport(player, clips, least);
+  root.querySelector(".knb-stage").before(skip);
+  root.append(node);
   root.addEventListener("focusout", () => requestAnimationFrame(update));
   root.addEventListener("fullscreenchange", update);
   const hear = (event) => (rateByKey(event, at()) ? taken(event) : onKey(event, player));

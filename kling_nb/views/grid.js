@@ -7,8 +7,13 @@ function makeTile(tile, grid) {
   media.style.aspectRatio = String(aspect(tile, grid));
   const name = [tile.label, tile.summary].filter(Boolean).join(", ");
   const node = h("figure", { class: "knb-tile", "data-state": tile.state, "aria-label": name }, media, caption(tile));
-  const view = { tile, node, media, id: tile.id, seconds: tile.seconds || 0, fps: tile.fps || 24, lag: 0.03, jumped: 0 };
+  const view = { tile, node, media, called: called(tile, grid), id: tile.id, seconds: tile.seconds || 0, fps: tile.fps || 24, lag: 0.03, jumped: 0 };
   return saved ? addVideo(view, grid) : view;
+}
+
+/** What tells a clip from the others where it is heard by itself: its row, its column, and what its label adds. */
+function called(tile, grid) {
+  return [grid.y?.values[tile.row], grid.x?.values[tile.col], tile.label].filter(Boolean).join(", ") || tile.summary;
 }
 
 function addVideo(view, grid) {

@@ -27,16 +27,22 @@ function button(name, label, act, extra = {}) {
   return h("button", { type: "button", "aria-label": label, title: label, onclick: act, ...extra }, icon(name));
 }
 
+/** A button on one of many clips, which is heard with the clip that it is of. */
+function ofClip(clip, name, label, act, extra = {}) {
+  return button(name, label, act, { ...extra, "aria-label": [label, clip.called].filter(Boolean).join(": ") });
+}
+
 /** Change a button's face, only when it changes: the screen reader and the pointer stay undisturbed. */
-function face(node, name, label, pressed) {
+function face(node, name, label, pressed, spoken = label) {
   if (pressed !== undefined && node.ariaPressed !== String(pressed)) node.ariaPressed = String(pressed);
   if (node.dataset.face === name) return;
   node.dataset.face = name;
-  node.setAttribute("aria-label", label);
+  node.setAttribute("aria-label", spoken);
   node.title = label;
   node.replaceChildren(icon(name));
 }
 
+/** The controls of all clips stand below them: `skip`, before them, takes whoever goes by Tab past what each clip has. */
 function transport(player, clips, least) {
   const quiet = !clips.some((clip) => clip.tile.sound);
   const play = button("play", "Play (space)", player.toggle, { class: "knb-play" });
@@ -65,9 +71,11 @@ function transport(player, clips, least) {
     face(loop, "loop", "Loop (l)", state.loop);
     face(mute, state.muted ? "muted" : "sound", state.muted ? "Sound (m)" : "Mute (m)");
   });
+  const skip = h("button", { type: "button", class: "knb-skip", onclick: () => play.focus() }, "To the controls");
   const buttons = h("div", { class: "knb-buttons" }, back, play, next);
   const options = h("div", { class: "knb-options" }, least, clock, speed, loop, mute);
-  return h("div", { class: "knb-transport", role: "group", "aria-label": "Playback of all clips" }, buttons, scrub, options);
+  const node = h("div", { class: "knb-transport", role: "group", "aria-label": "Playback of all clips" }, buttons, scrub, options);
+  return { node, skip };
 }
 
 const NATIVE = { " ": "button, summary, select, a", Enter: "button, summary, select, a" };
@@ -96,10 +104,10 @@ function taken(event) {
 /** The two buttons on a clip: its sound, and the whole screen. */
 function addTools(clip, player) {
   if (clip.tile.sound) {
-    const speaker = button("muted", "Hear this clip", () => player.listen(clip.id), { class: "knb-speaker" });
+    const speaker = ofClip(clip, "muted", "Hear this clip", () => player.listen(clip.id), { class: "knb-speaker" });
     player.watch((state) => {
       const heard = !state.muted && state.audible === clip.id;
-      face(speaker, heard ? "sound" : "muted", "Hear this clip", heard);
+      face(speaker, heard ? "sound" : "muted", "Hear this clip", heard, speaker.ariaLabel);
     });
     clip.tools.append(speaker);
   }
@@ -107,9 +115,10 @@ function addTools(clip, player) {
 }
 
 /** A button would take Space for itself: on the whole screen the clip has the focus, where Space plays, and gives it back. */
-function addWholeScreen({ media, video, tools }) {
+function addWholeScreen(clip) {
+  const { media, video, tools } = clip;
   const turn = () => (document.fullscreenElement ? document.exitFullscreen() : media.requestFullscreen());
-  const large = button("large", "Full screen", turn);
+  const large = ofClip(clip, "large", "Full screen", turn);
   media.addEventListener("fullscreenchange", () => {
     if (document.fullscreenElement === media) video.focus();
     else if (document.activeElement === video) large.focus();

@@ -184,6 +184,31 @@ def test_space_on_a_button_presses_only_that_button(page: Page) -> None:
     assert page.get_by_role("button", name="Play").is_visible()
 
 
+def test_each_button_of_a_clip_is_named_by_its_clip(page: Page) -> None:
+    """Whoever hears a list of the buttons can tell which clip one is of."""
+    names = page.locator(".knb-tools button").evaluate_all("nodes => nodes.map((node) => node.ariaLabel)")
+
+    large = [name for name in names if name.startswith("Full screen: ")]
+    assert len(set(large)) == len(large) == page.locator("video").count()
+    assert any(name.startswith("Hear this clip: ") for name in names)
+    page.locator(".knb-speaker").first.click()
+    assert page.locator(".knb-speaker").first.get_attribute("aria-label").startswith("Hear this clip: ")
+
+
+def test_the_controls_are_reached_at_once_by_keys(page: Page) -> None:
+    """The first stop of Tab leads past all clips to Play; it is seen when it has the focus, and moves nothing."""
+    place = "() => document.querySelector('.knb-stage').getBoundingClientRect().top"
+    before = page.evaluate(place)
+
+    page.keyboard.press("Tab")
+    skip = page.get_by_role("button", name="To the controls")
+    assert skip.evaluate("node => node === document.activeElement && node.getBoundingClientRect().width > 60")
+    assert page.evaluate(place) == before
+    page.keyboard.press("Enter")
+
+    assert page.evaluate("() => document.activeElement.title") == "Play (space)"
+
+
 def test_space_plays_on_the_whole_screen(page: Page) -> None:
     """Whoever goes there by the button plays by Space, as everywhere, and stands on the button again afterwards."""
     large = page.get_by_role("button", name="Full screen").first
