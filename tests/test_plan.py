@@ -344,6 +344,18 @@ def test_a_missing_price_may_be_klings_own() -> None:
     assert prices == {point.request.mode: point.estimate.high for point in official if not point.estimate.assumed}
 
 
+def test_a_sum_says_of_how_many_it_is() -> None:
+    """Where some points have no price the sum is that of the others, and says so, in the one line of a plan."""
+    priced, none = plan(provider=["kling"]).summary(), plan(provider=["relay"]).summary()
+    some = plan(provider=["kling", "relay"], mode=["std", "pro"])
+
+    assert "1 to buy for $0.21" in priced
+    assert "1 to buy without a price" in none
+    assert f"4 to buy: 2 for ${some.high:.2f} and 2 without a price" in some.summary()
+    assert "4 to buy: 2 for" in repr(some)
+    assert "4 to buy: 2 for" in some._repr_html_()
+
+
 def changes(planned: Plan) -> dict[tuple[str, str], tuple[str, Any]]:
     """Return the loss report by provider and field: the change, and what arrives."""
     rows = planned.losses().itertuples()

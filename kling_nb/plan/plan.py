@@ -146,17 +146,24 @@ class Plan:
         fates = Counter(_group(point) for point in self.points)
         parts = [
             f"{len(self.points)} point{'s' if len(self.points) != 1 else ''}",
-            f"{fates['buy']} to buy for {interval(self.low, self.high)}",
+            f"{fates['buy']} to buy{self._for_how_much()}",
         ]
         parts += [f"{fates[name]} {name}" for name in ("reused", "shared", "refused") if fates[name]]
         gone = sum(point.is_gone for point in self.points)
         parts += [f"{gone} whose file is gone (starting fetches it again, for free)"] if gone else []
         parts += [f"{len(self._lossy)} with losses"] if self._lossy else []
-        parts += [f"{len(self.unpriced)} without a price"] if self.unpriced else []
         slowest = max((point.typical_s for point in self.buys), default=0)
         parts += [f"about {duration(slowest)} a clip at the slowest"] if slowest else []
         parts += [self._over_today()] if self._over_today() else []
         return ("SIMULATED: " if self.simulated else "") + ", ".join(parts)
+
+    def _for_how_much(self) -> str:
+        """Say the sum, and how many it is of where some have no price; no comma, at which the form parts the line."""
+        unpriced, priced = len(self.unpriced), len(self.buys) - len(self.unpriced)
+        known = f"for {interval(self.low, self.high)}"
+        if not unpriced:
+            return f" {known}"
+        return f": {priced} {known} and {unpriced} without a price" if priced else " without a price"
 
     @property
     def _lossy(self) -> list[PlannedPoint]:

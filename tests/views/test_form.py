@@ -483,6 +483,8 @@ def test_a_missing_price_is_asked_for(form: SweepForm) -> None:
     box = control(form, "Price to assume, USD")
     shown, stopped, proposed = is_gone(box), button(form, "Start").disabled, box.placeholder
 
+    assert "1 to buy without a price" in form.line
+
     box.value = "0.20"
 
     assert (hidden, shown, stopped) == (True, False, True)
