@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
-from .standing import Standing, standing
+from .standing import DOT, Standing, standing
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType
     from rich.text import Text
 
     from ..engine.run import Run
@@ -97,7 +98,7 @@ def run_line(stands: Standing) -> str:
     """Say in one line how a run stands."""
     simulated = "SIMULATED " if stands.simulated else ""
     parts = (stands.counts, stands.money, stands.left, stands.stage)
-    return f"{simulated}{stands.name}: {' · '.join(filter(None, parts))}"
+    return f"{simulated}{stands.name}: {DOT.join(filter(None, parts))}"
 
 
 def run_display(stands: Standing) -> RenderableType:
@@ -106,7 +107,7 @@ def run_display(stands: Standing) -> RenderableType:
     from rich.text import Text
 
     head = Text.assemble((plain(stands.name), "bold"), " ", *_badge(simulated=stands.simulated), (stands.stage, "dim"))
-    money = Text(" · ".join(filter(None, (stands.money, stands.left))))
+    money = _Parts([Text(part) for one in (stands.money, stands.left) if one for part in one.split(DOT)])
     unsent = f"{stands.unsent} not sent: " if stands.unsent else ""
     held = [Text(f"{unsent}{plain(stands.held)}", "yellow")] if stands.held else []
     causes = [Text.assemble((f"{count:>5} × ", "red"), plain(text)) for text, count in stands.causes]
@@ -117,11 +118,31 @@ def _badge(*, simulated: bool) -> list[tuple[str, str]]:
     return [("SIMULATED", "reverse yellow"), (" ", "")] if simulated else []
 
 
-def _counts(stands: Standing) -> Text:
+def _counts(stands: Standing) -> _Parts:
     from rich.text import Text
 
-    words = [part for state, count in stands.parts for part in ((f"{count} {state}", COLOURS.get(state, "dim")), " · ")]
-    return Text.assemble(*words[:-1], f" of {stands.total}")
+    *others, last = [(f"{count} {state}", COLOURS.get(state, "dim")) for state, count in stands.parts] or [
+        ("nothing", "")
+    ]
+    return _Parts([*(Text.assemble(one) for one in others), Text.assemble(last, f" of {stands.total}")])
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """Words with points between them, which a narrow terminal breaks there only: rich breaks at a fixed space too."""
+
+    parts: Sequence[Text]
+
+    def __rich_console__(self, _: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        """Yield lines, each with as many parts as there is room for."""
+        line, *rest = self.parts
+        for part in rest:
+            if line.cell_len + len(DOT) + part.cell_len > options.max_width:
+                yield line
+                line = part
+            else:
+                line = line + DOT + part
+        yield line
 
 
 def _bar(stands: Standing, width: int = 48) -> Text:

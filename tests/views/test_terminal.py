@@ -14,7 +14,8 @@ from rich.cells import cell_len
 from rich.console import Console
 
 import kling_nb as kn
-from kling_nb.views.terminal import here, plain, shares, watch
+from kling_nb.views.standing import standing
+from kling_nb.views.terminal import here, plain, run_display, shares, watch
 from kling_nb.views.terminal_plan import plan_table
 from tests.views.snapshots import EVIL, Staged, snapshot
 
@@ -60,6 +61,27 @@ def test_a_finished_run_is_summed_up() -> None:
             "1 × kling (content policy): no",
         ):
             assert words in said
+
+
+@pytest.mark.parametrize("width", range(24, 70))
+def test_a_number_stays_with_its_state(width: int) -> None:
+    """However narrow the terminal is, no line breaks between a number and what it counts, nor within an amount."""
+    counts = {"saved": 12, "running": 3, "failed": 1, "uncertain": 2, "planned": 2}
+    on = console(width=width)
+    on.print(run_display(standing(snapshot(counts=counts, total=20, causes=()))))
+    lines = [line.strip() for line in written(on).splitlines()]
+
+    told = (
+        "12 saved",
+        "3 running",
+        "1 failed",
+        "2 uncertain",
+        "2 planned of 20",
+        "$3.20 spent",
+        "$1.40 reserved of $25",
+    )
+    assert [words for words in told if not any(words in line for line in lines)] == []
+    assert all(cell_len(line) <= width for line in lines)
 
 
 def test_no_control_codes_without_a_terminal() -> None:
