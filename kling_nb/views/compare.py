@@ -155,7 +155,7 @@ def _player_class() -> type[Any]:
 
     class Player(anywidget.AnyWidget):
         _esm = script("compare")
-        _css = text_of("style.css") + text_of("compare.css")
+        _css = text_of("style.css") + text_of("compare.css") + text_of("touch.css")
         grid = traitlets.Unicode().tag(sync=True)
         mark = traitlets.Unicode().tag(sync=True)
         rates = traitlets.Bool(default_value=False).tag(sync=True)

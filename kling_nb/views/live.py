@@ -235,7 +235,7 @@ def _panel_class() -> type[Any]:
 
     class RunPanel(anywidget.AnyWidget):
         _esm = script("live")
-        _css = text_of("style.css") + text_of("live.css")
+        _css = text_of("style.css") + text_of("live.css") + text_of("touch.css")
         mark = traitlets.Unicode().tag(sync=True)
         meanings = traitlets.Unicode().tag(sync=True)
         standing = traitlets.Unicode().tag(sync=True)

@@ -119,7 +119,7 @@ def page_html(grid: Grid) -> str:
     """Return the page for a grid whose clips and posters are given relative to the page."""
     from jinja2.utils import htmlsafe_json_dumps
 
-    style = "\n".join(map(text_of, ("style.css", "compare.css", "page.css")))
+    style = "\n".join(map(text_of, ("style.css", "compare.css", "touch.css", "page.css")))
     values = {"style": style, "script": script("compare"), "grid_json": htmlsafe_json_dumps(grid.to_json())}
     return template("page.html").render(page=True, grid=grid, cells=cells(grid), media=Media(clips=True), **values)
 

@@ -200,8 +200,11 @@ def test_what_it_costs_anew_is_its_estimate(failed: kn.Lab) -> None:
 @pytest.fixture
 def shown(failed: kn.Lab, panels: Callable[[kn.Lab], Any], new_page: Callable[..., Page]) -> Page:
     """Render the panel of a run in which one point failed, in front of a kernel that only notes what it is told."""
-    widget = panels(failed)
-    page = new_page(viewport={"width": 900, "height": 700})
+    return render(panels(failed), new_page(viewport={"width": 900, "height": 700}))
+
+
+def render(widget: Any, page: Page) -> Page:
+    """Render a panel as it stands."""
     page.set_content("<!doctype html><body></body>")
     page.add_style_tag(content=str(widget._css))
     page.evaluate(RENDER, [str(widget._esm), {name: getattr(widget, name) for name in TRAITS}])
@@ -242,6 +245,13 @@ def test_a_key_that_is_held_buys_nothing(shown: Page) -> None:
     assert shown.evaluate(SENT) == []
     shown.keyboard.press("Enter")
     assert len(shown.evaluate(SENT)) == 1
+
+
+def test_in_full_can_be_touched(failed: kn.Lab, panels: Callable[[kn.Lab], Any], new_page: Callable[..., Page]) -> None:
+    """Where a finger points *In full* is at least 24 px high."""
+    page = render(panels(failed), new_page(has_touch=True, is_mobile=True))
+
+    assert page.locator("summary").evaluate("node => node.getBoundingClientRect().height") >= 24
 
 
 def test_it_works_while_a_cell_is_busy(

@@ -184,6 +184,18 @@ def test_space_on_a_button_presses_only_that_button(page: Page) -> None:
     assert page.get_by_role("button", name="Play").is_visible()
 
 
+def test_the_facts_can_be_touched(folder: Path, new_page: Callable[..., Page]) -> None:
+    """Where a finger points the line that opens a clip's facts is at least 24 px high; a mouse finds it as it was."""
+    heights = "() => [...document.querySelectorAll('summary')].map((node) => node.getBoundingClientRect().height)"
+    told = []
+    for touch in (True, False):
+        page = new_page(has_touch=touch, is_mobile=touch)
+        show(page, (folder / "index.html").as_uri(), clips=1)
+        told.append(min(page.evaluate(heights)))
+
+    assert told[0] >= 24 > told[1]
+
+
 def test_each_button_of_a_clip_is_named_by_its_clip(page: Page) -> None:
     """Whoever hears a list of the buttons can tell which clip one is of."""
     names = page.locator(".knb-tools button").evaluate_all("nodes => nodes.map((node) => node.ariaLabel)")
