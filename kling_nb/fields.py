@@ -39,7 +39,8 @@ class CameraControl:
     """A camera move (official page on text-to-video, read 2026-09-20).
 
     ``type`` is ``simple``, ``down_back``, ``forward_up``, ``right_turn_forward`` or ``left_turn_forward``.
-    For ``simple`` exactly one of the six moves is not zero, each within -10…10; the other types take none.
+    For ``simple`` exactly one of the six moves is not zero, each within -10…10; the other types take none, and
+    where a camera is asked for their name is enough: ``camera_control="down_back"``.
     Kling's *pan* turns in the vertical plane and *tilt* in the horizontal one, the reverse of film usage.
     """
 
@@ -136,8 +137,10 @@ def read_field(name: str, value: Any) -> Any:
 def _camera(value: Any) -> CameraControl:
     if isinstance(value, CameraControl):
         return _camera_of({name: getattr(value, name) for name in ("type", *CAMERA_AXES)})
+    if isinstance(value, str) and value.strip() not in ("", "simple"):
+        return _camera_of({"type": value})
     if not isinstance(value, Mapping) or not isinstance(value.get("config") or {}, Mapping):
-        message = "expected a CameraControl or a table of its fields"
+        message = "expected the name of a movement such as 'down_back', or a CameraControl such as kn.CameraControl(zoom=5), or a table of its fields"
         raise TypeError(message)
     given = {**{name: v for name, v in value.items() if name != "config"}, **(value.get("config") or {})}
     for name in given:

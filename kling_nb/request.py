@@ -48,7 +48,7 @@ class VideoRequest:
     cfg_scale
         How closely the prompt is followed, 0…1. Documented for v1.x only.
     camera_control
-        A camera move.
+        A camera move: a `CameraControl`, or the name of one that takes no moves, such as ``down_back``.
     image, image_tail
         First and last frame: a URL, a path, the bytes, an open file, or a picture in memory such as PIL's, which is sent
         as the PNG that a notebook shows of it, and is another image than a file of it.

@@ -109,6 +109,7 @@ def test_none_is_left_open(name: str) -> None:
         ({"cfg_scale": 1}, {"cfg_scale": 1.0}),
         ({"cfg_scale": 0}, {"cfg_scale": -0.0}),
         ({"sound": "on"}, {"sound": True}),
+        ({"camera_control": CameraControl(type="down_back")}, {"camera_control": "down_back"}),
         ({"camera_control": CameraControl(zoom=5)}, {"camera_control": {"type": "simple", "config": {"zoom": 5.0}}}),
         ({"camera_control": {"type": "simple", "zoom": 5}}, {"camera_control": {"config": {"zoom": 5, "pan": None}}}),
         (
@@ -168,6 +169,14 @@ def test_a_value_that_cannot_be_read_is_named(name: str, value: object) -> None:
     with pytest.raises(InputError, match=rf"^{name}=") as caught:
         VideoRequest(**{name: value})  # type: ignore[arg-type]
     assert as_code(value) in str(caught.value)
+
+
+def test_a_camera_without_its_move_is_told_what_to_write() -> None:
+    """The name of a movement is enough, but for the one that needs a move of its own."""
+    with pytest.raises(
+        InputError, match=r"camera_control='simple' cannot be read: .*'down_back'.*kn\.CameraControl\(zoom=5\)"
+    ):
+        VideoRequest(camera_control="simple")  # type: ignore[arg-type]
 
 
 def test_a_value_is_told_in_one_short_line() -> None:

@@ -148,6 +148,7 @@ def test_a_condition_may_name_what_is_left_open() -> None:
 
 @settings(deadline=None, max_examples=50)
 @given(sweeps())
+@example(Sweep(prompt="a fox", camera_control=["down_back", CameraControl(zoom=5)]))
 @example(Sweep(prompt="a fox", camera_control=[CameraControl(zoom=0), CameraControl(zoom=0.0)]))
 def test_a_grid_is_the_product_less_what_is_excluded(sweep: Sweep) -> None:
     """The points of a grid are the distinct combinations of the axes, without those that meet a condition."""
