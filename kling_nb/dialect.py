@@ -103,9 +103,12 @@ def legible(text: str) -> str:
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
-def is_id(text: str) -> bool:
-    """Tell whether text can be a provider's id: an id with a control character cannot be queried."""
-    return _UNSEEN.search(text) is None
+def is_id(given: object) -> bool:
+    """Tell whether this can be a provider's id: an empty one, or one with a control character, cannot be queried.
+
+    A number is one: a dialect of another package may leave it as it came in JSON.
+    """
+    return isinstance(given, str | int) and str(given) != "" and _UNSEEN.search(str(given)) is None
 
 
 class Unreadable(KlingError):

@@ -113,3 +113,22 @@ def test_what_was_cancelled_at_the_provider_says_so(tmp_path: Path) -> None:
         run = start(lab, sweep("fox")).wait(timeout=20)
         told = [(task.state, task.cause, task.reason, task.charged) for task in run.tasks]
         assert [("cancelled", "cancelled", "cancelled there", False)] == told
+
+
+class Counting(Kling):
+    """Gives ids as its service does: as numbers."""
+
+    def accepted(self, call: Call, reply: Reply) -> Ticket:
+        """Return the ticket with the number that came."""
+        ticket = super().accepted(call, reply)
+        return replace(ticket, id=int(ticket.id))  # type: ignore[arg-type]
+
+
+def test_an_id_that_is_a_number_is_followed(tmp_path: Path) -> None:
+    """A dialect that leaves a JSON number as it came names its task all the same: what was bought is not lost."""
+    with kn.Lab(tmp_path / "lab", simulate=kn.Simulation(speed=math.inf)) as lab:
+        provider, _ = lab._bindings.bound("kling")
+        lab._bindings._bound["kling"] = provider, Counting(provider)
+        run = start(lab, sweep("fox")).wait(timeout=20)
+        assert ["saved"] == [task.state for task in run.tasks]
+        assert 1 == len(ledger(lab))
