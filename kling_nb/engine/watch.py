@@ -71,6 +71,7 @@ class Watch:
         self._members: dict[str, Member] = {}
         self._woken = anyio.Event()
         self._running = self._soon = False
+        self._troubled = 0  # checks in which some could not be asked about
 
     def look(self) -> None:
         """Ask as soon as may be, whenever that would be due."""
@@ -130,12 +131,20 @@ class Watch:
     async def _check(self, failures: int) -> int:
         self._soon = False
         members = dict(self._members)
-        learnt = await self._ask([member.ticket for member in members.values()])
+        learnt = await self._ask(self._in_turn([member.ticket for member in members.values()]))
         told = [(task_id, member, learnt.get(member.ticket.id, "")) for task_id, member in members.items()]
         # All at once, so that what they note shares a commit. Of a log that takes nothing more, all of them say the same.
         await asyncio.gather(*(self._tell(*news) for news in self._learner.news(told)))
-        is_silent = any(learnt.values()) and not any(isinstance(answer, Status) for answer in learnt.values())
-        return failures + 1 if is_silent else 0
+        statuses = [isinstance(answer, Status) for answer in learnt.values() if answer]
+        self._troubled += not all(statuses)
+        return failures + 1 if statuses and not any(statuses) else 0
+
+    def _in_turn(self, tickets: list[Ticket]) -> list[Ticket]:
+        """Begin with another task after each trouble: whoever asks singly gives up after a few that fail, and the tasks
+        behind those would never be asked about.
+        """
+        first = self._troubled % max(1, len(tickets))
+        return [*tickets[first:], *tickets[:first]]
 
     async def _tell(self, task_id: str, member: Member, answer: Answer) -> None:
         if not await self._learner.learn(task_id, member, answer):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from labs import live_lab, start, sweep
 
+from kling_nb.dialects.sparing import FAILURES_MOST
 from kling_nb.simulator import Fault
 
 DOWN: dict[str, Any] = {
@@ -29,6 +30,15 @@ def test_a_task_that_cannot_be_asked_about_hides_no_other(tmp_path: Path, provid
         assert list(run.df["state"]) == ["saved", "stalled", "saved"]
         assert "out" in run.df["reason"][1]
         assert len(live.simulator.ledger()) == 3
+
+
+def test_several_that_cannot_be_asked_about_hide_none_behind_them(tmp_path: Path) -> None:
+    """As many fail singly as end asking singly, each time: those behind them are asked about all the same, and fetched."""
+    owls = [f"owl {number}" for number in range(FAILURES_MOST)]
+    unseen = Fault(action="missing", operation="list", prompt="fox", times=None)
+    with live_lab(tmp_path / "lab", unseen, *(fault for owl in owls for fault in unlisted(owl)), speed=400) as live:
+        run = start(live.lab, sweep(*owls, "fox", "hen")).wait(40)
+        assert list(run.df["state"]) == [*["stalled"] * FAILURES_MOST, "saved", "saved"]
 
 
 def test_tasks_of_another_kind_are_fetched_meanwhile(tmp_path: Path) -> None:
