@@ -178,9 +178,15 @@ def _callers(error: BaseException) -> Iterator[str]:
 def anew(error: E) -> E:
     """Return a copy of an error that is kept, to be raised in its place, with the same words, cause and trace so far.
 
-    Raised itself, it would carry the traces of all who were told before.
+    Raised itself, it would carry the traces of all who were told before. One that cannot be copied, as of another package
+    that makes it of something else than its words, is returned itself.
     """
-    fresh = copy(error)
+    try:
+        fresh = copy(error)
+    except Exception:  # noqa: BLE001 - whatever its constructor says to other arguments than its own
+        return error
+    if str(fresh) != str(error):
+        return error
     fresh.__cause__ = error.__cause__
     return fresh.with_traceback(error.__traceback__)
 
