@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Sized
+from contextlib import suppress
 from importlib import import_module
 from typing import Any, TypeVar
 
+from .errors import without_our_frames
 from .keywords import answered
 
 T = TypeVar("T")
@@ -22,7 +24,8 @@ def run_sync(coro: Coroutine[Any, Any, T]) -> T:
 
     If no loop is running, this is `asyncio.run`. If one is, as in a notebook's cell, nest-asyncio lets the coroutine
     run inside it; it is applied only then, and stays applied to that kernel. Two such calls unwind last in, first out:
-    the outer one returns only after the inner. This library itself does not need it.
+    the outer one returns only after the inner. An interrupt cancels the coroutine, as it does in a script. This library
+    itself does not need it.
     """
     try:
         loop = asyncio.get_running_loop()
@@ -30,10 +33,22 @@ def run_sync(coro: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(coro)
     _nested(loop)
     due = len(_ready(loop))
+    task = loop.create_task(coro)
     try:
-        return loop.run_until_complete(coro)
+        return loop.run_until_complete(task)
+    except KeyboardInterrupt as interrupt:
+        _end(loop, task)
+        without_our_frames(interrupt)
+        raise
     finally:
         _top_up(loop, due)
+
+
+def _end(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:
+    """Cancel what was interrupted, and let it clean up: left alone it would go on beside the cells after it, and buy."""
+    if task.cancel():
+        with suppress(asyncio.CancelledError, Exception):
+            loop.run_until_complete(task)
 
 
 def _nested(loop: asyncio.AbstractEventLoop) -> None:

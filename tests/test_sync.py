@@ -47,6 +47,22 @@ async def main():
     return await asyncio.gather(nested(), *[asyncio.sleep(0.2, n) for n in range(3)])
 print(asyncio.run(main()))
 """
+INTERRUPTED = """
+import os, signal, tempfile, threading
+slow = kn.Lab(tempfile.mkdtemp(), simulate=kn.Simulation(speed=1))
+first = slow.start(kn.Sweep(prompt="a fox", model="kling-v1"), name="first", show=False)
+async def one_by_one():
+    await first
+    slow.start(kn.Sweep(prompt="an owl", model="kling-v1"), name="second", show=False)
+threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+kn.run_sync(one_by_one())
+"""
+LATER = """
+first._control.rest()
+await asyncio.sleep(0.5)
+print([*slow.runs()["run"]])
+slow.close()
+"""
 NAP = "print(kn.run_sync(asyncio.sleep(1, 'first')))"
 
 
@@ -125,3 +141,10 @@ def test_an_error_comes_out_as_it_is(kernel: Any) -> None:
 def test_a_run_can_be_awaited_in_it(kernel: Any) -> None:
     """``await run`` inside works while the engine drives on its own thread."""
     assert said(kernel, SETUP + SWEEP) == "['saved', 'saved']"
+
+
+def test_an_interrupt_ends_the_coroutine(kernel: Any) -> None:
+    """What stands below the wait in an interrupted coroutine is not run later, beside other cells: it might buy."""
+    told = said(kernel, SETUP + INTERRUPTED)
+    assert told.startswith("stopped waiting; run 'first' goes on")
+    assert said(kernel, LATER) == "['first']"
