@@ -189,6 +189,8 @@ async def _ask_for(account: Account, ticket: Ticket) -> None:
     name = account.provider.id
     try:
         learnt = await account.converse(_overheard(account.dialect.check([ticket]), heard))
+        if isinstance(trouble := learnt.get(ticket.id), KlingError):  # a dialect may keep it, instead of raising it
+            raise trouble
     except KlingError as error:
         message = f"could not ask {name} whether it has a task {ticket.id}: {error}; nothing was changed"
         raise KlingError(message) from error
@@ -205,7 +207,11 @@ def _overheard(talk: Generator[Call, Reply, T], heard: list[Reply]) -> Generator
     try:
         call = next(talk)
         while True:
-            heard.append((yield call))
-            call = talk.send(heard[-1])
+            try:
+                heard.append((yield call))
+            except KlingError as error:
+                call = talk.throw(error)
+            else:
+                call = talk.send(heard[-1])
     except StopIteration as end:
         return end.value  # type: ignore[no-any-return]

@@ -8,12 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from labs import ledger, start, sweep, until_later
 
 import kling_nb as kn
-from kling_nb.dialect import Call, Phase, Reply, Status, Unreadable
+from kling_nb.dialect import Call, Learnt, Phase, Reply, Status, Unreadable
 from kling_nb.dialects.kling import Kling
 from kling_nb.engine.witness import LOOKS_S
+from kling_nb.errors import KlingError, ProviderError
 from kling_nb.task import Ticket
 
 
@@ -132,3 +134,25 @@ def test_an_id_that_is_a_number_is_followed(tmp_path: Path) -> None:
         run = start(lab, sweep("fox")).wait(timeout=20)
         assert ["saved"] == [task.state for task in run.tasks]
         assert 1 == len(ledger(lab))
+
+
+class Reticent(Kling):
+    """Keeps why a task cannot be asked about as what was learnt of it, of a single one too; it finds nothing."""
+
+    finds = False
+
+    def check(self, tickets: Sequence[Ticket]) -> Generator[Call, Reply, Learnt]:
+        """Read nothing of what is told."""
+        yield from super().check(tickets)
+        return {ticket.id: ProviderError("it is down") for ticket in tickets}
+
+
+def test_an_id_that_cannot_be_asked_about_is_not_accepted(tmp_path: Path) -> None:
+    """Whether a dialect raises why a task cannot be asked about or keeps it: nobody has said that it is there."""
+    with kn.Lab(tmp_path / "lab", simulate=kn.Simulation(speed=math.inf)) as lab:
+        provider, _ = lab._bindings.bound("kling")
+        lab._bindings._bound["kling"] = provider, Reticent(provider)
+        run = start(lab, sweep("fox #sim:malformed")).wait(timeout=20)
+        with pytest.raises(KlingError, match="could not ask kling whether it has a task 123: it is down; nothing"):
+            lab.uncertain().accepted_as(run.tasks[0].id, "123")
+        assert ["uncertain"] == [task.state for task in run.tasks]
