@@ -152,7 +152,7 @@ class LinkExpired(MediaError):
     """The provider no longer serves the clip at the link it gave."""
 
 
-def without_our_frames(interrupt: KeyboardInterrupt) -> None:
+def without_our_frames(interrupt: BaseException) -> None:
     """Let IPython show an interrupt as it shows a `KlingError`: who pressed stop need not read where we were waiting."""
     interrupt._render_traceback_ = partial(_shown, interrupt)  # type: ignore[attr-defined]
 

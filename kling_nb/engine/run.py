@@ -14,7 +14,7 @@ from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError, LabError, anew
+from ..errors import InputError, LabError, anew, without_our_frames
 from ..excerpts import as_code
 from ..fields import flag
 from ..keywords import answering
@@ -160,8 +160,9 @@ class Run:
                     with suppress(TimeoutError):
                         await asyncio.wait_for(rested.wait(), WAIT_STEP_S)
                     look()
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as interrupt:  # what an interrupted cell that awaits gets
             say_it_goes_on(self.name)
+            without_our_frames(interrupt)
             raise
         finally:
             self._control.at_rest.remove(told)

@@ -73,6 +73,21 @@ def test_an_interrupt_is_the_line_that_waited_and_nothing_after_it_runs(kernel: 
     assert "  line 10 of the cell: run.wait()" == where
 
 
+AWAITED = """
+import asyncio
+slow = kn.Lab("slow", simulate=kn.Simulation(speed=1))
+run = slow.start(kn.Sweep(prompt="a fox"), name="fox", show=False)
+stop = asyncio.current_task().cancel
+asyncio.get_running_loop().call_later(0.3, stop)
+await run
+"""
+
+
+def test_an_interrupt_of_what_awaits_is_the_line_that_waited(kernel: Kernel) -> None:
+    """A cell that awaits a run is cancelled by an interrupt; that is shown as any other is."""
+    assert shown(kernel, f"import kling_nb as kn\n{AWAITED}") == ["CancelledError", "  line 8 of the cell: await run"]
+
+
 def test_any_other_error_is_shown_whole(kernel: Kernel) -> None:
     """What this library does not raise on purpose is told by IPython, as always."""
     assert len(shown(kernel, "import kling_nb as kn\nkn.Swep()")) > 5
