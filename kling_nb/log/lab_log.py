@@ -48,7 +48,7 @@ class LabLog:
         return self._log.df(run)
 
     def runs(self) -> pd.DataFrame:
-        """Return one row per run, as `lab.runs()` does."""
+        """Return one row per run, as `lab.runs()` does, by what is written: one between two tries is ``waiting`` here."""
         return self._log.runs()
 
     def spending(self, by: str | Sequence[str] = tuple(BY)) -> pd.DataFrame:
