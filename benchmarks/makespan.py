@@ -25,7 +25,8 @@ from kling_nb.engine.loop import Clock, VirtualClock
 from kling_nb.engine.opening import EPOCH
 from kling_nb.simulator import Simulator, clips, latency
 from kling_nb.simulator.store import Task as Accepted
-from kling_nb.task import Task, TaskState
+from kling_nb.states import TaskState
+from kling_nb.task import Task
 
 from .driving import World, driven
 from .table import Row, shown

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from kling_nb import Lab
 from kling_nb.simulator.store import Task as Charged
-from kling_nb.task import Task, TaskState
+from kling_nb.states import TaskState
+from kling_nb.task import Task
 
 from .played import Played
 

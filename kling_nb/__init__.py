@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from .lab import Lab
     from .plan import Plan
     from .request import VideoRequest
+    from .states import TaskState
     from .sweep import Sweep
     from .sync import run_sync
     from .tables import models, providers
-    from .task import TaskState
 
 _ERRORS = (
     "Doubt",

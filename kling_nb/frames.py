@@ -15,7 +15,8 @@ import pandas as pd
 from .costs import cost_data
 from .spending import SUMS, spending
 from .stage import AT_REST, stage
-from .task import MOVING, Task, TaskState
+from .states import MOVING, TaskState
+from .task import Task
 
 TIMES = ("planned_at", "submitted_at", "accepted_at", "done_at", "saved_at")
 

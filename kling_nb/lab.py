@@ -28,8 +28,8 @@ from .log import LabLog, is_simulated
 from .ordering import Ordering, points_of
 from .plan import Plan, Settings, usd
 from .secret import Secret, hidden
+from .states import EventKind, TaskState
 from .sweep import Sweep
-from .task import EventKind, TaskState
 
 if TYPE_CHECKING:
     from types import EllipsisType

@@ -24,8 +24,9 @@ from .fields import IMAGE_FIELDS
 from .keywords import TAKES, answer
 from .plan import REUSED, SINGLES, Money, Plan, Planner, Settings, confirm, dollars, run_name, stored_sweep, usd
 from .request import FIELDS, VideoRequest
+from .states import EventKind, TaskState
 from .sweep import Point, Sweep
-from .task import ZERO, Event, EventKind, Task, TaskState
+from .task import ZERO, Event, Task
 
 
 class Ordering:

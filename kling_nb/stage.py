@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from .task import MOVING, TaskState
+from .states import MOVING, TaskState
 
 AT_REST = "at rest"
 """The state of a run that may go on, and in which nothing is under way."""

@@ -11,7 +11,19 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "kling_nb"
 
 FLOORS = {
-    0: ["errors", "keywords", "excerpts", "pictures", "fields", "request", "offer", "task", "costs", "redaction"],
+    0: [
+        "errors",
+        "keywords",
+        "excerpts",
+        "pictures",
+        "fields",
+        "request",
+        "offer",
+        "states",
+        "task",
+        "costs",
+        "redaction",
+    ],
     1: [
         "dialect",
         "spelling",
@@ -42,7 +54,7 @@ NEIGHBOURS = [
     # A room that was split: its parts may import each other, and a test holds that there is no circle.
     {"request", "fields", "pictures", "keywords", "excerpts", "errors"},
     {"offer", "excerpts"},
-    {"task", "costs"},
+    {"task", "states", "costs"},
     {"catalog", "menu", "terms", "verdict", "prices"},
     {"dialect", "spelling"},
     {"wire", "clients", "links", "bodies"},

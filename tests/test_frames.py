@@ -14,7 +14,8 @@ from kling_nb import frames
 from kling_nb.costs import Cost
 from kling_nb.errors import InputError
 from kling_nb.log import PointRow, RunRow
-from kling_nb.task import Clip, Task, TaskState, Ticket
+from kling_nb.states import TaskState
+from kling_nb.task import Clip, Task, Ticket
 
 AT = 1_767_225_600.125
 CLIP = Clip(

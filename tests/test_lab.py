@@ -17,7 +17,7 @@ from labs import CHEAP, Open, ledger, start, sweep
 
 import kling_nb as kn
 from kling_nb.errors import InputError, KlingError, RefusedError, SweepError
-from kling_nb.task import TaskState
+from kling_nb.states import TaskState
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "an empty prompt": ({"prompt": ""}, "prompt"),

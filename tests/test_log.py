@@ -26,7 +26,8 @@ from kling_nb.costs import Cost
 from kling_nb.errors import KlingError, LabError, LabMode, LogTooNew
 from kling_nb.log import ExperimentLog, PointRow, RunRow, is_simulated, task_from, task_row
 from kling_nb.log.schema import SCHEMA_VERSION
-from kling_nb.task import Clip, Event, Task, TaskState, Ticket
+from kling_nb.states import TaskState
+from kling_nb.task import Clip, Event, Task, Ticket
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 scalars = (

@@ -21,7 +21,8 @@ from kling_nb import media
 from kling_nb.errors import InputError, MediaError
 from kling_nb.fields import Shot
 from kling_nb.request import VideoRequest
-from kling_nb.task import Clip, Event, Task, TaskState
+from kling_nb.states import TaskState
+from kling_nb.task import Clip, Event, Task
 
 if TYPE_CHECKING:
     from pathlib import Path

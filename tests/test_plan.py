@@ -19,8 +19,9 @@ from kling_nb.keys import base_url_of
 from kling_nb.offer import Provider
 from kling_nb.plan import OWN_ID, REUSED, Plan, Planner, Settings, dollars, duration, interval
 from kling_nb.plan.plan import COLUMNS, LOSS_COLUMNS
+from kling_nb.states import TaskState
 from kling_nb.sweep import Sweep
-from kling_nb.task import Task, TaskState
+from kling_nb.task import Task
 
 CATALOG = catalogue.load()
 ONE = Decimal("0.21")

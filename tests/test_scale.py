@@ -16,7 +16,8 @@ import kling_nb as kn
 from kling_nb.engine.dispatch import Dispatcher
 from kling_nb.engine.seen import _Known
 from kling_nb.log import ExperimentLog, PointRow, RunRow
-from kling_nb.task import Event, Task, TaskState
+from kling_nb.states import TaskState
+from kling_nb.task import Event, Task
 
 DRIVER = """
 import sys, math, kling_nb as kn

@@ -14,21 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from kling_nb.task import (
-    FINAL,
-    FOLLOWED,
-    MOVES,
-    RESTING,
-    SENT,
-    UNPROVEN,
-    Clip,
-    Event,
-    EventKind,
-    Task,
-    TaskState,
-    clip_data,
-    clip_from,
-)
+from kling_nb.states import FINAL, FOLLOWED, RESTING, SENT, UNPROVEN, EventKind, TaskState
+from kling_nb.task import MOVES, Clip, Event, Task, clip_data, clip_from
 
 STATES_PAGE = Path(__file__).parent.parent / "docs" / "states.md"
 CLIP = {

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from ..dialect import Call, Dialect, Fault, Reply, Whose, is_id
 from ..excerpts import excerpt
 from ..links import stranger
-from ..task import Cause, Ticket
+from ..states import Cause
+from ..task import Ticket
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

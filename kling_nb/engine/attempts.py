@@ -9,7 +9,8 @@ from typing import Any
 from ..log import ExperimentLog, PointRow
 from ..plan import PlannedPoint
 from ..request import digest
-from ..task import Cause, EventKind, Task, TaskState
+from ..states import Cause, EventKind, TaskState
+from ..task import Task
 from .book import Book
 from .control import Controls
 from .loop import Clock

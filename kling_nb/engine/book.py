@@ -12,7 +12,8 @@ from ..costs import day_of
 from ..errors import anew
 from ..log import ExperimentLog
 from ..plan import Money
-from ..task import ZERO, Event, EventKind, Task
+from ..states import EventKind
+from ..task import ZERO, Event, Task
 from .loop import Clock
 from .told import unkept
 

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from ..dialect import Call, Dialect, Fault, Whose
 from ..errors import Doubt, InputError, KlingError, MediaError, NotSent, RefusedError, WireError
-from ..task import Cause, EventKind, Task, TaskState, Ticket
+from ..states import Cause, EventKind, TaskState
+from ..task import Task, Ticket
 from .account import Account
 from .answered import read
 from .gate import backoff_s

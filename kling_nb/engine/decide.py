@@ -11,7 +11,8 @@ from ..errors import InputError, KlingError
 from ..excerpts import as_code
 from ..fields import finite
 from ..log import ExperimentLog
-from ..task import Cause, EventKind, Task, TaskState, Ticket
+from ..states import Cause, EventKind, TaskState
+from ..task import Task, Ticket
 from .account import Account, Accounts
 from .attempts import Attempts
 from .book import Book

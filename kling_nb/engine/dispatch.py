@@ -14,7 +14,8 @@ from anyio.abc import TaskGroup
 from ..costs import date_of
 from ..errors import Doubt, KlingError, LabBusy, LabError
 from ..plan import Money, dollars
-from ..task import Cause, Event, EventKind, Task, TaskState
+from ..states import Cause, EventKind, TaskState
+from ..task import Event, Task
 from .account import Accounts
 from .book import Book
 from .control import Control, Controls

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from .. import frames
 from ..keywords import answering
-from ..task import ZERO, Task, TaskState
+from ..states import TaskState
+from ..task import ZERO, Task
 from .engine import Engine
 from .told import is_looked_up, without_advice
 

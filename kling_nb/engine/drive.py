@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import KlingError
-from ..task import FOLLOWED, EventKind, Task, TaskState
+from ..states import FOLLOWED, EventKind, TaskState
+from ..task import Task
 from .account import Account
 from .buy import Buyer
 from .fetch import Fetcher

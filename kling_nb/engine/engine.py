@@ -20,7 +20,8 @@ from ..offer import Provider
 from ..plan import Money
 from ..secret import Secret
 from ..space import writing
-from ..task import EventKind, Task, TaskState
+from ..states import EventKind, TaskState
+from ..task import Task
 from ..wire import Wire
 from .account import Accounts
 from .attempts import Attempts

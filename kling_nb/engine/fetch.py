@@ -14,7 +14,8 @@ from .. import media
 from ..dialect import Call, Op, Status, origin
 from ..errors import KlingError, LabBusy, LabUnwritable, LinkExpired, MediaError
 from ..request import VideoRequest
-from ..task import Cause, EventKind, Task, TaskState, clip_data
+from ..states import Cause, EventKind, TaskState
+from ..task import Task, clip_data
 from .account import Account
 from .follow import asset_data
 from .gate import backoff_s

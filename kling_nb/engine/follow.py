@@ -7,7 +7,8 @@ from typing import Any
 
 from ..costs import Cost, cost_data
 from ..dialect import Asset, Phase, Status, Whose
-from ..task import FINAL, Cause, Event, EventKind, Task, TaskState
+from ..states import FINAL, Cause, EventKind, TaskState
+from ..task import Event, Task
 from .account import Account
 from .told import ASKED_AGAIN, told_of_task
 from .tools import Tools

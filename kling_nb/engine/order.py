@@ -8,7 +8,8 @@ from decimal import Decimal
 
 from ..log import PointRow
 from ..plan import REUSED, PlannedPoint
-from ..task import Task, TaskState
+from ..states import TaskState
+from ..task import Task
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ..task import MOVING, Task, TaskState
+from ..states import MOVING, TaskState
+from ..task import Task
 from .loop import Clock
 from .poll import Curve, Learnt
 

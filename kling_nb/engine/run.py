@@ -19,7 +19,8 @@ from ..excerpts import as_code
 from ..fields import flag
 from ..keywords import answering
 from ..log import ExperimentLog
-from ..task import Event, Task, TaskState
+from ..states import TaskState
+from ..task import Event, Task
 from .attempts import goes_on
 from .control import Control, Heard
 from .engine import Engine

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from ..log import ExperimentLog
 from ..plan import Money
-from ..task import Cause, EventKind, Task, TaskState
+from ..states import Cause, EventKind, TaskState
+from ..task import Task
 from .account import Accounts
 from .attempts import Attempts, goes_on
 from .book import Book

@@ -6,7 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from ..errors import KlingError
-from ..task import Cause, EventKind, Task, TaskState, Ticket
+from ..states import Cause, EventKind, TaskState
+from ..task import Task, Ticket
 from .account import Account
 from .attempts import LOST_MOST
 from .gate import backoff_s

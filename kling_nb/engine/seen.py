@@ -9,7 +9,8 @@ from typing import Any
 
 from ..keywords import answering
 from ..log import ExperimentLog, RunRow
-from ..task import MOVING, Task, TaskState
+from ..states import MOVING, TaskState
+from ..task import Task
 from .opening import Opened
 from .run import Run
 from .snapshot import Moment, Snapshot, snapshot_of

@@ -14,7 +14,8 @@ from ..log import RunRow
 from ..plan import dollars
 from ..request import digest
 from ..stage import AT_REST
-from ..task import TRIED_AGAIN, ZERO, Task, TaskState
+from ..states import TRIED_AGAIN, TaskState
+from ..task import ZERO, Task
 from .pace import Span
 
 TILES_MOST = 48

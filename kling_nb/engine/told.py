@@ -11,7 +11,8 @@ from ..keys import base_url_variable, key_variable
 from ..offer import Provider
 from ..plan import SINGLES, dollars
 from ..secret import GIVEN
-from ..task import Event, EventKind, Task, TaskState, Ticket
+from ..states import EventKind, TaskState
+from ..task import Event, Task, Ticket
 
 AGAIN = "it is tried again automatically"
 ASKED_AGAIN = "it is asked again automatically"

@@ -17,8 +17,9 @@ from sqlalchemy.pool import NullPool
 
 from ..costs import DAY_S
 from ..errors import LabError
-from ..task import Cause, Task, TaskState
-from ..task import EventKind as Kind
+from ..states import Cause, TaskState
+from ..states import EventKind as Kind
+from ..task import Task
 from .rows import PointRow, RunRow, point_from, run_from, task_from, text
 from .schema import EVENTS, META, POINTS, RUNS, TASKS
 

@@ -10,7 +10,8 @@ from types import MappingProxyType
 from typing import Any
 
 from ..costs import Cost, cost_data, cost_from
-from ..task import Clip, Task, TaskState, Ticket, clip_data, clip_from
+from ..states import TaskState
+from ..task import Clip, Task, Ticket, clip_data, clip_from
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

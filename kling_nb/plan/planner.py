@@ -11,8 +11,9 @@ from ..fields import IMAGE_FIELDS
 from ..keys import base_url_variable, key_variable
 from ..offer import Estimate, Offer, Problem, Provider
 from ..request import VideoRequest, digest, identity
+from ..states import TaskState
 from ..sweep import Point
-from ..task import Task, TaskState
+from ..task import Task
 from .amounts import Money
 from .plan import Plan
 from .points import OWN_ID, REUSED, PlannedPoint, Settings

@@ -13,8 +13,9 @@ from ..fields import flag
 from ..keywords import TAKES, answer
 from ..offer import Estimate, Loss, Problem
 from ..request import VideoRequest
+from ..states import Cause, TaskState
 from ..sweep import Point
-from ..task import Cause, Task, TaskState
+from ..task import Task
 from .amounts import interval, usd
 from .shown import badge, point_html, title
 

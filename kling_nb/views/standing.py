@@ -10,7 +10,7 @@ from ..errors import KlingError
 from ..excerpts import excerpt
 from ..plan import dollars
 from ..stage import stage as stage_of
-from ..task import TaskState
+from ..states import TaskState
 
 if TYPE_CHECKING:
     from ..engine.pace import Span

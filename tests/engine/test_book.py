@@ -18,7 +18,8 @@ from kling_nb.engine.book import Book
 from kling_nb.engine.loop import Clock
 from kling_nb.errors import LabBusy
 from kling_nb.log import FILE, ExperimentLog
-from kling_nb.task import Cause, EventKind, Task
+from kling_nb.states import Cause, EventKind
+from kling_nb.task import Task
 
 TASK = Task(id="kn-1", identity="i", provider="kling", model="m", run="a", estimate_high=Decimal(1))
 

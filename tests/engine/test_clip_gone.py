@@ -8,7 +8,7 @@ import pytest
 from labs import CHEAP, Open, ledger, start, sweep, until_later
 
 import kling_nb as kn
-from kling_nb.task import TaskState
+from kling_nb.states import TaskState
 
 LINK_S = 31 * 86_400.0  # by then every link of Kling's has run out
 

@@ -26,7 +26,7 @@ from kling_nb.engine.engine import Order
 from kling_nb.engine.loop import VirtualClock
 from kling_nb.errors import KlingError
 from kling_nb.simulator import Charge, Fault, Simulator, clips
-from kling_nb.task import TaskState
+from kling_nb.states import TaskState
 
 EPOCH = 1_790_000_000.0
 RUNS = ("one", "two", "three")

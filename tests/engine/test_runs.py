@@ -18,7 +18,8 @@ import kling_nb as kn
 from kling_nb.engine.control import Control
 from kling_nb.errors import InputError, LabBusy, OverBudget, ProviderError
 from kling_nb.simulator import Fault
-from kling_nb.task import FOLLOWED, Event, Task, TaskState
+from kling_nb.states import FOLLOWED, TaskState
+from kling_nb.task import Event, Task
 from kling_nb.views.standing import standing
 
 

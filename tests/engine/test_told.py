@@ -20,7 +20,8 @@ from kling_nb.dialects import load
 from kling_nb.engine.told import DO, not_saved
 from kling_nb.errors import KlingError, ProviderError
 from kling_nb.simulator import Fault, Simulator
-from kling_nb.task import Task, TaskState
+from kling_nb.states import TaskState
+from kling_nb.task import Task
 
 REPLIES = Path(__file__).parent.parent / "replies"
 PLAYED_BY = {"kling": "kling", "native": "relay", "flat": "quickrouter", "newapi": "openroute", "falqueue": "fal",

@@ -10,7 +10,8 @@ import pandas as pd
 
 from kling_nb.engine.doubt import Uncertain
 from kling_nb.engine.run import Snapshot
-from kling_nb.task import Task, TaskState
+from kling_nb.states import TaskState
+from kling_nb.task import Task
 from tests.views.clips import LabFolder
 from tests.views.snapshots import snapshot, tile
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import kling_nb as kn
 from kling_nb.engine.pace import Span
 from kling_nb.errors import KlingError
-from kling_nb.task import TaskState
+from kling_nb.states import TaskState
 from kling_nb.views.live import Panel, panel, show, start_html, summary_html
 from kling_nb.views.standing import MEANINGS, ORDER, cards, paces, standing, telling
 from kling_nb.views.ticker import Ticker, begin

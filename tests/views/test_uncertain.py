@@ -11,7 +11,7 @@ import pytest
 
 import kling_nb as kn
 from kling_nb.engine.doubt import Doubtful, Uncertain
-from kling_nb.task import TaskState
+from kling_nb.states import TaskState
 from kling_nb.views.uncertain import ACTIONS, Panel, static_html
 from kling_nb.views.uncertain_words import SHOWN, WAYS, rows
 from tests.labs import ledger, start, sweep
