@@ -105,7 +105,8 @@ class Run:
         By then all are saved, failed, refused or cancelled, or uncertain, stalled or held back (``run.held`` says why).
         After ``timeout`` real seconds it returns all the same, and raises nothing: look at ``run.is_moving``. An interrupt
         ends the waiting and the cell with `KeyboardInterrupt`; the run goes on, and one sentence says how to cancel it.
-        In a terminal it shows meanwhile how the run stands, unless it was started with ``show=False``.
+        A cell that awaits something is interrupted in ``await run`` alone. In a terminal it shows meanwhile how the run
+        stands, unless it was started with ``show=False``.
 
         Raises `LabError` if the lab was closed meanwhile, `LabBusy` if another process took over.
         """
