@@ -1,6 +1,8 @@
 """A server that speaks just enough of both dialects, and fast: the other side of `benchmarks.cpu`, in its own process.
 
-    python -m benchmarks.standin CLIP    prints its port
+    python -m benchmarks.standin CLIP [AUTHORITY]    prints its address
+
+With a second file it speaks TLS, and writes there whom to trust.
 
 It knows two ways to make a video (Kling's native protocol and fal's queue), never refuses and never fails. How long
 tasks take is set by ``POST /reset`` (median in real seconds), which also forgets every task and every request;
@@ -14,12 +16,15 @@ import json
 import math
 import random
 import re
+import ssl
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import trustme
 
 SIGMA = 0.35
 FAL = "fal/fal-ai/kling-video/requests"
@@ -160,15 +165,23 @@ def _read(held: bytes) -> tuple[str, str, bytes, bool, bytes] | None:
     return method, path, rest[:size], b"connection: close" in head.lower(), rest[size:]
 
 
-async def serve(clip: bytes) -> None:
-    """Serve on a free port of this machine until the process is ended."""
-    shop = Shop(clip)
-    server = await asyncio.get_running_loop().create_server(lambda: Line(shop), "127.0.0.1", 0, backlog=4096)
+async def serve(clip: bytes, authority: Path | None) -> None:
+    """Serve on a free port of this machine until the process is ended; with TLS if there is to be an authority."""
+    shop, tls = Shop(clip), authority and _certified(authority)
+    server = await asyncio.get_running_loop().create_server(lambda: Line(shop), "127.0.0.1", 0, ssl=tls, backlog=4096)
     port = server.sockets[0].getsockname()[1]
-    shop.host = f"http://127.0.0.1:{port}"
-    print(port, flush=True)
+    shop.host = f"http{'s' if tls else ''}://127.0.0.1:{port}"
+    print(shop.host, flush=True)
     await server.serve_forever()
 
 
+def _certified(authority: Path) -> ssl.SSLContext:
+    """Return a context with a certificate for this machine, and write its authority to a file."""
+    issuer, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    issuer.issue_cert("127.0.0.1").configure_cert(context)
+    issuer.cert_pem.write_to_path(str(authority))
+    return context
+
+
 if __name__ == "__main__":
-    asyncio.run(serve(Path(sys.argv[1]).read_bytes()))
+    asyncio.run(serve(Path(sys.argv[1]).read_bytes(), Path(sys.argv[2]) if sys.argv[2:] else None))

@@ -35,15 +35,16 @@ def test_the_polling_of_a_few_tasks(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("provider", list(buying.MODES))
-@pytest.mark.parametrize("library", ["httpx", "httpx2"])
+@pytest.mark.parametrize(("library", "tls"), [("httpx", False), ("httpx", True), ("httpx2", False), ("httpx2", True)])
 def test_the_cpu_time_of_a_few_tasks(
-    provider: str, library: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    provider: str, library: str, tls: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The engine buys a few clips from the stand-in, and the bare loop makes the requests that it made."""
     pytest.importorskip(library)
-    case = cpu.Case(provider=provider, library=library, slots=3, tasks=3, speed=200.0, verify=True)
-    with cpu.standin() as url:
-        (line,) = told(cpu.measured(case, url, str(tmp_path), 1), capsys)
+    case = cpu.Case(provider=provider, library=library, slots=3, tasks=3, speed=200.0, verify=not tls, tls=tls)
+    with cpu.standin(str(tmp_path), tls=tls) as place:
+        assert tls == place.url.startswith("https://")
+        (line,) = told(cpu.measured(case, place, 1), capsys)
     assert "ms a task" in line
 
 
