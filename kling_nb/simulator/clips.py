@@ -21,9 +21,18 @@ from numpy.typing import NDArray
 
 Plane = NDArray[np.uint8]
 
-FPS = 24
+FPS, OLD_FPS = 24, 30
+OLD = frozenset({"kling-v1", "v1/standard", "v1/pro", "kling-v1-5", "v1.5/pro"})
+"""Models of 30 frames a second, by each provider's names (the older capability map); later ones have 24 or tell none."""
+
 RATES = {"std": (126, 720), "pro": (162, 1080), "4k": (198, 2160), "": (126, 720)}
 """Short side in px by mode: small, real.  "720P" and "1080P" are documented, the 1:1 frame is not."""
+
+ONE_SIZE = {
+    **dict.fromkeys(("kling-v1", "v1/standard", "v1/pro", "kling-v2-master", "v2/master"), "std"),
+    **dict.fromkeys(("kling-v2-1-master", "v2.1/master", "tx_kling-v2-1-master"), "pro"),
+}
+"""Models whose frame is the same in every mode, and the mode that has this frame elsewhere (the older capability map)."""
 
 SOUND_HZ, SOUND_BITS = 16_000, 24_000
 """Enough for a chord and a tick; at more the encoder takes longer than for the picture."""
@@ -57,9 +66,14 @@ class Scene:
         return cls(**json.loads(text))
 
     @property
+    def fps(self) -> int:
+        """Frames a second, by model."""
+        return OLD_FPS if self.model in OLD else FPS
+
+    @property
     def frames(self) -> int:
-        """Number of frames: 121 for 5 s."""
-        return self.seconds * FPS + 1
+        """Number of frames: 121 for 5 s at 24 a second."""
+        return self.seconds * self.fps + 1
 
 
 @lru_cache(maxsize=48)
@@ -79,8 +93,8 @@ def _view(plane: Any) -> Plane:
 
 
 def frame_size(scene: Scene, size: str) -> tuple[int, int]:
-    """Width and height in px: the ratio as asked, the short side by mode."""
-    short = RATES.get(scene.mode, RATES[""])[size == "real"]
+    """Width and height in px: the ratio as asked, the short side by model and mode."""
+    short = RATES.get(ONE_SIZE.get(scene.model, scene.mode), RATES[""])[size == "real"]
     long, fuller = short * 16 // 18 * 2, short * 4 // 6 * 2
     sizes = {"16:9": (long, short), "9:16": (short, long), "4:3": (fuller, short), "3:4": (short, fuller)}
     return sizes.get(scene.ratio, (short, short))
@@ -93,7 +107,7 @@ def _encoded(scene: Scene, frame: av.VideoFrame, drawn: Iterator[int]) -> bytes:
     with tempfile.TemporaryDirectory(dir=folder) as place:
         path = Path(place) / "clip.mp4"
         with av.open(path, "w", options={"movflags": "+faststart"}) as out:
-            video = out.add_stream("libx264", rate=FPS, options=X264)
+            video = out.add_stream("libx264", rate=scene.fps, options=X264)
             video.width, video.height, video.pix_fmt = frame.width, frame.height, "yuv420p"
             video.codec_context.thread_count = 1
             options = {"aac_coder": "fast"}
@@ -113,7 +127,7 @@ def _encoded(scene: Scene, frame: av.VideoFrame, drawn: Iterator[int]) -> bytes:
 
 def _sound(scene: Scene) -> Iterator[av.AudioFrame]:
     """A soft chord with a tick at every full second, so that sync can be heard."""
-    count = scene.frames * SOUND_HZ // FPS
+    count = scene.frames * SOUND_HZ // scene.fps
     t = np.arange(count) / SOUND_HZ
     root = 110 * 2 ** (scene.seed % 12 / 12)
     chord = sum(np.sin(2 * math.pi * root * k * t) / k for k in (1, 1.5, 2)) * 0.06

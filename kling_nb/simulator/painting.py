@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from kling_nb.simulator.card import Card, comet_of, cross
-from kling_nb.simulator.clips import FPS, Scene
+from kling_nb.simulator.clips import Scene
 
 Plane = NDArray[np.uint8]
 Planes = tuple[Plane, Plane, Plane]
@@ -97,7 +97,7 @@ def frames(scene: Scene, image: bytes | None, planes: Planes) -> Iterator[int]:
         for plane, old in zip(planes, behind, strict=True):
             plane[:] = old
         cross(comet, share, planes)
-        card.tell(planes, share, number / FPS)
+        card.tell(planes, share, number / scene.fps)
         yield number
 
 

@@ -21,7 +21,7 @@ from kling_nb.dialect import Encoded
 from kling_nb.fields import CameraControl
 from kling_nb.menu import RULED
 from kling_nb.request import VideoRequest
-from kling_nb.simulator.clips import RATES
+from kling_nb.simulator.clips import Scene, frame_size
 
 
 def encode(request: VideoRequest, provider: str) -> Encoded:
@@ -166,15 +166,20 @@ def test_a_camera_that_the_catalogue_accepts_is_accepted(provider: str, camera: 
     assert PLACES[provider].read(encoded.call.url, put_in(encoded.call.body))["camera_control"] == camera.canonical()
 
 
+SHORT_SIDES = {"720p": 720, "1080p": 1080, "4K": 2160}
+
+
 @pytest.mark.parametrize("provider", ["kling", "fal", "quickrouter-fal", "chanjing"])
 def test_every_model_that_is_sold_is_known_there(provider: str) -> None:
-    """Each model, task type and mode of the catalogue has a place at the simulated provider, and a size of its clips."""
+    """Each model, task type and mode of the catalogue has a place there; its clips have the size and rate told here."""
     for row in sold(provider):
         frame = "https://example.org/frame.png" if row["task_type"] == "image2video" else None
         request = VideoRequest(prompt="a fox", model=row["model"], mode=row["mode"], image=frame)
         answer, tasks = posted(provider, encode(request, provider))
         assert (answer.status_code, [task["failure"] for task in tasks]) == (200, [""]), row["endpoint"]
-        assert json.loads(tasks[0]["scene"])["mode"] in RATES, row["endpoint"]
+        scene = Scene.read(tasks[0]["scene"])
+        assert min(frame_size(scene, "real")) == SHORT_SIDES[row["output"]], row["endpoint"]
+        assert row["fps"] in (scene.fps, None), row["endpoint"]
 
 
 @pytest.mark.parametrize("provider", ["kling", "fal", "quickrouter-fal"])

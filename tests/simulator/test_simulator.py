@@ -174,6 +174,8 @@ def probed(clip: bytes) -> tuple[int, int, int, str, list[str]]:
         ({"ratio": "1:1", "seconds": 10}, "small", (162, 162, 241, "h264", ["video"])),
         ({"sound": True}, "small", (288, 162, 121, "h264", ["video", "audio"])),
         ({"mode": "std"}, "real", (1280, 720, 121, "h264", ["video"])),
+        ({"model": "kling-v1"}, "real", (1280, 720, 151, "h264", ["video"])),
+        ({"model": "kling-v2-1-master", "mode": "std"}, "real", (1920, 1080, 121, "h264", ["video"])),
         ({"camera": "roll", "amount": -5.0}, "small", (288, 162, 121, "h264", ["video"])),
         ({"camera": "down_back", "amount": 5.0}, "small", (288, 162, 121, "h264", ["video"])),
         ({"prompt": "城市夜景，霓虹灯下的雨街" * 20}, "small", (288, 162, 121, "h264", ["video"])),
@@ -181,7 +183,7 @@ def probed(clip: bytes) -> tuple[int, int, int, str, list[str]]:
     ],
 )
 def test_clips_are_what_was_asked_for(fields: dict[str, Any], size: str, expected: tuple[Any, ...]) -> None:
-    """A clip has the asked ratio, length plus one frame, and sound only when asked."""
+    """A clip has the asked ratio, length plus one frame, and sound only when asked; size and rate are the model's."""
     assert expected == probed(render(scene(**fields), None, size))
 
 
