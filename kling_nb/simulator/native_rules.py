@@ -269,6 +269,9 @@ def _omni(body: Body, seconds: int, name: str) -> Picture | None:
     for key, items in (("image", images), ("video", videos)):
         if any(not isinstance(item, dict) or not isinstance(item.get(f"{key}_url"), str) for item in items):
             raise bad(f"{key}_list needs objects with {key}_url")
+    for video in videos:
+        choice_of(video, "refer_type", ("feature", "base"), "")
+        choice_of(video, "keep_original_sound", ("yes", "no"), "")
     roles = [item.get("type") for item in images]
     if any(role not in (None, "", "first_frame", "end_frame") for role in roles):
         raise wrong("image_list.type", next(r for r in roles if r not in (None, "", "first_frame", "end_frame")))

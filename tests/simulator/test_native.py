@@ -274,6 +274,9 @@ def test_bad_pixels_fail_late(kling: Client, clock: Clock, width: int, height: i
     assert kling.simulator.ledger()[0].refunded
 
 
+VIDEO = {"video_url": "https://example.org/a.mp4", "refer_type": "base"}
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -286,6 +289,8 @@ def test_bad_pixels_fail_late(kling: Client, clock: Clock, width: int, height: i
         ({"aspect_ratio": "16:9", "sound": "on"}, "sound is not supported by the current model"),
         ({"aspect_ratio": "16:9", "mode": "4k"}, "mode value '4k' is invalid"),
         ({"image_list": [{"image_url": png(), "type": "end_frame"}]}, "end_frame needs a first_frame"),
+        ({"video_list": [VIDEO | {"refer_type": "style"}]}, "refer_type value 'style' is invalid"),
+        ({"video_list": [VIDEO | {"keep_original_sound": "on"}]}, "keep_original_sound value 'on' is invalid"),
     ],
 )
 def test_omni_refuses(kling: Client, fields: dict[str, Any], message: str) -> None:
