@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kling_nb.simulator.clips import Scene
@@ -21,9 +21,9 @@ def read(endpoint: Endpoint, complaints: Complaints) -> tuple[int, bool, Picture
     if endpoint.shots:
         check_shots(complaints, free=endpoint.prompt_free)
     complaints.text("prompt", required=endpoint.prompt, longest=2500)
-    seconds = int(complaints.choice("duration", endpoint.durations, "5"))
-    if endpoint.ratio:
-        complaints.choice("aspect_ratio", RATIOS, "16:9")
+    seconds = int(complaints.choice("duration", endpoint.durations, "5")) if endpoint.durations else 5
+    if endpoint.ratios:
+        complaints.choice("aspect_ratio", endpoint.ratios, endpoint.ratios[0])
     if endpoint.negative:
         complaints.text("negative_prompt", longest=2500)
     if endpoint.cfg:
@@ -33,6 +33,7 @@ def read(endpoint: Endpoint, complaints: Complaints) -> tuple[int, bool, Picture
         _camera(complaints)
     if endpoint.video:
         complaints.text(endpoint.video, required=True)
+        complaints.flag("keep_audio", default=False)
     _extras(endpoint, complaints)
     return seconds, sound, _images(endpoint, complaints)
 
@@ -60,8 +61,14 @@ def _extras(endpoint: Endpoint, complaints: Complaints) -> None:
     for place, voice in enumerate(complaints.items("voice_ids", 2) if endpoint.voices else []):
         if not isinstance(voice, str):
             complaints.add(("voice_ids", place), "string_type", "Input should be a valid string", voice)
-    for place, element in enumerate(complaints.items("elements", 3) if endpoint.elements else []):
+    for place, element in enumerate(_elements(endpoint, complaints)):
         _element(complaints, place, element)
+
+
+def _elements(endpoint: Endpoint, complaints: Complaints) -> Sequence[object]:
+    if not endpoint.elements:
+        return []
+    return complaints.items("elements", endpoint.most if endpoint.images else 3)
 
 
 def _mask(complaints: Complaints, place: int, mask: object) -> None:
@@ -93,13 +100,22 @@ def _images(endpoint: Endpoint, complaints: Complaints) -> Picture | None:
         pictures.append(complaints.image(endpoint.image, required=True))
     if endpoint.tail:
         complaints.image(endpoint.tail, required=False)
-    many = complaints.body.get(endpoint.images) if endpoint.images else None
-    if endpoint.images and not (isinstance(many, list) and 1 <= len(many) <= 4):
-        text = "List should have 1 to 4 items" if many else "Field required"
-        complaints.add((endpoint.images,), "missing" if many is None else "too_long", text, many)
-        many = None
-    pictures += [complaints.picture((endpoint.images, place), item) for place, item in enumerate(many or [])]
+    many = enumerate(_listed(endpoint, complaints))
+    pictures += [complaints.picture((endpoint.images, place), item) for place, item in many]
     return next((picture for picture in pictures if picture), None)
+
+
+def _listed(endpoint: Endpoint, complaints: Complaints) -> Sequence[object]:
+    """The images of a list, which share its room with elements."""
+    if not endpoint.images:
+        return []
+    if not endpoint.elements and not complaints.body.get(endpoint.images):
+        complaints.missing(endpoint.images)
+    images, elements = complaints.items(endpoint.images, endpoint.most), complaints.body.get("elements")
+    if isinstance(elements, list) and len(images) + len(elements) > endpoint.most >= len(elements):
+        total = f"At most {endpoint.most} in total (elements and reference images)"
+        complaints.add((endpoint.images,), "too_long", total, images, max_length=endpoint.most - len(elements))
+    return images
 
 
 def failure(body: Mapping[str, Any], complaints: Complaints, fault: Fault | None) -> Failure | None:
@@ -135,7 +151,7 @@ def scene(
     picture: Picture | None,
 ) -> Scene:
     """What the clip shows."""
-    ratio = body.get("aspect_ratio") if endpoint.ratio else picture.ratio if picture else None
+    ratio = body.get("aspect_ratio") if endpoint.ratios else picture.ratio if picture else None
     move = body.get("advanced_camera_control")
     axis, amount = (move.get("movement_type"), move.get("movement_value")) if isinstance(move, dict) else (None, None)
     turn = body.get("camera_control") if isinstance(body.get("camera_control"), str) else ""

@@ -210,6 +210,34 @@ def test_masks_voices_and_elements(
     assert ([where] if where else []) == [problem["loc"] for problem in found]
 
 
+FILM = {"video_url": "https://example.org/a.mp4"}
+
+
+@pytest.mark.parametrize(
+    ("path", "extra", "where"),
+    [
+        ("o1/reference-to-video", {}, None),
+        ("o1/reference-to-video", {"image_urls": [PICTURE] * 5, "elements": [ELEMENT] * 2}, None),
+        ("o1/reference-to-video", {"image_urls": [PICTURE] * 6, "elements": [ELEMENT] * 2}, "image_urls"),
+        ("o1/reference-to-video", {"image_urls": [PICTURE] * 8}, "image_urls"),
+        ("o1/reference-to-video", {"aspect_ratio": "auto"}, "aspect_ratio"),
+        ("o1/standard/video-to-video/reference", FILM | {"aspect_ratio": "auto", "keep_audio": True}, None),
+        ("o1/standard/video-to-video/reference", FILM | {"keep_audio": "yes"}, "keep_audio"),
+        ("o1/standard/video-to-video/reference", {}, "video_url"),
+        ("o1/video-to-video/edit", FILM | {"image_urls": [PICTURE] * 3, "elements": [ELEMENT]}, None),
+        ("o1/video-to-video/edit", FILM | {"image_urls": [PICTURE] * 4, "elements": [ELEMENT]}, "image_urls"),
+        ("o1/video-to-video/edit", FILM | {"elements": [ELEMENT] * 5}, "elements"),
+        ("o1/video-to-video/edit", FILM | {"duration": "no such field"}, None),
+        ("v1.6/pro/elements", {"input_image_urls": [PICTURE] * 5}, "input_image_urls"),
+        ("v1.6/pro/elements", {"input_image_urls": []}, "input_image_urls"),
+    ],
+)
+def test_references_and_videos(fal: Client, clock: Clock, path: str, extra: dict[str, Any], where: str | None) -> None:
+    """O1 takes images and elements, of which none is needed, up to seven in all, and up to four with a video."""
+    found = problems(fal, clock, path, FOX | extra)
+    assert ([["body", where]] if where else []) == [problem["loc"] for problem in found]
+
+
 def test_turbo_is_always_heard_and_may_have_no_prompt(fal: Client, clock: Clock) -> None:
     """v3/turbo has no audio switch and sounds; its image-to-video needs no words, its text-to-video does."""
     assert problems(fal, clock, "v3/turbo/pro/image-to-video", {"image_url": PICTURE}) == []
