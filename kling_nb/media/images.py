@@ -25,8 +25,8 @@ WRITTEN = {"WEBP": "WebP"}
 LEAST_SIDE = 300  # pixels
 WIDEST = 2.5  # of the longer side to the shorter one
 MOST_BYTES = 10 * 1024 * 1024
-"""Kling's limits for an input image (document-api image-to-video, read 2026-09-20). The path API takes 50 MB; fal's
-pages give none."""
+"""Kling's limits for an input image (document-api image-to-video, read 2026-09-20). The path API takes 50 MB; fal has the
+same limits for O1 and tells none for the others (types of @fal-ai/client 1.10.1)."""
 
 
 def take_in(image: Image, inputs: Path) -> str:

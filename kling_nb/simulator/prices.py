@@ -81,7 +81,7 @@ _FAL_USD: dict[str, tuple[str, str, str]] = {
 def fal_usd(line: str, seconds: int, *, sound: bool = False, voices: bool = False) -> Decimal:
     """USD for one clip of the model line *line* (``v2.5-turbo/pro``) at fal.
 
-    v1/pro, v1.5/pro, o1 and o3/pro have no price of their own in the sources; their nearest sibling's is used.
+    The sources have no price for v1/pro, v1.5/pro, v3/turbo/standard, o1, o3/pro and the 4k tiers; Kling's own is used.
     """
     silent, audible, voiced = _FAL_USD[line]
     rate = voiced if sound and voices else audible if sound else silent
