@@ -222,7 +222,8 @@ class Native(CancelsNothing):
     def judge(self, call: Call, reply: Reply) -> Fault | None:
         """Judge by the body's code, whatever the HTTP status; a task that is not there is an answer.
 
-        An error in a relay gateway's own form means that the call never reached Kling: the relays' page has no errors.
+        An error in a relay gateway's own form is the gateway's, so that the call never reached Kling, or holds what Kling
+        answered the gateway: the relays' page has no errors.
         A gateway's "no such task" answers a check, but proves nothing about a submit looked up by our own id.
         """
         if call.op is Op.CHECK and says_unknown(reply):

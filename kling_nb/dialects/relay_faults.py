@@ -34,7 +34,8 @@ CODES: Mapping[str, tuple[Whose, bool]] = MappingProxyType(
     }
 )
 
-RELAYED = frozenset({"fail_to_fetch_task", "task_failed"})
+WHOLE = "fail_to_fetch_task"
+RELAYED = frozenset({WHOLE, "task_failed"})
 """Codes under which a gateway passes Kling's no on: its whole body as text, or its message alone."""
 
 MEANT: Mapping[str, int] = MappingProxyType(
@@ -106,7 +107,7 @@ def says_unknown(reply: Reply) -> bool:
 
 
 def gateway_fault(reply: Reply) -> Fault | None:
-    """Judge an error that can only be a gateway's own, by its type or its code, at a relay of whatever kind."""
+    """Judge an error in a form that only a gateway has, by its type or its code, at a relay of whatever kind."""
     if reply.ok:  # before anything is read: every listing comes through here
         return None
     try:
@@ -114,6 +115,8 @@ def gateway_fault(reply: Reply) -> Fault | None:
     except Unreadable:
         return None
     told = _told(body)
+    if told.code == WHOLE:
+        return _relayed(told, reply)
     is_own = dig(body, "error", "type") == OWN_TYPE or (told.code in CODES and told.code not in COMMON)
     return (_by_code(told, reply) or _by_words(told, reply)) if is_own else None
 
