@@ -26,6 +26,8 @@ RULED = tuple(name for name in FIELDS if name not in ("model", "extra"))
 
 TASK_TYPES = ("text2video", "image2video")
 MEANING_KEYS = ("support", "values", "only", "range", "max_chars", "max_total", "required", "why", "source")
+CONDITIONS = ("type", "task_type")
+"""What a rule may depend on besides fields: a camera's type, and the request's."""
 SPELLING_KEYS = ("name", "type", "words", "becomes", "default", "fill")
 _TEXT, _COUNT = (str, 'text, such as "mine"'), (int, "a whole number of at least 1")
 _VALUES: Mapping[str, tuple[type, str]] = MappingProxyType(
@@ -76,6 +78,7 @@ def _rule(value: Any, where: str) -> Rule:
     if "values" in rule:
         rule["values"] = values_from(rule["values"])
     if "only" in rule:
+        known_keys(rule["only"], (*RULED, *CONDITIONS), f"{where} only")
         rule["only"] = {name: values_from(values) for name, values in rule["only"].items()}
     if "becomes" in rule:
         rule["becomes"] = tuple((asked, made) for asked, made in rule["becomes"])

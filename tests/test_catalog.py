@@ -874,6 +874,10 @@ def test_a_second_file_for_providers(tmp_path: Path) -> None:
         ("[model.x]\nduratoin = [5]\n", "did you mean 'duration'"),
         ("[model.x]\nduration = 'five'\n", "a range such as '3-15'"),
         ("[model.x.sound]\nonly_if = 3\n", "known: becomes"),
+        (
+            "[model.x]\nsound = { only = { mdoe = ['pro'] } }\n",
+            "sound only has the key 'mdoe', which means nothing there; did you mean 'mode'?",
+        ),
         ("[provider.x]\ndialekt = 'native'\n", "did you mean 'dialect'"),
         ("[provider.x]\ntitle = 'X'\n", "needs a dialect"),
         ("[provider.x]\ndialect = 'native'\nslots = 'many'\n", r"slots = 'many': expected a whole number"),
