@@ -941,6 +941,18 @@ def test_the_table_of_models(catalog: Catalog) -> None:
     assert {"negative_prompt", "sound"} == {*row["features"]}
 
 
+def test_every_source_has_its_date(catalog: Catalog) -> None:
+    """Each rule, menu and price that names its source says when that was read or seen."""
+    menus = list(catalog.menus.values())
+    rows = [row.rules for menu in menus for row in menu.rows]
+    shapes = [shape for menu in menus for shape in menu.shapes.values()]
+    layers = [*rows, *shapes, *(menu.fields for menu in menus), *(model.rules for model in catalog.models.values())]
+    told = {rule["source"] for rules in layers for rule in rules.values() if "source" in rule}
+    told |= {menu.source for menu in menus} | {prices.told("") for prices in catalog.prices.values()}
+    assert len(told) > 10
+    assert [source for source in told if " 20" not in source] == []
+
+
 def test_every_provider_is_complete(catalog: Catalog) -> None:
     """Every built-in row says where it is, how it counts and where that was read."""
     for provider in catalog.providers.values():
