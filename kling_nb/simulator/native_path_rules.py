@@ -204,18 +204,21 @@ def _omni(model: Model, contents: Contents, settings: Body, seconds: int, audio:
         raise bad("contents supports at most 7 images and elements, 4 with a video")
     if not first and not video and not text_of(settings, "aspect_ratio"):
         raise bad("aspect_ratio can not be null")
-    _omni_sound(contents, settings, audio)
+    _omni_sound(model, contents, settings, audio)
     # A captured text; the page forbids it for a lone first frame, the map for text too, neither with a last frame.
     if model.family == "o1" and not (last or refer or video) and seconds not in (5, 10):
         raise bad("Duration only supports 5 or 10 seconds when no refer_image is provided")
     _no_elements(contents)
 
 
-def _omni_sound(contents: Contents, settings: Body, audio: str) -> None:
+def _omni_sound(model: Model, contents: Contents, settings: Body, audio: str) -> None:
     if audio == "original" and not any(role in contents for role in VIDEOS):
         raise bad("audio original needs a video")
     if audio == "native" and any(role in contents for role in VIDEOS):
         raise bad("audio native is not supported with a video")
+    # 3.0 Omni's page has `off` alone beside a feature_video; O1's says nothing of the kind.
+    if audio == "original" and "feature_video" in contents and model.native:
+        raise bad("audio original is not supported with a feature_video")
     shots = settings.get("multi_shot")
     if (shots is True and "base_video" in contents) or (shots is False and "feature_video" in contents):
         raise wrong("multi_shot", shots)

@@ -432,6 +432,7 @@ def test_files_may_be_larger_than_in_the_legacy_api(path: Client) -> None:
         ("kling-o1", {}, [PROMPT, FIRST | {"id": "a"}, REFER | {"id": "a"}], "contents.id can not be duplicated"),
         ("kling-o1", {}, [PROMPT, {"type": "base_video", "url": "AAAA"}], "base_video.url value 'AAAA' is invalid"),
         ("kling-3.0-omni", {"audio": "native"}, [PROMPT, FEATURE], "audio native is not supported with a video"),
+        ("kling-3.0-omni", {"audio": "original"}, [PROMPT, FEATURE], "audio original is not supported with a feature"),
         ("kling-3.0-omni", {"multi_shot": True}, [PROMPT, BASE], "multi_shot value 'True' is invalid"),
         ("kling-3.0-omni", {"multi_shot": False}, [PROMPT, FEATURE], "multi_shot value 'False' is invalid"),
     ],
