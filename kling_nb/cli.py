@@ -193,9 +193,15 @@ def _unwarned() -> Iterator[None]:
 
 
 def _retried(run: Run, console: Console) -> Run:
-    from .ordering import check_retry
+    """Buy again what failed, after stating the price; raises `OverBudget` where that may pass the run's budget."""
+    from .engine.snapshot import again
+    from .views.standing import bought_again
 
-    console.print(check_retry(run), markup=False, soft_wrap=True)
+    money = run.snapshot().money  # before the tasks: what is sent meanwhile would count twice
+    found = again(run.tasks)
+    if found is not None:
+        found.check(money)
+    console.print(bought_again(found), markup=False, soft_wrap=True)
     return run.retry()
 
 

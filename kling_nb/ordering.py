@@ -18,13 +18,12 @@ from .engine.engine import Engine
 from .engine.fetch import GONE, is_gone
 from .engine.opening import Opened
 from .engine.order import Order
-from .engine.run import Run
-from .errors import InputError, OverBudget
+from .errors import InputError
 from .fields import IMAGE_FIELDS
 from .keywords import TAKES, answer
-from .plan import REUSED, SINGLES, Money, Plan, Planner, Settings, confirm, dollars, run_name, stored_sweep, usd
+from .plan import REUSED, SINGLES, Money, Plan, Planner, Settings, confirm, run_name, stored_sweep, usd
 from .request import FIELDS, VideoRequest
-from .states import EventKind, TaskState
+from .states import EventKind
 from .sweep import Point, Sweep
 from .task import ZERO, Event, Task
 
@@ -134,21 +133,6 @@ def check(plan: Plan, bindings: Bindings, budget: Decimal | None, committed: Dec
     plan.check(budget, committed)
     for provider in dict.fromkeys(point.provider for point in plan.buys):
         bindings.key(bindings.bound(provider)[0])
-
-
-def check_retry(run: Run) -> str:
-    """Say what buying a run's failed points again may cost; raises `OverBudget` where that passes the run's budget."""
-    failed, stands = [task for task in run.tasks if task.state is TaskState.FAILED], run.snapshot()
-    high = sum((task.price for task in failed), ZERO)
-    said = f"{len(failed)} failed before"
-    if failed and Money(stands.budget, stands.spent + stands.reserved).refusal(high):
-        message = (
-            f"{said}; buying them again may cost {dollars(high)}, over the budget of {dollars(stands.budget or ZERO)}, of "
-            f"which {dollars(stands.spent + stands.reserved)} is spent or may still be charged; nothing was bought again; "
-            "raise budget= or retry less"
-        )
-        raise OverBudget(message)
-    return f"{said}, bought again for up to {dollars(high)}" if failed else "nothing failed before: nothing to retry"
 
 
 def points_of(sweep: Any) -> Sequence[Point]:

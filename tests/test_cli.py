@@ -11,14 +11,17 @@ import ssl
 import subprocess
 import sys
 import urllib.request
+from decimal import Decimal
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from kling_nb import Lab, Simulation
+from kling_nb.costs import Cost, cost_data
 from kling_nb.demo import PROVIDERS
 from kling_nb.simulator.pitfalls import PITFALLS
+from kling_nb.states import EventKind
 
 SMALL = """
 [fixed]
@@ -27,6 +30,14 @@ duration = 5
 [axes]
 model = ["kling-v2-6", "kling-v2-5-turbo"]
 mode = ["std", "pro"]
+"""
+HELD = """
+[fixed]
+model = "kling-v2-5-turbo"
+mode = "std"
+duration = 5
+[axes]
+prompt = ["a fox", "a boat #sim:fail", "a cat"]
 """
 
 
@@ -138,8 +149,37 @@ def test_a_retry_over_the_budget_says_the_sum(failing: tuple[str | Path, ...]) -
     """Exit 3, with what it may cost and the ceiling, before anything is bought."""
     kling_nb(*failing)
     done = kling_nb(*failing, "--retry", "--budget", "0.30")
-    assert "4 failed before; buying them again may cost $1.12, over the budget of $0.30" in done.stderr
-    assert "nothing was bought again; raise budget= or retry less (here budget= is --budget)" in done.stderr
+    assert "buying again may cost $1.12, over the budget of $0.30, of which $0.00 is spent" in done.stderr
+    assert (
+        "nothing was bought again; start it again with a higher budget= first (here budget= is --budget)" in done.stderr
+    )
+
+
+def test_a_retry_costs_its_estimate(failing: tuple[str | Path, ...], tmp_path: Path) -> None:
+    """What is charged for another attempt does not go by what the provider said of the one that failed."""
+    kling_nb(*failing)
+    with Lab(tmp_path / "lab", simulate=Simulation(speed=float("inf"))) as lab:
+        free = cost_data(Cost(amount=Decimal(0), unit="USD", usd=Decimal(0)))
+        for task in lab.log.tasks()["task"]:
+            lab._opened.driving().record(task, EventKind.CHARGED, cost=free)
+
+    told = kling_nb(*failing, "--retry", "--budget", "0.30")
+
+    assert "buying again may cost $1.12, over the budget of $0.30" in told.stderr
+
+
+def test_a_retry_tells_what_is_sent_besides(sweep: Path, tmp_path: Path) -> None:
+    """What was held back is told with its price, and so is what stays counted of what failed."""
+    sweep.write_text(HELD)
+    told = ("run", sweep, "--lab", tmp_path / "lab", "--simulate", "--daily-budget", "0.42")
+    kling_nb(*told)
+
+    done = kling_nb(*told, "--retry")
+
+    assert (
+        "1 failed before, bought again for up to $0.21. 1 not sent yet is then sent too: $0.42 in all. "
+        "The $0.21 of what failed stays counted as spent.\n"
+    ) in done.stdout
 
 
 def test_a_retry_of_nothing_buys_nothing(sweep: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import InputError, OverBudget
 from ..excerpts import excerpt, in_words
 from ..log import RunRow
-from ..plan import dollars
+from ..plan import Money, dollars
 from ..request import digest
 from ..stage import AT_REST
 from ..states import TRIED_AGAIN, TaskState
@@ -55,6 +55,16 @@ class Again:
         """The most that all of it may cost, in USD."""
         return self.price + self.unsent_price
 
+    def check(self, money: Money) -> None:
+        """Raise `OverBudget` where it may pass a run's budget."""
+        if money.budget is not None and money.refusal(self.sum):
+            message = (
+                f"buying again may cost {dollars(self.sum)}, over the budget of {dollars(money.budget)}, of which "
+                f"{dollars(money.committed)} is spent or may still be charged; nothing was bought again; start it again "
+                "with a higher budget= first"
+            )
+            raise OverBudget(message)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Snapshot:
@@ -80,6 +90,11 @@ class Snapshot:
     causes: tuple[tuple[str, int], ...]
     again: Again | None = None
 
+    @property
+    def money(self) -> Money:
+        """The run's ceiling, and what is spent or may still be charged under it."""
+        return Money(self.budget, self.spent + self.reserved)
+
     def check_again(self, mark: str) -> Again:
         """Return what is bought again; raises `InputError` where that is not what a person agreed to, which ``mark`` tells,
         `OverBudget` where it may pass the run's budget.
@@ -87,14 +102,7 @@ class Snapshot:
         if self.again is None or self.again.mark != mark:
             message = "what can be bought again is not what you were asked about; nothing was bought; look, and press Retry… again"
             raise InputError(message)
-        committed = self.spent + self.reserved
-        if self.budget is not None and committed + self.again.sum > self.budget:
-            message = (
-                f"buying again may cost {dollars(self.again.sum)}, over the budget of {dollars(self.budget)}, of which "
-                f"{dollars(committed)} is spent or may still be charged; nothing was bought again; start it again with a "
-                "higher budget= first"
-            )
-            raise OverBudget(message)
+        self.again.check(self.money)
         return self.again
 
     def line(self) -> str:

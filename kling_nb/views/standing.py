@@ -119,13 +119,25 @@ def standing(snapshot: Snapshot) -> Standing:
 def _retry(again: Again) -> Retry:
     """Say what buying again would buy and cost: what was never sent goes on with it."""
     points = f"{again.points} failed point{'s' * (again.points != 1)}"
-    unsent = f" {again.unsent} not sent yet {'is' if again.unsent == 1 else 'are'} then sent too: {dollars(again.sum)} in all."
-    counted = f" The {dollars(again.counted)} of what failed stays counted as spent."
     return Retry(
-        question=f"Buy {points} again for up to {dollars(again.price)}?{unsent * bool(again.unsent)}{counted * bool(again.counted)}",
+        question=f"Buy {points} again for up to {dollars(again.price)}?{_beside(again)}",
         sure=f"Buy again for {dollars(again.sum)}",
         mark=again.mark,
     )
+
+
+def _beside(again: Again) -> str:
+    """Say what is sent besides, and what stays counted, in sentences that follow another."""
+    unsent = f" {again.unsent} not sent yet {'is' if again.unsent == 1 else 'are'} then sent too: {dollars(again.sum)} in all."
+    counted = f" The {dollars(again.counted)} of what failed stays counted as spent."
+    return unsent * bool(again.unsent) + counted * bool(again.counted)
+
+
+def bought_again(again: Again | None) -> str:
+    """Say what is bought again where nobody is asked, as in a command."""
+    if again is None:
+        return "nothing failed before: nothing to retry"
+    return f"{again.points} failed before, bought again for up to {dollars(again.price)}.{_beside(again)}"
 
 
 def ordered_again(again: Again) -> str:
