@@ -13,7 +13,7 @@ from typing import Any
 from . import media
 from .bindings import Bindings
 from .catalog import Catalog
-from .engine.attempts import goes_on
+from .engine.attempts import is_left
 from .engine.engine import Engine
 from .engine.fetch import GONE, is_gone
 from .engine.opening import Opened
@@ -48,7 +48,7 @@ class Ordering:
         names = self._planner.identities(taken)
         found = {} if settings.fresh else self._opened.log.known(names, shared=settings.share)
         known = {name: _as_it_is(task, self._opened.folder) for name, task in found.items()}
-        left = {p.provider for p, name in zip(taken, names, strict=True) if _is_left(known.get(name))}
+        left = {p.provider for p, name in zip(taken, names, strict=True) if _may_need(known.get(name))}
         for provider in {str(point.provider) for point in taken}:
             (self._bindings.anew if provider in left else self._bindings.spared)(provider)
         return self._planner.plan(taken, known, settings, self._today())
@@ -158,9 +158,12 @@ def _check_fields(given: Iterable[str]) -> None:
             raise InputError(message)
 
 
-def _is_left(task: Task | None) -> bool:
-    """Tell whether the task of a point, or the point without a task, is still to be sent, followed or fetched."""
-    return task is None or task.state not in REUSED or not task.state.is_final or goes_on(task)
+def _may_need(task: Task | None) -> bool:
+    """Tell whether a point may have to be bought or has something left, by the task that served it, as it is now.
+
+    Whether one that was refused is refused again, and needs nothing, only its plan says.
+    """
+    return task is None or task.state not in REUSED or is_left(task)
 
 
 def _as_it_is(task: Task, folder: Path) -> Task:

@@ -137,3 +137,11 @@ class Attempts:
 def goes_on(task: Task) -> bool:
     """Tell whether a failed attempt is followed by another by itself: it certainly never arrived."""
     return task.state is TaskState.FAILED and task.cause == Cause.LOST and task.attempt < LOST_MOST
+
+
+def is_left(task: Task) -> bool:
+    """Tell whether something is still to be sent, followed, looked up or fetched, or follows by itself.
+
+    Whether a saved clip's file is still there is not looked at: `is_gone` does.
+    """
+    return not task.state.is_final or goes_on(task)

@@ -13,7 +13,7 @@ from ..plan import Money
 from ..states import Cause, EventKind, TaskState
 from ..task import Task
 from .account import Accounts
-from .attempts import Attempts, goes_on
+from .attempts import Attempts, goes_on, is_left
 from .book import Book
 from .control import Control, Controls
 from .dispatch import Dispatcher
@@ -133,17 +133,17 @@ class Runs:
         It may raise for a bad address, so that it comes before any change; of a place that is done with none is needed.
         """
         tasks = [self._book.tasks[task_id] for task_id in control.task_ids]
-        self._accounts.release({task.provider for task in (*filter(self._is_left, tasks), *chosen)})
+        self._accounts.release({task.provider for task in (*filter(self._has_left, tasks), *chosen)})
 
     def _left_of(self, order: Order, known: Mapping[str, Task]) -> set[str]:
         """Return the providers where an order has something left, by the tasks that are known by identity."""
         served = [(point, known.get(point.identity)) for point in order.points]
-        done = (task is not None and serves_again(task, point) and not self._is_left(task) for point, task in served)
+        done = (task is not None and serves_again(task, point) and not self._has_left(task) for point, task in served)
         return {point.provider for point, is_done in zip(order.points, done, strict=True) if not is_done}
 
-    def _is_left(self, task: Task) -> bool:
-        """Tell whether something is still to be sent, followed, looked up or fetched."""
-        return not task.state.is_final or goes_on(task) or is_gone(task, self._folder)
+    def _has_left(self, task: Task) -> bool:
+        """Tell whether something of a task is left, a clip whose file is gone included: it is fetched again."""
+        return is_left(task) or is_gone(task, self._folder)
 
     async def _go_on(self, control: Control, of_run: Iterable[str]) -> None:
         """Go on with some of a run's tasks, where nothing is in the way."""
