@@ -21,6 +21,8 @@ from .loop import Clock
 from .told import Where, told_of_question, told_of_silence
 
 T = TypeVar("T")
+Ask = Callable[[Call], Awaitable[Reply]]
+Hear = Callable[[Reply], object]
 
 TRIES = 4
 UNSENT_MOST = 5  # rounds of submits in a row that did not get to a place that never answered, before it is given up
@@ -206,12 +208,12 @@ class Account:
         """Tell whether a submit went out with this key to this address: only then its absence here proves anything."""
         return mark == self.mark and url.startswith((self.provider.base_url or "").rstrip("/") + "/")
 
-    async def converse(self, talk: Generator[Call, Reply, T]) -> T:
-        """Hold a conversation of reads, each asked again where that is sensible.
+    async def converse(self, talk: Generator[Call, Reply, T], heard: Hear | None = None) -> T:
+        """Hold a conversation of reads, each asked again where that is sensible; ``heard`` is called with each answer.
 
         Raises `WireError` when no answer came in several tries, `ProviderError` for a fault.
         """
-        return await self._drive(talk, self.ask)
+        return await self._drive(talk, self.ask, heard)
 
     async def find(self, task: Task) -> Ticket | None:
         """Look a submit up by our own id; raises as `converse` does, and `ProviderError` for what cannot be an id."""
@@ -221,7 +223,7 @@ class Account:
             raise ProviderError(message)
         return ticket
 
-    async def _drive(self, talk: Generator[Call, Reply, T], ask: Callable[[Call], Awaitable[Reply]]) -> T:
+    async def _drive(self, talk: Generator[Call, Reply, T], ask: Ask, heard: Hear | None = None) -> T:
         try:
             call = next(talk)
             while True:
@@ -230,6 +232,8 @@ class Account:
                 except KlingError as error:
                     call = talk.throw(error)  # a dialect may go on in spite of it
                 else:
+                    if heard is not None:
+                        heard(reply)
                     call = talk.send(reply)
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any
 
-from ..dialect import Call, Reply
+from ..dialect import Reply
 from ..errors import InputError, KlingError
 from ..excerpts import as_code
 from ..fields import finite
@@ -18,8 +18,6 @@ from .attempts import Attempts
 from .book import Book
 from .control import Control, Controls
 from .dispatch import Dispatcher
-
-T = TypeVar("T")
 
 AFTER_ALL = "if it turns up there after all, lab.uncertain().accepted_as(task, id) fetches it"
 GIVEN_UP: Mapping[str, Any] = MappingProxyType(
@@ -189,7 +187,7 @@ async def _ask_for(account: Account, ticket: Ticket) -> None:
     heard: list[Reply] = []
     name = account.provider.id
     try:
-        learnt = await account.converse(_overheard(account.dialect.check([ticket]), heard))
+        learnt = await account.converse(account.dialect.check([ticket]), heard.append)
         if isinstance(trouble := learnt.get(ticket.id), KlingError):  # a dialect may keep it, instead of raising it
             raise trouble
     except KlingError as error:
@@ -201,18 +199,3 @@ async def _ask_for(account: Account, ticket: Ticket) -> None:
             f"{name} does not report a task {ticket.id}: it answered {said}; nothing was changed; is the id right?"
         )
         raise InputError(message)
-
-
-def _overheard(talk: Generator[Call, Reply, T], heard: list[Reply]) -> Generator[Call, Reply, T]:
-    """Hold a conversation, and keep what was replied."""
-    try:
-        call = next(talk)
-        while True:
-            try:
-                heard.append((yield call))
-            except KlingError as error:
-                call = talk.throw(error)
-            else:
-                call = talk.send(heard[-1])
-    except StopIteration as end:
-        return end.value  # type: ignore[no-any-return]
