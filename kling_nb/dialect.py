@@ -21,6 +21,7 @@ from .costs import Cost
 from .errors import KlingError
 from .excerpts import excerpt
 from .offer import Loss, Offer, Provider
+from .records import changed
 from .redaction import NOTHING, Redaction
 from .request import VideoRequest
 from .task import Ticket
@@ -66,10 +67,8 @@ class Call:
     redaction: Redaction = field(default=NOTHING, repr=False, compare=False)
 
     def but(self, **changes: Any) -> Call:
-        """Return it with some fields changed: `dataclasses.replace`, in a tenth of its time."""
-        new = object.__new__(Call)
-        vars(new).update(vars(self) | changes)
-        return new
+        """Return it with some fields changed."""
+        return changed(self, changes)
 
     def shown(self) -> dict[str, Any]:
         """Return what a log and a plan show: method, URL and body, images by reference, no credential."""

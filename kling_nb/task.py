@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from .costs import Cost, cost_from, day_of
+from .records import changed
 from .states import FINAL, UNPROVEN, EventKind, TaskState
 
 ZERO = Decimal(0)
@@ -61,7 +62,7 @@ class Event:
     data: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)  # no slots: `_with` copies the attributes at once
+@dataclass(frozen=True, kw_only=True, repr=False)  # no slots: `changed` copies the attributes at once
 class Task:
     """One attempt to buy a point. Records are frozen; `apply` returns the next one.
 
@@ -163,13 +164,7 @@ class Task:
         fields = move.fields(self, event)
         if move.target is not None and move.target is not self.state:
             fields = {"state": move.target, "changed_at": event.at, **fields}
-        return self._with(fields)
-
-    def _with(self, changes: Fields) -> Task:
-        """Return a copy with some fields changed: `dataclasses.replace`, in a tenth of its time."""
-        new = object.__new__(Task)
-        vars(new).update(vars(self) | changes)
-        return new
+        return changed(self, fields)
 
 
 Fields = dict[str, Any]
