@@ -40,8 +40,8 @@ UNMOVED = (TaskState.STALLED, TaskState.EXPIRED, TaskState.CANCELLED)
 
 
 class Dispatcher:
-    """Runs the work of one lab in one task group. Belongs to the engine's loop; `why_held` and `moving` may be called
-    from any thread.
+    """Runs the work of one lab in one task group. Belongs to the engine's loop; `why_held`, `moving` and `is_driving` may
+    be called from any thread.
     """
 
     def __init__(self, book: Book, controls: Controls, accounts: Accounts) -> None:

@@ -11,7 +11,7 @@ from ..keywords import answering
 from ..states import TaskState
 from ..task import ZERO, Task
 from .engine import Engine
-from .told import is_looked_up, without_advice
+from .told import without_advice
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +35,12 @@ Driving = Callable[[], Engine]
 Looking = Callable[[Sequence[str]], Sequence[Task]]
 """Returns tasks by their ids as they stand by then."""
 
+Seeking = Callable[[str], bool | None]
+"""Tells whether a task is looked up at that moment; `None` where only another process could know."""
+
+
+SOUGHT: Mapping[bool | None, str] = {True: "looked up automatically", False: "waiting for you", None: "in doubt"}
+
 
 @answering("Doubtful", "uncertain[…]")
 class Doubtful:
@@ -43,8 +49,9 @@ class Doubtful:
     Whatever is done about it raises `LabBusy` where another process drives.
     """
 
-    def __init__(self, driving: Driving, task: Task) -> None:
+    def __init__(self, driving: Driving, task: Task, *, is_sought: bool | None = None) -> None:
         self._driving = driving
+        self._is_sought = is_sought
         self.task = task
 
     @property
@@ -59,15 +66,15 @@ class Doubtful:
 
     @property
     def stands(self) -> str:
-        """Status, in a few words."""
+        """Status, in a few words; in doubt, without more, where only another process could know."""
         if self.is_open:
-            return "looked up automatically" if is_looked_up(self.task.reason) else "waiting for you"
+            return SOUGHT[self._is_sought]
         return self.task.cause if self.task.is_mendable else self.task.state.value
 
     @property
     def why(self) -> str:
-        """What is known of it, in words; nothing is said twice of what can be done."""
-        return without_advice(self.task.reason)
+        """What is known of it, in words; nothing is said twice of what is done, or can be."""
+        return self.task.reason if self._is_sought is None else without_advice(self.task.reason)
 
     def look_again(self) -> None:
         """Look it up again by our own id, where the provider can; it changes by itself when it is found."""
@@ -116,12 +123,22 @@ class Uncertain(Sequence[Doubtful]):
     """
 
     def __init__(
-        self, driving: Driving, tasks: Sequence[Task], looking: Looking | None = None, *, simulated: bool = False
+        self,
+        driving: Driving,
+        tasks: Sequence[Task],
+        looking: Looking | None = None,
+        seeking: Seeking = lambda _: None,
+        *,
+        simulated: bool = False,
     ) -> None:
         self._driving = driving
         self._looking = looking
+        self._seeking = seeking
         self.simulated = simulated
-        self._doubtful = [Doubtful(driving, task) for task in tasks if task.state is TaskState.UNCERTAIN]
+        self._doubtful = [self._one(task) for task in tasks if task.state is TaskState.UNCERTAIN]
+
+    def _one(self, task: Task) -> Doubtful:
+        return Doubtful(self._driving, task, is_sought=self._seeking(task.id))
 
     def accepted_as(self, task: str, remote_id: str) -> None:
         """Say that a task was accepted under an id of the provider's, as `Doubtful.accepted_as` does.
@@ -158,7 +175,7 @@ class Uncertain(Sequence[Doubtful]):
         if self._looking is None:
             return list(self)
         now = {task.id: task for task in self._looking([one.task.id for one in self])}
-        return [Doubtful(self._driving, now.get(one.task.id, one.task)) for one in self]
+        return [self._one(now.get(one.task.id, one.task)) for one in self]
 
     def __repr__(self) -> str:
         """Say how many, how much, what each is about, and what can be done."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..errors import KlingError
 from ..states import FOLLOWED, EventKind, TaskState
 from ..task import Task
 from .account import Account
@@ -42,12 +41,13 @@ class Driver:
 
     def _doubt_of(self, task: Task) -> str:
         asleep = self._turn.sleeper(task.id)
-        return may_send(asleep, finds=self._finds(task)) if asleep else told_of_doubt(CUT_OFF, finds=self._finds(task))
+        return may_send(asleep, finds=self.finds(task)) if asleep else told_of_doubt(CUT_OFF, finds=self.finds(task))
 
-    def _finds(self, task: Task) -> bool:
+    def finds(self, task: Task) -> bool:
+        """Tell whether a task can be looked up by our own id."""
         try:
             return self._account(task.provider).dialect.finds
-        except KlingError:  # of a provider that is not known here
+        except Exception:  # noqa: BLE001 - of a provider that is not known here, say: driving the task tells it
             return False
 
     async def drive(self, task_id: str) -> None:

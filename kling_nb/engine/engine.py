@@ -202,6 +202,11 @@ class Engine:
         """Return why a planned task is not submitted, in words; changes nothing."""
         return self._dispatch.why_held(task)
 
+    def is_seeking(self, task_id: str) -> bool:
+        """Tell whether a task, which is in doubt, is being looked up by our own id."""
+        account = self._accounts.get(self.book.tasks[task_id].provider) if self._dispatch.is_driving(task_id) else None
+        return account is not None and account.dialect.finds
+
     def moving(self) -> set[str]:
         """Return the names of the runs in which something is under way, though the log may not say so."""
         return set() if self.closed else self._dispatch.moving()
@@ -285,6 +290,9 @@ class Engine:
         await self._driver.doubt([task for task in self.book.tasks.values() if task.state is TaskState.SUBMITTING])
         await self._attempts.take_up_lost()
         await wake(self.book, tuple(self.book.tasks.values()))
+        for task in self.book.tasks.values():
+            if task.state is TaskState.UNCERTAIN:
+                self._driver.finds(task)  # makes its account, which `is_seeking` asks before the task is driven
         self._dispatch.spawn(task.id for task in self.book.tasks.values() if task.state.is_sent)
 
     async def _detach(self) -> None:

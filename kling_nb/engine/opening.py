@@ -111,6 +111,11 @@ class Opened:
             self._wanted = wanted.before(self._wanted)
             self.driving().renew(self._wanted.catalog, self._wanted.simulation)
 
+    def is_seeking(self, task_id: str) -> bool | None:
+        """Tell whether a task in doubt is being looked up; `None` where only another process could know."""
+        engine = self.engine if self.drives else None
+        return None if engine is None or engine.closed else engine.is_seeking(task_id)
+
     def who(self) -> str:
         """Say who drives, since when, and when it was last heard."""
         return self._look().told(self.folder)

@@ -155,11 +155,6 @@ def told_of_vain_looks(reason: str) -> str:
     return f"{without_advice(reason.removesuffix(VAIN))}{VAIN}"
 
 
-def is_looked_up(reason: str) -> bool:
-    """Tell whether the reason of a task in doubt says that it is looked up: the log has no column for that."""
-    return reason.endswith(LOOKED_UP)
-
-
 def without_advice(reason: str) -> str:
     """Return the reason of a task in doubt without what is done about it, or can be."""
     return reason.removesuffix(f"; {DECIDE}").removesuffix(f"; {LOOKED_UP}")

@@ -227,6 +227,7 @@ def test_what_is_uncertain_is_seen_and_left(tmp_path: Path) -> None:
             lab = live.lab = live.open()
             doubtful = lab.uncertain()[0]
             assert "at stake" in repr(doubtful)
+            assert ("in doubt", doubtful.task.reason) == (doubtful.stands, doubtful.why)  # it does not know more
             for act in (doubtful.look_again, doubtful.give_up, doubtful.buy_again, lambda: doubtful.accepted_as("1")):
                 with pytest.raises(LabBusy, match="is driven by process"):
                     act()

@@ -99,7 +99,7 @@ def _saying(body: bytes, receive: Receive) -> Receive:
     return say
 
 
-Place = Callable[[Relay], kn.Lab]
+Place = Callable[..., kn.Lab]
 
 
 @pytest.fixture
@@ -107,9 +107,9 @@ def at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     """Open a simulated lab whose Kling is a relay; opened again, it is the same folder."""
     labs: list[kn.Lab] = []
 
-    def opened(relay: Relay) -> kn.Lab:
+    def opened(relay: Relay, speed: float = math.inf) -> kn.Lab:
         monkeypatch.setattr(kling_nb.simulator, "Simulator", relay.simulator)
-        labs.append(kn.Lab(tmp_path / "lab", simulate=kn.Simulation(speed=math.inf)))
+        labs.append(kn.Lab(tmp_path / "lab", simulate=kn.Simulation(speed=speed)))
         return labs[-1]
 
     yield opened
@@ -146,6 +146,21 @@ def test_a_place_that_keeps_our_ids_proves_it(at: Place, kind: str) -> None:
     (boat,) = ended(lab, "boat", **MODELS[kind])
     assert ("saved", 2, 2) == (boat.state, boat.attempt, len(ledger(lab)))
     assert ["boat"] * 4 + ["fox"] == relay.looks
+
+
+def test_it_says_whether_it_is_being_looked_up(at: Place) -> None:
+    """What waits for a person is looked up once more when the lab is opened again, and says so as long as it lasts."""
+    relay = Relay(drops=True, faults=(LOST,))
+    with at(relay) as lab:
+        ended(lab, "fox")
+        ended(lab, "boat")
+        assert "waiting for you" == lab.uncertain()[0].stands
+
+    for _ in range(5):  # at once, however far the engine is
+        with at(relay, speed=1) as lab:
+            (doubtful,) = lab.uncertain()
+            assert "looked up automatically" == doubtful.stands
+    assert doubtful.why.endswith("look for it in the console there")
 
 
 @pytest.mark.parametrize("drops", [True, False])

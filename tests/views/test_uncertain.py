@@ -118,18 +118,17 @@ def test_the_table_says_who_what_how_much_and_since_when(doubtful: Open) -> None
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"reason": "lost; it is looked up automatically"}, "looked up automatically"),
-        ({"reason": "lost"}, "waiting for you"),
+        ({}, "waiting for you"),
         ({"state": TaskState.RUNNING}, "running"),
         ({"state": TaskState.FAILED, "cause": "given up"}, "given up"),
         ({"state": TaskState.FAILED, "cause": "policy"}, "failed"),
     ],
 )
 def test_each_says_how_it_stands(doubtful: Open, changes: dict[str, Any], words: str) -> None:
-    """A task that looks after itself is told from one that waits for a person, and from one that was decided."""
+    """One that waits for a person is told from one that goes on, and from one that was decided."""
     (one,) = doubtful().uncertain()
 
-    assert Doubtful(one._driving, replace(one.task, **changes)).stands == words
+    assert Doubtful(one._driving, replace(one.task, **changes), is_sought=False).stands == words
 
 
 def test_a_crowd_is_counted_and_not_all_shown(doubtful: Open) -> None:
