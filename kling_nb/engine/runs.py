@@ -1,4 +1,4 @@
-"""Runs from start to end: begun, paused, resumed, cancelled, retried, and what one passes on to another."""
+"""Runs from start to end: begun, paused, resumed, cancelled, retried."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from .book import Book
 from .control import Control, Controls
 from .dispatch import Dispatcher
 from .fetch import GONE, is_gone
+from .heirs import Heirs
 from .loop import Clock
 from .order import Order, serves_again
 
@@ -65,6 +66,7 @@ class Runs:
         self._accounts = accounts
         self._attempts = attempts
         self._dispatch = dispatch
+        self._heirs = Heirs(log, book, controls, dispatch)
 
     # -- beginning ---------------------------------------------------------------------------------------------
 
@@ -150,12 +152,12 @@ class Runs:
         name, chosen = control.row.name, list(dict.fromkeys(of_run))
         control.resumed, control.held = True, None
         await self._set_state(control, "running")
-        await self._adopt(control, chosen)
+        await self._heirs.adopt(control, chosen)
         await self._miss(name, chosen)
         await wake(self._book, (self._book.tasks[task_id] for task_id in chosen))
         control.wake()
         self._dispatch.spawn(task_id for task_id in chosen if self._needs_driving(task_id))
-        self._wake_others(control)
+        self._heirs.wake(control)
         self._dispatch.settle()
 
     async def cancel(self, name: str, ask: Callable[[str], Awaitable[object]]) -> tuple[int, int]:
@@ -191,7 +193,7 @@ class Runs:
     async def _set_state(self, control: Control, state: str) -> None:
         self._controls.set_state(control, state)
         if state != "running":
-            await self._passed_on(control.task_ids, control.row.name)
+            await self._heirs.passed_on(control.task_ids, control.row.name)
         self._dispatch.settle()
 
     async def _miss(self, name: str, task_ids: Iterable[str]) -> None:
@@ -205,62 +207,14 @@ class Runs:
         state = self._book.tasks[task_id].state
         return state is TaskState.PLANNED or state.is_sent
 
+    async def _drop(self, task_ids: Collection[str], name: str) -> None:
+        """Cancel what a run planned for points that it no longer has, where no other run has it."""
+        unwanted = await self._heirs.leave(task_ids, name)
+        await self._end(unwanted, "its point was removed from the run before it was sent")
+
     async def _end(self, task_ids: Iterable[str], reason: str) -> None:
         told = {"reason": reason, "cause": Cause.CANCELLED}
         await self._book.record_all(EventKind.CANCELLED, dict.fromkeys(task_ids, told))
-
-    # -- between runs ------------------------------------------------------------------------------------------
-
-    def _wake_others(self, released: Control) -> None:
-        """Go on with other runs too whose account was held: nothing holds their points any more."""
-        for control in self._controls.values():
-            if control is released or control.one_by_one or control.hold() is not None:
-                continue
-            planned = [task_id for task_id in control.task_ids if self._is_unsent(task_id, control.row.name)]
-            idle = [task_id for task_id in planned if not self._dispatch.is_driving(task_id)]
-            if idle:
-                control.wake()
-                self._dispatch.spawn(idle)
-
-    async def _adopt(self, control: Control, task_ids: Iterable[str]) -> None:
-        """Take over what another run planned and never sent, and want again what was cancelled too late."""
-        tasks, name = [self._book.tasks[task_id] for task_id in task_ids], control.row.name
-        unwanted = [task.id for task in tasks if task.unwanted and not task.state.is_final]
-        await self._book.record_all(EventKind.WANTED, {task_id: {} for task_id in unwanted})
-        planned = [task.id for task in tasks if self._book.tasks[task.id].state is TaskState.PLANNED]
-        await self._inherit({task_id: name for task_id in planned if self._book.tasks[task_id].run != name})
-
-    async def _drop(self, task_ids: Collection[str], name: str) -> None:
-        """Leave to other runs what a run planned for points that it no longer has, or cancel what none of them has."""
-        await self._passed_on(task_ids, name)
-        left = [task_id for task_id in task_ids if self._is_unsent(task_id, name)]
-        others = self._log.others_with(left, name)
-        await self._inherit({task_id: names[0] for task_id, names in others.items()})
-        unwanted = [task_id for task_id in left if task_id not in others]
-        await self._end(unwanted, "its point was removed from the run before it was sent")
-
-    async def _passed_on(self, task_ids: Collection[str], name: str) -> bool:
-        """Let other runs that go on take over what a run never sent; answers whether there is any."""
-        going = [control for control in self._controls.values() if control.row.name != name and control.hold() is None]
-        heirs = {
-            task_id: control
-            for control in reversed(going)  # the first one that has it takes it
-            for task_id in task_ids
-            if task_id in control.task_ids and self._is_unsent(task_id, name)
-        }
-        await self._inherit({task_id: control.row.name for task_id, control in heirs.items()})
-        for control in heirs.values():
-            control.wake()
-        self._dispatch.spawn(heirs)
-        return bool(heirs)
-
-    async def _inherit(self, heirs: Mapping[str, str]) -> None:
-        """Let tasks that were never sent be of other runs, given by their names."""
-        await self._book.record_all(EventKind.ADOPTED, {task_id: {"run": name} for task_id, name in heirs.items()})
-
-    def _is_unsent(self, task_id: str, name: str) -> bool:
-        task = self._book.tasks.get(task_id)
-        return task is not None and task.state is TaskState.PLANNED and task.run == name
 
     # -- after driving -----------------------------------------------------------------------------------------
 
@@ -285,7 +239,7 @@ class Runs:
             return False
         if task_id in control.task_ids and control.hold(task_id) is None:
             return self._accounts.held(task.provider) is None
-        if await self._passed_on([task_id], task.run):
+        if await self._heirs.passed_on([task_id], task.run):
             return True
         if task_id not in control.task_ids:
             await self._drop([task_id], task.run)

@@ -1,0 +1,71 @@
+"""What runs that have a point in common leave to each other: which of them sends what one planned and never sent."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from ..log import ExperimentLog
+from ..states import EventKind, TaskState
+from .book import Book
+from .control import Control, Controls
+from .dispatch import Dispatcher
+
+
+class Heirs:
+    """Hands tasks from run to run. Belongs to the engine's loop, and is asked by `Runs` alone."""
+
+    def __init__(self, log: ExperimentLog, book: Book, controls: Controls, dispatch: Dispatcher) -> None:
+        self._log = log
+        self._book = book
+        self._controls = controls
+        self._dispatch = dispatch
+
+    async def adopt(self, control: Control, task_ids: Iterable[str]) -> None:
+        """Take over what another run planned and never sent, and want again what was cancelled too late."""
+        tasks, name = [self._book.tasks[task_id] for task_id in task_ids], control.row.name
+        unwanted = [task.id for task in tasks if task.unwanted and not task.state.is_final]
+        await self._book.record_all(EventKind.WANTED, {task_id: {} for task_id in unwanted})
+        planned = [task.id for task in tasks if self._book.tasks[task.id].state is TaskState.PLANNED]
+        await self._inherit({task_id: name for task_id in planned if self._book.tasks[task_id].run != name})
+
+    async def leave(self, task_ids: Collection[str], name: str) -> list[str]:
+        """Leave to other runs what a run planned for points that it no longer has; returns what none of them has."""
+        await self.passed_on(task_ids, name)
+        left = [task_id for task_id in task_ids if self._is_unsent(task_id, name)]
+        others = self._log.others_with(left, name)
+        await self._inherit({task_id: names[0] for task_id, names in others.items()})
+        return [task_id for task_id in left if task_id not in others]
+
+    async def passed_on(self, task_ids: Collection[str], name: str) -> bool:
+        """Let other runs that go on take over what a run never sent; answers whether there is any."""
+        going = [control for control in self._controls.values() if control.row.name != name and control.hold() is None]
+        heirs = {
+            task_id: control
+            for control in reversed(going)  # the first one that has it takes it
+            for task_id in task_ids
+            if task_id in control.task_ids and self._is_unsent(task_id, name)
+        }
+        await self._inherit({task_id: control.row.name for task_id, control in heirs.items()})
+        for control in heirs.values():
+            control.wake()
+        self._dispatch.spawn(heirs)
+        return bool(heirs)
+
+    def wake(self, released: Control) -> None:
+        """Go on with other runs too whose account was held: nothing holds their points any more."""
+        for control in self._controls.values():
+            if control is released or control.one_by_one or control.hold() is not None:
+                continue
+            planned = [task_id for task_id in control.task_ids if self._is_unsent(task_id, control.row.name)]
+            idle = [task_id for task_id in planned if not self._dispatch.is_driving(task_id)]
+            if idle:
+                control.wake()
+                self._dispatch.spawn(idle)
+
+    async def _inherit(self, heirs: Mapping[str, str]) -> None:
+        """Let tasks that were never sent be of other runs, given by their names."""
+        await self._book.record_all(EventKind.ADOPTED, {task_id: {"run": name} for task_id, name in heirs.items()})
+
+    def _is_unsent(self, task_id: str, name: str) -> bool:
+        task = self._book.tasks.get(task_id)
+        return task is not None and task.state is TaskState.PLANNED and task.run == name
