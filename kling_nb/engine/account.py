@@ -19,14 +19,13 @@ from ..wire import Wire
 from .gate import BACKOFF_MOST_S, Gate, backoff_s
 from .loop import Clock
 from .told import Where, told_of_question, told_of_silence
+from .way import Way
 
 T = TypeVar("T")
 Ask = Callable[[Call], Awaitable[Reply]]
 Hear = Callable[[Reply], object]
 
 TRIES = 4
-UNSENT_MOST = 5  # rounds of submits in a row that did not get to a place that never answered, before it is given up
-UNSENT_LONGEST_S = 3600.0  # as long may a place be away that did answer: a network comes back
 
 
 class Account:
@@ -48,12 +47,9 @@ class Account:
         self.provider = provider
         self.dialect = dialect
         self.held: str | None = None
-        self.unsent = 0  # rounds of submits in a row that did not get there
+        self.way = Way(clock)
         self.mark = ""
         self.key_source = ""  # where the key that was last used is from
-        self._unsent_since = self._unsent_at = -math.inf
-        self._has_answered = False
-        self._strangers = 0  # submits in a row that another answered
         self._lab_key = lab_key
         self._wire = wire
         self._clock = clock
@@ -98,38 +94,9 @@ class Account:
         """Submit again, with the key looked up anew."""
         self.held, self._credential, self._refusal = None, None, None
         self._releases += 1
-        self._unsent_none()
-        self._has_answered = False
-        self._strangers = 0
+        self.way.forget()
         for gate in self._gates.values():
             gate.forgive()
-
-    def _unsent_none(self) -> None:
-        self.unsent, self._unsent_since, self._unsent_at = 0, -math.inf, -math.inf
-
-    def arrived(self) -> None:
-        """Learn that a submit got there."""
-        self._unsent_none()
-        self._has_answered = True
-        self._strangers = 0
-
-    def met_a_stranger(self) -> bool:
-        """Learn that another answered a submit in this place's stead; answers whether the one before was answered so."""
-        self._strangers += 1
-        return self._strangers > 1
-
-    def missed(self, begun: float) -> bool:
-        """Note that a submit, begun at that `steady` moment, did not get there; answers whether to go on trying.
-
-        Submits that were under way together, or waited together, count once: they met one moment without a network.
-        """
-        now = self._clock.steady()
-        if begun - self._unsent_at >= backoff_s(self.unsent) / 2:
-            self._unsent_since = now if self.unsent == 0 else self._unsent_since
-            self.unsent, self._unsent_at = self.unsent + 1, now
-        if self._has_answered:
-            return now - self._unsent_since < UNSENT_LONGEST_S
-        return self.unsent < UNSENT_MOST
 
     async def signed(self, call: Call, *, refused: int | None = None) -> tuple[Call, int]:
         """Return a call with the credential in it, and that one's number; as it is, to another origin than its own.
@@ -198,7 +165,7 @@ class Account:
     async def _send(self, call: Call, refused: int | None) -> tuple[Reply, int]:
         signed, number = await self.signed(call, refused=refused)
         reply = await self._wire.send(signed)
-        self._has_answered = True
+        self.way.answered()
         return reply, number
 
     async def _send_unsigned(self, call: Call, _refused: int | None) -> tuple[Reply, int]:

@@ -13,7 +13,6 @@ from ..states import Cause, EventKind, TaskState
 from ..task import Task, Ticket
 from .account import Account
 from .answered import read
-from .gate import backoff_s
 from .search import Search
 from .told import (
     AGAIN,
@@ -133,7 +132,7 @@ class Buyer:
             return await self._doubted(task, str(error)), False
         answer = read(paid.dialect, paid.signed, reply)
         if not answer.strange:
-            account.arrived()
+            account.way.arrived()
         if answer.ticket is not None:
             return await self._accepted(task, account, answer.ticket), False
         if answer.fault is None:
@@ -202,7 +201,7 @@ class Buyer:
         held = told_of_stranger(account.where, why)
         if not fault.rejected:
             task = await self._doubted(task, f"{account.provider.id}: {why} ({fault}); {account.where.check}")
-            if account.met_a_stranger() and not await self._answers_itself(task, account):
+            if account.way.met_a_stranger() and not await self._answers_itself(task, account):
                 account.held = held
             return task
         account.held = held
@@ -239,12 +238,12 @@ class Buyer:
         return None
 
     async def _not_sent(self, task: Task, account: Account, why: str, begun: float) -> Task:
-        if account.missed(begun):
+        if account.way.missed(begun):
             why = f"{why}; {AGAIN}"
         else:
             account.held = told_of_unreached(account.where, why)
         task = await self._book.record(task.id, EventKind.NOT_SENT, reason=why, cause=Cause.NETWORK)
-        await self._clock.sleep(0 if account.held else backoff_s(account.unsent))
+        await self._clock.sleep(0 if account.held else account.way.wait_s)
         return task
 
     async def _doubted(self, task: Task, why: str, cause: str = Cause.DOUBT) -> Task:
