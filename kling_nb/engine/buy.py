@@ -16,10 +16,10 @@ from .answered import read
 from .search import Search
 from .told import (
     AGAIN,
-    RESUME,
     resumable,
     told,
     told_of_doubt,
+    told_of_shut,
     told_of_stranger,
     told_of_submit,
     told_of_unreached,
@@ -183,9 +183,9 @@ class Buyer:
             return await self._doubted(task, f"{account.provider.id}: {fault}")
         if fault.again:
             gate = account.gate(task.model)
-            (gate.full if fault.whose is Whose.FULL else gate.slow)(self._clock.steady(), fault.after)
-            if gate.is_shut:
-                account.held = f"{words}; this has lasted for more than an hour; {RESUME}"
+            (gate.full if fault.whose is Whose.FULL else gate.slow)(now := self._clock.steady(), fault.after)
+            if gate.is_shut(now):
+                account.held = words = told_of_shut(fault, account.where)
         elif fault.whose in (Whose.KEY, Whose.BALANCE) and not renew:
             account.held = words = final
         elif not renew:

@@ -9,7 +9,7 @@ import anyio
 FORGET_S = 600.0  # after so long without "too many tasks", more than was refused then is tried again
 BACKOFF_S = 1.0  # Kling recommends an exponential backoff from at least 1 s (concurrency rules, read 2026-09-20)
 BACKOFF_MOST_S = 60.0
-PUSHED_MOST = 90
+SHUT_S = 3600.0  # pushed back for so long, with nothing accepted, submits are held
 AFTER_MOST_S = 600.0  # a provider that says "tomorrow" is asked again in ten minutes, and says so again
 
 
@@ -35,7 +35,8 @@ class Gate:
         self._refused_at = 0.0
         self._waiting: deque[anyio.Event] = deque()
         self._opens_at = 0.0
-        self._pushed = 0
+        self._pushed = 0  # in a row
+        self._pushed_since = 0.0
 
     @property
     def slots(self) -> int:
@@ -85,14 +86,18 @@ class Gate:
 
     def slow(self, now: float, after: float | None) -> None:
         """Learn that submits come too fast: wait as the provider says, else exponentially longer."""
+        if not self._pushed or now - self._opens_at > FORGET_S:  # long after a wait nobody had tried meanwhile
+            self._pushed, self._pushed_since = 0, now
         self._pushed += 1
         wait = backoff_s(self._pushed) if after is None else min(after, AFTER_MOST_S)
         self._opens_at = max(self._opens_at, now + wait)
 
-    @property
-    def is_shut(self) -> bool:
-        """Whether so many submits in a row were pushed back, over an hour or more, that waiting on is no use."""
-        return self._pushed >= PUSHED_MOST
+    def is_shut(self, now: float) -> bool:
+        """Tell whether submits have been pushed back for an hour without one accepted, so that waiting on is no use.
+
+        By the time and not by their number: as many are pushed back at once as there are slots.
+        """
+        return self._pushed > 0 and now - self._pushed_since >= SHUT_S
 
     def forgive(self) -> None:
         """Try again as if nothing had been pushed back."""

@@ -114,6 +114,11 @@ def told_of_submit(fault: Fault, where: Where, *, renewed: bool) -> str:
     return told(fault, where, tried, COST[False])
 
 
+def told_of_shut(fault: Fault, where: Where) -> str:
+    """Say why nothing more is submitted to a provider that has pushed every submit back for an hour."""
+    return _said(where, fault.whose, str(fault), "this has lasted for an hour", RESUME)
+
+
 def told_of_stranger(where: Where, why: str) -> str:
     """Say why nothing more is submitted where another answers in a provider's stead."""
     return (

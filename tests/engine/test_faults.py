@@ -347,6 +347,18 @@ def test_a_foreign_link_gets_no_credential(tmp_path_factory: pytest.TempPathFact
 # -- in virtual time ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("directive", ["rate-limit", "busy"])
+def test_a_provider_that_pushes_back_is_tried_for_an_hour(simulated: Open, directive: str) -> None:
+    """However many points wait, they are held only when nothing was accepted for an hour, and are told so and no else."""
+    lab = simulated()
+    run = start(lab, sweep(*(f"{n} #sim:{directive}:9999" for n in range(8)))).wait()
+    tried = lab.log.events().query("kind == 'pushed_back'")["at"]
+    assert pd.Timedelta("1h") <= tried.max() - tried.min() < pd.Timedelta("65min")
+    assert str(run.held).endswith("; this has lasted for an hour; run.resume() tries again")
+    assert "automatically" not in str(run.held)
+    assert 0 == len(ledger(lab))
+
+
 def test_a_stalled_task_wakes_when_its_clip_appears(tmp_path_factory: pytest.TempPathFactory) -> None:
     """A task that does not move for an hour is stalled, which ends the waiting, and is fetched when it is done at last."""
     with live_lab(tmp_path_factory.mktemp("stall"), Fault(action="stall", seconds=6000), speed=3000) as live:

@@ -9,7 +9,7 @@ from typing import TypeVar
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_nb.engine.gate import BACKOFF_MOST_S, FORGET_S, Gate, backoff_s
+from kling_nb.engine.gate import BACKOFF_MOST_S, FORGET_S, SHUT_S, Gate, backoff_s
 
 T = TypeVar("T")
 
@@ -143,6 +143,21 @@ def test_it_waits_as_told_else_ever_longer() -> None:
     gate.accepted(301.0)
     gate.slow(301.0, None)
     assert 1 == gate.wait_s(301.0)
+
+
+def test_it_is_shut_after_an_hour_however_many_were_pushed_back() -> None:
+    """Many submits at once are one moment; only an hour of push-backs, in which somebody tries, shuts the gate."""
+    gate = Gate(40)
+    for at in (0.0, 1.0, 3.0):
+        for _ in range(40):
+            gate.slow(at, None)
+    assert not gate.is_shut(3.0)
+    tried = [*range(600, int(SHUT_S) + 1, 600)]
+    for at in tried:
+        gate.slow(float(at), 600.0)
+    assert gate.is_shut(SHUT_S)
+    gate.slow(10 * SHUT_S, None)
+    assert not gate.is_shut(10 * SHUT_S)
 
 
 @given(st.integers(-2, 6), st.lists(st.sampled_from(["enter", "accepted", "full", "ended", "leave"]), max_size=40))
