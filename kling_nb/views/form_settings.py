@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Integral
 from typing import Any
 
 import ipywidgets as widgets
 
 from ..errors import InputError, nearest
+from ..excerpts import as_code
 from ..plan import OFFICIAL
 from ..sweep import DESIGNS
 from .form_fields import Field
@@ -23,6 +26,7 @@ DESIGN_WORDS = {
     "sample": "some of the combinations, drawn at random",
 }
 """What each design makes, in a few words; the sweep says which there are, and in what order."""
+NUMBERS = ("n", "seed", "repeats")
 RULES_TITLE = "Leave out, one rule per line"
 RULES_HINT = "provider=fal, mode=std|pro"
 
@@ -70,7 +74,7 @@ class Settings:
         return {"design": design, **{name: control.value for name, control in self._controls.items()}}
 
     def set(self, name: str, value: Any) -> None:
-        """Enter a setting; raises `InputError`, or `TraitError` for what its control cannot hold."""
+        """Enter a setting; raises `InputError` for what its control cannot hold."""
         if name == "design":
             self._set_design(value)
             return
@@ -78,6 +82,8 @@ class Settings:
             value = text_of_rules([value] if isinstance(value, Mapping) else value or ())
         elif name in (*MONEY, "name"):
             value = "" if value is None else str(value)
+        elif name in NUMBERS:
+            value = _whole(name, value, self._controls[name])
         self._controls[name].value = value
 
     def _set_design(self, value: Any) -> None:
@@ -122,6 +128,16 @@ class Settings:
 
 def _plain(name: str, kind: type[Any], **traits: Any) -> Any:
     return plain(kind, classes=["knb-text", f"knb-{name}"], **traits)
+
+
+def _whole(name: str, value: Any, control: Any) -> int:
+    """Return a whole number that a control can hold, which else would take the nearest one without a word."""
+    least, most = getattr(control, "min", -math.inf), getattr(control, "max", math.inf)
+    if isinstance(value, Integral) and not isinstance(value, bool) and least <= int(value) <= most:
+        return int(value)
+    reach = "" if math.isinf(most) else f" from {least} to {most:,}"
+    message = f"{name}={as_code(value)}: expected a whole number{reach}; {name} stays as it was"
+    raise InputError(message)
 
 
 def _told(changed: Changed, name: str) -> Callable[[Any], None]:

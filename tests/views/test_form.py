@@ -297,6 +297,20 @@ def test_an_unknown_name_is_answered_with_the_nearest(form: SweepForm) -> None:
         form.set(duratoin=5)
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"n": -5}, r"n=-5: expected a whole number from 1 to 1,000,000; n stays as it was"),
+        ({"repeats": "three"}, r"repeats='three': expected a whole number from 1 to 1,000"),
+        ({"seed": 0.5}, r"seed=0.5: expected a whole number; "),
+    ],
+)
+def test_a_number_that_a_setting_cannot_hold_is_refused(form: SweepForm, given: dict[str, object], told: str) -> None:
+    """It is an error with what is expected, and not silently the nearest number that it can hold."""
+    with pytest.raises(InputError, match=told):
+        form.set(**given)
+
+
 def test_a_value_that_is_not_offered_is_refused(form: SweepForm) -> None:
     """Choosing what no chosen model accepts is an error with what is offered."""
     with pytest.raises(InputError, match=r"mode='4k' is not offered; .*known: pro, std"):
