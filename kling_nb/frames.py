@@ -15,7 +15,7 @@ import pandas as pd
 from .costs import cost_data
 from .spending import SUMS, spending
 from .stage import AT_REST, stage
-from .states import MOVING, TaskState
+from .states import MOVING
 from .task import Task
 
 TIMES = ("planned_at", "submitted_at", "accepted_at", "done_at", "saved_at")
@@ -130,16 +130,16 @@ def events_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def runs_frame(
-    rows: Sequence[tuple[_Run, Sequence[Task], Sequence[Task]]], moving: Collection[str] = ()
+    rows: Sequence[tuple[_Run, Sequence[Task], Sequence[Task]]], moving: Collection[str] = (), *, followed: bool = True
 ) -> pd.DataFrame:
     """Return one row per run from its row, the tasks that serve its points, and all that it bought or means to.
 
-    ``state`` is what `stage` returns: ``running, waiting, needs a look, finished, paused`` or ``cancelled``. A run in
-    ``moving`` is not at rest, whatever the states of its tasks.
+    ``state`` is what `stage` returns: ``running, waiting, needs a look, finished, paused, cancelled`` or ``stopped``. A
+    run in ``moving`` is not at rest, whatever the states of its tasks. Where runs are not ``followed``, nothing moves.
     """
-    return table(
-        [_run_record(run, served, own, is_moving=run.name in moving) for run, served, own in rows], RUN_COLUMNS
-    )
+    states = [_stage(run, served, is_moving=run.name in moving, followed=followed) for run, served, _ in rows]
+    records = [_run_record(run, served, own, state) for (run, served, own), state in zip(rows, states, strict=True)]
+    return table(records, RUN_COLUMNS)
 
 
 RUN_COLUMNS: Mapping[str, str] = {
@@ -157,11 +157,11 @@ RUN_COLUMNS: Mapping[str, str] = {
 """Columns of `lab.runs()` and their dtypes, in order."""
 
 
-def _run_record(run: _Run, tasks: Sequence[Task], own: Sequence[Task], *, is_moving: bool) -> dict[str, Any]:
+def _run_record(run: _Run, tasks: Sequence[Task], own: Sequence[Task], state: str) -> dict[str, Any]:
     return {
         "run": run.name,
         "started_at": _to_ms(run.started_at),
-        "state": _stage(run, {task.state for task in tasks}, is_moving=is_moving),
+        "state": state,
         "points": len(tasks),
         "saved": sum(task.state.value == "saved" for task in tasks),
         "failed": sum(task.state.value == "failed" for task in tasks),
@@ -172,9 +172,10 @@ def _run_record(run: _Run, tasks: Sequence[Task], own: Sequence[Task], *, is_mov
     }
 
 
-def _stage(run: _Run, held: set[TaskState], *, is_moving: bool) -> str:
-    is_at_rest = run.state == "running" and not is_moving and MOVING.isdisjoint(held)
-    return stage(AT_REST if is_at_rest else run.state, held)
+def _stage(run: _Run, tasks: Sequence[Task], *, is_moving: bool, followed: bool) -> str:
+    held = {task.state for task in tasks}
+    moves = followed and (is_moving or not MOVING.isdisjoint(held))
+    return stage(run.state if run.state != "running" or moves else AT_REST, held)
 
 
 def spending_frame(tasks: Iterable[Task], by: Sequence[str]) -> pd.DataFrame:

@@ -295,9 +295,10 @@ class Lab:
         """Return one row per run: when it was started, its state, its points by state, what it spent in USD.
 
         ``state`` is what its panel says: ``running``, ``waiting`` (nothing is under way, and points are still to be
-        sent), ``needs a look`` (a task is uncertain, stalled or expired), ``finished``, ``paused`` or ``cancelled``.
+        sent), ``needs a look`` (a task is uncertain, stalled or expired), ``finished``, ``paused`` or ``cancelled``; in a
+        lab that was closed ``stopped``, if a task is at its provider.
         """
-        return self._opened.log.runs(self._moving)
+        return self._opened.log.runs(self._moving, followed=not self._opened.closed)
 
     def _moving(self) -> Iterable[str]:
         engine = self._opened.engine

@@ -219,12 +219,13 @@ class Reading:
         found = dict(tuple(row) for row in rows)
         return {state.value: found[state.value] for state in TaskState if state.value in found}
 
-    def runs(self, moving: Callable[[], Iterable[str]] = tuple) -> pd.DataFrame:
+    def runs(self, moving: Callable[[], Iterable[str]] = tuple, *, followed: bool = True) -> pd.DataFrame:
         """Return one row per run: name, when it was started, its state and budget, its points by state, its money.
 
         ``state`` is ``running``, ``waiting`` (nothing is under way, and points are still to be sent), ``needs a look``
         (the same, and a task is uncertain, stalled or expired), ``finished``, ``paused`` or ``cancelled``. ``moving`` names
-        the runs that are under way now, also between two tries, of which the log says nothing.
+        the runs that are under way now, also between two tries, of which the log says nothing. Unless
+        runs are ``followed``, nothing moves: one with a task at its provider is ``stopped``.
         """
         from .. import frames
 
@@ -238,7 +239,7 @@ class Reading:
         for task in tasks:
             own[task.run].append(task)
         going.update(moving())  # one that was begun, or ended, while this was read was under way
-        return frames.runs_frame([(row, served[row.name], own[row.name]) for row in rows], going)
+        return frames.runs_frame([(row, served[row.name], own[row.name]) for row in rows], going, followed=followed)
 
     def spending(self, by: Sequence[str]) -> pd.DataFrame:
         """Return what was spent and what may still be charged, in USD, by ``day``, ``provider``, ``model``, ``run``."""

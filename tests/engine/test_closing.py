@@ -144,6 +144,16 @@ def test_nothing_moves_in_a_lab_that_was_closed(tmp_path: Path) -> None:
     assert (False, False, "paused") == _moving(run)
 
 
+def test_the_table_of_runs_says_what_the_panel_says_of_a_closed_lab(tmp_path: Path) -> None:
+    """Who looks through a lab that was closed sees a run that stopped, in its panel and in ``lab.runs()`` alike."""
+    lab = kn.Lab(tmp_path / "lab", simulate=kn.Simulation(speed=1))
+    run = start(lab, sweep("fox"))
+    until(run, lambda tasks: all(task.state.is_sent for task in tasks))
+    assert "running" == lab.runs()["state"].item() == standing(run.snapshot()).stage
+    lab.close()
+    assert "stopped" == lab.runs()["state"].item() == standing(run.snapshot()).stage
+
+
 def _moving(run: kn.Run) -> tuple[bool, bool, str]:
     stands = run.snapshot()
     assert standing(stands).moving == stands.is_moving
