@@ -371,6 +371,7 @@ ODD: dict[str, tuple[str, str]] = {
     "bytes for a folder": ("kn.Lab(b'lab', simulate=True)", "folder=b'lab': expected a path"),
     "a number for a provider": ("kn.Lab('other', simulate=True, provider=5)", "there is no provider 5; known: "),
     "a page that is a run": ("lab.export(run)", "folder=.*expected a path"),
+    "a page that is a number": ("lab.compare(run).save_html(5)", "folder=5: expected a path"),
     "a time in words": ("run.wait('long')", "timeout='long': expected a number of seconds"),
     "a price in words": ("lab.plan(fox, assume_price='oficial')", "such as 25, or 'official'"),
     "a sweep for a prompt": ("lab.generate(fox)", r"got a Sweep: lab\.start\(sweep\)"),

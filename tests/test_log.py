@@ -484,7 +484,9 @@ def test_a_file_that_is_no_database_is_told_to_who_only_reads(tmp_path: Path) ->
 def test_a_new_lab_of_the_other_kind_may_be_deleted(tmp_path: Path) -> None:
     """Who forgot ``simulate=True`` is told that nothing is in the lab yet; where something is, that is not said."""
     kn.Lab(tmp_path / "lab").close()
-    with pytest.raises(kn.LabMode, match="it is still empty, so you may also delete it"):
+    with pytest.raises(
+        kn.LabMode, match=r"so you may also delete it and start over, after lab\.close\(\) where it is open$"
+    ):
         kn.Lab(tmp_path / "lab", simulate=True)
     with kn.Lab(tmp_path / "other", simulate=kn.Simulation(speed=float("inf"))) as lab:
         start(lab, sweep("fox")).wait()

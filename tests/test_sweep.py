@@ -499,6 +499,12 @@ def test_images_are_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.Mon
     assert "../pics/a.png" == Sweep.load("s.toml").axes["image"][0]
 
 
+def test_a_file_that_cannot_be_written_is_an_error_of_one_line(tmp_path: Path) -> None:
+    """Saving into a folder that is not there says so, and what to do."""
+    with pytest.raises(SweepError, match=r"s\.toml cannot be written \(No such file or directory\); make its folder"):
+        Sweep(prompt="a").save(tmp_path / "sweeps" / "s.toml")
+
+
 def test_a_path_of_another_library_is_one_like_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What `os.scandir` yields is saved, read back and written as code as the path that it is."""
     monkeypatch.chdir(tmp_path)

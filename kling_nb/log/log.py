@@ -76,7 +76,9 @@ class ExperimentLog(Reading):
             one, other = ("simulated", "live") if was else ("live", "simulated")
             hint = f"{'add' if was else 'leave out'} simulate=True, or choose another folder"
             if not self.counts():
-                hint += "; it is still empty, so you may also delete it and start over"
+                hint += (
+                    "; it is still empty, so you may also delete it and start over, after lab.close() where it is open"
+                )
             message = f"{self.path.parent} is a {one} lab and cannot be opened {other}: {hint}"
             raise LabMode(message)
 

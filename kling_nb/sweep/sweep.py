@@ -171,10 +171,13 @@ class Sweep:
         return cls(**written.from_toml(text))
 
     def save(self, path: str | Path) -> Path:
-        """Write the sweep to a TOML file and return its path; relative image paths are written relative to the file."""
+        """Write the sweep to a TOML file and return its path; relative image paths are written relative to the file.
+
+        Raises `SweepError` where the file cannot be written, and for an image given as bytes.
+        """
         target = path_of("path", path)
         moved = move_images(self._arguments(), lambda image: os.path.relpath(image, target.parent))
-        target.write_bytes(written.to_toml(moved).encode())
+        written.write_text(target, written.to_toml(moved))
         return target
 
     @classmethod

@@ -67,6 +67,16 @@ def text_of(source: Path) -> str:
         raise SweepError(message) from error
 
 
+def write_text(target: Path, text: str) -> None:
+    """Write the text of a sweep to a file; raises `SweepError` if it cannot be written."""
+    try:
+        target.write_bytes(text.encode())
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        message = f"{target} cannot be written ({why}); make its folder, or save the sweep elsewhere"
+        raise SweepError(message) from error
+
+
 def from_toml(text: str) -> dict[str, Any]:
     """Return a sweep's arguments from its TOML text.
 

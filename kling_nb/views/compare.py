@@ -17,6 +17,7 @@ from typing import Any
 from weakref import WeakSet
 
 from ..errors import KlingError, MediaError
+from ..fields import path_of
 from ..keywords import answering
 from ..request import digest
 from .grid import Axis, Frame, Grid, Tile, grid_of, judged
@@ -86,8 +87,11 @@ class Comparison:
             send({**answer, "parts": len(parts)}, [part])
 
     def save_html(self, folder: str | Path) -> Path:
-        """Write the comparison as a static page (`write_page`) and return its ``index.html``."""
-        return write_page(self.grid, self.lab_folder, Path(folder))
+        """Write the comparison as a static page (`write_page`) and return its ``index.html``.
+
+        Raises `LabUnwritable` where the folder is full or may only be read, `InputError` for what is no path.
+        """
+        return write_page(self.grid, self.lab_folder, path_of("folder", folder))
 
     def _media(self, want: Any, id_: Any) -> bytes:
         if want == "hello":
