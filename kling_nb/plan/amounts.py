@@ -26,8 +26,8 @@ class Money:
         """Return why something at a price would pass the ceiling, in words that follow "the"; `None` if it fits."""
         if self.budget is None or self.committed + price <= self.budget:
             return None
-        counted = dollars(self.committed)
-        return f"budget of {dollars(self.budget)} is used up: {counted} is spent or may still be charged"
+        left = f"leaves {dollars(self.left)}, and a clip costs up to {dollars(price)}" if self.left else "is used up"
+        return f"budget of {dollars(self.budget)} {left}: {dollars(self.committed)} is spent or may still be charged"
 
 
 def usd(name: str, value: float | str | Decimal | None, beside: str = "") -> Decimal | None:

@@ -20,8 +20,8 @@ ONE = PRICE["kling"]
 THREE = sweep("a", "b", "c")
 FAILS = "a crowd #sim:risk-control"
 SENTENCE = (
-    "the daily budget of $0.50 is used up: $0.42 is spent or may still be charged of what was submitted on 2026-01-01 "
-    "(UTC); run.resume() continues tomorrow, or as soon as lab.daily_budget is raised"
+    "the daily budget of $0.50 leaves $0.08, and a clip costs up to $0.21: $0.42 is spent or may still be charged of what was "
+    "submitted on 2026-01-01 (UTC); run.resume() continues tomorrow, or as soon as lab.daily_budget is raised"
 )
 
 
@@ -142,7 +142,7 @@ def test_a_runs_own_budget_holds_beside_it(simulated: Open) -> None:
     run = start(lab, sweep(FAILS), budget="0.30", name="a")
     assert {"failed": 1} == states(run)
     assert {"planned": 1} == states(run.retry())
-    assert str(run.held).startswith("the budget of $0.30 is used up")
+    assert str(run.held).startswith("the budget of $0.30 leaves $0.09, and a clip costs up to $0.21: ")
 
 
 def test_a_plan_says_what_today_leaves(simulated: Open) -> None:
@@ -241,7 +241,7 @@ def test_the_command_line_has_it(
     THREE.save(file)
     run = ["run", str(file), "--lab", str(folder), "--simulate"]
     assert UNSAVED == main([*run, "--daily-budget", "0.50"])
-    assert "the daily budget of $0.50 is used up" in capsys.readouterr().err
+    assert "the daily budget of $0.50 leaves $0.08, and a clip costs up to $0.21" in capsys.readouterr().err
     assert UNSAVED == main(run)
     assert "but only $0.08 of the daily budget" in " ".join(capsys.readouterr().out.split())
     assert SAVED == main([*run, "--daily-budget", "1"])

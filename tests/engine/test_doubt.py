@@ -187,7 +187,7 @@ def test_a_budget_holds_what_is_bought_again(simulated: Open) -> None:
     run = start(lab, sweep(LOST, provider="fal"), name="a", budget="0.50").wait()
     lab.uncertain()[0].buy_again()
     assert {"planned": 1} == run.wait().snapshot().counts
-    assert "the budget of $0.50 is used up" in str(run.held)
+    assert "the budget of $0.50 leaves $0.15, and a clip costs up to $0.35: $0.35 is spent" in str(run.held)
     assert 1 == len(ledger(lab))
 
 

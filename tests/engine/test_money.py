@@ -91,7 +91,7 @@ def test_a_budget_survives_reopening(simulated: Open) -> None:
     assert (Decimal("0.50"), Decimal("0.42")) == (run.snapshot().budget, run.snapshot().spent)
     run.retry().wait()
     assert {"planned": 1} == run.snapshot().counts
-    assert "the budget of $0.50 is used up" in str(run.held)
+    assert "the budget of $0.50 leaves $0.08, and a clip costs up to $0.21: $0.42 is spent" in str(run.held)
     assert 2 == len(ledger(lab))
     run = start(lab, sweep(FAILS), budget=1, name="a").wait()
     assert (3, {"failed": 1}) == (len(ledger(lab)), run.snapshot().counts)
