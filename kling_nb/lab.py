@@ -74,9 +74,10 @@ class Lab:
     Raises
     ------
     InputError
-        If the daily budget is not an amount.
-    LabMode, LogTooNew, LabError
-        If the folder cannot be opened as asked.
+        If an argument cannot be used, such as a daily budget that is no amount, an unknown provider or a file that
+        cannot be read.
+    LabError
+        If the folder cannot be opened as asked; `LabMode` and `LogTooNew` are kinds of it.
 
     """
 
@@ -169,7 +170,8 @@ class Lab:
         """Ceiling in USD for all that this lab submits in a day, midnight to midnight UTC; `None`: there is none.
 
         It counts what the day's submits cost or may still cost. What does not fit is held until ``run.resume()`` the
-        next day, or after a higher ceiling was assigned; assigning `None` removes it.
+        next day, or after a higher ceiling was assigned; assigning `None` removes it. Assigning raises `InputError` for
+        what is no amount, `LabBusy` if another process drives.
         """
         return self._opened.log.daily_budget()
 
@@ -195,6 +197,9 @@ class Lab:
         ``settings``: ``fresh=True`` buys again what was bought before; ``strict=True`` refuses points that would lose
         something; ``share=False`` buys points separately even if they become the same request; ``assume_price=`` is
         the price in USD per clip where none is known, or ``"official"`` for Kling's own.
+
+        Raises `InputError` for what is no sweep or no setting, an unknown provider or an image that is not there,
+        `SweepError` for more points than the sweep may have, `MediaError` for a file that is no image.
         """
         return self._ordering.plan(points_of(sweep), Settings.only(settings, "lab.plan"))
 
@@ -222,7 +227,7 @@ class Lab:
         budget
             Ceiling in USD for everything this run spends or may still be charged, stored with the run.
         confirm_above
-            Ask before anything is bought if the plan costs more than this, in USD.
+            Ask before anything is bought if the plan costs more than this, in USD; without a yes nothing is.
         show
             Whether to show the panel, and in a terminal, while it is waited for, how the run stands.
         settings
@@ -230,8 +235,8 @@ class Lab:
 
         Raises
         ------
-        InputError, SweepError, RefusedError, KeyMissing, PriceUnknown, OverBudget, LabBusy
-            Before anything is bought.
+        InputError, SweepError, RefusedError, MediaError, KeyMissing, PriceUnknown, OverBudget, LabError
+            Before anything is bought; `LabBusy` and `LabUnwritable` are kinds of `LabError`.
 
         """
         shows, chosen = flag("show", show), Settings.only(settings, "lab.start")
@@ -281,7 +286,8 @@ class Lab:
     def run(self, name: str) -> Run:
         """Return a handle to the run of this name; raises `InputError` with the known names if there is none.
 
-        While another process drives, the handle shows how the run stands; steering it raises `LabBusy`.
+        While another process drives, the handle shows how the run stands; steering it raises `LabBusy`. A lab that was
+        closed has no handles: `LabError`.
         """
         engine = self._opened.tried()
         known = [row.name for row in self._opened.log.read_runs()]
@@ -312,7 +318,7 @@ class Lab:
         """Return what was spent and what may still be charged, in USD, by day (UTC), provider, model or run.
 
         It also has the estimate, what the providers themselves said they charged, and the difference; the columns are
-        those of `kling_nb.spending.SUMS`.
+        those of `kling_nb.spending.SUMS`. Raises `InputError` for another name to group by.
         """
         return self.log.spending(by)
 
@@ -334,7 +340,7 @@ class Lab:
         """Keep what you think of a clip, by its task id (column ``task``): a number, words, or both.
 
         The stars in a comparison do the same. `None` removes a rating, ``""`` a note; what is left out stays as it is.
-        Raises `InputError` if the rating is not a number or there is no such task.
+        Raises `InputError` if the rating is not a number or there is no such task, `LabBusy` if another process drives.
         """
         self._opened.driving().record(task, EventKind.NOTED, **judgement(rating, note))
 
@@ -370,7 +376,10 @@ class Lab:
         return form(self)
 
     def export(self, folder: str | Path, what: Shown = None, *, x: str | None = None, y: str | None = None) -> Path:
-        """Write the comparison as a static page and return its ``index.html``; it needs no kernel and no network."""
+        """Write the comparison as a static page and return its ``index.html``; it needs no kernel and no network.
+
+        Raises what `compare` does, and `LabUnwritable` where the folder cannot be written.
+        """
         return self.compare(what, x=x, y=y).save_html(path_of("folder", folder))
 
     def __repr__(self) -> str:

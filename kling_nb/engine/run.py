@@ -108,7 +108,8 @@ class Run:
         A cell that awaits something is interrupted in ``await run`` alone. In a terminal it shows meanwhile how the run
         stands, unless it was started with ``show=False``.
 
-        Raises `LabError` if the lab was closed meanwhile, `LabBusy` if another process took over.
+        Raises `LabError` if the lab was closed meanwhile, `LabBusy` if another process took over, `KlingError` if the
+        engine stopped, as on a disk that is full.
         """
         if timeout is not None and not isinstance(timeout, Real):
             message = f"timeout={as_code(timeout)}: expected a number of seconds; the run goes on"
@@ -132,7 +133,10 @@ class Run:
         return terminal_wait.progress(self) if self._shows else nullcontext(lambda: None)
 
     def task_for(self, identity: str) -> Task:
-        """Return the task that serves the point of an identity, its own or one that the point shares."""
+        """Return the task that serves the point of an identity (column ``identity``), its own or one that it shares.
+
+        Raises `KeyError` where the run has no such point.
+        """
         serving = {point.identity: point.task for point in self._control.points}
         return self._engine.book.tasks[serving[identity]]
 
@@ -172,7 +176,10 @@ class Run:
         return self
 
     def as_completed(self) -> Iterator[Task]:
-        """Yield each task as it comes to rest, those already at rest first; ends when nothing moves any more."""
+        """Yield each task as it comes to rest, those already at rest first; ends when nothing moves any more.
+
+        An interrupt ends it, and it raises, as `wait`.
+        """
         heard: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
         listen, rest = self._listener(heard), lambda: heard.put(None)
         self._control.heard.append(listen)
