@@ -91,7 +91,7 @@ class Book:
         return self._log.submitted_with(task_id)
 
     def witness(self, provider: str, mark: str, url: str, *, since: float, at: float) -> Task | None:
-        """Return a task that was accepted at a call address with a key (`kling_nb.log.Reading.witness`)."""
+        """Return a task that was accepted at a call address with a key (`ExperimentLog.witness`)."""
         return self._log.witness(provider, mark, url, since=since, at=at)
 
     def attempts(self, identity: str) -> int:
