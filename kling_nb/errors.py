@@ -114,7 +114,8 @@ class ProviderError(KlingError):
         that makes no sense.
     whose
         ``key``, ``balance``, ``parameters``, ``address``, ``content policy``, ``full``, ``rate``, ``provider``,
-        ``missing``, or empty.
+        ``missing``, or empty. Of a task that failed without the provider's word, why that is: ``lost``, ``given up`` or
+        ``never bought``.
     tries
         How many times it was asked.
     charged

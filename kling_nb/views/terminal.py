@@ -31,9 +31,9 @@ SIGNS = {"saved": "█", "ready": "▓", "running": "▒", "failed": "×"}
 HERE = {
     "run.resume()": "the same command again",
     "run.retry()": "the same command with --retry",
-    "run.retry(stalled=True)": "kn.Lab(folder).run(name).retry(stalled=True) in Python",
-    "run.retry(expired=True)": "kn.Lab(folder).run(name).retry(expired=True) in Python",
-    "lab.uncertain()": "kn.Lab(folder).uncertain() in Python",
+    "run.retry(stalled=True)": "kn.Lab(folder, …).run(name).retry(stalled=True) in Python",
+    "run.retry(expired=True)": "kn.Lab(folder, …).run(name).retry(expired=True) in Python",
+    "lab.uncertain()": "kn.Lab(folder, …).uncertain() in Python",
     "lab.take_over()": "kling-nb run --take-over",
     "lab.daily_budget": "--daily-budget",
     "assume_price=": "--assume-price",

@@ -229,7 +229,7 @@ def test_words_of_python_are_told_as_they_are_here() -> None:
         "no: run.resume() goes on (here run.resume() is the same command again)"
     )
     assert here("no", "lab.uncertain() shows it").endswith(
-        "(here lab.uncertain() is kn.Lab(folder).uncertain() in Python)"
+        "(here lab.uncertain() is kn.Lab(folder, …).uncertain() in Python)"
     )
     assert here("daily_budget=-1: no") == "daily_budget=-1: no"
 
