@@ -58,7 +58,7 @@ class Lab:
     Parameters
     ----------
     folder
-        Where the log and the clips live; created if it does not exist.
+        Where the log and the clips live; created if it does not exist. ``kling-lab`` in the working directory by default.
     simulate
         ``True``, or a `Simulation`: no account is needed and nothing is spent. A folder is simulated or live for life.
     provider
