@@ -21,7 +21,11 @@ from .dispatch import Dispatcher
 
 AFTER_ALL = "if it turns up there after all, lab.uncertain().accepted_as(task, id) fetches it"
 GIVEN_UP: Mapping[str, Any] = MappingProxyType(
-    {"reason": f"given up while uncertain; {AFTER_ALL}", "cause": Cause.GIVEN_UP, "charged": None}
+    {
+        "reason": f"given up while uncertain; run.retry() buys it again, even if it was bought; {AFTER_ALL}",
+        "cause": Cause.GIVEN_UP,
+        "charged": None,
+    }
 )
 NEVER_BOUGHT: Mapping[str, Any] = MappingProxyType(
     {

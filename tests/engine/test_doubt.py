@@ -93,13 +93,15 @@ def test_an_id_may_be_given_as_a_number(simulated: Open) -> None:
 
 
 def test_giving_up_keeps_the_price_counted(simulated: Open) -> None:
-    """Given up it is a failure that may have been charged."""
+    """Given up it is a failure that may have been charged; it says what buys it again."""
     lab = simulated()
     run = uncertain(lab)
     lab.uncertain()[0].give_up()
     shown = run.snapshot()
     assert ({"failed": 1}, ONE, 0) == (shown.counts, shown.spent, shown.reserved)
     assert 0 == len(lab.uncertain())
+    assert "run.retry() buys it again" in run.df["reason"].iloc[0]
+    assert {"saved": 1} == run.retry().wait().snapshot().counts
 
 
 def test_what_was_never_bought_is_not_counted(simulated: Open) -> None:
