@@ -345,6 +345,23 @@ def test_a_missing_price_may_be_klings_own() -> None:
     assert prices == {point.request.mode: point.estimate.high for point in official if not point.estimate.assumed}
 
 
+@pytest.mark.parametrize(
+    ("found", "changes", "said"),
+    [
+        ((0,), {}, "1 point, reused, nothing to buy"),
+        ((0, 1), {"prompt": ["a", "b"]}, "2 points, all reused, nothing to buy"),
+        ((), {"prompt": ["a", "b"], "duration": 7}, "2 points, all refused, nothing to buy"),
+        ((0,), {"duration": [5, 7]}, "2 points, 1 reused, 1 refused, nothing to buy"),
+    ],
+)
+def test_a_plan_that_buys_nothing_says_so(found: tuple[int, ...], changes: dict[str, Any], said: str) -> None:
+    """Where there is nothing to buy no sum is told, and what becomes of the points comes first."""
+    planned = plan({index: task(TaskState.SAVED) for index in found}, **changes)
+
+    assert planned.summary().startswith(f"SIMULATED: {said}")
+    assert "$" not in planned.summary()
+
+
 def test_a_sum_says_of_how_many_it_is() -> None:
     """Where some points have no price the sum is that of the others, and says so, in the one line of a plan."""
     priced, none = plan(provider=["kling"]).summary(), plan(provider=["relay"]).summary()

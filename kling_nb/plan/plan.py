@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 NO_CEILING = Money()
+NOTHING = "nothing to buy"
 COLUMNS: Mapping[str, str] = {
     "point": "Int64",
     "provider": "string",
@@ -144,11 +145,9 @@ class Plan:
     def summary(self) -> str:
         """Say the plan in one line: points, clips to buy, price, time, reuse and refusals."""
         fates = Counter(_group(point) for point in self.points)
-        parts = [
-            f"{len(self.points)} point{'s' if len(self.points) != 1 else ''}",
-            f"{fates['buy']} to buy{self._for_how_much()}",
-        ]
-        parts += [f"{fates[name]} {name}" for name in ("reused", "shared", "refused") if fates[name]]
+        others = [self._so_many(fates[name], name) for name in ("reused", "shared", "refused") if fates[name]]
+        bought = f"{fates['buy']} to buy{self._for_how_much()}"
+        parts = [_counted(self.points, "point"), *([bought, *others] if fates["buy"] else [*others, NOTHING])]
         gone = sum(point.is_gone for point in self.points)
         parts += [f"{gone} whose file is gone (starting fetches it again, for free)"] if gone else []
         parts += [f"{len(self._lossy)} with losses"] if self._lossy else []
@@ -156,6 +155,12 @@ class Plan:
         parts += [f"about {duration(slowest)} a clip at the slowest"] if slowest else []
         parts += [self._over_today()] if self._over_today() else []
         return ("SIMULATED: " if self.simulated else "") + ", ".join(parts)
+
+    def _so_many(self, count: int, fate: str) -> str:
+        """Say what becomes of so many points; of all points without their number, which was told."""
+        if count < len(self):
+            return f"{count} {fate}"
+        return f"all {fate}" if count > 1 else fate
 
     def _for_how_much(self) -> str:
         """Say the sum, and how many it is of where some have no price; no comma, at which the form parts the line."""

@@ -780,7 +780,7 @@ def test_the_line_says_what_is_left_to_buy_once_the_run_finished(lab: kn.Lab) ->
     line = next(w for w in inside(form.widget()) if "knb-line" in getattr(w, "_dom_classes", ()))
     assert "2 to buy for $0.42" in line.value
     settled = threading.Event()
-    line.observe(lambda change: "2 reused" in change["new"] and settled.set(), "value")
+    line.observe(lambda change: "all reused" in change["new"] and settled.set(), "value")
 
     form.start().wait()
 
