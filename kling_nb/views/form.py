@@ -19,10 +19,11 @@ from ..errors import KlingError
 from ..keywords import answering
 from ..request import VideoRequest
 from ..sweep import Sweep
+from .form_agreed import Agreed
 from .form_board import Board
 from .form_draft import Draft, draft
 from .form_face import ELSEWHERE, Face, head_html, static_html
-from .form_outlook import Outlook, outlook
+from .form_outlook import Outlook, outlook, outlook_of
 from .form_parts import begin_anew
 from .form_pictures import Pictures
 from .form_quiet import Quiet
@@ -55,14 +56,14 @@ class SweepForm:
     is made in a thread of its own, which reads the lab and sends nothing. Every method may be called from any thread;
     what goes wrong after a click is said in the form.
 
-    ``later`` runs a function soon, and only the last one of several in quick succession.
+    ``later`` runs a function soon, and only the last one of several in quick succession. ``agreed`` compares prices.
     """
 
-    def __init__(self, lab: Lab, *, later: Later | None = None) -> None:
+    def __init__(self, lab: Lab, *, later: Later | None = None, agreed: Agreed | None = None) -> None:
         self._lab = lab
         self._later = later or Quiet().ask
         self._lock = threading.RLock()
-        self._starting = threading.Lock()
+        self._starting, self._agreed = threading.Lock(), agreed or Agreed()
         self._silent = False
         self._turn, self._planned = 0, -1  # how often it changed, and at which of these it was planned when asked
         self._draft, self._outlook = draft({}), Outlook(line="")
@@ -73,7 +74,7 @@ class SweepForm:
         begin_anew()
         self._board = Board(Shelf(lab.catalog), Pictures(lab.folder / "inputs"), self._changed)
         head = head_html(lab.folder, simulated=lab.simulated)
-        self._face = Face(head, {"Plan": self.plan, "Start": self.start})
+        self._face = Face(head, {"Plan": self.plan, "Start": self._start_as_seen})
         self._root = self._face.around(self._board.widget)
         self._begin()
 
@@ -101,8 +102,7 @@ class SweepForm:
 
         Nothing is sent.
         """
-        with self._lock:
-            turn, entries = self._turn, self._board.entries()
+        turn, entries = self._entered()
         held = draft(entries)
         held.needed()
         plan = self._lab.plan(draft(referred(entries)).needed(), **held.plan_settings)
@@ -119,22 +119,39 @@ class SweepForm:
         """Start the sweep, show the live panel of its run below the form, and return the run.
 
         The same form started again returns the same run; one that was cancelled goes on. Raises what ``lab.start``
-        raises.
+        raises. *Start* does this too, unless that would buy at a higher price than the form has shown.
         """
+        return self._start(self._read())
+
+    def _start_as_seen(self) -> None:
+        """Start what is typed, planned anew: the price beside *Start* may be that of the form as it was."""
+        seen, (turn, entries) = self._outlook.plan, self._entered()
+        held = draft(entries)
+        held.needed()
+        if self._running(held) is None:
+            found = outlook_of(entries, self._lab.plan, is_planned=turn == self._planned)
+            self._show_if(turn, held, found)
+            if found.stops:
+                return  # the line says why
+            self._agreed.check(seen, found.plan)
+        self._start(held)
+
+    def _start(self, held: Draft) -> Run:
         from . import live
 
-        held = self._read()
         sweep = held.needed()
         with self._starting:
-            if self._started is None or self._started[0] != held.code or self._is_cancelled():
-                run = self._lab.start(sweep, **held.settings, show=False)
-                self._started, self._stage = (held.code, run), ""
-                panel = live.panel(run, self._lab.folder)
-                self._face.add_panel(panel)
-                self._show(held, self._outlook)
-                panel.observe(lambda _: self._run_stands(run, panel), "standing")
-                self._run_stands(run, panel)  # it may have been said before anybody listened
-        return self._started[1]
+            started = self._running(held)
+            if started is not None:
+                return started
+            run = self._lab.start(sweep, **held.settings, show=False)
+            self._started, self._stage = (held.code, run), ""
+            panel = live.panel(run, self._lab.folder)
+            self._face.add_panel(panel)
+            self._show(held, self._outlook)
+            panel.observe(lambda _: self._run_stands(run, panel), "standing")
+            self._run_stands(run, panel)  # it may have been said before anybody listened
+        return run
 
     @property
     def code(self) -> str:
@@ -196,16 +213,17 @@ class SweepForm:
                 self._board.sections[name].forget()
             with self._quietly():
                 self._board.heed(name)
-                self._board.settings.fit(assumes=self._outlook.unpriced is not None, hint=self._official_price())
+                self._board.settings.fit(assumes=self._outlook.unpriced is not None, hint=self._outlook.official)
             self._face.age()
         self._later(self._heed)
 
-    def _read_entries(self) -> Entries:
-        with self._lock:
-            return self._board.entries()
-
     def _read(self) -> Draft:
-        return draft(self._read_entries())
+        return draft(self._entered()[1])
+
+    def _entered(self) -> tuple[int, Entries]:
+        """Return what is entered, and how often the form had changed by then."""
+        with self._lock:
+            return self._turn, self._board.entries()
 
     def _heed(self) -> None:
         """Look at what a person typed, and let the notebook keep it.
@@ -221,17 +239,20 @@ class SweepForm:
 
     def _refresh(self) -> None:
         """Read the form, plan it, and show what comes of it, unless it has changed meanwhile or was planned already."""
-        with self._lock:
-            turn, entries = self._turn, self._board.entries()
+        turn, entries = self._entered()
         if turn == self._planned:
             return
         held = self._draft
         try:
             held = draft(entries)
-            found = outlook(draft(referred(entries)), self._lab.plan)
+            found = outlook_of(entries, self._lab.plan)
         except Exception as error:  # noqa: BLE001 - in a thread of its own it would be lost
             sentence = in_one_sentence(error)
             found = Outlook(line="", stops=sentence, wrong={"": (sentence,)})
+        self._show_if(turn, held, found)
+
+    def _show_if(self, turn: int, held: Draft, found: Outlook) -> None:
+        """Show how things stand, unless the form has changed since it was read."""
         with self._lock:
             if turn == self._turn:
                 self._show(held, found)
@@ -239,15 +260,14 @@ class SweepForm:
     def _show(self, held: Draft, found: Outlook) -> None:
         with self._quietly():
             self._draft, self._outlook = held, found
-            self._board.show(held, found, self._official_price())
-            self._face.show(held, found, self._started_name())
+            self._board.show(held, found)
+            run = self._running(held)
+            self._face.show(held, found, None if run is None else run.name)
 
-    def _started_name(self) -> str | None:
+    def _running(self, held: Draft) -> Run | None:
+        """Return the run that a draft was started as, unless it was cancelled."""
         code, run = self._started or ("", None)
-        return run.name if run is not None and code == self._draft.code and not self._is_cancelled() else None
-
-    def _is_cancelled(self) -> bool:
-        return self._started is not None and self._started[1].snapshot().state == "cancelled"
+        return None if run is None or code != held.code or run.snapshot().state == "cancelled" else run
 
     def _run_stands(self, run: Run, panel: Any) -> None:
         """Plan anew when the run comes to another stage: what it bought is not to buy, what it left can be started."""
@@ -259,11 +279,6 @@ class SweepForm:
             self._stage = stage
             self._turn += 1
         self._refresh()
-
-    def _official_price(self) -> str:
-        point = self._outlook.unpriced
-        price = None if point is None else point.official.high
-        return "" if price is None else f"Kling's own list says {price.normalize():f}"
 
     def _ipython_display_(self) -> None:
         from IPython.display import display

@@ -134,15 +134,15 @@ class Board:
         seen = {"unreadable": unreadable, "references": references, "named": dict(self._pictures.names)}
         return {**held, **seen, "variables": self.variables.get(), **self.settings.get()}
 
-    def show(self, held: Draft, found: Outlook, official: str) -> None:
-        """Show what is said of the fields and settings; ``official`` proposes a price where none is known."""
+    def show(self, held: Draft, found: Outlook) -> None:
+        """Show what is said of the fields and settings."""
         self.variables.show(held.variables)
         for name, section in self.sections.items():
             section.say(found.wrong.get(name, ()), found.warned.get(name, ()))
         for images in self._images.values():
             images.show()
         self.settings.say({name: said for name, said in found.wrong.items() if name not in self.sections})
-        self.settings.fit(assumes=found.unpriced is not None, hint=official)
+        self.settings.fit(assumes=found.unpriced is not None, hint=found.official)
         self._shots.fit(self.sections["duration"].control.get())
         self._toggle.value = self._toggle.value or any(name in found.wrong for name in MORE)
 

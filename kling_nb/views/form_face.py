@@ -62,7 +62,8 @@ class Face:
         (self._table.add_class if is_stale else self._table.remove_class)("knb-stale")
 
     def age(self) -> None:
-        """Mark the line and the table of the plan as those of the form as it was."""
+        """Mark the line and the table of the plan as those of the form as it was; what went wrong then is over."""
+        self.say("")
         for shown in (self._line, self._table):
             shown.add_class("knb-stale")
 

@@ -11,9 +11,9 @@ from ..errors import KlingError, OverBudget, PriceUnknown, RefusedError
 from ..excerpts import excerpt
 from ..offer import Change, Loss, Problem
 from ..plan import Plan, PlannedPoint, dollars
-from .form_draft import Draft, listed
+from .form_draft import Draft, draft, listed
 from .form_fields import FIELDS
-from .form_reading import VALUE_LONGEST, Said
+from .form_reading import VALUE_LONGEST, Entries, Said, referred
 from .form_words import names_in_words
 
 AT_ONCE = 2_000  # points that are planned as a person types; for more they press Plan
@@ -41,6 +41,12 @@ class Outlook:
         """The first point that would be bought although no price is known."""
         return self.plan.unpriced[0] if self.plan and self.plan.unpriced else None
 
+    @property
+    def official(self) -> str:
+        """What Kling's own list says of that point's price, where it says something."""
+        price = None if self.unpriced is None else self.unpriced.official.high
+        return "" if price is None else f"Kling's own list says {price.normalize():f}"
+
 
 def outlook(held: Draft, plan: Callable[..., Plan], *, at_once: int = AT_ONCE) -> Outlook:
     """Plan a draft and say what would become of it; above ``at_once`` points nothing is planned."""
@@ -64,6 +70,13 @@ def outlook(held: Draft, plan: Callable[..., Plan], *, at_once: int = AT_ONCE) -
         return _planned(held, plan(held.sweep, **held.plan_settings))
     except KlingError as error:
         return Outlook(line=f"{held.size:,} points", stops=str(error), wrong={"": (str(error),)})
+
+
+def outlook_of(entries: Entries, plan: Callable[..., Plan], *, is_planned: bool = False) -> Outlook:
+    """Plan what is entered and say what would become of it; of many points only what a person has had planned before."""
+    held = draft(referred(entries))
+    at_once = max(AT_ONCE, held.size) if is_planned else AT_ONCE
+    return outlook(replace(held, is_rough=held.is_rough and not is_planned), plan, at_once=at_once)
 
 
 def _planned(held: Draft, plan: Plan) -> Outlook:

@@ -21,6 +21,7 @@ from kling_nb.errors import InputError, SweepError
 from kling_nb.request import FIELDS as REQUEST_FIELDS
 from kling_nb.sweep import DESIGNS
 from kling_nb.views.form import SweepForm
+from kling_nb.views.form_agreed import Agreed
 from kling_nb.views.form_draft import draft
 from kling_nb.views.form_fields import FIELDS, MOVES
 from kling_nb.views.form_outlook import outlook
@@ -753,6 +754,62 @@ def test_a_second_click_starts_nothing(form: SweepForm, lab: kn.Lab) -> None:
     assert button(form, "Start").disabled
 
 
+@pytest.fixture
+def time_now() -> list[float]:
+    """Return the moment by which a form tells a second click from a second thought."""
+    return [100.0]
+
+
+@pytest.fixture
+def waiting(lab: kn.Lab, time_now: list[float]) -> SweepForm:
+    """Open a form that shows the price of one clip, and waits before it looks at what is typed next."""
+    form = SweepForm(lab, later=lambda _: None, agreed=Agreed(lambda: time_now[0]))
+    return form.set(prompt="a fox", provider="kling", mode="std", duration=5)
+
+
+def test_start_buys_nothing_at_a_price_that_was_not_shown(
+    waiting: SweepForm, lab: kn.Lab, time_now: list[float]
+) -> None:
+    """What was typed since the price was made is planned; if it costs more, that is said, and the next press buys."""
+    start = button(waiting, "Start")
+    control(waiting, "Prompts, one per line").value = "a fox\na boat"
+
+    start.click()
+
+    assert (0, "2 points · 2 to buy for $0.42") == (len(lab.runs()), waiting.line[:29])
+    assert "the price is now $0.42, not $0.21: nothing was bought; press Start again" in html_of(waiting)
+    start.click()  # of a double click
+    assert "the price is now $0.42, not $0.21: nothing was bought" in html_of(waiting)
+    assert len(lab.runs()) == 0
+    time_now[0] += 1
+    start.click()
+    assert "the price is now" not in html_of(waiting)
+    assert [2] == [len(run.df) for run in [waiting.run.wait()]]
+
+
+@pytest.mark.parametrize("typed", ["a boat", "a fox"])
+def test_start_buys_what_is_typed_where_it_costs_no_more(waiting: SweepForm, typed: str) -> None:
+    """Under a price that is not lower, what is typed is bought at once, and its own price stands there."""
+    waiting.set(prompt=["a fox", "a wolf"])
+    control(waiting, "Prompts, one per line").value = typed
+
+    button(waiting, "Start").click()
+
+    assert [typed] == list(waiting.run.df["prompt"])
+    assert waiting.line.startswith("1 point · ")
+
+
+def test_start_asks_for_plan_where_what_is_typed_is_too_much_to_price(waiting: SweepForm, lab: kn.Lab) -> None:
+    """A press under the price of a small form buys nothing of a large one: the line says what is to be done."""
+    control(waiting, "Prompts, one per line").value = "\n".join(f"a fox {number}" for number in range(2_001))
+
+    button(waiting, "Start").click()
+
+    assert len(lab.runs()) == 0
+    assert waiting.line == "2,001 points: press Plan to see what they cost"
+    assert button(waiting, "Start").disabled
+
+
 def test_a_cancelled_run_can_be_started_again(tmp_path: Path) -> None:
     """After a cancel Start is there again, with what is left to buy; it goes on with the run, in one panel."""
     with kn.Lab(tmp_path / "lab", simulate=kn.Simulation(speed=1)) as slow:
@@ -807,6 +864,8 @@ def test_an_error_of_a_click_is_said_in_the_form(form: SweepForm) -> None:
     button(form, "Start").click()
 
     assert '<p class="knb-bad">name=&#x27;generate&#x27;: expected a name' in html_of(form)
+    control(form, "Run name").value = "fox"
+    assert "expected a name" not in html_of(form)
 
 
 def test_an_unexpected_error_is_named(lab: kn.Lab) -> None:
