@@ -34,7 +34,7 @@ class Control:
     heard: list[Heard] = field(default_factory=list)
     at_rest: list[Callable[[], object]] = field(default_factory=list)
     one_by_one: bool = False  # its points were asked for singly: one that goes on does not wake the others
-    task_ids: dict[str, None] = field(init=False)  # the tasks that serve the points, each once, in order
+    task_ids: dict[str, int] = field(init=False)  # the tasks that serve the points, each once, in order: which sample
 
     def __post_init__(self) -> None:
         self.show(self.points)
@@ -42,7 +42,7 @@ class Control:
     def show(self, points: Iterable[PointRow]) -> None:
         """Change the points. `task_ids` is made at once: made when asked, another thread might keep an old one."""
         self.points = tuple(points)
-        self.task_ids = dict.fromkeys(point.task for point in self.points)
+        self.task_ids = {point.task: point.sample for point in self.points}
 
     def hold(self, task_id: str = "") -> str | None:
         """Return why nothing may be submitted now, if so; or why this task may not."""

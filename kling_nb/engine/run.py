@@ -256,6 +256,7 @@ class Run:
             reserved=self._engine.book.reserved(self.name),
             left_s=self._left_s(tasks, sending=not held),
             span=self._engine.pace.span,
+            samples=self._control.task_ids,
         )
         return snapshot_of(self._control.row, tasks, now, simulated=self._simulated)
 

@@ -79,6 +79,7 @@ class SeenRun(Run):
             held=self._held(tasks),
             spent=sum((task.spent for task in bought), Decimal(0)),
             reserved=sum((task.reserved for task in bought), Decimal(0)),
+            samples=self._log.serving(self._name),
         )
         return snapshot_of(self._row, tasks, now, simulated=self._simulated)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -116,7 +116,7 @@ class Snapshot:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Moment:
     """What a snapshot is made of beside a run's row and tasks: whether it moves, what holds it, its money in USD, whether
-    it is driven from here, and how far a task is, which nobody knows who only reads.
+    it is driven from here, how far a task is, which nobody knows who only reads, and which sample each task is of.
     """
 
     moving: bool
@@ -126,6 +126,7 @@ class Moment:
     reserved: Decimal
     left_s: float | None = None
     span: Callable[[Task], Span | None] = lambda _: None
+    samples: Mapping[str, int] = field(default_factory=dict)
 
 
 def snapshot_of(row: RunRow, tasks: Sequence[Task], now: Moment, *, simulated: bool) -> Snapshot:
@@ -205,19 +206,21 @@ IN_ITS_PLACE = frozenset({"model", "mode", "duration", "prompt"})
 def _tiles(tasks: Sequence[Task], now: Moment) -> tuple[Tile, ...]:
     names = dict.fromkeys(name for task in tasks for name in task.request if name not in IN_ITS_PLACE)
     differ = [name for name in names if any(t.request.get(name) != tasks[0].request.get(name) for t in tasks)]
-    return tuple(_tile(task, " · ".join(_facets(task, differ)), now.span(task)) for task in tasks)
+    samples = now.samples if len({*now.samples.values()}) > 1 else {}
+    return tuple(_tile(task, " · ".join(_facets(task, differ, samples.get(task.id))), now.span(task)) for task in tasks)
 
 
 def _tile(task: Task, label: str, span: Span | None) -> Tile:
     return Tile(task.id, label, task.state.value, task.reason, task.clip.path if task.clip else None, span)
 
 
-def _facets(task: Task, differ: Sequence[str]) -> Iterator[str]:
-    """Say what a task is of: where, by what, how long, then the other fields in which the shown ones differ."""
+def _facets(task: Task, differ: Sequence[str], sample: int | None) -> Iterator[str]:
+    """Say what a task is of: where, by what, how long, the other fields in which the shown ones differ, which sample."""
     request = task.request
     length = request.get("duration") and f"{request['duration']} s"
     yield from (str(facet) for facet in (task.provider, task.model, request.get("mode"), length) if facet)
     yield from (_field(name, request.get(name)) for name in differ)
+    yield from () if sample is None else (f"sample {sample}",)
     if request.get("prompt"):
         yield str(request["prompt"])
 

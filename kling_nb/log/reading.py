@@ -134,10 +134,10 @@ class Reading:
         """Return the ids of every task that a run bought or means to."""
         return {row.id for row in self._rows(sa.select(TASKS.c.id).where(TASKS.c.run == run))}
 
-    def serving(self, run: str) -> list[str]:
-        """Return the ids of the tasks that serve the points of a run, each once, in order."""
-        rows = self._rows(sa.select(POINTS.c.task).where(POINTS.c.run == run).order_by(POINTS.c.point))
-        return list(dict.fromkeys(row.task for row in rows))
+    def serving(self, run: str) -> dict[str, int]:
+        """Return the ids of the tasks that serve the points of a run, each once, in order, with its sample number."""
+        rows = self._rows(sa.select(POINTS.c.task, POINTS.c.sample).where(POINTS.c.run == run).order_by(POINTS.c.point))
+        return {row.task: row.sample for row in rows}
 
     def events_from(self, seq: int | None) -> list[tuple[int, str, float]]:
         """Return number, task and time of the events from a number on, oldest first; from `None` the last one."""

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import kling_nb as kn
 from kling_nb.engine.pace import Span
+from kling_nb.engine.seen import SeenRun
 from kling_nb.errors import KlingError
 from kling_nb.states import TaskState
 from kling_nb.views.live import Panel, panel, show, start_html, summary_html
@@ -165,6 +166,17 @@ def test_a_label_has_all_in_which_points_differ(tmp_path: Path) -> None:
 
     assert 16 == len(set(labels))
     assert f"9:16 · cfg_scale — · camera_control simple, pan -5 · {scene}on a crane" in labels
+
+
+def test_a_label_says_which_sample_it_is_of(tmp_path: Path) -> None:
+    """Repeats of a point are told apart by the number that the column ``sample`` has, also by whoever only reads the lab."""
+    sweep = kn.Sweep(prompt=["a fox", "a boat"], model="kling-v2-6", mode="std", duration=5, repeats=2)
+    with kn.Lab(tmp_path / "lab", simulate=kn.Simulation(speed=float("inf"))) as lab:
+        run = lab.start(sweep, name="twice", show=False).wait()
+        seen = SeenRun(lab._opened, "twice", simulated=True)
+        told = [[card["label"] for card in cards(one.snapshot())] for one in (run, seen)]
+
+    assert told == [["sample 1 · a fox", "sample 2 · a fox", "sample 1 · a boat", "sample 2 · a boat"]] * 2
 
 
 @given(st.lists(st.text(alphabet="ab ·", max_size=12), max_size=6))
