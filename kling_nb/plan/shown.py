@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 ROWS_SHOWN = 60
 VALUE_LONGEST = 60
+OPENS = '<summary style="padding-block:4px;cursor:pointer">The exact calls</summary>'
+"""What opens the calls: 24 px high, so that it can be hit."""
 CELL = "text-align:left;vertical-align:top"
 WHOLE = frozenset({"provider", "model", "mode", "duration", "aspect_ratio", "what", "price", "field"})
 """The columns of short words, which are not broken at their hyphens: a table wider than its place scrolls."""
@@ -39,7 +41,7 @@ IGNORED = "knb-plan tex2jax_ignore mathjax_ignore"
 def plan_html(summary: str, points: Sequence[PlannedPoint]) -> str:
     """Return a plan: its sum, its points, what each provider makes of them, and the exact calls, folded."""
     calls = "".join(_call(point, headed=True) for point in points[:ROWS_SHOWN] if point.call)
-    exact = f"<details><summary>The exact calls</summary>{calls}</details>" if calls else ""
+    exact = f"<details>{OPENS}{calls}</details>" if calls else ""
     head = f"<p><b>{escape(summary)}</b></p>"
     return f'<div class="{IGNORED}">{head}{_points(points)}{_report(points)}{exact}</div>'
 

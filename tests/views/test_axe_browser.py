@@ -177,14 +177,31 @@ def test_nothing_is_said_against_the_panels(sheet: Page, doubtful: kn.Lab, judge
 
 
 @pytest.mark.parametrize("sheet", ["light", "dark"], indirect=True)
-def test_nothing_is_said_against_stars(sheet: Page, lab_folder: LabFolder, judge: Judge) -> None:
-    """The player with stars to give, some given, and the choice of the best."""
+def show_stars(page: Page, lab_folder: LabFolder) -> Page:
+    """Render a player with stars to give, and some given."""
     frame = lab_folder.frame(task=["t", "u"], rating=[3.5, None])
-    shown = Comparison(grid_of(frame, title="two"), lab_folder.path, lambda *_: None)
-    player = shown.widget()
+    player = Comparison(grid_of(frame, title="two"), lab_folder.path, lambda *_: None).widget()
     traits = {name: getattr(player, name) for name in ("grid", "mark", "rates", "ratings")}
     player.close()
-    render(sheet, script("compare"), traits, "compare.css")
+    return render(page, script("compare"), traits, "compare.css", "touch.css")
+
+
+@pytest.mark.parametrize("width", [380, 1000])
+def test_each_star_can_be_touched(new_page: Callable[..., Page], lab_folder: LabFolder, width: int) -> None:
+    """Under a finger a star is 24 px wide and high at least, on a line of its own; nothing has to be scrolled for it."""
+    page = new_page(is_mobile=True, has_touch=True, viewport={"width": width, "height": 900})
+    page.set_content("<!doctype html><meta name=viewport content='width=device-width'><body></body>")
+    boxes = [one.bounding_box() for one in show_stars(page, lab_folder).locator("[data-star]").all()]
+    lines = [box["y"] + box["height"] / 2 for one in page.locator("summary").all() if (box := one.bounding_box())]
+
+    assert 10 == len(boxes)
+    assert all(box and min(box["width"], box["height"]) >= 24 and box["x"] + box["width"] <= width for box in boxes)
+    assert max(lines) + 20 < min(box["y"] + box["height"] / 2 for box in boxes if box)
+
+
+def test_nothing_is_said_against_stars(sheet: Page, lab_folder: LabFolder, judge: Judge) -> None:
+    """The player with stars to give, some given, and the choice of the best."""
+    show_stars(sheet, lab_folder)
     sheet.get_by_role("slider", name="Stars").first.press("ArrowRight")
 
     assert sheet.get_by_label("Clips to look at").is_visible()
