@@ -16,12 +16,14 @@ ROWS_SHOWN = 60
 VALUE_LONGEST = 60
 OPENS = '<summary style="padding-block:4px;cursor:pointer">The exact calls</summary>'
 """What opens the calls: 24 px high, so that it can be hit."""
-CELL = "text-align:left;vertical-align:top"
+CELL = "text-align:start;vertical-align:top"
 WHOLE = frozenset({"provider", "model", "mode", "duration", "aspect_ratio", "what", "price", "field"})
 """The columns of short words, which are not broken at their hyphens: a table wider than its place scrolls."""
 ROOMY = frozenset({"prompt", "notes", "why"})
 """The columns of sentences, which get room for a few words a line where they hold more than `LONG_WORDS` characters."""
 LONG_WORDS = 24
+FOREIGN = ROOMY | {"asked", "arrives"}
+"""The columns with words of others, each of which runs by its own letters: an Arabic prompt to the left."""
 REPORT = "What happens to what you asked for"
 ORDER = ("refused", "dropped", "coerced", "inert", "warned", "filled", "defaulted")
 """The changes in the order in which a person wants to hear of them: what is lost first, what was settled last."""
@@ -142,7 +144,7 @@ def _call(point: PlannedPoint, *, headed: bool) -> str:
     body = json.dumps(point.call.get("body"), ensure_ascii=False, indent=1)
     line = f"{point.call['method']} {point.call['url']}"
     head = f"<p>{escape(title(point))}</p>" if headed else ""
-    return f"{head}<pre>{escape(line)}\n{escape(body)}</pre>"
+    return f'{head}<pre dir="ltr">{escape(line)}\n{escape(body)}</pre>'
 
 
 def _table(spoken: str, rows: Sequence[dict[str, str]], *, numbered: bool = False) -> str:
@@ -165,4 +167,5 @@ def _row(number: int | None, cells: Mapping[str, str]) -> str:
 def _cell(name: str, words: str) -> str:
     whole = ";white-space:nowrap" * (name in WHOLE)
     roomy = ";min-width:14em" * (name in ROOMY and len(words) > LONG_WORDS)
-    return f'<td style="{CELL}{whole}{roomy}">{escape(words)}</td>'
+    own = ' dir="auto"' * (name in FOREIGN)
+    return f'<td{own} style="{CELL}{whole}{roomy}">{escape(words)}</td>'

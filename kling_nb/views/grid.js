@@ -44,7 +44,7 @@ function stateCard(tile) {
 /** What tells it apart, in two lines at most, then the facts in short, which open into all of them. */
 function caption(tile) {
   const flags = tile.flags.map((flag) => h("li", {}, flag));
-  const label = tile.label ? h("p", { class: "knb-label", title: tile.label }, tile.label) : null;
+  const label = tile.label ? h("p", { class: "knb-label", title: tile.label }, ...parts(tile.label)) : null;
   const line = h("div", { class: "knb-line" }, details(tile));
   return h("figcaption", {}, label, line, flags.length ? h("ul", { class: "knb-flags" }, ...flags) : null);
 }

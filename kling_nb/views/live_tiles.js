@@ -19,7 +19,7 @@ function makeTile(fetch) {
   const show = (tile) => {
     for (const one of [node, chip]) one.dataset.state = tile.state;
     say(chip, tile.state);
-    say(label, tile.label);
+    if (label.textContent !== tile.label) label.replaceChildren(...parts(tile.label));
     node.title = [tile.label, tile.reason].filter(Boolean).join(": ");
     if (!pic.querySelector("img")) pic.replaceChildren(...(tile.reason ? [h("span", { class: "knb-run-why" }, tile.reason)] : []));
   };

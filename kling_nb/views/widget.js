@@ -35,6 +35,12 @@ function say(node, text) {
   node.hidden = !text;
 }
 
+/** Return a label's parts, each of which runs by its own letters: an Arabic prompt to the left, whatever stands before it. */
+function parts(label) {
+  const [first, ...rest] = label.split(" · ");
+  return rest.length ? [h("bdi", {}, first), ...rest.flatMap((part) => [" · ", h("bdi", {}, part)])] : [first];
+}
+
 /** Return a button that is pressed anew: Enter that is held since the one that asked "sure?" does not press it. */
 function pressedAnew(node) {
   node.addEventListener("keydown", (event) => event.repeat && event.preventDefault());

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import kling_nb as kn
 from kling_nb.views.compare import grid_of, write_page
+from kling_nb.views.live import summary_html
 from tests.views.clips import make_lab
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ RUNS = """(node) => {
         return range.getBoundingClientRect().left;
     };
     return edge(node.firstChild.length - 1) - edge(0); }"""
+NO_AXES: Mapping[str, str] = MappingProxyType({})
 TURN = "() => document.documentElement.setAttribute('dir', 'rtl')"
 
 
@@ -29,10 +33,10 @@ TURN = "() => document.documentElement.setAttribute('dir', 'rtl')"
 def opened(tmp_path: Path, new_page: Callable[..., Page]) -> Callable[..., Page]:
     """Return what opens the page of so many clips of a lab, with some columns of its table replaced."""
 
-    def show(clips: int, window: int = 1280, **columns: Any) -> Page:
+    def show(clips: int, window: int = 1280, axes: Mapping[str, str] = NO_AXES, **columns: Any) -> Page:
         lab = make_lab(tmp_path / "lab", **dict.fromkeys("abcdef"[:clips], 1.0))
         page = new_page(reduced_motion="reduce", viewport={"width": window, "height": 800})
-        page.goto(write_page(grid_of(lab.frame(**columns)), lab.path, tmp_path / "page").as_uri())
+        page.goto(write_page(grid_of(lab.frame(**columns), **axes), lab.path, tmp_path / "page").as_uri())
         page.locator(".knb-ready").first.wait_for()
         return page
 
@@ -99,6 +103,63 @@ def test_a_text_runs_as_its_letters_do(opened: Callable[..., Page]) -> None:
 
     assert page.locator("header p").evaluate(RUNS) > 20
     assert page.locator(".knb-label").first.evaluate(RUNS) > 20
+
+
+QUOTES = """(node) => [...node.textContent.matchAll(/^ +"/gm)].map(({ index, 0: words }) => {
+    const range = document.createRange();
+    range.setStart(node.firstChild, index + words.length - 1);
+    range.setEnd(node.firstChild, index + words.length);
+    return range.getBoundingClientRect().left; })"""
+"""Where each line of code begins that is a text."""
+MIXED = "ثعلب في الثلج (HD), لقطة تتبع"
+ORDER = """(node) => {
+    const texts = document.createTreeWalker(node, NodeFilter.SHOW_TEXT);
+    const left = (word) => {
+        for (texts.currentNode = node; texts.nextNode(); ) {
+            const [range, at] = [document.createRange(), texts.currentNode.data.indexOf(word)];
+            if (at < 0) continue;
+            range.setStart(texts.currentNode, at);
+            range.setEnd(texts.currentNode, at + word.length);
+            return range.getBoundingClientRect().left;
+        }
+    };
+    return ["لقطة", "HD", "ثعلب"].map(left); }"""
+"""Where the last, the middle and the first word of `MIXED` stand: in this order, as it is read."""
+
+
+def drawn(new_page: Callable[..., Page], html: str, sought: str) -> Locator:
+    """Draw HTML in a wide window and return an element of it."""
+    page = new_page(viewport={"width": 2000, "height": 900})
+    page.set_content(f"<!doctype html><meta charset=utf-8><style>:not(pre) {{ white-space: nowrap }}</style>{html}")
+    return page.locator(sought).first
+
+
+def test_an_arabic_prompt_is_in_order_behind_english_words(opened: Callable[..., Page]) -> None:
+    """In a label each part runs by its own letters, so that an English word in an Arabic prompt stays in its middle."""
+    page = opened(2, 2000, {"x": "mode", "y": "model"}, prompt=[MIXED, "a fox"], provider=["kling", "fal"])
+
+    places = page.locator(".knb-label").first.evaluate(ORDER)
+    assert places == sorted(places)
+
+
+def test_an_arabic_prompt_is_in_order_in_saved_outputs(tmp_path: Path, new_page: Callable[..., Page]) -> None:
+    """A plan, and what a notebook keeps of a run and a comparison, need no style sheet for it; code runs to the right."""
+    sweep = kn.Sweep(prompt=[MIXED, "a fox"], model="kling-v2-6", mode=["std", "pro"], duration=5, repeats=2)
+    with kn.Lab(tmp_path / "lab", simulate=kn.Simulation(speed=float("inf")), provider="kling") as lab:
+        run = lab.start(sweep, show=False).wait()
+        told = {
+            "td": lab.plan(sweep)._repr_html_(),
+            ".knb-run-label": summary_html(run.snapshot(), lab.folder),
+            "th[scope=row]": lab.compare(run)._repr_html_(),
+            "b": lab.compare(run, x="sample", y="mode")._repr_html_(),
+        }
+        code = lab.form().set(prompt=[MIXED, "a fox " * 20])._repr_html_()
+
+    for sought, html in told.items():
+        places = drawn(new_page, html.replace("<style", "<!--").replace("</style>", "-->"), f"{sought}:has-text('HD')")
+        assert places.evaluate(ORDER) == sorted(places.evaluate(ORDER)), sought
+    arabic, english = drawn(new_page, code, "pre").evaluate(QUOTES)
+    assert arabic == english
 
 
 def test_open_facts_have_the_whole_width(opened: Callable[..., Page]) -> None:
