@@ -230,6 +230,14 @@ def test_the_summary_counts_everything() -> None:
     assert f"<Plan {said}; .losses() says what and why>" == repr(some)
 
 
+def test_the_table_numbers_every_sample() -> None:
+    """Where points are repeated the first sample has its number too; elsewhere there is no such column."""
+    cells = [words for words in plan(repeats=2)._repr_html_().split("</td>") if words.endswith((">1", ">2"))]
+
+    assert 2 == len(cells)
+    assert "sample" not in plan(prompt=["a", "b"])._repr_html_()
+
+
 def test_the_table_escapes_what_is_foreign() -> None:
     """A prompt with markup in it is shown as text."""
     html = plan(prompt="<script>alert(1)</script>")._repr_html_()

@@ -71,20 +71,20 @@ def title(point: PlannedPoint) -> str:
 def _points(points: Sequence[PlannedPoint]) -> str:
     left = len(points) - ROWS_SHOWN
     more = f"<p>and {left} more points: <code>plan.df()</code> has them all</p>" if left > 0 else ""
-    return _table("Points", [_cells(point) for point in points[:ROWS_SHOWN]], numbered=True) + more
+    repeats = any(planned.point.sample > 1 for planned in points)
+    return _table("Points", [_cells(point, repeats=repeats) for point in points[:ROWS_SHOWN]], numbered=True) + more
 
 
-def _cells(planned: PlannedPoint) -> dict[str, str]:
-    """Return what a plan's table shows of a point."""
+def _cells(planned: PlannedPoint, *, repeats: bool) -> dict[str, str]:
+    """Return what a plan's table shows of a point; where some are repeated which sample it is."""
     given = planned.request.given()
     named = {name: given.get(name) for name in ("mode", "duration", "aspect_ratio", "prompt")}
     named |= {"duration": f"{given['duration']} s"} if "duration" in given else {}
-    sample = planned.point.sample if planned.point.sample > 1 else None
     cells = {
         "provider": planned.provider,
         "model": planned.request.model,
         **named,
-        "sample": sample,
+        "sample": planned.point.sample if repeats else None,
         "what": planned.fate,
         "price": "" if planned.refusals else planned.price,
         "notes": "; ".join(planned.notes),
