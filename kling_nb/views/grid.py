@@ -176,6 +176,8 @@ def _varying(rows: Sequence[Row]) -> dict[str, int]:
     names = [name for name in (*AXES, *variables, *LAST_AXES) if name in present]
     counts = {name: len({word(name, row.get(name)) for row in rows}) for name in names}
     vary = {name: count for name, count in counts.items() if count > 1}
+    if all(row.get("template") == row.get("prompt") for row in rows):
+        vary.pop("template", None)  # prompts without variables are what people call prompts
     if "template" in vary or any(name in vary for name in variables if is_prompts(name)):
         vary.pop("prompt", None)  # it only follows from these
     return vary

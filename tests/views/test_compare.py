@@ -46,6 +46,14 @@ def varied(count: int = 12, **more: Any) -> pd.DataFrame:
     return points(model=model, mode=mode, state=["saved"] * count, sample=[n // 6 + 1 for n in range(count)], **more)
 
 
+def test_prompts_without_variables_are_called_prompts(lab_folder: LabFolder) -> None:
+    """Where each prompt is its own template, the rows are prompts; where variables make them, templates."""
+    prompts = ["a fox", "a boat"]
+
+    assert grid_of(lab_folder.frame(prompt=prompts, template=prompts)).y.name == "prompt"
+    assert grid_of(lab_folder.frame(prompt=prompts, template=["a {x}", "{y}"])).y.name == "template"
+
+
 def test_the_axis_with_fewer_values_makes_columns() -> None:
     """Left out, x is the axis with the fewest values and y the next."""
     grid = grid_of(varied())
