@@ -127,7 +127,7 @@ def _served(arguments: argparse.Namespace) -> Served:
 def _plan(arguments: argparse.Namespace) -> int:
     import tempfile
 
-    from .views.terminal_plan import plan_calls, plan_table
+    from .plan.terminal import plan_calls, plan_table
 
     sweep = _sweep(arguments)
     with tempfile.TemporaryDirectory() as scratch, _lab(arguments, Path(arguments.lab or scratch)) as lab:
@@ -140,7 +140,7 @@ def _plan(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from .views.terminal_plan import plan_table
+    from .plan.terminal import plan_table
 
     sweep, console, settings = _sweep(arguments), _console(), _plan_settings(arguments)
     name, is_new = arguments.name or arguments.sweep.stem, not _is_lab(arguments.lab)
@@ -168,7 +168,7 @@ def _check_before(arguments: argparse.Namespace, sweep: Sweep, console: Console)
     from .bindings import Bindings, Played
     from .ordering import check
     from .plan import run_name, usd
-    from .views.terminal_plan import plan_table
+    from .plan.terminal import plan_table
 
     with (
         _unwarned(),

@@ -19,12 +19,12 @@ from .catalog import Catalog
 from .clients import library
 from .engine.reach import Reached, Target, Verdict, reach, target
 from .errors import InputError
+from .excerpts import plain
 from .keys import Access
 from .media import Probe, probe
 from .offer import Provider
 from .tables import at_hand
 from .views.output import has_kernel
-from .views.terminal import plain
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "microsoft-edge", "firefox")
 LIBRARIES: Mapping[str, tuple[str, str]] = {

@@ -30,3 +30,8 @@ def in_words(value: Any) -> str:
         return " / ".join(str(shot.get("prompt", shot)) if isinstance(shot, Mapping) else str(shot) for shot in value)
     text = str(value)
     return f"{text[: len('sha256:') + DIGITS]}…" if text.startswith("sha256:") else text
+
+
+def plain(text: str) -> str:
+    """Return foreign text in one line without control characters, which could rewrite a terminal."""
+    return "".join(sign if sign.isprintable() else " " for sign in text)

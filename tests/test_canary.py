@@ -26,8 +26,9 @@ from strict_socket import StrictSocket, answer
 import kling_nb as kn
 from kling_nb import doctor
 from kling_nb.keys import base_url_variable
+from kling_nb.plan import terminal as terminal_plan
 from kling_nb.simulator import Fault, Simulator, running
-from kling_nb.views import live, terminal, terminal_plan
+from kling_nb.views import live, terminal
 from tests.canaries import KEYS, MODES, WRONG, Gate, Search, as_shown, exported, parts, reprs
 from tests.labs import ScaledClock
 

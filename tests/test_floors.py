@@ -76,7 +76,7 @@ DOORS = {
     "anyio": ["engine", "simulator"],
     "filelock": ["engine"],
     "jwt": ["dialects", "simulator"],
-    "rich": ["views", "cli"],
+    "rich": ["plan", "views", "cli"],
     "starlette": ["simulator"],
     "uvicorn": ["simulator"],
     "trustme": ["simulator"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sized
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .. import frames
 from ..errors import InputError, OverBudget, PriceUnknown, RefusedError
@@ -15,6 +15,7 @@ from ..task import ZERO
 from .amounts import Money, dollars, duration, interval, usd
 from .points import OFFICIAL, PlannedPoint
 from .shown import plan_html
+from .terminal import is_at_a_prompt, plan_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -206,6 +207,11 @@ class Plan:
         """Return the summary, and where no table is shown beside it, how to see what is lost and refused."""
         differs = self._lossy or self.refused
         return f"<Plan {self.summary()}{'; .losses() says what and why' if differs else ''}>"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: FBT001 - IPython's signature
+        """Show the table where IPython shows text alone; a plan inside of something else is one line."""
+        is_alone = not cycle and len(printer.stack) == 1 and is_at_a_prompt()
+        printer.text(plan_text(self) if is_alone else repr(self))
 
     def __getitem__(self, index: int) -> PlannedPoint:
         """Return a point, as ``plan[3]``, which shows its exact call and every difference in a notebook.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
+from ..excerpts import plain
 from .standing import DOT, Standing, standing
 
 if TYPE_CHECKING:
@@ -157,8 +158,3 @@ def shares(counts: Sequence[int], width: int) -> list[int]:
     total = max(1, sum(counts))
     ends = [end * width // total for end in accumulate(counts, initial=0)]
     return [end - start for start, end in pairwise(ends)]
-
-
-def plain(text: str) -> str:
-    """Return foreign text in one line without control characters, which could rewrite a terminal."""
-    return "".join(sign if sign.isprintable() else " " for sign in text)

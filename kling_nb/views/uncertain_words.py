@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from ..excerpts import plain
 from ..plan import dollars
 from ..task import ZERO
 from .standing import DOT, bounded
-from .terminal import plain
 
 if TYPE_CHECKING:
     from ..engine.doubt import Doubtful, Uncertain

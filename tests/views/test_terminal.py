@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,9 +17,10 @@ from rich.cells import cell_len
 from rich.console import Console
 
 import kling_nb as kn
+from kling_nb.excerpts import plain
+from kling_nb.plan.terminal import plan_table
 from kling_nb.views.standing import standing
-from kling_nb.views.terminal import here, plain, run_display, shares, watch
-from kling_nb.views.terminal_plan import plan_table
+from kling_nb.views.terminal import here, run_display, shares, watch
 from tests.views.snapshots import EVIL, Staged, snapshot
 
 INSTANT = kn.Simulation(speed=float("inf"))
@@ -164,6 +168,35 @@ def test_a_long_plan_is_cut(tmp_path: Path) -> None:
 
     assert "… and 46 more points" in said
     assert "70 points, 70 to buy" in said
+
+
+AT_A_PROMPT = """
+import kling_nb as kn
+plan = kn.Lab("study", simulate=True, provider="kling").plan(
+    kn.Sweep(prompt="a fox", model="kling-v1-6", mode=["std", "pro"], duration=5, repeats=20))
+plan
+[plan]
+print(plan)
+"""
+
+
+def test_ipython_in_a_terminal_shows_the_table(tmp_path: Path) -> None:
+    """A plan by itself is the table of `kling-nb plan`; inside of something else, and printed, it is one line."""
+    options = ("--quick", "--colors=NoColor", "--InteractiveShell.ast_node_interactivity=all", "-c", AT_A_PROMPT)
+    home = {"IPYTHONDIR": str(tmp_path / "ipython"), "COLUMNS": "100", "PYTHONIOENCODING": "utf-8"}
+    home |= {
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(Path(kn.__file__).parents[1]), os.environ.get("PYTHONPATH"))))
+    }
+    command = [sys.executable, "-m", "IPython", *options]
+    done = subprocess.run(
+        command, cwd=tmp_path, env={**os.environ, **home}, capture_output=True, text=True, encoding="utf-8", timeout=60
+    )
+
+    table, rest = done.stdout.split("SIMULATED: 40 points, 40 to buy for", 1)
+    assert "every point: provider kling" in table
+    assert "… and 16 more points; plan.df() has them all" in table
+    assert rest.count("<Plan SIMULATED: 40 points, 40 to buy for") == 2
+    assert "\x1b" not in done.stdout
 
 
 LONG = "a {who} runs through deep snow, tracking shot, golden hour, shallow depth of field, {light}"

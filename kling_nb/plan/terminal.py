@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
+import shutil
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .terminal import plain
+from ..excerpts import plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,7 +19,8 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from ..plan import Plan, PlannedPoint
+    from .plan import Plan
+    from .points import PlannedPoint
 
 ROWS_SHOWN = 24
 LINES_SHOWN = 12
@@ -24,13 +28,16 @@ POINTS_NAMED = 6
 CELL_LONGEST = 70  # cells of the terminal
 PROMPT_LEAST = 12  # cells that a prompt in a row has, however narrow the terminal is
 NATURAL = 10_000  # cells: wider than any table
+AT_THE_COMMAND = "kling-nb plan --calls shows what each would send"
+IN_PYTHON = "plan.df() has them all"
 KEPT = ("fate", "price")  # columns that are shown even where they do not vary
 
 
-def plan_table(plan: Plan) -> RenderableType:
+def plan_table(plan: Plan, *, elsewhere: str = AT_THE_COMMAND) -> RenderableType:
     """Return a plan as rich shows it: a row a point, the sum, and each change and refusal once with its points.
 
     What is the same for every point is said once, above the rows, and so are a few prompts that are too long for them.
+    ``elsewhere`` says where the points are that have no row.
     """
     from rich.console import Group
     from rich.text import Text
@@ -40,10 +47,29 @@ def plan_table(plan: Plan) -> RenderableType:
     same = [name for name in present if name not in KEPT and len(frame[name].unique()) == 1]
     fixed = " · ".join(f"{_title(name)} {_words(frame[name].iloc[0])}" for name in same)
     rows = _Rows(frame, [name for name in present if name not in same])
-    left = f"… and {len(plan) - ROWS_SHOWN} more points; kling-nb plan --calls shows what each would send"
+    left = f"… and {len(plan) - ROWS_SHOWN} more points; {elsewhere}"
     hidden = [Text(left, "dim")] if len(plan) > ROWS_SHOWN else []
     every = [Text(f"every point: {fixed}", "dim")] if fixed else []
     return Group(*every, rows, *hidden, Text(plain(plan.summary()), "bold"), *_grouped(plan))
+
+
+def plan_text(plan: Plan) -> str:
+    """Return a plan as text as wide as the terminal is, without colours: who shows it may keep it."""
+    from rich.console import Console
+
+    text = io.StringIO()
+    Console(file=text, width=shutil.get_terminal_size().columns).print(plan_table(plan, elsewhere=IN_PYTHON))
+    return text.getvalue().rstrip()
+
+
+def is_at_a_prompt() -> bool:
+    """Tell whether IPython shows text and nothing else, as in a terminal; a kernel's front end has the HTML."""
+    if "IPython" not in sys.modules:
+        return False
+    from IPython.core.getipython import get_ipython
+
+    shell = get_ipython()
+    return shell is not None and getattr(shell, "kernel", None) is None
 
 
 def plan_calls(plan: Plan) -> RenderableType:
