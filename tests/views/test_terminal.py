@@ -189,7 +189,14 @@ def test_ipython_in_a_terminal_shows_the_table(tmp_path: Path) -> None:
     }
     command = [sys.executable, "-m", "IPython", *options]
     done = subprocess.run(
-        command, cwd=tmp_path, env={**os.environ, **home}, capture_output=True, text=True, encoding="utf-8", timeout=60
+        command,
+        check=False,
+        cwd=tmp_path,
+        env={**os.environ, **home},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=60,
     )
 
     table, rest = done.stdout.split("SIMULATED: 40 points, 40 to buy for", 1)
