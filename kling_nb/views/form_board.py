@@ -23,7 +23,7 @@ from .form_shelf import Shelf
 from .form_shots import Shots
 
 LEFT = ("provider", "model", "prompt", "negative_prompt", "image", "image_tail")
-MORE_WORDS = "More: callback address, combinations to leave out"
+MORE_WORDS = "More: callback address, extra fields, combinations to leave out"
 MORE = ("exclude", *(f.name for f in FIELDS if f.is_more))
 
 

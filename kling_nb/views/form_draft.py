@@ -20,7 +20,7 @@ from .form_reading import MONEY, Entries, Reading, Said, values_of
 
 NEEDED = {"provider": "a provider", "model": "a model", "prompt": "a prompt"}
 WHOLE = ("negative_prompt", "callback_url")
-ALONE = frozenset({*WHOLE, *MONEY, *(f.name for f in FIELDS if f.kind in ("numbers", "camera"))})
+ALONE = frozenset({*WHOLE, *MONEY, *(f.name for f in FIELDS if f.kind in ("numbers", "camera", "json"))})
 """The fields that decide nothing of others: a mistake in one leaves the rest to be looked at. The wrong values are left
 out of it, of those in `WHOLE` all."""
 NO_CODE = "# the Python for this form appears here as soon as it holds a sweep"

@@ -49,11 +49,11 @@ class Field:
     """One field of the form.
 
     ``kind`` is ``choices`` (several may be chosen), ``lines`` (one value a line), ``numbers`` (by commas or lines),
-    ``address`` (one), ``images`` (one a line), ``camera`` or ``shots``. ``column`` is the column of
+    ``address`` (one), ``images`` (one a line), ``camera``, ``shots`` or ``json`` (one). ``column`` is the column of
     `Catalog.models_table` that lists what can be chosen; where there is none the catalogue is asked about ``sample``.
     ``values`` are the choices where neither lists them, ``said`` how they read. ``after`` are the fields whose choices
     narrow this one's; ``plural`` is another name for it in `SweepForm.set`; ``unset`` is what happens when it is left
-    open, where no default is documented. ``is_single`` lets one value be chosen at a time, ``is_rare`` hides the field
+    open, where no default is documented, ``note`` what has to be known of it at any rate. ``is_single`` lets one value be chosen at a time, ``is_rare`` hides the field
     where it is closed, ``is_more`` until More is pressed.
     """
 
@@ -69,6 +69,7 @@ class Field:
     unit: str = ""
     unset: str = ""
     hint: str = ""
+    note: str = ""
     rows: int = 1
     variables: bool = False
     is_single: bool = False
@@ -100,6 +101,7 @@ class Field:
 
 
 IMAGE_HINT = "paths or URLs, one per line"
+EXTRA_HINT = '{"fal": {"a_field_of_its_own": 1}}'
 
 FIELDS = (
     Field(name="provider", title="Provider", kind="choices", plural="providers", column="provider", after=()),
@@ -126,6 +128,8 @@ FIELDS = (
           said=CUT_WORDS, variables=True, is_single=True, is_rare=True),
     Field(name="callback_url", title="Callback address", kind="address", plural="callback_urls",
           sample="https://example.org/hook", hint="https://… where the provider reports", is_more=True),
+    Field(name="extra", title="Extra fields, JSON", kind="json", plural="extras", hint=EXTRA_HINT, rows=2,
+          note="sent as written: nothing of it is checked, or counted in the price", is_more=True),
 )  # fmt: skip
 
 GATES = tuple(dict.fromkeys(name for f in FIELDS for name in f.after))

@@ -185,7 +185,7 @@ def _together(sentences: Sequence[Sentence], models: Collection[str]) -> str:
 
 def _placed(name: str, words: str, at: Sequence[str]) -> tuple[str, str]:
     """Return the field of the form that a sentence stands under, and the sentence as it reads there."""
-    place = PLACES.get(name, name)
+    place = PLACES.get(name, name.partition(".")[0])  # a provider of extra fields is behind a point
     place = place if place in {f.name for f in FIELDS} else ""
     named = [provider for provider in at if not re.search(rf"(?<![\w-]){re.escape(provider)}(?![\w-])", words)]
     return place, "".join([f"at {listed(named)}: " if named else "", "" if place else f"{name} ", words])

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import ipywidgets as widgets
 
 from .form_fields import Field
-from .form_reading import text_of_values
+from .form_reading import text_of_extra, text_of_values
 from .form_shelf import Offered
 from .form_words import values_in_words
 from .output import reply_on_the_askers_subshell
@@ -174,6 +174,9 @@ class Text:
 
     def set(self, values: Any) -> None:
         """Enter one value, or a list of them; raises `InputError` for one that cannot be entered."""
+        if self._field.kind == "json":
+            self.widget.value = text_of_extra(self._field.name, values)
+            return
         by_lines = self._field.kind not in ("numbers", "values")
         self.widget.value = "" if values in (None, []) else text_of_values(self._field.name, values, by_lines=by_lines)
 

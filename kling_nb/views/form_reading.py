@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from ..errors import InputError, SweepError
+from ..errors import InputError, KlingError, SweepError
 from ..excerpts import excerpt
-from ..fields import FLAG_FIELDS, CameraControl, Shot
+from ..fields import FLAG_FIELDS, CameraControl, Shot, read_field
 from ..plan import OFFICIAL
 from ..sweep import OWN, SETTINGS, conditions, variables_in
-from .form_fields import CUTS, IMAGES, Field
+from .form_fields import CUTS, EXTRA_HINT, IMAGES, Field
 
 Entries = Mapping[str, Any]
 """What was entered, as it is: tuples of chosen values, and texts; ``variables`` by name. Closed fields are left out.
@@ -48,6 +49,12 @@ def text_of_values(name: str, values: Any, *, by_lines: bool = False) -> str:
         message = f"{name}={values!r} cannot be entered: the form separates values by lines, or by commas"
         raise InputError(message)
     return text
+
+
+def text_of_extra(name: str, value: Any) -> str:
+    """Return the JSON that stands for a provider's own fields; raises `InputError` for what cannot be entered."""
+    read_field(name, value)
+    return json.dumps(value, ensure_ascii=False) if value else ""
 
 
 def referred(entries: Entries) -> Entries:
@@ -124,8 +131,9 @@ class Reading:
                 return {f.name: [camera for camera in entry if self._moves(f.name, camera)]}
             case "shots":
                 return self._shots(*entry) if entry else {}
-            case "address":
-                return {f.name: self._address(f.name, entry.strip())}
+            case "address" | "json":
+                read = self._address if f.kind == "address" else self._extra
+                return {f.name: read(f.name, entry.strip())}
             case _:
                 return {f.name: lines_of(entry)}
 
@@ -158,7 +166,24 @@ class Reading:
         shots = tuple(Shot(prompt=text.strip(), duration=seconds) for text, seconds in rows)
         return {**held, "multi_prompt": [shots]}
 
-    def _address(self, name: str, text: str) -> list[str]:
+    def _extra(self, name: str, text: str) -> list[Any]:
+        """Return a provider's own fields, by provider, as a request holds them."""
+        if not text:
+            return []
+        try:
+            value = json.loads(text)
+            read_field(name, value)
+        except json.JSONDecodeError as error:
+            self.say(name, f"not JSON at line {error.lineno}, column {error.colno}: {error.msg}; such as {EXTRA_HINT}")
+        except RecursionError:
+            self.say(name, f"too deep; such as {EXTRA_HINT}")
+        except KlingError as error:
+            self.say(name, f"{error.__cause__ or error}; such as {EXTRA_HINT}")
+        else:
+            return [value] if value else []
+        return []
+
+    def _address(self, name: str, text: str) -> list[Any]:
         if text and not text.startswith(("http://", "https://")):
             self.say(name, f"“{excerpt(text, VALUE_LONGEST)}” is not an address that begins with https://")
         return [text] if text else []

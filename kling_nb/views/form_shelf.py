@@ -55,7 +55,7 @@ class Shelf:
         if field.sample is not None:
             return self._offered_by_asking(field, rows, chosen)
         if not field.column:
-            return Offered()
+            return Offered(notes=tuple(filter(None, [field.note])))
         rows = self._framed(rows) if field.column == "durations" and chosen.get("image_tail") else rows
         values = self._values(field, rows)
         if rows and not values:

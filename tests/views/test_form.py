@@ -48,7 +48,7 @@ from tests.views.forms import (
 
 SHELF = Shelf(catalog.load())
 SOLD = sorted({(row["provider"], row["model"], row["task_type"]) for row in SHELF.rows})
-MORE = "More: callback address, combinations to leave out"
+MORE = "More: callback address, extra fields, combinations to leave out"
 FEATURES = ("negative_prompt", "sound", "camera_control", "multi_prompt")
 
 
@@ -108,11 +108,11 @@ def test_every_design_of_a_sweep_is_in_the_form(form: SweepForm) -> None:
 
 
 def test_every_field_of_a_request_is_in_the_form() -> None:
-    """Nothing that a request can hold is missing, but for a provider's own knobs."""
+    """Nothing that a request can hold is missing, a provider's own knobs included."""
     made = {name for field in FIELDS for value in field.values or ("",) for name in field.asks(value)}
 
     assert {"multi_shot", "shot_type", "multi_prompt", "watermark", "callback_url"} <= made
-    assert {*REQUEST_FIELDS} - {"extra"} == made - {"provider"}
+    assert {*REQUEST_FIELDS} == made - {"provider"}
 
 
 def test_no_field_has_the_name_of_a_setting(form: SweepForm) -> None:
@@ -358,6 +358,7 @@ ENTRIES = st.fixed_dictionaries({
     "camera_control": st.lists(CAMERAS, max_size=2, unique_by=lambda camera: camera.type).map(tuple),
     "multi_prompt": st.sampled_from([(), ("off", ()), ("intelligence", ())]) | SHOTS,
     "callback_url": st.sampled_from(["", " https://x.example/hook?a=1 "]),
+    "extra": st.sampled_from(["", '{"fal": {"a": [true, null, "ü"], "b": {"c": 0.5}}, "kling": {"d": 1}}']),
     "named": WORDS.map(lambda word: {REF: f"{word}\nimport os"}),
     "exclude": st.sampled_from(["", "provider=fal", "provider=fal, mode=std|pro\nduration=10, sound="]),
     "variables": st.fixed_dictionaries({"w": st.lists(WORDS, min_size=2, max_size=3).map("\n".join)}),
@@ -393,6 +394,38 @@ def test_the_python_makes_the_same_sweep(filled: dict[str, Any]) -> None:
 
 def _as_given(value: Any) -> Any:
     return value if isinstance(value, str) else Decimal(str(value))
+
+
+def test_extra_fields_are_read_as_json(form: SweepForm) -> None:
+    """A provider's own fields are in the sweep and in the Python, and it is said that nobody checks or prices them."""
+    form.set(prompt="a fox", provider="fal", extra={"fal": {"seed_of_its_own": 7, "deep": [True, None]}})
+    control(form, MORE).value = True
+
+    assert form.sweep().points()[0].request.extra["fal"]["deep"] == [True, None]
+    assert 'extra={"fal": {"seed_of_its_own": 7, "deep": [True, None]}}' in form.code
+    assert "sent as written: nothing of it is checked, or counted in the price" in html_of(form)
+    assert "extra" not in form.set(extra=None).code
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ('{"fal": {"a": }}', "not JSON at line 1, column 15: Expecting value; such as {"),
+        ('{"fal": 1}', "expected {'provider': {'field': value}}; such as {"),
+        ("[1]", "expected {'provider': {'field': value}}; such as {"),
+        ('{"fal": {"a": NaN}}', "nan is not a number that can be sent; such as {"),
+        ('{"fall": {"a": 1}}', "there is no such provider; did you mean"),
+        ("[" * 100_000, "too deep; such as {"),
+    ],
+)
+def test_extra_fields_that_cannot_be_read_are_said_as_one_types(form: SweepForm, typed: str, said: str) -> None:
+    """What is no JSON, or not by provider, stands under its field, which opens for it; nothing can be started."""
+    form.set(prompt="a fox", provider="fal")
+    control(form, "Extra fields, JSON").value = typed
+
+    assert said in " ".join(form.problems["extra"])
+    assert button(form, "Start").disabled
+    assert control(form, MORE).value
 
 
 def test_a_file_is_named_in_one_line(form: SweepForm) -> None:
