@@ -258,9 +258,10 @@ def test_the_table_keeps_short_words_whole_and_gives_units() -> None:
 
 def test_the_table_gives_long_words_room() -> None:
     """A prompt is not squeezed into a word a line, however narrow the page: the table scrolls."""
-    html = plan(prompt="a red fox runs through snow", mode="pro")._repr_html_()
+    html = plan(prompt="a red fox runs through snow", mode="pro", duration=7)._repr_html_()
 
     assert ';min-width:14em">a red fox runs through snow</td>' in html
+    assert ';min-width:14em">refused: the provider would not take it: not sent</td>' in html
 
 
 def test_the_frame_has_one_row_a_point() -> None:

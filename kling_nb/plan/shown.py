@@ -19,7 +19,7 @@ OPENS = '<summary style="padding-block:4px;cursor:pointer">The exact calls</summ
 CELL = "text-align:start;vertical-align:top"
 WHOLE = frozenset({"provider", "model", "mode", "duration", "aspect_ratio", "what", "price", "field"})
 """The columns of short words, which are not broken at their hyphens: a table wider than its place scrolls."""
-ROOMY = frozenset({"prompt", "notes", "why"})
+ROOMY = frozenset({"prompt", "notes", "change", "why", "source"})
 """The columns of sentences, which get room for a few words a line where they hold more than `LONG_WORDS` characters."""
 LONG_WORDS = 24
 FOREIGN = ROOMY | {"asked", "arrives"}
