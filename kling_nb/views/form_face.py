@@ -68,7 +68,11 @@ class Face:
             shown.add_class("knb-stale")
 
     def add_panel(self, panel: Any) -> None:
-        """Show the live panel of a run, above those of earlier ones and instead of an earlier one of the same run."""
+        """Show the live panel of a run, above those of earlier ones and instead of an earlier one of the same run.
+
+        What a plan was to buy is ordered from here on: its table is that of before.
+        """
+        self._table.add_class("knb-stale")
         before = [one for one in self._panels.children if one.mark == panel.mark]
         self._panels.children = (panel, *(one for one in self._panels.children if one not in before))
         for one in before:

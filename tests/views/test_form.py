@@ -775,6 +775,17 @@ def test_start_shows_the_live_panel(form: SweepForm) -> None:
     assert "started as &#x27;fox&#x27;" in html_of(form)
 
 
+def test_the_plan_of_what_was_started_is_one_of_before(form: SweepForm) -> None:
+    """Beside a run that has bought everything no table says that there is as much to buy."""
+    form.set(prompt="a fox").plan()
+    table = next(w for w in inside(form.widget()) if 'class="knb-plan' in str(getattr(w, "value", "")))
+    assert "knb-stale" not in table._dom_classes
+
+    form.start()
+
+    assert "knb-stale" in table._dom_classes
+
+
 def test_a_second_click_starts_nothing(form: SweepForm, lab: kn.Lab) -> None:
     """The same form started again is the same run, and one panel."""
     form.set(prompt="a fox")
