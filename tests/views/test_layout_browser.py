@@ -158,6 +158,11 @@ def test_an_arabic_prompt_is_in_order_in_saved_outputs(tmp_path: Path, new_page:
     for sought, html in told.items():
         places = drawn(new_page, html.replace("<style", "<!--").replace("</style>", "-->"), f"{sought}:has-text('HD')")
         assert places.evaluate(ORDER) == sorted(places.evaluate(ORDER)), sought
+    head = drawn(new_page, told["th[scope=row]"], "th[scope=row] div")
+    assert head.evaluate("node => [getComputedStyle(node).direction, getComputedStyle(node).textAlign]") == [
+        "rtl",
+        "start",
+    ]
     arabic, english = drawn(new_page, code, "pre").evaluate(QUOTES)
     assert arabic == english
 
