@@ -19,6 +19,7 @@ from .told import (
     resumable,
     told,
     told_of_doubt,
+    told_of_push_back,
     told_of_shut,
     told_of_stranger,
     told_of_submit,
@@ -184,6 +185,7 @@ class Buyer:
         if fault.again:
             gate = account.gate(task.model)
             (gate.full if fault.whose is Whose.FULL else gate.slow)(now := self._clock.steady(), fault.after)
+            words = told_of_push_back(fault, account.where)
             if gate.is_shut(now):
                 account.held = words = told_of_shut(fault, account.where)
         elif fault.whose in (Whose.KEY, Whose.BALANCE) and not renew:

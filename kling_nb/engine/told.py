@@ -114,6 +114,11 @@ def told_of_submit(fault: Fault, where: Where, *, renewed: bool) -> str:
     return told(fault, where, tried, COST[False])
 
 
+def told_of_push_back(fault: Fault, where: Where) -> str:
+    """Say why a submit was rejected that goes out again by itself, whosever fault it was."""
+    return _said(where, fault.whose, str(fault), AGAIN)
+
+
 def told_of_shut(fault: Fault, where: Where) -> str:
     """Say why nothing more is submitted to a provider that has pushed every submit back for an hour."""
     return _said(where, fault.whose, str(fault), "this has lasted for an hour", RESUME)

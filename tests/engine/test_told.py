@@ -115,6 +115,28 @@ def check(words: str, provider: str, whose: str) -> None:
     assert ADVICE[whose] in words
 
 
+CROWDED = '{"error": {"message": "the CPU is busy", "type": "new_api_error", "code": "system_cpu_overloaded"}}'
+
+
+@pytest.mark.parametrize(("times", "state"), [(1, "saved"), (None, "planned")])
+def test_a_submit_that_is_tried_again_says_so_until_it_is_held(
+    times: int | None, state: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pushed back, a submit says that it goes out again, whosever fault it was; held for an hour, what resumes it."""
+    no = Fault(action="http", provider="openroute", operation="submit", status=503, body=CROWDED, times=times)
+    with opened(tmp_path, monkeypatch, no) as lab:
+        run = start(lab, sweep("a fox", provider="openroute"), name="one", assume_price="official").wait()
+        (task,) = run.tasks
+        events = lab.log.events()
+    pushed = [json.loads(data)["reason"] for data in events.query("kind == 'pushed_back'")["data"]]
+    assert (state, bool(pushed)) == (task.state, True), run
+    assert pushed[0].endswith("the CPU is busy (code system_cpu_overloaded); it is tried again automatically")
+    if state == "planned":
+        assert run.held == pushed[-1]
+        assert pushed[-1].endswith("; this has lasted for an hour; run.resume() tries again")
+        assert not any(words in pushed[-1] for words in ("automatically", "run.retry()"))
+
+
 def test_generate_raises_what_the_provider_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One clip that is refused is one typed error with all of that as fields."""
     body = '{"code": 1301, "message": "the content is not allowed", "request_id": "r"}'
