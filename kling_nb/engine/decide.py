@@ -8,7 +8,7 @@ from typing import Any
 
 from ..dialect import Reply
 from ..errors import InputError, KlingError
-from ..excerpts import as_code
+from ..excerpts import as_code, in_words
 from ..fields import finite
 from ..log import ExperimentLog
 from ..states import Cause, EventKind, TaskState
@@ -108,9 +108,16 @@ class Decisions:
         for other in self._log.with_ticket(task.provider, ticket.id):
             message = (
                 f"{ticket.id} belongs to another task of this lab, {other.id}, which is {other.state}; nothing was "
-                f"changed; in the console of {task.provider}, look for the one that was submitted with {task_id}"
+                f"changed; in the console of {task.provider}, look for the one {self._told_apart(task)}"
             )
             raise InputError(message)
+
+    def _told_apart(self, task: Task) -> str:
+        """Say by what the provider's console shows a task: not every provider is sent an id of ours."""
+        if self._accounts[task.provider].dialect.finds:
+            return f"that was submitted with {task.id}"
+        prompt = task.request.get("prompt") or in_words(task.request.get("multi_prompt", ""))
+        return f"with the prompt {as_code(prompt)} and the time that lab.uncertain() shows"
 
     async def look_again(self, task_id: str) -> None:
         """Drive a task from where it stands."""

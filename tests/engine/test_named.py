@@ -49,6 +49,17 @@ def test_the_id_of_another_task_is_refused(simulated: Open) -> None:
     assert ["saved", right] == list(run.wait().df[["state", "remote_id"]].iloc[0])
 
 
+@pytest.mark.parametrize("provider", ["fal", "chanjing", "openroute"])
+def test_a_console_without_our_ids_is_searched_by_prompt_and_time(simulated: Open, provider: str) -> None:
+    """Where a provider is not sent our own id, a person is not told to look for it in the console there."""
+    lab = simulated()
+    (other,) = start(lab, sweep("fox", provider=provider), name="one", assume_price=1).wait().tasks
+    doubtful(lab, provider)
+    told = rf"look for the one with the prompt '{LOST}' and the time that lab\.uncertain\(\) shows$"
+    with pytest.raises(InputError, match=told):
+        lab.uncertain()[0].accepted_as(other.ticket.id if other.ticket else "")
+
+
 def test_an_id_that_cannot_be_asked_for_is_not_taken(tmp_path: Path) -> None:
     """Where the provider does not answer, the sentence says so, and the task stays in doubt."""
     with live_lab(tmp_path / "lab", Fault(action="html", operation="status", times=4)) as live:
@@ -85,7 +96,7 @@ def test_what_was_looked_up_in_vain_is_followed_when_it_turns_up(tmp_path: Path)
         start(live.lab, sweep("fox"), name="a").wait(20)
         (lost,) = [task for task in live.lab._opened.log.read_tasks() if task.cause == "lost"]
         first, second = live.simulator.ledger()
-        with pytest.raises(InputError, match="belongs to another task"):
+        with pytest.raises(InputError, match=f"belongs to another task.*the one that was submitted with {lost.id}$"):
             live.lab.uncertain().accepted_as(lost.id, second.task_id)
         live.lab.uncertain().accepted_as(lost.id, first.task_id)
         until(live.lab.run("a"), lambda _tasks: {"saved": 2} == live.lab.log.counts())
