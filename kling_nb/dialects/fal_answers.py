@@ -92,7 +92,8 @@ def _billed(status: Status, cost: Cost | None) -> Status:
 def relayed_of(reply: Reply) -> Status | None:
     """Read the reply of a relay's only URL: a video is done, a word of fal's queue pending, other ``detail`` a failure.
 
-    Anything else is no news. A relay does not report the price of a failure or a clip.
+    A video without a link that can be followed is finished too. Anything else is no news. A relay does not report the
+    price of a failure or a clip.
     """
     body, message = body_of(reply), detail_of(reply)
     url = link_from(dig(body, "video", "url"))
@@ -103,7 +104,7 @@ def relayed_of(reply: Reply) -> Status | None:
     if status := status_of(reply):
         return UNFINISHED if status.phase is Phase.DONE else replace(status, charged=None)
     if body.get("detail") is None:
-        return None
+        return UNFINISHED if reply.ok and "video" in body else None
     if "in progress" in message.lower():
         return Status(phase=Phase.RUNNING)
     return replace(_failed(message, _kind(reply)), charged=None)

@@ -84,6 +84,16 @@ def test_each_request_is_asked_about_once() -> None:
     assert "c" not in learnt
 
 
+@pytest.mark.parametrize("video", [None, {}, {"url": ""}, {"url": "ftp://v3.fal.media/output.mp4"}])
+def test_a_video_without_a_link_is_finished(video: Any) -> None:
+    """A relay that answers with the result knows the request, although there is nothing to fetch yet."""
+    dialect = FalQueue(ROW)
+    ticket = dialect.ticket("r-1", encoded().call.shown())
+    learnt = hold(dialect, dialect.check([ticket]), [reply({"video": video})])
+    assert "finished, but the result holds no video yet" == learnt["r-1"].reason
+    assert Phase.RUNNING is learnt["r-1"].phase
+
+
 def test_without_an_app_of_its_own_the_endpoints_is_asked() -> None:
     """A relay's row that says no app is asked by the model's own name, the documented other form."""
     dialect = FalQueue(replace(ROW, options={"poll": "result"}))
