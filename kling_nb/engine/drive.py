@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..states import FOLLOWED, EventKind, TaskState
+from ..states import FOLLOWED, Cause, EventKind, TaskState
 from ..task import Task
 from .account import Account
 from .buy import Buyer
@@ -35,9 +35,8 @@ class Driver:
     async def doubt(self, tasks: Sequence[Task]) -> None:
         """Put in doubt what was being submitted when its process ended, or when its turn was taken."""
         if tasks:
-            await self._book.record_all(
-                EventKind.DOUBTED, {task.id: {"reason": self._doubt_of(task)} for task in tasks}
-            )
+            told = {task.id: {"reason": self._doubt_of(task), "cause": Cause.DOUBT} for task in tasks}
+            await self._book.record_all(EventKind.DOUBTED, told)
 
     def _doubt_of(self, task: Task) -> str:
         asleep = self._turn.sleeper(task.id)

@@ -96,6 +96,7 @@ def test_killed_where_nothing_can_be_looked_up(tmp_path: Path) -> None:
         (doubtful,) = lab.uncertain()
         assert "the process that submitted it ended" in doubtful.task.reason
         assert doubtful.task.reason.endswith("lab.uncertain() shows what can be done")
+        assert ["doubt"] == list(lab.run("a").df["cause"])
         assert {"uncertain": 1} == lab.run("a").wait(10).snapshot().counts
         assert 1 == len(live.simulator.ledger())
 
