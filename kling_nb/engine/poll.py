@@ -25,6 +25,7 @@ SIGMA_WEIGHT = 20
 LONGEST_S = 86_400.0
 LATELY = 100  # tasks of a kind that the curve is made of
 STEPS = 16
+YOUNG_S = 1e-6  # an age below it counts as none: its share of a median may be 0, which has no logarithm
 GRAINS = 64  # ages that are told apart, to a median
 NORMAL = NormalDist()
 
@@ -42,7 +43,7 @@ class Curve(NamedTuple):
 
     def hazard(self, age_s: float) -> float:
         """Return the rate of finishing at an age, per second, given that it has not finished."""
-        if age_s <= 0:
+        if age_s < YOUNG_S:
             return 0.0
         z = math.log(age_s / self.median_s) / self.sigma
         if z < -6:
@@ -51,7 +52,7 @@ class Curve(NamedTuple):
 
     def remaining_s(self, age_s: float, share: float = 0.5) -> float:
         """Return within how many more seconds so large a share of the tasks of an age have finished."""
-        if age_s <= 0:
+        if age_s < YOUNG_S:
             return self.median_s * math.exp(self.sigma * NORMAL.inv_cdf(share))
         if math.isinf(age_s):
             return 0.0

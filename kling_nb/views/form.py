@@ -174,9 +174,8 @@ class SweepForm:
         return None if self._started is None else self._started[1]
 
     def offered(self, name: str) -> tuple[Any, ...]:
-        """Return what a field of choices offers now; nothing where it is closed."""
-        section = self._board.sections[name]
-        return section.offered.values if section.is_open else ()
+        """Return what a field of choices offers now; nothing where it is closed. Raises `InputError` for no field."""
+        return self._board.offered(name)
 
     def widget(self) -> Any:
         """Return the form as a widget, always the same one."""

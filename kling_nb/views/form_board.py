@@ -67,6 +67,14 @@ class Board:
         """The names of all fields and settings."""
         return (*self.sections, *self.settings.names)
 
+    def offered(self, name: str) -> tuple[Any, ...]:
+        """Return what a field offers now; nothing where it is closed. Raises `InputError` where there is no such field."""
+        if name not in self.sections:
+            message = f"there is no field {name!r}; {nearest(name, self.sections)}"
+            raise InputError(message)
+        section = self.sections[name]
+        return section.offered.values if section.is_open else ()
+
     def enter(self, values: Mapping[str, Any]) -> None:
         """Fill fields, settings and variables in, by their names; images first, since they decide what is offered."""
         plurals = {field.plural: field.name for field in FIELDS}

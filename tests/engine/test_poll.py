@@ -10,7 +10,7 @@ import re
 
 import anyio
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from labs import Open, start, sweep
 
@@ -24,6 +24,7 @@ curves = st.builds(Curve, st.floats(5, 2000), st.floats(0.1, 1.5))
 
 
 @given(st.lists(st.tuples(st.floats(-1e4, 1e6), curves, st.integers(1, 50)), min_size=1, max_size=20))
+@example([(0.0, Curve(5.0), 1), (5e-324, Curve(5.0), 1)])
 @settings(max_examples=60, deadline=None)
 def test_a_wait_is_never_too_short_or_too_long(tasks: list[tuple[float, Curve, int]]) -> None:
     """Whatever is watched, of whatever age (a clock may have been set back), the next look is within bounds."""

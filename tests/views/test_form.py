@@ -120,6 +120,12 @@ def test_no_field_has_the_name_of_a_setting(form: SweepForm) -> None:
     assert {name for f in FIELDS for name in (f.name, f.plural)} & {*form._board.settings.names} == set()
 
 
+def test_a_field_that_is_none_is_not_offered(form: SweepForm) -> None:
+    """Asked for what a misspelt field offers, the form names the field that was meant."""
+    with pytest.raises(InputError, match=r"there is no field 'modle'; .*'model'"):
+        form.offered("modle")
+
+
 def test_a_model_for_images_only_is_not_offered(form: SweepForm) -> None:
     """What makes no video from text is named, and offered once there is an image."""
     before, said = form.offered("model"), html_of(form)
