@@ -44,7 +44,8 @@ class Ordering:
         """Plan points against the tasks bought before; stores the points' images in the lab folder."""
         inputs = self._opened.folder / "inputs"
         take_in = cache(partial(media.take_in, inputs=inputs))  # each image once, whatever it serves
-        taken = [self._taken_in(point, take_in) for point in points]
+        usual = cache(self._bindings.usual)  # looks through everywhere that a key may be
+        taken = [self._taken_in(point, take_in, usual) for point in points]
         names = self._planner.identities(taken)
         found = {} if settings.fresh else self._opened.log.known(names, shared=settings.share)
         known = {name: _as_it_is(task, self._opened.folder) for name, task in found.items()}
@@ -113,12 +114,12 @@ class Ordering:
         request = VideoRequest.from_fields({"prompt": prompt, **fields})
         return Point(index=0, sample=int(sample), provider=provider, request=request, template=prompt, variables={})
 
-    def _taken_in(self, point: Point, take_in: Callable[[Any], str]) -> Point:
+    def _taken_in(self, point: Point, take_in: Callable[[Any], str], usual: Callable[[], str]) -> Point:
         """Settle a point's provider, and keep its images in the lab folder."""
         images = {name: getattr(point.request, name) for name in IMAGE_FIELDS if getattr(point.request, name)}
         kept: dict[str, Any] = {name: take_in(image) for name, image in images.items()}
         request = replace(point.request, **kept) if kept else point.request
-        return replace(point, request=request, provider=point.provider or self._bindings.usual())
+        return replace(point, request=request, provider=point.provider or usual())
 
     def _today(self) -> Money:
         """Return the daily ceiling and the sum counted under it; no ceiling if another process drives, and buys."""

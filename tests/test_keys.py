@@ -132,6 +132,30 @@ def test_an_empty_key_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
     assert _found(FAL, {"fal": " \n"}) == (KEY, "the variable KLING_NB_FAL_KEY")
 
 
+@pytest.mark.parametrize("named", [{}, {"provider": "fal"}])
+def test_a_plan_looks_for_keys_as_often_for_many_points_as_for_few(
+    tmp_path: Path, ring: dict[tuple[str, str], str], monkeypatch: pytest.MonkeyPatch, named: dict[str, str]
+) -> None:
+    """A key may lie in a file, or in a keyring that takes its time: it is not looked for once more for each point."""
+    ring["kling_nb", "fal"] = KEY
+    asked: list[str] = []
+    monkeypatch.setattr(
+        type(keyring_of()), "get_password", lambda _, service, name: asked.append(name) or ring.get((service, name))
+    )
+    counted = []
+    with kn.Lab(tmp_path / "lab") as lab:
+        for count in (4, 40):
+            asked.clear()
+            lab.plan(kn.Sweep(prompt=[f"fox {n}" for n in range(count)], model="kling-v2-5-turbo", mode="pro", **named))
+            counted.append(len(asked))
+    assert counted[0] == counted[1] > 0
+
+
+def keyring_of() -> object:
+    """Return the keyring that is in place."""
+    return pytest.importorskip("keyring").get_keyring()
+
+
 def test_a_locked_keyring_is_no_error(ring: dict[tuple[str, str], str]) -> None:
     """A keyring that cannot be opened counts as having no key."""
     ring["kling_nb", "fal"] = KEY

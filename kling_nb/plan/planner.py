@@ -19,6 +19,7 @@ from .plan import Plan
 from .points import OWN_ID, REUSED, PlannedPoint, Settings
 
 PARTS = {"token": "an API key", "access": "an access:secret pair"}
+KeyParts = Callable[[Provider], frozenset[str] | None]
 IMAGES_SOURCE = "kling.ai document-api image-to-video, read 2026-09-20"
 
 
@@ -34,7 +35,7 @@ class Planner:
         self,
         catalog: Catalog,
         bound: Callable[[str], tuple[Provider, Dialect]],
-        key_parts: Callable[[Provider], frozenset[str] | None],
+        key_parts: KeyParts,
         *,
         simulated: bool,
         misfits: Callable[[str], Sequence[str]] = lambda _: (),
@@ -55,12 +56,15 @@ class Planner:
         self, points: Sequence[Point], known: Mapping[str, Task], settings: Settings, today: Money | None = None
     ) -> Plan:
         """Plan every point, against the tasks known by identity, and beside what the daily ceiling leaves."""
-        names = self.identities(points)
-        planned = [self._one(point, name, known, settings) for point, name in zip(points, names, strict=True)]
+        names, key_parts = self.identities(points), _once(self._key_parts)
+        named = zip(points, names, strict=True)
+        planned = [self._one(point, name, known, settings, key_parts) for point, name in named]
         shared = tuple(_share(planned) if settings.share else planned)
         return Plan(shared, simulated=self._simulated, today=today or Money())
 
-    def _one(self, point: Point, name: str, known: Mapping[str, Task], settings: Settings) -> PlannedPoint:
+    def _one(
+        self, point: Point, name: str, known: Mapping[str, Task], settings: Settings, key_parts: KeyParts
+    ) -> PlannedPoint:
         provider, dialect = self._bound(point.provider or "")
         request, reuse = point.request, _reusable(known.get(name), settings)
         problems = [*self._catalog.problems(request, provider.id), *self._no_host(provider), *self._of_images(request)]
@@ -80,7 +84,7 @@ class Planner:
         assume = official.high if isinstance(settings.assume_price, str) else settings.assume_price
         planned = replace(
             planned,
-            problems=(*planned.problems, *_out_of_reach(provider, offer, self._key_parts(provider))),
+            problems=(*planned.problems, *_out_of_reach(provider, offer, key_parts(provider))),
             call=encoded.call.shown(),
             losses=encoded.losses,
             estimate=_reserved(reuse) or self._catalog.estimate(request, provider.id, assume=assume),
@@ -102,6 +106,18 @@ class Planner:
             image = getattr(request, name)
             for misfit in self._misfits(image) if isinstance(image, str) else ():
                 yield Problem(name, image, misfit, IMAGES_SOURCE, warning=True)
+
+
+def _once(key_parts: KeyParts) -> KeyParts:
+    """Look for each provider's key once, whatever it serves: it may lie in a file, or in a keyring that takes its time."""
+    found: dict[str, frozenset[str] | None] = {}
+
+    def parts(provider: Provider) -> frozenset[str] | None:
+        if provider.id not in found:
+            found[provider.id] = key_parts(provider)
+        return found[provider.id]
+
+    return parts
 
 
 def _reusable(earlier: Task | None, settings: Settings) -> Task | None:
