@@ -81,6 +81,20 @@ def test_one_more_clip_reads_no_tasks_of_those_before(simulated: Open) -> None:
     assert of_second == _tasks_read(queries)
 
 
+def test_starting_again_reads_each_task_three_times(simulated: Open) -> None:
+    """In a lab that was opened again, plan, run and start each read the tasks that serve the points, and once."""
+    lab, what = simulated(), sweep("fox", "boat", "owl")
+    start(lab, what, name="a").wait()
+    lab.close()
+    lab = simulated()
+    queries = asked(lab._opened.log)
+    lab.plan(what)
+    assert 3 == _tasks_read(queries)
+    queries.clear()
+    start(lab, what, name="a").wait()
+    assert 3 * 3 == _tasks_read(queries)
+
+
 def test_who_only_reads_a_run_reads_again_what_changed(tmp_path: Path) -> None:
     """Where another process drives, a second look at a run reads no task again but the one that changed."""
     with process(DRIVER, str(tmp_path / "lab")) as driver:

@@ -42,10 +42,10 @@ class Attempts:
         """Write a task for each point that nothing ``known`` serves yet, and return the points with the tasks that do."""
         new: list[Task] = []
         served: dict[int, str] = {}
+        self._book.take(task for task in known.values() if task.id not in self._book.tasks)
         self._see_attempts(point.identity for point in order.points)
         for point in sorted(order.points, key=lambda point: point.shares is not None):
             served[point.point.index] = self._serve_point(point, order, known, new, served)
-        self._book.take(task for task in known.values() if task.id not in self._book.tasks)
         await self._book.plan(new)
         await self._refuse((point, served[point.point.index]) for point in order.points)
         return [point_row(order, point, served[point.point.index]) for point in order.points]
@@ -105,7 +105,7 @@ class Attempts:
     def _see_attempts(self, identities: Iterable[str]) -> None:
         """Count the attempts at identities that are only in the log: a number, and its own id, is used once."""
         latest = self._log.latest(identities).values()
-        self._book.take(task for task in latest if task.id not in self._book.tasks)
+        self._book.take(self._log.tasks_by_id(task_id for task_id in latest if task_id not in self._book.tasks))
 
     def _first(self, point: PlannedPoint, run: str) -> Task:
         return self._next(

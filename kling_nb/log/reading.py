@@ -79,10 +79,12 @@ class Reading:
         """Return the tasks that are not at their end."""
         return self.read_tasks(TASKS.c.state.not_in([state.value for state in TaskState if state.is_final]))
 
-    def latest(self, identities: Iterable[str]) -> dict[str, Task]:
-        """Return the last attempt at each identity that was ever planned."""
-        tasks = self._tasks_in(TASKS.c.identity, identities)
-        return {task.identity: task for task in sorted(tasks, key=lambda task: task.attempt)}
+    def latest(self, identities: Iterable[str]) -> dict[str, str]:
+        """Return the id of the last attempt at each identity that was ever planned."""
+        c = TASKS.c
+        query = sa.select(c.identity, c.id).order_by(c.attempt)
+        parts = (self._rows(query.where(c.identity.in_(part))) for part in _parts(identities))
+        return {row.identity: row.id for rows in parts for row in rows}
 
     def known(self, identities: Iterable[str], *, shared: bool = True) -> dict[str, Task]:
         """Return what serves each identity best: an attempt at it, or with ``shared`` the task of another's point.
@@ -91,19 +93,22 @@ class Reading:
         later attempt that was cancelled or refused never hides an earlier one that was bought.
         """
         wanted = set(identities)
-        own = [(task.identity, task) for task in self._tasks_in(TASKS.c.identity, wanted)]
+        own = self._tasks_in(TASKS.c.identity, wanted)
+        serving = self._serving(wanted, own) if shared else ()
         best: dict[str, Task] = {}
-        for identity, task in [*own, *(self._serving(wanted) if shared else ())]:
+        for identity, task in [*((task.identity, task) for task in own), *serving]:
             if identity not in best or _worth(task) > _worth(best[identity]):
                 best[identity] = task
         return best
 
-    def _serving(self, identities: Iterable[str]) -> list[tuple[str, Task]]:
+    def _serving(self, identities: Iterable[str], read: Iterable[Task]) -> list[tuple[str, Task]]:
+        """Return identities with the tasks that serve their points; those that were ``read`` are not read again."""
         pairs: set[tuple[str, str]] = set()
         for part in _parts(identities):
             query = sa.select(POINTS.c.identity, POINTS.c.task).where(POINTS.c.identity.in_(part))
             pairs |= {(row.identity, row.task) for row in self._rows(query)}
-        tasks = {task.id: task for task in self.tasks_by_id({task_id for _, task_id in pairs})}
+        tasks = {task.id: task for task in read}
+        tasks |= {task.id: task for task in self.tasks_by_id({task_id for _, task_id in pairs} - tasks.keys())}
         return [(identity, tasks[task_id]) for identity, task_id in sorted(pairs) if task_id in tasks]
 
     def serves(self, task_id: str) -> bool:
