@@ -156,8 +156,11 @@ class Native:
         return [item for item in shown if item]
 
     def _find(self, kind: str, name: str) -> Task | None:
-        where = "provider = ? AND endpoint = ? AND (id = ? OR own_id = ?)"
-        return self.world.store.one(where, (self.service.provider, kind, name, name))
+        # Not `id = ? OR own_id = ?`: for that SQLite goes through every task of the endpoint.
+        named = "SELECT position FROM tasks WHERE provider = ? AND"
+        where = f"endpoint = ? AND position IN ({named} id = ? UNION {named} own_id = ?)"
+        provider = self.service.provider
+        return self.world.store.one(where, (kind, provider, name, provider, name))
 
     def _event(self, task: Task | None, operation: str) -> Event:
         about = (task.model, task.prompt) if task else ("", "")

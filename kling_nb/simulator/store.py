@@ -98,6 +98,10 @@ _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS tasks (position INTEGER PRIMARY KEY, {", ".join(_COLUMNS)}, UNIQUE (provider, id));
 CREATE INDEX IF NOT EXISTS task_asset ON tasks (asset);
 CREATE INDEX IF NOT EXISTS task_fingerprint ON tasks (fingerprint);
+CREATE INDEX IF NOT EXISTS task_own_id ON tasks (provider, own_id);
+CREATE INDEX IF NOT EXISTS task_active ON tasks (provider, account, ended_at);
+CREATE INDEX IF NOT EXISTS task_listed ON tasks (provider, endpoint);
+CREATE INDEX IF NOT EXISTS task_window ON tasks (provider, accepted_at);
 CREATE TABLE IF NOT EXISTS fault_uses (key TEXT PRIMARY KEY, seen INTEGER NOT NULL);
 """
 

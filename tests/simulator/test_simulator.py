@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 import json
 import re
+from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import av
+import httpx
 import pytest
 
 from kling_nb.simulator import API_KEY, Simulator, painting
@@ -95,6 +98,38 @@ def test_a_new_simulator_continues(tmp_path: Path, clock: Clock) -> None:
     repeated = clients(second)[0].post(T2V, FOX).json()["data"]["task_id"]
     second.close()
     assert repeated != task
+
+
+LOOKS: dict[str, Callable[[Client, str], httpx.Response]] = {
+    "submit": lambda kling, _: kling.post(T2V, FOX | {"external_task_id": "new"}),
+    "page": lambda kling, _: kling.get(f"{T2V}?pageNum=1&pageSize=30"),
+    "one by its id": lambda kling, task: kling.get(f"{T2V}/{task}"),
+    "one by an own id": lambda kling, _: kling.get(f"{T2V}/mine"),
+    "window": lambda kling, _: kling.post("/tasks", {"start_time": int(START * 1000) - 1}),
+}
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+def test_what_was_made_before_costs_no_call_anything(
+    clock: Clock, look: Callable[[Client, str], httpx.Response]
+) -> None:
+    """A lab may be simulated for thousands of tasks: the database takes as many steps for a call as for a hundred."""
+    counted = []
+    for made in (100, 1000):
+        simulator = Simulator(None, now=clock)
+        kling, _ = clients(simulator)
+        task = kling.post(T2V, FOX | {"external_task_id": "mine"}).json()["data"]["task_id"]
+        store = simulator._world.store
+        (one,) = store.tasks()
+        for n in range(made):
+            names = {"id": f"id-{n}", "own_id": f"own-{n}", "asset": f"asset-{n}", "fingerprint": f"of-{n}"}
+            store.add(replace(one, **names, accepted_at=START - n - 1, ended_at=START - n))
+        steps: list[None] = []
+        store._connection.set_progress_handler(lambda steps=steps: steps.append(None), 1)
+        assert look(kling, task).status_code == 200
+        counted.append(len(steps))
+        simulator.close()
+    assert 0 < counted[1] < 1.2 * counted[0]
 
 
 def test_ledger(simulator: Simulator) -> None:
