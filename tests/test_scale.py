@@ -54,6 +54,17 @@ def test_the_table_of_runs_takes_no_more_queries_for_more_runs(simulated: Open) 
     assert [0.21, 0.21, 0.42, 0.63] == [round(spent, 2) for spent in runs["spent_usd"]]
 
 
+def test_sums_of_money_read_nothing_long(simulated: Open) -> None:
+    """The requests, calls, assets and clips of a lab are most of its log: no table that has none of them reads them."""
+    lab = simulated()
+    start(lab, sweep("fox", "boat"), name="a").wait()
+    queries = asked(lab._opened.log)
+    assert ([2], [0.42]) == (list(lab.runs()["saved"]), [round(usd, 2) for usd in lab.spending("run")["spent_usd"]])
+    words = " ".join(query for query, _ in queries)
+    assert "tasks.cost" in words
+    assert [] == [name for name in ("request", "call", "asset", "clip") if f"tasks.{name}" in words]
+
+
 def test_the_table_of_a_run_reads_no_tasks_of_others(simulated: Open) -> None:
     """What cannot be read in one run is no matter to the table of another, which never looks at it."""
     lab = simulated()

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 DAILY_BUDGET = "daily_budget"
 _OF_A_SUBMIT = (Kind.INTENT, Kind.NOT_SENT, Kind.PUSHED_BACK, Kind.ACCEPTED, Kind.DOUBTED, Kind.FAILED)
+_BARE = dict.fromkeys(("request", "call", "asset", "clip"))  # what no sum of money needs, and most of a row
+_SHORT = [column for column in TASKS.c if column.name not in _BARE]
 READ_ONLY = {"mode": "ro", "uri": "true"}
 
 
@@ -74,6 +76,11 @@ class Reading:
         """Return tasks, oldest first."""
         query = sa.select(TASKS).order_by(TASKS.c.planned_at, sa.text("rowid"))
         return [task_from(row) for row in self._records(query if where is None else query.where(where))]
+
+    def read_costs(self) -> list[Task]:
+        """Return all tasks as `read_tasks` does, without what is long: the request, the call, the asset and the clip."""
+        rows = self._records(sa.select(*_SHORT).order_by(TASKS.c.planned_at, sa.text("rowid")))
+        return [task_from(_BARE | row) for row in rows]
 
     def open_tasks(self) -> list[Task]:
         """Return the tasks that are not at their end."""
@@ -236,7 +243,7 @@ class Reading:
 
         going = set(moving())
         rows, points = self.read_runs(), self._rows(sa.select(POINTS.c.run, POINTS.c.task))
-        tasks = self.read_tasks()  # after the points: what serves one is in the log before it does
+        tasks = self.read_costs()  # after the points: what serves one is in the log before it does
         by_id = {task.id: task for task in tasks}
         served, own = defaultdict[str, list[Task]](list), defaultdict[str, list[Task]](list)
         for run, task_id in points:
@@ -250,7 +257,7 @@ class Reading:
         """Return what was spent and what may still be charged, in USD, by ``day``, ``provider``, ``model``, ``run``."""
         from .. import frames
 
-        return frames.spending_frame(self.read_tasks(), by)
+        return frames.spending_frame(self.read_costs(), by)
 
     def df(self, run: str | None = None, task: str | None = None) -> pd.DataFrame:
         """Return one row per point, of one run or of all, with the columns that `frames.POINT_COLUMNS` declares.
