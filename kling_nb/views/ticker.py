@@ -13,13 +13,15 @@ from .output import reply_on_the_askers_subshell
 
 STEP_S = 0.2  # real seconds between two looks while something moves
 REST_STEP_S = 1.0
+LONGEST_STEP_S = 5.0
+RATIO = 20.0  # a panel takes a twentieth of a core at most: thousands of tasks that another process drives take some to read
 GIVE_UP_S = 600.0  # at rest for so long, the thread ends; `Ticker.nudge` starts it again
 
 _log = logging.getLogger(__name__)
 
 
 class Ticker:
-    """A daemon thread that calls ``look`` again and again: quickly while it says that something moves.
+    """A daemon thread that calls ``look`` again and again: quickly while it says that something moves, and that is cheap.
 
     It ends by itself after `GIVE_UP_S` of rest, when ``look`` fails, and on `close`; `nudge` makes it look at once,
     and starts it where it has ended.
@@ -61,9 +63,10 @@ class Ticker:
         moved = time.monotonic()
         while not self._is_over(moved):
             self._nudged.clear()
+            begun = time.thread_time()
             moving = self._try()
             moved = time.monotonic() if moving else moved
-            self._nudged.wait(STEP_S if moving else REST_STEP_S)
+            self._nudged.wait(step_s(time.thread_time() - begun, moving=moving))
 
     def _try(self) -> bool:
         try:
@@ -79,6 +82,11 @@ class Ticker:
             if self._closed or rested:
                 self.thread = None
             return self.thread is None
+
+
+def step_s(took_s: float, *, moving: bool) -> float:
+    """Return the real seconds until the next look, after one that took so many seconds of CPU time."""
+    return min(max(STEP_S if moving else REST_STEP_S, RATIO * took_s), LONGEST_STEP_S)
 
 
 def begin(work: Callable[..., object], *values: Any) -> threading.Thread:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -20,7 +21,7 @@ from kling_nb.errors import KlingError
 from kling_nb.states import TaskState
 from kling_nb.views.live import Panel, panel, show, start_html, summary_html
 from kling_nb.views.standing import MEANINGS, ORDER, cards, paces, standing, telling
-from kling_nb.views.ticker import Ticker, begin
+from kling_nb.views.ticker import Ticker, begin, step_s
 from tests.views.clips import LabFolder
 from tests.views.snapshots import EVIL, Staged, snapshot, tile
 
@@ -403,6 +404,39 @@ def test_a_ticker_ends_when_a_look_fails() -> None:
     if thread is not None:
         thread.join(PATIENCE_S)
     assert ticker.thread is None
+
+
+@pytest.mark.parametrize(
+    ("took_s", "moving", "pause_s"), [(0.001, True, 0.2), (0.001, False, 1), (0.1, True, 2), (9, False, 5)]
+)
+def test_a_look_that_takes_long_is_taken_seldom(took_s: float, pause_s: float, *, moving: bool) -> None:
+    """A panel takes a twentieth of a core at most, and comes up to date in five seconds all the same."""
+    assert pause_s == step_s(took_s, moving=moving)
+
+
+def test_a_ticker_goes_by_what_its_looks_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits twenty times the CPU time of the look before."""
+
+    class Waits(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waited.append(timeout or 0)
+            ticker.close()
+            return True
+
+    def look() -> bool:
+        end = time.thread_time() + 0.05
+        while time.thread_time() < end:
+            pass
+        return True
+
+    waited: list[float] = []
+    ticker = Ticker(look)
+    monkeypatch.setattr(ticker, "_nudged", Waits())
+    ticker.nudge()
+    thread = ticker.thread
+    if thread is not None:
+        thread.join(PATIENCE_S)
+    assert 1 == len([seconds for seconds in waited if seconds >= 1])
 
 
 def test_a_thread_knows_the_context_that_began_it() -> None:
