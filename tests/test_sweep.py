@@ -472,6 +472,8 @@ def test_the_design_can_be_given_to_the_constructor() -> None:
     given_all: dict[str, Any] = {"prompt": "{a}", "a": [1, 2, 3]}
     assert Sweep(**given_all, design="pairwise") == Sweep(**given_all).pairwise()
     assert Sweep(**given_all, design={"sample": 2, "seed": 5}) == Sweep(**given_all).sample(2, seed=5)
+    with pytest.raises(SweepError, match=r"does not say how many; expected \{'sample': 20, 'seed': 0\}"):
+        Sweep(**given_all, design="sample")
 
 
 def test_the_file_diffs_by_the_line(tmp_path: Path) -> None:
