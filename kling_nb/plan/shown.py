@@ -16,7 +16,8 @@ ROWS_SHOWN = 60
 VALUE_LONGEST = 60
 OPENS = '<summary style="padding-block:4px;cursor:pointer">The exact calls</summary>'
 """What opens the calls: 24 px high, so that it can be hit."""
-CELL = "text-align:start;vertical-align:top"
+CELL = "text-align:left;text-align:start;vertical-align:top"
+"""Left, for where JupyterLab takes `start` away: in a notebook that is not trusted."""
 WHOLE = frozenset({"provider", "model", "mode", "duration", "aspect_ratio", "what", "price", "field"})
 """The columns of short words, which are not broken at their hyphens: a table wider than its place scrolls."""
 ROOMY = frozenset({"prompt", "notes", "change", "why", "source"})
