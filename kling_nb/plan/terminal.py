@@ -58,7 +58,8 @@ def plan_text(plan: Plan) -> str:
     from rich.console import Console
 
     text = io.StringIO()
-    Console(file=text, width=shutil.get_terminal_size().columns).print(plan_table(plan, elsewhere=IN_PYTHON))
+    width = shutil.get_terminal_size().columns
+    Console(file=text, width=width, color_system=None).print(plan_table(plan, elsewhere=IN_PYTHON))
     return text.getvalue().rstrip()
 
 

@@ -18,7 +18,7 @@ from rich.console import Console
 
 import kling_nb as kn
 from kling_nb.excerpts import plain
-from kling_nb.plan.terminal import plan_table
+from kling_nb.plan.terminal import plan_table, plan_text
 from kling_nb.views.standing import standing
 from kling_nb.views.terminal import here, run_display, shares, watch
 from tests.views.snapshots import EVIL, Staged, snapshot
@@ -204,6 +204,14 @@ def test_ipython_in_a_terminal_shows_the_table(tmp_path: Path) -> None:
     assert "… and 16 more points; plan.df() has them all" in table
     assert rest.count("<Plan SIMULATED: 40 points, 40 to buy for") == 2
     assert "\x1b" not in done.stdout
+
+
+def test_the_text_of_a_plan_has_no_colours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever shows the text may keep it, so that a variable that asks every program for colours puts none in it."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with kn.Lab(tmp_path, simulate=INSTANT, provider="kling") as lab:
+        plan = lab.plan(kn.Sweep(prompt="a fox", model="kling-v1-6", mode=["std", "pro"], duration=5))
+        assert "\x1b" not in plan_text(plan)
 
 
 LONG = "a {who} runs through deep snow, tracking shot, golden hour, shallow depth of field, {light}"
