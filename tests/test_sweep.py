@@ -474,6 +474,8 @@ def test_the_design_can_be_given_to_the_constructor() -> None:
     assert Sweep(**given_all, design={"sample": 2, "seed": 5}) == Sweep(**given_all).sample(2, seed=5)
     with pytest.raises(SweepError, match=r"does not say how many; expected \{'sample': 20, 'seed': 0\}"):
         Sweep(**given_all, design="sample")
+    with pytest.raises(SweepError, match="cannot be read; expected 'grid'"):
+        Sweep(**given_all, design=np.array(["sample", "grid"]))
 
 
 def test_the_file_diffs_by_the_line(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ class Design:
             return cls("sample", positive("sample", value["sample"]), _seed(value.get("seed", 0)))
         if isinstance(value, str) and value in DESIGNS and value != "sample":
             return cls(value)
-        if value == "sample":
+        if isinstance(value, str) and value == "sample":
             message = "design='sample' does not say how many; expected {'sample': 20, 'seed': 0}, or sweep.sample(20)"
             raise SweepError(message)
         message = f"design={value!r} cannot be read; expected 'grid', 'zip', 'pairwise' or {{'sample': n, 'seed': 0}}"
