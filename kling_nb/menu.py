@@ -54,9 +54,9 @@ def known_keys(table: Mapping[str, Any], known: Iterable[str], where: str) -> No
 
 def values_from(value: Any) -> tuple[Any, ...]:
     """Read allowed values: a list, or a range of whole numbers such as ``"3-15"``."""
-    if not isinstance(value, str):
+    if isinstance(value, list):
         return tuple(value)
-    low, _, high = value.partition("-")
+    low, _, high = str(value).partition("-")
     if not (low.isdigit() and high.isdigit()):
         words = ", ".join(Support)
         message = f"expected a list, a range such as '3-15' or one of {words}; got {value!r}"
@@ -78,11 +78,18 @@ def _rule(value: Any, where: str) -> Rule:
     if "values" in rule:
         rule["values"] = values_from(rule["values"])
     if "only" in rule:
-        known_keys(rule["only"], (*RULED, *CONDITIONS), f"{where} only")
-        rule["only"] = {name: values_from(values) for name, values in rule["only"].items()}
+        rule["only"] = _conditions(rule["only"], f"{where} only")
     if "becomes" in rule:
         rule["becomes"] = tuple((asked, made) for asked, made in rule["becomes"])
     return MappingProxyType(rule)
+
+
+def _conditions(value: Any, where: str) -> dict[str, tuple[Any, ...]]:
+    if not isinstance(value, Mapping):
+        message = f"{where} = {as_code(value)}: expected fields with the values that they may have, such as {{ mode = ['pro'] }}"
+        raise InputError(message)
+    known_keys(value, (*RULED, *CONDITIONS), where)
+    return {name: values_from(values) for name, values in value.items()}
 
 
 def lay(*layers: Rules) -> dict[str, Rule]:
