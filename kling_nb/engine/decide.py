@@ -21,20 +21,19 @@ from .dispatch import Dispatcher
 
 AFTER_ALL = "if it turns up there after all, lab.uncertain().accepted_as(task, id) fetches it"
 GIVEN_UP: Mapping[str, Any] = MappingProxyType(
-    {
-        "reason": f"given up while uncertain; run.retry() buys it again, even if it was bought; {AFTER_ALL}",
-        "cause": Cause.GIVEN_UP,
-        "charged": None,
-    }
+    {"reason": "given up while uncertain", "cause": Cause.GIVEN_UP, "charged": None}
 )
 NEVER_BOUGHT: Mapping[str, Any] = MappingProxyType(
+    {"reason": "never bought, as a person confirmed at the provider", "cause": Cause.NEVER_BOUGHT, "charged": False}
+)
+"""What a person said of a task in doubt, as its event keeps it, but for what can be done by then."""
+AGAIN: Mapping[Cause, str] = MappingProxyType(
     {
-        "reason": f"never bought, as a person confirmed at the provider; run.retry() buys it; {AFTER_ALL}",
-        "cause": Cause.NEVER_BOUGHT,
-        "charged": False,
+        Cause.GIVEN_UP: "run.retry() buys it again, even if it was bought",
+        Cause.NEVER_BOUGHT: "run.retry() buys it",
     }
 )
-"""What a person said of a task in doubt, as its event keeps it."""
+INSTEAD = "another was ordered in its place"
 
 
 def judgement(rating: object, note: str | None) -> dict[str, Any]:
@@ -129,11 +128,16 @@ class Decisions:
 
     async def give_up(self, task_id: str) -> Task:
         """Count a task in doubt as failed, and its price as spent, since it may have been charged."""
-        return await self.record(task_id, EventKind.FAILED, GIVEN_UP)
+        return await self.record(task_id, EventKind.FAILED, self._advised(GIVEN_UP, task_id))
 
     async def never_bought(self, task_id: str) -> Task:
         """Count a task in doubt as failed without a charge, as a person saw at the provider."""
-        return await self.record(task_id, EventKind.FAILED, NEVER_BOUGHT)
+        return await self.record(task_id, EventKind.FAILED, self._advised(NEVER_BOUGHT, task_id))
+
+    def _advised(self, said: Mapping[str, Any], task_id: str) -> Mapping[str, Any]:
+        """Say what buys it again only where a run has it: another may have been ordered, or its point be removed."""
+        self._load(task_id)
+        return _with(said, *[AGAIN[said["cause"]]] * self._log.serves(task_id))
 
     async def buy_again(self, task_id: str) -> None:
         """Give up a task in doubt and submit another attempt at its point, whether or not its run goes on.
@@ -146,7 +150,7 @@ class Decisions:
         self._still_uncertain(task_id)
         control = self._having(task_id)
         task = self._book.tasks[task_id]
-        another = await self._attempts.another(task, control.row.name, EventKind.FAILED, **GIVEN_UP)
+        another = await self._attempts.another(task, control.row.name, EventKind.FAILED, **_with(GIVEN_UP, INSTEAD))
         control.asked.add(another)
         control.held = None
         await self.look_again(another)
@@ -180,6 +184,10 @@ class Decisions:
         if task.state is not TaskState.UNCERTAIN:
             message = f"task {task_id} is no longer uncertain, it is {task.state}; nothing was changed"
             raise InputError(message)
+
+
+def _with(said: Mapping[str, Any], *more: str) -> Mapping[str, Any]:
+    return {**said, "reason": "; ".join([said["reason"], *more, AFTER_ALL])}
 
 
 def _id_from(given: object) -> str:

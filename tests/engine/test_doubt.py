@@ -126,6 +126,9 @@ def test_buying_again_is_a_decision(simulated: Open) -> None:
     run.wait()
     assert ["saved", 2] == list(run.df[["state", "attempt"]].iloc[0])
     assert (2, 2 * ONE) == (len(ledger(lab)), run.snapshot().spent)
+    first = lab.log.tasks().iloc[0]["reason"]
+    assert "another was ordered in its place" in first
+    assert "run.retry()" not in first
 
 
 @pytest.mark.parametrize("refused", ["INSERT ON events", "INSERT ON tasks", "UPDATE ON points"])
@@ -221,6 +224,18 @@ def test_a_run_retries_what_is_uncertain_only_when_told(simulated: Open) -> None
     assert {"uncertain": 1} == run.retry().wait().snapshot().counts
     shown = run.retry(uncertain=True).wait().snapshot()
     assert ({"saved": 1}, ONE, ONE) == (shown.counts, shown.spent, shown.reserved)
+
+
+@pytest.mark.parametrize("way", ["give_up", "never_bought"])
+def test_what_no_run_has_is_not_said_to_be_retried(simulated: Open, way: str) -> None:
+    """Of a task in whose place another was bought, nothing is bought by run.retry(), and its reason does not say so."""
+    lab = simulated()
+    run = uncertain(lab)
+    run.retry(uncertain=True).wait()
+    getattr(lab.uncertain()[0], way)()
+    assert "run.retry()" not in lab.log.tasks().iloc[0]["reason"]
+    assert {"saved": 1} == run.retry().wait().snapshot().counts
+    assert 2 == len(ledger(lab))
 
 
 def test_a_decision_made_too_late_changes_nothing(simulated: Open) -> None:
