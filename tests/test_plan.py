@@ -17,7 +17,7 @@ from kling_nb.dialects import load
 from kling_nb.errors import OverBudget, PriceUnknown, RefusedError
 from kling_nb.keys import base_url_of
 from kling_nb.offer import Provider
-from kling_nb.plan import OWN_ID, REUSED, Plan, Planner, Settings, dollars, duration, interval
+from kling_nb.plan import OWN_ID, REUSED, Money, Plan, Planner, Settings, dollars, duration, interval
 from kling_nb.plan.plan import COLUMNS, LOSS_COLUMNS
 from kling_nb.states import TaskState
 from kling_nb.sweep import Sweep
@@ -152,6 +152,19 @@ def test_a_sum_over_the_budget_is_an_error_with_the_sum() -> None:
         three.check(Decimal("0.62"))
     with pytest.raises(OverBudget, match=r"of which \$0.42 is spent"):
         three.check(4 * ONE, 2 * ONE)
+
+
+@pytest.mark.parametrize(
+    ("budget", "price", "told"),
+    [
+        ("0.443", "0.222", "budget of $0.44 leaves $0.221, and a clip costs up to $0.222: $0.22 is spent"),
+        ("0.443", "0.35", "budget of $0.44 leaves $0.22, and a clip costs up to $0.35: $0.22 is spent"),
+    ],
+)
+def test_amounts_that_differ_are_not_told_as_one(budget: str, price: str, told: str) -> None:
+    """A clip that costs a tenth of a cent more than is left is not said to cost as much."""
+    refusal = Money(Decimal(budget), Decimal("0.222")).refusal(Decimal(price))
+    assert str(refusal).startswith(told)
 
 
 def test_a_plan_that_buys_nothing_is_never_over_a_budget() -> None:

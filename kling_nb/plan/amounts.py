@@ -26,7 +26,7 @@ class Money:
         """Return why something at a price would pass the ceiling, in words that follow "the"; `None` if it fits."""
         if self.budget is None or self.committed + price <= self.budget:
             return None
-        left = f"leaves {dollars(self.left)}, and a clip costs up to {dollars(price)}" if self.left else "is used up"
+        left = "leaves {}, and a clip costs up to {}".format(*apart(self.left, price)) if self.left else "is used up"
         return f"budget of {dollars(self.budget)} {left}: {dollars(self.committed)} is spent or may still be charged"
 
 
@@ -50,6 +50,12 @@ def usd(name: str, value: float | str | Decimal | None, beside: str = "") -> Dec
 def dollars(amount: Decimal) -> str:
     """Return an amount of USD for reading: two decimals, more where it is less than ten cents."""
     return f"${amount:.2f}" if amount >= Decimal("0.1") or not amount else f"${amount.normalize():f}"
+
+
+def apart(less: Decimal, more: Decimal) -> tuple[str, str]:
+    """Return two amounts for reading, with all their decimals where two would make them look the same."""
+    told, other = dollars(less), dollars(more)
+    return (told, other) if told != other else (f"${less.normalize():f}", f"${more.normalize():f}")
 
 
 def interval(low: Decimal | None, high: Decimal | None) -> str:
