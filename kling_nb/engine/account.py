@@ -16,7 +16,7 @@ from ..redaction import NOTHING, Redaction, Veiled
 from ..secret import Secret
 from ..task import Task, Ticket
 from ..wire import Wire
-from .gate import BACKOFF_MOST_S, Gate, backoff_s
+from .gate import BACKOFF_MOST_S, SHUT_S, Gate, backoff_s
 from .loop import Clock
 from .told import Where, told_of_question, told_of_silence
 from .way import Way
@@ -68,6 +68,11 @@ class Account:
         if name not in self._gates:
             self._gates[name] = Gate(self.provider.slots)
         return self._gates[name]
+
+    def is_shut(self, model: str, now: float) -> bool:
+        """Tell whether a model's gate is shut, and nothing came in by another either: where something does, it may yet."""
+        gates = self._gates.values()
+        return self.gate(model).is_shut(now) and all(now - gate.accepted_at >= SHUT_S for gate in gates)
 
     def slots(self, model: str) -> tuple[str, int]:
         """Return what a model's gate is called, and how many it lets in as far as is known now; from any thread."""

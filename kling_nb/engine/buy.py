@@ -186,7 +186,7 @@ class Buyer:
             gate = account.gate(task.model)
             (gate.full if fault.whose is Whose.FULL else gate.slow)(now := self._clock.steady(), fault.after)
             words = told_of_push_back(fault, account.where)
-            if gate.is_shut(now):
+            if account.is_shut(task.model, now):
                 account.held = words = told_of_shut(fault, account.where)
         elif fault.whose in (Whose.KEY, Whose.BALANCE) and not renew:
             account.held = words = final

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 import anyio
@@ -37,6 +38,7 @@ class Gate:
         self._opens_at = 0.0
         self._pushed = 0  # in a row
         self._pushed_since = 0.0
+        self.accepted_at = -math.inf
 
     @property
     def slots(self) -> int:
@@ -105,7 +107,7 @@ class Gate:
 
     def accepted(self, now: float) -> None:
         """Learn that a submit was accepted: there are at least as many slots as are held now."""
-        self._pushed = 0
+        self._pushed, self.accepted_at = 0, now
         self.ended()
         self.limit = max(self.limit, self._held)
         if self._ceiling is not None:

@@ -359,6 +359,18 @@ def test_a_provider_that_pushes_back_is_tried_for_an_hour(simulated: Open, direc
     assert 0 == len(ledger(lab))
 
 
+def test_a_model_that_is_pushed_back_holds_no_other(simulated: Open) -> None:
+    """Where slots are counted by model, one without any is tried for as long as the others get theirs, and an hour more."""
+    lab = simulated()
+    pushed = start(lab, sweep("a fox #sim:busy:9999", model="kling-v2-6", mode="pro"), name="pushed")
+    run = start(lab, sweep(*(f"fox {n}" for n in range(290))), name="others").wait()
+    taken = lab.log.events().query("kind == 'accepted'")["at"]
+    assert taken.max() - taken.min() > pd.Timedelta("1h")
+    assert {"saved": 290} == run.snapshot().counts
+    assert str(pushed.wait().held).endswith("; this has lasted for an hour; run.resume() tries again")
+    assert pd.Timedelta("59min") <= lab.log.events().query("kind == 'pushed_back'")["at"].max() - taken.max()
+
+
 def test_a_stalled_task_wakes_when_its_clip_appears(tmp_path_factory: pytest.TempPathFactory) -> None:
     """A task that does not move for an hour is stalled, which ends the waiting, and is fetched when it is done at last."""
     with live_lab(tmp_path_factory.mktemp("stall"), Fault(action="stall", seconds=6000), speed=3000) as live:
