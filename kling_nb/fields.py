@@ -75,17 +75,20 @@ class Shot:
         return {"prompt": self.prompt, "duration": self.duration}
 
 
-def plain(value: Any) -> Any:
+def plain(value: Any, levels: float = math.inf) -> Any:
     """Return a plain JSON value. A float that is whole becomes an int, so that 1 and 1.0 are one request."""
+    if levels < 0:
+        message = f"it is more than {DEEPEST} levels deep"
+        raise InputError(message)
     if isinstance(value, float):
         if not math.isfinite(value):
             message = f"{value} is not a number that can be sent"
             raise InputError(message)
         return int(value) if value.is_integer() else value
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): plain(item, levels - 1) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [plain(item, levels - 1) for item in value]
     return value.canonical() if isinstance(value, CameraControl | Shot) else value
 
 
@@ -269,10 +272,13 @@ def _extra(value: Any) -> Mapping[str, Mapping[str, Any]]:
     if not isinstance(value, Mapping) or not all(isinstance(own, Mapping) for own in value.values()):
         message = "expected {'provider': {'field': value}}"
         raise TypeError(message)
-    json.dumps(plain(value), ensure_ascii=False).encode()
+    json.dumps(plain(value, DEEPEST), ensure_ascii=False).encode()
     return MappingProxyType({str(name): MappingProxyType(dict(own)) for name, own in value.items()})
 
 
+DEEPEST = (
+    100  # levels of `extra`: it is read again wherever it goes, and no step may run out of stack once it is bought
+)
 _READERS: dict[str, Any] = {
     "prompt": _text,
     "image": read_image,

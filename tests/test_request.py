@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import json
 import pickle
 import re
@@ -162,6 +163,7 @@ def test_a_misspelt_field_is_answered_with_the_right_one() -> None:
         ("sound", 1),
         ("watermark", 0),
         ("extra", {"seed": 5}),
+        ("extra", {"fal": functools.reduce(lambda held, _: {"a": held}, range(150), {})}),
     ],
 )
 def test_a_value_that_cannot_be_read_is_named(name: str, value: object) -> None:
