@@ -108,6 +108,17 @@ def _texts(value: Any) -> list[str]:
     return ["" if one is None else str(one).strip() for one in values]
 
 
+def _fields_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON; raises `InputError` for a name given twice, of which JSON would keep the last."""
+    held = dict(pairs)
+    if len(held) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        message = f"“{excerpt(twice, VALUE_LONGEST)}” is there twice, and only one of them could be sent"
+        raise InputError(message)
+    return held
+
+
 class Reading:
     """Reads entries, and notes what is wrong by field and what is missing."""
 
@@ -171,13 +182,13 @@ class Reading:
         if not text:
             return []
         try:
-            value = json.loads(text)
+            value = json.loads(text, object_pairs_hook=_fields_once)
             read_field(name, value)
         except json.JSONDecodeError as error:
             self.say(name, f"not JSON at line {error.lineno}, column {error.colno}: {error.msg}; such as {EXTRA_HINT}")
         except RecursionError:
             self.say(name, f"too deep; such as {EXTRA_HINT}")
-        except KlingError as error:
+        except (KlingError, ValueError) as error:  # a whole number of thousands of digits is the latter
             self.say(name, f"{error.__cause__ or error}; such as {EXTRA_HINT}")
         else:
             return [value] if value else []

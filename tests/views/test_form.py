@@ -422,6 +422,8 @@ def test_extra_fields_are_read_as_json(form: SweepForm) -> None:
         ('{"fal": {"a": NaN}}', "nan is not a number that can be sent; such as {"),
         ('{"fall": {"a": 1}}', "there is no such provider; did you mean"),
         ("[" * 100_000, "too deep; such as {"),
+        ('{"fal": {"a": 1}, "fal": {"b": 2}}', "“fal” is there twice, and only one of them could be sent; such as {"),
+        (f'{{"fal": {{"a": {"1" * 5_000}}}}}', "Exceeds the limit (4300 digits)"),
     ],
 )
 def test_extra_fields_that_cannot_be_read_are_said_as_one_types(form: SweepForm, typed: str, said: str) -> None:
