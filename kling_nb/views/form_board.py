@@ -152,7 +152,7 @@ class Board:
         self.settings.say({name: said for name, said in found.wrong.items() if name not in self.sections})
         self.settings.fit(assumes=found.unpriced is not None, hint=found.official)
         self._shots.fit(self.sections["duration"].control.get())
-        self._toggle.value = self._toggle.value or any(name in found.wrong for name in MORE)
+        self._toggle.value = self._toggle.value or any(name in {**found.wrong, **found.warned} for name in MORE)
 
 
 def _plain_control(field: Field, changed: Changed) -> Control:

@@ -436,6 +436,17 @@ def test_extra_fields_that_cannot_be_read_are_said_as_one_types(form: SweepForm,
     assert control(form, MORE).value
 
 
+def test_extra_fields_of_a_provider_that_is_not_chosen_are_told_of(form: SweepForm) -> None:
+    """What goes nowhere is a warning under the field, which opens for it; with its provider chosen there is none."""
+    form.set(prompt="a fox", provider="kling", extra={"fal": {"a": 1}})
+
+    assert "not sent: fal is no chosen provider" in html_of(form)
+    assert not button(form, "Start").disabled
+    form.set(extra={"fal": {"a": 1}, "relay": {"b": 2}, "kling": {"c": 3}})
+    assert "not sent: fal and relay are no chosen providers" in html_of(form)
+    assert "not sent" not in html_of(form.set(provider=["kling", "fal"], extra={"fal": {"a": 1}}))
+
+
 def test_a_file_is_named_in_one_line(form: SweepForm) -> None:
     """What an uploaded image is called is a comment, whatever it is called."""
     held = draft(entries(image=REF, named={REF: "fox\nimport os"}))
