@@ -64,11 +64,10 @@ class SweepForm:
         self._later = later or Quiet().ask
         self._lock = threading.RLock()
         self._starting, self._agreed = threading.Lock(), agreed or Agreed()
-        self._silent = False
+        self._silent, self._stage = False, ""  # the stage of the run, when the line was last made
         self._turn, self._planned = 0, -1  # how often it changed, and at which of these it was planned when asked
         self._draft, self._outlook = draft({}), Outlook(line="")
         self._started: tuple[str, Run] | None = None
-        self._stage = ""  # of the run, when the line was last made
         self._shown: list[Any] = []
         self._kept = ""
         begin_anew()
@@ -275,7 +274,9 @@ class SweepForm:
             code, last = self._started or ("", None)
             if stage == self._stage or run is not last or code != self._draft.code:
                 return
-            self._stage = stage
+            begins, self._stage = not self._stage and stage == "running", stage
+            if begins and draft(self._board.entries()).code == code:
+                return  # half of what was ordered just now would be said to be still to buy, until the run ends
             self._turn += 1
         self._refresh()
 
@@ -296,5 +297,4 @@ class SweepForm:
 
     def __repr__(self) -> str:
         """Say in one line what it is."""
-        badge = "SIMULATED " if self._lab.simulated else ""
-        return f"<SweepForm {badge}{self._outlook.line}{unseen(SHOWN)}>"
+        return f"<SweepForm {'SIMULATED ' * self._lab.simulated}{self._outlook.line}{unseen(SHOWN)}>"

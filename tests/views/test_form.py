@@ -894,6 +894,20 @@ def test_a_cancelled_run_can_be_started_again(tmp_path: Path) -> None:
         form.run.cancel()
 
 
+def test_the_line_says_what_was_ordered_while_it_runs(tmp_path: Path) -> None:
+    """Beside *started as* stands the price that was agreed to, and not what of it was not yet sent at some moment."""
+    with kn.Lab(tmp_path / "lab", simulate=kn.Simulation(speed=1)) as slow:
+        form = form_of(slow).set(prompt="a fox", provider="kling", repeats=30)
+        before = form.line
+
+        button(form, "Start").click()
+
+        assert (before, True) == (form.line, "30 to buy" in before)
+        assert "started as " in html_of(form)
+        assert form.run is not None
+        form.run.cancel()
+
+
 def test_the_line_says_what_is_left_to_buy_once_the_run_finished(lab: kn.Lab) -> None:
     """Beside *started as* stands what another start would buy, not what this one bought."""
     form = SweepForm(lab, later=at_once).set(prompt=["a fox", "a boat #sim:fail"])
