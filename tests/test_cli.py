@@ -62,7 +62,9 @@ def test_the_demo_leaves_a_lab_and_a_page(tmp_path: Path) -> None:
     done = kling_nb("demo", "--lab", tmp_path / "demo", "--speed", "inf")
     assert done.returncode == 0, done.stderr
     page = tmp_path / "demo" / "page" / "index.html"
-    heads = re.findall(r'<th scope="col"[^>]*><small>provider</small> <div dir="auto">([^<]+)</div></th>', page.read_text("utf-8"))
+    heads = re.findall(
+        r'<th scope="col"[^>]*><small>provider</small> <div dir="auto">([^<]+)</div></th>', page.read_text("utf-8")
+    )
     assert heads == PROVIDERS
     assert str(page) in done.stdout
     assert "30 saved" in done.stdout
