@@ -128,6 +128,17 @@ def test_nothing_left_to_send_is_an_error() -> None:
     assert 2 == len({str(problem) for problem in caught.value.problems})
 
 
+def test_own_fields_of_a_provider_where_no_point_goes_are_told_of() -> None:
+    """A point leaves out what is for another provider, which is a loss only where nobody gets it."""
+    extra = {"fal": {"enable_safety_checker": False}}
+    alone = plan(provider="kling", extra=extra).losses().query("change == 'warned'")
+    assert [("extra.fal", "is not sent: no point of this plan goes to fal")] == [
+        *zip(alone["field"], alone["why"], strict=True)
+    ]
+    assert "warned" not in set(plan(provider=["kling", "fal"], extra=extra).losses()["change"])
+    assert "warned" not in set(plan(provider="kling", extra={"fal": {}}).losses()["change"])
+
+
 def test_an_unknown_model_passes_with_a_warning() -> None:
     """Vendors add models monthly: an unknown one is sent, with a warning; its price has to be assumed."""
     new = plan(model="kling-v9")

@@ -59,7 +59,8 @@ class Planner:
         names, key_parts = self.identities(points), _once(self._key_parts)
         named = zip(points, names, strict=True)
         planned = [self._one(point, name, known, settings, key_parts) for point, name in named]
-        shared = tuple(_share(planned) if settings.share else planned)
+        addressed = _unaddressed(planned)
+        shared = tuple(_share(addressed) if settings.share else addressed)
         return Plan(shared, simulated=self._simulated, today=today or Money())
 
     def _one(
@@ -106,6 +107,21 @@ class Planner:
             image = getattr(request, name)
             for misfit in self._misfits(image) if isinstance(image, str) else ():
                 yield Problem(name, image, misfit, IMAGES_SOURCE, warning=True)
+
+
+def _unaddressed(planned: Sequence[PlannedPoint]) -> list[PlannedPoint]:
+    """Warn of a provider's own fields where no point goes there: a point leaves out what is for the others."""
+    going = {point.provider for point in planned}
+
+    def told(point: PlannedPoint) -> PlannedPoint:
+        others = {name: dict(own) for name, own in point.request.extra.items() if own and name not in going}
+        if not others or point.refusals:
+            return point
+        why = "is not sent: no point of this plan goes to {}"
+        lost = (Problem(f"extra.{name}", own, why.format(name), warning=True) for name, own in others.items())
+        return replace(point, problems=(*point.problems, *lost))
+
+    return [told(point) for point in planned]
 
 
 def _once(key_parts: KeyParts) -> KeyParts:

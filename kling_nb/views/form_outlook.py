@@ -81,20 +81,8 @@ def outlook_of(entries: Entries, plan: Callable[..., Plan], *, is_planned: bool 
 
 def _planned(held: Draft, plan: Plan) -> Outlook:
     line = plan.summary().removeprefix("SIMULATED: ").replace(", ", " · ")
-    wrong, warned = _told(plan, _refused), dict(_told(plan, _lost))
-    if said := _unaddressed(plan):
-        warned["extra"] = (*warned.get("extra", ()), said)
+    wrong, warned = _told(plan, _refused), _told(plan, _lost)
     return Outlook(line=line, stops=_stops(plan, held), plan=plan, wrong=wrong, warned=warned)
-
-
-def _unaddressed(plan: Plan) -> str:
-    """Say whose own fields go nowhere: a request takes those of its provider, and those of others are no loss to it."""
-    meant = {
-        name: None for point in plan.points if not point.refusals for name, own in point.request.extra.items() if own
-    }
-    others = [name for name in meant if name not in {point.provider for point in plan.points}]
-    are = "are no chosen providers" if len(others) > 1 else "is no chosen provider"
-    return f"not sent: {listed(others)} {are}" if others else ""
 
 
 def _stops(plan: Plan, held: Draft) -> str:
