@@ -507,6 +507,8 @@ def test_a_file_that_cannot_be_written_is_an_error_of_one_line(tmp_path: Path) -
     """Saving into a folder that is not there says so, and what to do."""
     with pytest.raises(SweepError, match=r"s\.toml cannot be written \(No such file or directory\); make its folder"):
         Sweep(prompt="a").save(tmp_path / "sweeps" / "s.toml")
+    with pytest.raises(SweepError, match=r" cannot be written \(Is a directory\); save the sweep elsewhere"):
+        Sweep(prompt="a fox").save(tmp_path)
 
 
 def test_a_path_of_another_library_is_one_like_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,7 +73,8 @@ def write_text(target: Path, text: str) -> None:
         target.write_bytes(text.encode())
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
-        message = f"{target} cannot be written ({why}); make its folder, or save the sweep elsewhere"
+        then = "make its folder, or save" if isinstance(error, FileNotFoundError) else "save"
+        message = f"{target} cannot be written ({why}); {then} the sweep elsewhere"
         raise SweepError(message) from error
 
 

@@ -69,7 +69,7 @@ def outlook(held: Draft, plan: Callable[..., Plan], *, at_once: int = AT_ONCE) -
     try:
         return _planned(held, plan(held.sweep, **held.plan_settings))
     except KlingError as error:
-        return Outlook(line=f"{held.size:,} points", stops=str(error), wrong={"": (str(error),)})
+        return Outlook(line=f"{held.size:,} point{'s' * (held.size != 1)}", stops=str(error), wrong={"": (str(error),)})
 
 
 def outlook_of(entries: Entries, plan: Callable[..., Plan], *, is_planned: bool = False) -> Outlook:
