@@ -134,7 +134,14 @@ ENDS = {
     "SIGTERM": "print('ready', flush=True); run.wait()",
     "SIGINT": "run._control.idle = Told(); run.wait()\nprint('went on', flush=True)",
 }
-CODES = {"sys.exit": 3, "an exception": 1, "os._exit": 4, "SIGTERM": -signal.SIGTERM, "SIGINT": -signal.SIGINT}
+# CPython forgets that an interrupt ends it where any thread evaluates text meanwhile, as making a dataclass does: then 1.
+CODES = {
+    "sys.exit": {3},
+    "an exception": {1},
+    "os._exit": {4},
+    "SIGTERM": {-signal.SIGTERM},
+    "SIGINT": {-signal.SIGINT, 1},
+}
 SIGNALS = {"SIGTERM": signal.SIGTERM, "SIGINT": signal.SIGINT}
 
 
@@ -155,7 +162,7 @@ def test_the_interpreter_ends_in_the_middle(tmp_path: Path, end: str) -> None:
                 out, err = one.communicate(timeout=30)
             finally:
                 one.kill()
-        assert CODES.get(end, 0) == one.returncode, err
+        assert one.returncode in CODES.get(end, {0}), err
         assert ("went on" in out, "goes on: lab.run('a')" in err) == (False, end == "SIGINT")
         assert ("Traceback" in err) == (end in ("an exception", "SIGINT")), err
         live.simulator._world.now.speed = 300
