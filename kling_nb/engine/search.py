@@ -55,13 +55,15 @@ class Search:
         corrected, so that the account is not where it was sent; or a task that the place is known to have is absent too
         (`Witnesses`).
         """
-        looks = _Looks()
-        for look in range(LOOKS_MOST):
+        looks, look, was_sent = _Looks(), 0, True
+        while look < LOOKS_MOST:
             await self._clock.sleep(looks.wait_s(look))
             task = self._book.tasks[task.id]
             if task.state is not TaskState.UNCERTAIN:
                 return task
             is_sent = self._t.turn.sleeper(task.id) is None
+            look = 1 if is_sent and not was_sent else look + 1  # anew when the sleeper is gone: too few may be left
+            was_sent = is_sent
             try:
                 ticket = await self._look(task, account, looks, is_sent=is_sent)
             except KlingError:

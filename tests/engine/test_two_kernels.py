@@ -27,14 +27,16 @@ from labs import Live, in_state, live_lab, process, start, sweep, until
 import kling_nb as kn
 from kling_nb.cli import main
 from kling_nb.dialect import Call, Op
+from kling_nb.engine.account import Account
 from kling_nb.engine.run import Run
+from kling_nb.engine.search import LOOKS_MOST
 from kling_nb.engine.seen import SeenRun
 from kling_nb.engine.turn import take_if_free, take_over
 from kling_nb.engine.who import Holder
 from kling_nb.errors import LabBusy, LabError
 from kling_nb.log import ExperimentLog
 from kling_nb.simulator import Fault
-from kling_nb.task import Event, Task
+from kling_nb.task import Event, Task, Ticket
 from kling_nb.wire import Wire
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGSTOP")
@@ -302,6 +304,26 @@ def test_asleep_right_before_a_paid_call(tmp_path: Path, where: str, end: str) -
         assert {"saved": 1} == run.wait(30).snapshot().counts
         finished(live, 1)
         assert ["failed", "saved"] == list(lab.log.tasks().sort_values("attempt")["state"])
+
+
+def test_a_sleeper_that_goes_late_in_the_search_is_waited_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks that prove nothing while a process sleeps leave as many as are needed once it is gone."""
+    looked, find = [], Account.find
+
+    async def counted(account: Account, task: Task) -> Ticket | None:
+        looked.append(task.id)
+        return await find(account, task)
+
+    monkeypatch.setattr(Account, "find", counted)
+    with live_lab(tmp_path / "live", speed=100) as live, driver(live, "fox", where="intent") as one:
+        lab = live.lab = live.open()
+        lab.take_over()
+        run = lab.run("a").resume()
+        when(lambda: len(looked) == LOOKS_MOST - 1)
+        one.kill()
+        one.wait()
+        assert {"saved": 1} == run.wait(30).snapshot().counts
+        finished(live, 1)
 
 
 def test_what_a_sleeper_had_sent_is_found(tmp_path: Path) -> None:
