@@ -33,6 +33,7 @@ OWN_ID = re.compile(r"kn-[0-9a-f]{24}")
 LOST, NEVER_SENT = Fault(action="lost", prompt="boat"), Fault(action="reset", prompt="boat")
 REFUSED = Fault(action="http", prompt="boat", status=400, body='{"code": 1201, "message": "mode value is invalid"}')
 DAY_S = 86_400
+BETWEEN_LOOKS = 20  # the speed at which a run is started between the last two looks of another: two real seconds for it
 PAGE = HTMLResponse("<!doctype html><title>Please sign in</title>")
 ABSENT = JSONResponse({"code": 1203, "message": "Task not found"}, 404)
 BUSY = JSONResponse({"code": 5000, "message": "Internal error"}, 500)
@@ -433,7 +434,7 @@ def test_a_witness_is_of_the_same_key(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_witness_that_came_later_is_looked_for(tmp_path: Path) -> None:
     """The first that was sent after what is in doubt: it shows that what is as old is listed by now."""
     relay = Relay(faults=(NEVER_SENT,))
-    with played(relay, 60), kn.Lab(tmp_path / "lab") as lab:
+    with played(relay, BETWEEN_LOOKS), kn.Lab(tmp_path / "lab") as lab:
         start(lab, sweep("fox"), name="a").wait(30)
         run = start(lab, sweep("boat"), name="b")
         for looks, prompt in enumerate(("owl", "elk"), 1):
@@ -446,7 +447,7 @@ def test_a_witness_that_came_later_is_looked_for(tmp_path: Path) -> None:
 def test_a_place_that_lists_very_late_is_waited_for(tmp_path: Path) -> None:
     """What is absent as long as one is looked for is not bought again where others of its age are missing too."""
     relay = Relay(faults=(LOST,), answers={"boat": [ABSENT] * len(LOOKS_S), "owl": [ABSENT]})
-    with played(relay, 60) as simulator, kn.Lab(tmp_path / "lab") as lab:
+    with played(relay, BETWEEN_LOOKS) as simulator, kn.Lab(tmp_path / "lab") as lab:
         start(lab, sweep("fox"), name="a").wait(30)
         run = start(lab, sweep("boat"), name="b")
         until(run, lambda _: relay.looks.count("boat") == 3)
@@ -461,7 +462,7 @@ def test_what_was_found_late_is_as_old_as_its_submit(tmp_path: Path) -> None:
     lost = Fault(action="lost", prompt="fox")
     late = {"fox": [ABSENT] * 3, "boat": [ABSENT] * 4, "owl": [ABSENT]}
     relay = Relay(faults=(lost, LOST), answers=late)
-    with played(relay, 60) as simulator, kn.Lab(tmp_path / "lab") as lab:
+    with played(relay, BETWEEN_LOOKS) as simulator, kn.Lab(tmp_path / "lab") as lab:
         fox = start(lab, sweep("fox"), name="a")
         until(fox, lambda _: relay.looks.count("fox") == 3)
         run = start(lab, sweep("boat"), name="b")
@@ -475,7 +476,7 @@ def test_what_was_found_late_is_as_old_as_its_submit(tmp_path: Path) -> None:
 def test_a_young_witness_that_is_absent_says_nothing_yet(tmp_path: Path, drops: bool) -> None:
     """A witness was accepted a moment ago and is not listed yet: both are looked for again."""
     relay = Relay(drops=drops, faults=(LOST if drops else NEVER_SENT,), answers={"owl": [ABSENT]})
-    with played(relay, 60), kn.Lab(tmp_path / "lab") as lab:
+    with played(relay, BETWEEN_LOOKS), kn.Lab(tmp_path / "lab") as lab:
         run = start(lab, sweep("boat"), name="b")
         until(run, lambda _: relay.looks.count("boat") == 3)
         start(lab, sweep("owl"), name="c")
