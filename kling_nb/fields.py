@@ -276,9 +276,8 @@ def _extra(value: Any) -> Mapping[str, Mapping[str, Any]]:
     return MappingProxyType({str(name): MappingProxyType(dict(own)) for name, own in value.items()})
 
 
-DEEPEST = (
-    100  # levels of `extra`: it is read again wherever it goes, and no step may run out of stack once it is bought
-)
+DEEPEST = 100
+"""Levels of `extra`: it is read again wherever it goes, and no step may run out of stack once it is bought."""
 _READERS: dict[str, Any] = {
     "prompt": _text,
     "image": read_image,
