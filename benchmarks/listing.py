@@ -6,7 +6,7 @@ import asyncio
 import json
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
@@ -14,12 +14,12 @@ from urllib.parse import parse_qs, urlsplit
 import anyio
 
 from kling_nb import catalog
-from kling_nb.dialect import Call, Phase, Reply
+from kling_nb.dialect import Call, Phase, Reply, Status
 from kling_nb.dialects.native import Native
 from kling_nb.engine.account import Account
 from kling_nb.engine.loop import VirtualClock
 from kling_nb.engine.poll import Curve
-from kling_nb.engine.watch import Answer, Member, Told, Watch
+from kling_nb.engine.watch import Answer, Member, Watch
 from kling_nb.secret import Secret
 from kling_nb.task import Task, Ticket
 from kling_nb.wire import Wire
@@ -104,19 +104,13 @@ class Followed:
             now = self._clock.steady()
             await watch.follow(task, Member(ticket, now, self._curve, changed=now))
 
-    def news(self, told: Sequence[Told]) -> list[Told]:
-        """Return the tasks that do not go on."""
-        return [each for each in told if isinstance(each[2], str) or each[2].phase is Phase.DONE]
-
-    async def learn(self, task_id: str, member: Member, answer: Answer) -> bool:
-        """Note how late a task was found; answers whether to go on watching it."""
-        del member
-        if isinstance(answer, str):
-            if answer:
-                raise AssertionError(answer)
-            return True
-        self.delays.append(self._clock.now() - self.provider.ends[task_id])
-        return False
+    async def learn(self, members: Mapping[str, Member], learnt: Mapping[str, Answer]) -> list[str]:
+        """Note how late tasks were found; return those."""
+        assert all(isinstance(said, Status) for said in learnt.values()), learnt
+        told = {task_id: learnt.get(member.ticket.id) for task_id, member in members.items()}
+        found = [task_id for task_id, said in told.items() if isinstance(said, Status) and said.phase is Phase.DONE]
+        self.delays += [self._clock.now() - self.provider.ends[task_id] for task_id in found]
+        return found
 
 
 def watched(median_s: float, sigma: float, *, tasks: int, in_flight: int) -> Listed:

@@ -45,9 +45,9 @@ class Kling(CancelsNothing):
 
     def check(self, tickets: Sequence[Ticket]) -> Generator[Call, Reply, Learnt]:
         """Ask each generation about its own tasks."""
-        of_path = [ticket for ticket in tickets if LEGACY not in ticket.data.get("path", LEGACY)]
-        if not of_path:
+        if all(LEGACY in path for path in {ticket.data.get("path", LEGACY) for ticket in tickets}):
             return (yield from self._legacy.check(tickets))
+        of_path = [ticket for ticket in tickets if LEGACY not in ticket.data.get("path", LEGACY)]
         legacy = [ticket for ticket in tickets if LEGACY in ticket.data.get("path", LEGACY)]
         learnt = dict((yield from sparing([ticket.id for ticket in legacy], self._legacy.check(legacy))))
         learnt |= yield from sparing([ticket.id for ticket in of_path], self._path.check(of_path))

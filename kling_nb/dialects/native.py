@@ -112,8 +112,9 @@ class Native(CancelsNothing):
         for path, group in sorted(groups.items()):
             if len(group) > 1:
                 learnt |= yield from self._list(path, group)
-            unheard = [ticket for task_id, ticket in group.items() if task_id not in learnt]
-            learnt |= yield from singly(unheard, self._single)
+            if not group.keys() <= learnt.keys():
+                unheard = [ticket for task_id, ticket in group.items() if task_id not in learnt]
+                learnt |= yield from singly(unheard, self._single)
         return unless_all_failed(learnt)
 
     def _single(self, ticket: Ticket) -> Generator[Call, Reply, dict[str, Status]]:
@@ -147,9 +148,10 @@ class Native(CancelsNothing):
     def _listed(self, items: Sequence[Any], wanted: Mapping[str, Ticket]) -> dict[str, Status]:
         learnt: dict[str, Status] = {}
         for item in items:
-            task_id = str(item.get("task_id")) if isinstance(item, dict) else ""
-            if task_id in wanted and (status := self._status(item)) is not None:
-                learnt[task_id] = status
+            if isinstance(item, dict) and (task_id := str(item.get("task_id"))) in wanted:
+                status = self._status(item)
+                if status is not None:
+                    learnt[task_id] = status
         return learnt
 
     def _status(self, data: Any) -> Status | None:

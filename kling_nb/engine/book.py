@@ -109,9 +109,18 @@ class Book:
 
     async def record(self, task_id: str, kind: EventKind, **data: Any) -> Task:
         """Apply an event to a task, write both, and return the task as it then stands."""
-        change = self._happened(task_id, kind, data)
+        change = self.happened(task_id, kind, **data)
         await self._commit([change])
         return change[1]
+
+    def happened(self, task_id: str, kind: EventKind, **data: Any) -> Change:
+        """Apply an event to a task here, for `keep` to write, before which nothing may be awaited."""
+        return self._happened(task_id, kind, data)
+
+    async def keep(self, changes: Sequence[Change]) -> None:
+        """Write what `happened` to many tasks, in one commit."""
+        if changes:
+            await self._commit(changes)
 
     async def record_all(self, kind: EventKind, told: Mapping[str, Mapping[str, Any]]) -> None:
         """Apply an event to many tasks, in one commit; ``told`` is what it says of each, by task id."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ..costs import Cost, cost_data
@@ -10,9 +10,10 @@ from ..dialect import Asset, Phase, Status, Whose
 from ..states import FINAL, Cause, EventKind, TaskState
 from ..task import Event, Task
 from .account import Account
+from .book import Change
 from .told import ASKED_AGAIN, told_of_task
 from .tools import Tools
-from .watch import Answer, Member, Told, Watch
+from .watch import Answer, Member, Watch
 
 STALL_S = 1800.0
 STALL_TIMES = 10.0  # times the typical length, counted from the last change that the provider reported
@@ -68,8 +69,21 @@ class Follower:
             self._watches[name] = Watch(account, self._clock, self, self._t.spawn)
         return self._watches[name]
 
-    def news(self, told: Sequence[Told]) -> list[Told]:
-        """Return the answers that something has to be done about.
+    async def learn(self, members: Mapping[str, Member], learnt: Mapping[str, Answer]) -> list[str]:
+        """Note what a check said, in one commit; return the tasks that have ended."""
+        noted: list[Change] = []
+        told = self._news(members, learnt)
+        try:
+            ended = [task_id for task_id, member, answer in told if self._is_end(task_id, member, answer, noted)]
+        finally:
+            await self._book.keep(noted)  # although one could not be noted
+        for event, task in noted:
+            if event.kind == EventKind.STALLED:
+                self._leave(task.id)
+        return ended
+
+    def _news(self, members: Mapping[str, Member], learnt: Mapping[str, Answer]) -> list[tuple[str, Member, Answer]]:
+        """Return the answers that something has to be done about, each with its task's id and member.
 
         They differ from the check before, or came again for so long that the task has stalled, or follow a trouble, or
         are about a task that has ended.
@@ -77,56 +91,58 @@ class Follower:
         now, tasks = self._clock.steady(), self._book.tasks
         return [
             (task_id, member, answer)
-            for task_id, member, answer in told
-            if (answer is not member.said and answer != member.said)
+            for task_id, member in members.items()
+            if ((answer := learnt.get(member.ticket.id, "")) is not member.said and answer != member.said)
             or now >= member.stalls_at
-            or member.troubled is not None
             or tasks[task_id].state in FINAL
         ]
 
-    async def learn(self, task_id: str, member: Member, answer: Answer) -> bool:
-        """Note what a check said of a task; answers whether to go on watching."""
+    def _is_end(self, task_id: str, member: Member, answer: Answer, noted: list[Change]) -> bool:
+        """Note what a check said of a task; answers whether it has ended."""
         task = self._book.tasks[task_id]
         if task.state.is_final:
-            return False
+            return True
         match answer:
             case Status(phase=Phase.DONE, asset=Asset() as asset, cost=cost):
-                await self._done(member, task, asset, cost)
+                noted.append(self._done(member, task, asset, cost))
             case Status(phase=Phase.FAILED | Phase.CANCELLED):
-                await self._ended(task, answer)
+                noted.append(self._ended(task, answer))
             case _:
-                return await self._no_end_yet(member, task, answer)
-        return False
+                noted += self._no_end_yet(member, task, answer)
+                return False
+        return True
 
-    async def _done(self, member: Member, task: Task, asset: Asset, cost: Cost | None) -> None:
+    def _done(self, member: Member, task: Task, asset: Asset, cost: Cost | None) -> Change:
         self._t.learnt.saw(self._t.kind(task), self._clock.steady() - member.since)
-        await self._book.record(task.id, EventKind.READY, asset=asset_data(asset), **_cost_data(cost))
+        return self._book.happened(task.id, EventKind.READY, asset=asset_data(asset), **_cost_data(cost))
 
-    async def _ended(self, task: Task, status: Status) -> None:
+    def _ended(self, task: Task, status: Status) -> Change:
         if status.phase is Phase.CANCELLED:
             told = {"charged": status.charged, **_cost_data(status.cost)}
-            await self._book.record(task.id, EventKind.CANCELLED, reason=status.reason, cause=Cause.CANCELLED, **told)
-            return
+            return self._book.happened(
+                task.id, EventKind.CANCELLED, reason=status.reason, cause=Cause.CANCELLED, **told
+            )
         account = self._t.account(task.provider)
         charged = False if account.provider.refunds_failures else status.charged
         cause = status.whose or Whose.PROVIDER
         words = told_of_task(account.where, cause, status.reason, charged=charged)
-        await self._book.record(
+        return self._book.happened(
             task.id, EventKind.FAILED, reason=words, cause=cause, charged=charged, **_cost_data(status.cost)
         )
 
-    async def _no_end_yet(self, member: Member, task: Task, answer: Answer) -> bool:
+    def _no_end_yet(self, member: Member, task: Task, answer: Answer) -> Iterator[Change]:
         if task.state is TaskState.STALLED:
-            return True
+            return
         status, trouble = (None, answer) if isinstance(answer, str) else (answer, "")
         now, before = self._clock.steady(), task.changed_at
         if status is not None and _is_news(task, status):
-            task = await self._book.record(task.id, EventKind.STATUS, state=status.phase.value, reason=status.reason)
+            yield self._book.happened(task.id, EventKind.STATUS, state=status.phase.value, reason=status.reason)
         elif trouble and member.troubled is None:
             words = f"could not ask: {trouble}; {ASKED_AGAIN}"
-            task = await self._book.record(
+            yield self._book.happened(
                 task.id, EventKind.STATUS, state=task.state.value, reason=words, cause=Cause.UNTOLD
             )
+        task = self._book.tasks[task.id]
         # Silence counts from the last change; while nobody answers, from the first question that failed: a laptop
         # that wakes before its network does has no stalled tasks.
         member.changed = member.changed if task.changed_at == before else now
@@ -137,11 +153,9 @@ class Follower:
             why = trouble and f"{LAST_TIME}{trouble}"
             why = why or (NOT_KNOWN if status is None else status.reason or NOT_DONE)
             reason = f"no change for {quiet / 60:.0f} minutes ({why}); {LATER}"
-            await self._book.record(task.id, EventKind.STALLED, reason=reason, cause=Cause.STALLED)
-            self._leave(task.id)
+            yield self._book.happened(task.id, EventKind.STALLED, reason=reason, cause=Cause.STALLED)
             member.slow = True
-        member.said, member.stalls_at = answer, now - quiet + longest
-        return True
+        member.said, member.stalls_at = answer, 0.0 if trouble else now - quiet + longest
 
 
 def _is_news(task: Task, status: Status) -> bool:

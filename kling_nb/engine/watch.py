@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, cast
 
 import anyio
 
@@ -38,23 +37,21 @@ class Member:
     slow: bool = False
     troubled: float | None = None  # since when it could not be asked about
     said: Answer = ""  # at the last check
-    stalls_at: float = 0.0  # when the same answer again would be too long a silence
+    stalls_at: float = 0.0  # when the same answer again would be too long a silence; while it is troubled: at once
     failed: Exception | None = None  # why the watch ended before it did
     done: anyio.Event = field(default_factory=anyio.Event)
+    sort: tuple[float, Curve] = field(init=False)
 
-
-Told = tuple[str, Member, Answer]
-"""What a `Learner` is told: of which task, by its id, its member, and the answer."""
+    def __post_init__(self) -> None:
+        """Sort it with those that were accepted at much the same time and take as long: they are weighed as one."""
+        self.sort = self.curve.rounded(self.since), self.curve
 
 
 class Learner(Protocol):
     """Told what checks said of tasks."""
 
-    def news(self, told: Sequence[Told]) -> list[Told]:
-        """Return what something has to be done about."""
-
-    async def learn(self, task_id: str, member: Member, answer: Answer) -> bool:
-        """Note it; answers whether to go on watching."""
+    async def learn(self, members: Mapping[str, Member], learnt: Mapping[str, Answer]) -> Iterable[str]:
+        """Note what a check of the members, by task id, said by ticket id; return the tasks to watch no longer."""
 
 
 class Watch:
@@ -124,20 +121,19 @@ class Watch:
             return backoff_s(failures)
         if self._soon:
             return FLOOR_S
-        members = self._members.values()
-        aged = Counter([(one.curve.rounded(now - one.since), one.curve) for one in members if not one.slow])
-        return wait_s([(*each, count) for each, count in aged.items()]) if aged else LATEST_S
+        sorts = Counter([one.sort for one in self._members.values() if not one.slow])
+        return wait_s([(now - since, curve, n) for (since, curve), n in sorts.items()]) if sorts else LATEST_S
 
     async def _check(self, failures: int) -> int:
         self._soon = False
         members = dict(self._members)
         learnt = await self._ask(self._in_turn([member.ticket for member in members.values()]))
-        told = [(task_id, member, learnt.get(member.ticket.id, "")) for task_id, member in members.items()]
-        # All at once, so that what they note shares a commit. Of a log that takes nothing more, all of them say the same.
-        await asyncio.gather(*(self._tell(*news) for news in self._learner.news(told)))
-        statuses = [isinstance(answer, Status) for answer in learnt.values() if answer]
-        self._troubled += not all(statuses)
-        return failures + 1 if statuses and not any(statuses) else 0
+        for task_id in await self._learner.learn(members, learnt):
+            self._members.pop(task_id, None)
+            members[task_id].done.set()
+        kinds = {*map(type, learnt.values())}
+        self._troubled += str in kinds
+        return failures + 1 if kinds == {str} else 0
 
     def _in_turn(self, tickets: list[Ticket]) -> list[Ticket]:
         """Begin with another task after each trouble: whoever asks singly gives up after a few that fail, and the tasks
@@ -146,23 +142,19 @@ class Watch:
         first = self._troubled % max(1, len(tickets))
         return [*tickets[first:], *tickets[:first]]
 
-    async def _tell(self, task_id: str, member: Member, answer: Answer) -> None:
-        if not await self._learner.learn(task_id, member, answer):
-            self._members.pop(task_id, None)
-            member.done.set()
-
     async def _ask(self, tickets: list[Ticket]) -> dict[str, Answer]:
         learnt: dict[str, Status | KlingError] = {}
         most = max(1, self._account.provider.per_check)
         for start in range(0, len(tickets), most):
             learnt |= await self._ask_some(tickets[start : start + most])
-        return {task_id: said if isinstance(said, Status) else str(said) for task_id, said in learnt.items()}
+        troubles = {task_id: str(learnt[task_id]) for task_id in _failed(learnt)}
+        return cast("dict[str, Answer]", learnt | troubles)
 
     async def _ask_some(self, tickets: list[Ticket]) -> Learnt:
         """Ask about some at once; where one of them is what the provider does not like, about each alone."""
         learnt = dict(await self._told(tickets))
-        unasked = [ticket for ticket in tickets if isinstance(learnt.get(ticket.id), KlingError)]
-        for ticket in unasked if len(tickets) > 1 else ():
+        unasked = _failed(learnt) if len(tickets) > 1 else set()
+        for ticket in [ticket for ticket in tickets if ticket.id in unasked] if unasked else ():
             if _is_of_one(learnt[ticket.id]):
                 learnt |= await self._told([ticket])
         return learnt
@@ -172,6 +164,13 @@ class Watch:
             return await self._account.converse(self._account.dialect.check(tickets))
         except KlingError as error:
             return dict.fromkeys([ticket.id for ticket in tickets], error)
+
+
+def _failed(learnt: Learnt) -> set[str]:
+    """Return of which tasks an error came in place of a status; mostly there is none among hundreds."""
+    if {*map(type, learnt.values())} <= {Status}:
+        return set()
+    return {task_id for task_id, said in learnt.items() if not isinstance(said, Status)}
 
 
 def _is_of_one(said: Status | KlingError) -> bool:
