@@ -118,11 +118,13 @@ class Account:
         return origin(call.url) == origin(self.provider.base_url or "")
 
     async def _current(self, refused: int | None) -> Credential:
+        if self._credential is not None and self._is_good(refused) and not self._fetching.locked():
+            return self._credential  # nearly always; taking the lock waits for a turn of the loop
         before = self._credentials
         async with self._fetching:
             if self._refusal is not None and self._credentials != before:
                 raise anew(self._refusal)  # it was asked for while this one waited: asking again would not help
-            if self._credential is None or refused == self._credentials or self._is_over():
+            if self._credential is None or not self._is_good(refused):
                 self._credential = await self._fetched()
             return self._credential
 
@@ -139,9 +141,11 @@ class Account:
                 if releases == self._releases:
                     return credential
 
-    def _is_over(self) -> bool:
+    def _is_good(self, refused: int | None) -> bool:
+        """Tell whether the credential at hand may be used: it is not the refused one, and not over."""
         expires_at = (self._credential or {}).get("expires_at")
-        return expires_at is not None and self._clock.token_now() >= float(expires_at)
+        is_over = expires_at is not None and self._clock.token_now() >= float(expires_at)
+        return refused != self._credentials and not is_over
 
     async def _fetch(self) -> Credential:
         self._refusal = None
