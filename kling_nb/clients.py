@@ -11,8 +11,8 @@ import importlib.metadata
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, MutableMapping
-from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, MutableMapping
+from contextlib import aclosing, asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -217,14 +217,18 @@ def _version() -> str:
     return "0"
 
 
-@contextmanager
-def ours() -> Iterator[None]:
-    """Mark log records of the block as ours, so that the filters remove secrets from them."""
-    token = _OURS.set(True)
-    try:
-        yield
-    finally:
-        _OURS.reset(token)
+class Ours:
+    """Marks log records of a block as ours, so that the filters remove secrets from them."""
+
+    __slots__ = ("_token",)
+
+    def __enter__(self) -> None:
+        """Begin the block."""
+        self._token = _OURS.set(True)
+
+    def __exit__(self, *_: object) -> None:
+        """End it."""
+        _OURS.reset(self._token)
 
 
 def _keep_quiet(http: str) -> None:

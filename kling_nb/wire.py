@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from .answers import OK, WANTS_CREDENTIALS, failure, read_body, refuse_proxy, refused
 from .bodies import ReadImage, encoded, filled
-from .clients import ASGIApp, Clients, ours
+from .clients import ASGIApp, Clients, Ours
 from .dialect import Call, Op, Reply, origin
 from .errors import Doubt, InputError, KlingError, LabError, MediaError, NotSent, WireError
 from .links import (
@@ -139,7 +139,7 @@ class Wire:
     async def _told(self, call: Call, work: Coroutine[Any, Any, T], total_s: float, way: Way) -> T:
         """Await ``work``, and turn every failure into one of our errors."""
         try:
-            with ours():
+            with Ours():
                 async with asyncio.timeout(total_s if self._app is None else None):
                     return await work
         except (WireError, MediaError, LabError):

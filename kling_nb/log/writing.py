@@ -195,7 +195,7 @@ def _engine(path: Path, busy_s: float) -> sa.Engine:
     @sa.event.listens_for(engine, "begin")
     def _immediate(db: sa.Connection) -> None:
         # A plain BEGIN that reads and then writes fails at once when another process wrote in between.
-        db.exec_driver_sql("BEGIN IMMEDIATE")
+        db.connection.driver_connection.execute("BEGIN IMMEDIATE")  # type: ignore[union-attr]
 
     try:
         _set_wal(engine)
