@@ -6,6 +6,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -135,6 +136,40 @@ def test_runs_and_points_come_back_as_they_were(log: ExperimentLog) -> None:
     assert (None, points[:1]) == (log.read_runs()[0].budget, log.read_points())
     log.set_run("a", state="paused")
     assert "paused" == log.read_runs()[0].state
+
+
+names = st.sampled_from("abc")
+kept_points = st.lists(
+    st.builds(
+        PointRow, run=st.just("a"), point=st.integers(0, 6), sample=st.just(1), identity=names, task=names, template=names
+    ),
+    unique_by=lambda point: point.point,
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(kept_points, min_size=1, max_size=5))
+def test_a_run_has_the_points_that_it_was_last_given(every: list[list[PointRow]]) -> None:
+    """Whatever it had before: a point that goes, comes, or is served by another; the points of other runs stay."""
+    other = PointRow(run="b", point=0, sample=1, identity="i", task="t")
+    with tempfile.TemporaryDirectory() as folder:
+        log = ExperimentLog(Path(folder), simulated=True, write=True)
+        log.add_run(RunRow(name="b", started_at=1.0), [other])
+        for points in every:
+            log.add_run(RunRow(name="a", started_at=1.0), points)
+            assert sorted(points, key=lambda point: point.point) == log.read_points("a")
+        assert [other] == log.read_points("b")
+        log.close()
+
+
+def test_a_run_that_grows_writes_only_what_is_new(log: ExperimentLog, tmp_path: Path) -> None:
+    """`lab.generate` adds one point at a time to a run that may have thousands."""
+    points = [PointRow(run="a", point=n, sample=1, identity=f"i{n}", task=f"t{n}") for n in range(2000)]
+    log.add_run(RunRow(name="a", started_at=1.0), points[:-1])
+    whole = (tmp_path / "log.sqlite-wal").stat().st_size
+    log.add_run(RunRow(name="a", started_at=1.0), points)
+    assert (tmp_path / "log.sqlite-wal").stat().st_size - whole < whole / 5
+    assert points == log.read_points("a")
 
 
 def test_one_transaction_or_none(log: ExperimentLog) -> None:

@@ -19,7 +19,14 @@ from .schema import EVENTS, FILE, META, POINTS, RUNS, SCHEMA, SCHEMA_VERSION
 from .writing import BUSY_S, Refuse, Writer
 
 # As it is for the driver, which knows its marks: SQLAlchemy's part in each row costs more than the database's.
-_INSERT_POINT = f"INSERT INTO points ({', '.join(POINT_FIELDS)}) VALUES (:{', :'.join(POINT_FIELDS)})"  # noqa: S608
+_COLUMNS, _VALUES = ", ".join(POINT_FIELDS), ", ".join(f":{name}" for name in POINT_FIELDS)
+_NEW = ", ".join(f"excluded.{name}" for name in POINT_FIELDS)
+_DROP_POINT = "DELETE FROM points WHERE run=? AND point=?"
+# A row that stays as it is dirties no page: a run that grows by one point would be written whole each time.
+_PUT_POINT = (
+    f"INSERT INTO points ({_COLUMNS}) VALUES ({_VALUES}) ON CONFLICT (run, point) DO UPDATE "  # noqa: S608
+    f"SET ({_COLUMNS}) = ({_NEW}) WHERE ({_COLUMNS}) IS NOT ({_NEW})"
+)
 
 
 class ExperimentLog(Reading):
@@ -111,9 +118,11 @@ class ExperimentLog(Reading):
         with self._begin() as db:
             db.execute(RUNS.delete().where(RUNS.c.name == run.name))
             db.execute(RUNS.insert(), run_row(run))
-            db.execute(POINTS.delete().where(POINTS.c.run == run.name))
+            had = {*db.scalars(sa.select(POINTS.c.point).where(POINTS.c.run == run.name))}
+            if gone := had - {point.point for point in points}:
+                db.exec_driver_sql(_DROP_POINT, [(run.name, point) for point in gone])
             if points:
-                db.exec_driver_sql(_INSERT_POINT, [point_row(point) for point in points])
+                db.exec_driver_sql(_PUT_POINT, [point_row(point) for point in points])
 
     def set_run(self, name: str, **changes: Any) -> None:
         """Change columns of a run."""
