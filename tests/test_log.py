@@ -141,7 +141,13 @@ def test_runs_and_points_come_back_as_they_were(log: ExperimentLog) -> None:
 names = st.sampled_from("abc")
 kept_points = st.lists(
     st.builds(
-        PointRow, run=st.just("a"), point=st.integers(0, 6), sample=st.just(1), identity=names, task=names, template=names
+        PointRow,
+        run=st.just("a"),
+        point=st.integers(0, 6),
+        sample=st.just(1),
+        identity=names,
+        task=names,
+        template=names,
     ),
     unique_by=lambda point: point.point,
 )
