@@ -14,7 +14,7 @@ from typing import Any
 
 from ..costs import Cost
 from ..dialect import Asset, Call, Phase, Reply, Status, Unreadable, Whose
-from .reading import amount_from, dig, link_from, whose_failure, words_from, words_in
+from .reading import amount_from, dig, link_from, phase_of, whose_failure, words_from, words_in
 
 GONE = frozenset({404, 410})
 UNPAID_FROM = 500  # "5xx errors are not billed", fal.ai/docs, read 2026-11; a 422 may be
@@ -31,6 +31,16 @@ def is_answer(call: Call, reply: Reply, body: Any) -> bool:
     is_result = not call.url.endswith("/status")
     untold = reply.status in (401, 403, 405, 408, 429) or (reply.status >= UNPAID_FROM and not _kind(reply))
     return reply.status in GONE or (is_result and not untold)
+
+
+def is_acceptance(body: Any) -> bool:
+    """Tell whether a body is a whole acceptance: something on the way may have put its own HTTP status over it.
+
+    An error has a ``detail``, and no page shows one with the word of a request under way.
+    """
+    if not isinstance(body, dict) or body.get("detail") is not None or body.get("error"):
+        return False
+    return body.get("request_id") is not None and phase_of(body.get("status")) in (Phase.QUEUED, Phase.RUNNING)
 
 
 def _kind(reply: Reply) -> str:

@@ -22,7 +22,7 @@ from ..request import VideoRequest
 from ..secret import in_one_piece
 from ..spelling import image_value, spell
 from ..task import Ticket
-from .fal_answers import GONE, body_of, detail_of, is_answer, relayed_of, result_of, status_of
+from .fal_answers import GONE, body_of, detail_of, is_acceptance, is_answer, relayed_of, result_of, status_of
 from .lacking import FindsNothing
 from .reading import dig, fault_by_status, id_from, step, unreadable
 from .relay_faults import relay_fault
@@ -108,10 +108,10 @@ class FalQueue(FindsNothing):
     def judge(self, call: Call, reply: Reply) -> Fault | None:
         """Judge by HTTP status and ``detail``; what a finished request failed of is an answer.
 
-        What comes without a ``detail`` from a relay is its own.
+        So is a whole acceptance, under any status. What comes without a ``detail`` from a relay is its own.
         """
         body, message = body_of(reply), detail_of(reply)
-        if call.op is Op.CHECK and is_answer(call, reply, body):
+        if (call.op is Op.CHECK and is_answer(call, reply, body)) or (call.op is Op.SUBMIT and is_acceptance(body)):
             return None
         if self._has_result_only and dig(body, "detail") is None:
             return relay_fault(call, reply)

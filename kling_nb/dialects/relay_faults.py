@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from ..dialect import Call, Fault, Op, Reply, Unreadable, Whose
+from ..dialect import Call, Fault, Op, Phase, Reply, Unreadable, Whose
 from .kling_faults import FAULTS, MISSING, kling_fault
 from .reading import code_of, dig, fault_by_status, unreadable, whose_code, whose_failure, words_from, words_in
 from .shapes import id_told, phase_in
@@ -84,7 +84,8 @@ class Told:
 def relay_fault(call: Call, reply: Reply) -> Fault | None:
     """Judge a relay's reply; for a read, "no such task" is an answer.
 
-    A success that holds the requested task is an answer too, unless its code is a known rejection.
+    A success that holds the requested task is an answer too, unless its code is a known rejection. So is a whole
+    acceptance under any HTTP status.
     """
     try:
         body = reply.object()
@@ -94,6 +95,8 @@ def relay_fault(call: Call, reply: Reply) -> Fault | None:
     if told.is_gone and call.op in (Op.CHECK, Op.FIND):
         return None
     if reply.ok and not _says_no(body) and (_holds(call, body) or (told.code in FINE and not body.get("error"))):
+        return None
+    if call.op is Op.SUBMIT and _is_acceptance(told, body):
         return None
     return _fault(told, reply) or _strange(told, reply)
 
@@ -137,6 +140,15 @@ def _says_no(body: Mapping[str, Any]) -> bool:
 def _holds(call: Call, body: Mapping[str, Any]) -> bool:
     """Tell whether a body holds what was asked for: the id of a task that was made, or how one is doing."""
     return (id_told(body) if call.op is Op.SUBMIT else phase_in(body)) is not None
+
+
+def _is_acceptance(told: Told, body: Mapping[str, Any]) -> bool:
+    """Tell whether a body is a whole acceptance: something on the way may have put its own HTTP status over it.
+
+    No error in new-api's handlers has a task's id and the word of one under way (read 2026-07-14).
+    """
+    is_fine = told.code in FINE and not body.get("error")
+    return is_fine and id_told(body) is not None and phase_in(body) in (Phase.QUEUED, Phase.RUNNING)
 
 
 def _fault(told: Told, reply: Reply) -> Fault | None:

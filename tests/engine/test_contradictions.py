@@ -27,6 +27,19 @@ def test_an_acceptance_under_the_status_of_a_refusal_is_followed(tmp_path: Path,
         assert 1 == len(live.simulator.ledger())
 
 
+@pytest.mark.parametrize("status", [500, 502])
+@pytest.mark.parametrize("provider", [*AT, "relay", "quickrouter-fal"])
+def test_an_acceptance_under_the_status_of_a_broken_server_is_followed(
+    tmp_path: Path, provider: str, status: int
+) -> None:
+    """What was accepted under a 5xx is followed by the id in it: nobody has to decide, and nothing is looked up."""
+    with live_lab(tmp_path / "lab", Fault(action="restated", operation="submit", status=status)) as live:
+        run = start(live.lab, sweep("fox", provider=provider, mode="pro"), name="a", assume_price=1).wait(20)
+        assert ({"saved": 1}, None) == (run.snapshot().counts, run.held)
+        assert "doubted" not in list(live.lab.log.events()["kind"])
+        assert 1 == len(live.simulator.ledger())
+
+
 def test_what_a_lost_log_bought_is_found_by_its_id(tmp_path: Path) -> None:
     """A lab restored from an older copy gives the same own ids anew: what is refused as there already is followed."""
     with live_lab(tmp_path / "lab") as live:

@@ -250,19 +250,19 @@ def test_a_code_decides_whatever_the_status(tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(
-    ("provider", "name", "state"),
+    ("provider", "name"),
     [
-        ("kling", "as-400", "saved"),
-        ("kling", "as-500", "saved"),
-        ("chanjing", "as-400", "saved"),
-        ("fal", "as-500", "uncertain"),
-        ("openroute", "as-500", "uncertain"),
+        ("kling", "as-400"),
+        ("kling", "as-500"),
+        ("chanjing", "as-400"),
+        ("fal", "as-500"),
+        ("openroute", "as-500"),
     ],
 )
-def test_a_yes_under_the_status_of_a_no_is_not_lost(storm: Met, provider: str, name: str, state: str) -> None:
-    """12 status-and-code: what was accepted under HTTP 400 or 500 is followed, or put before a person."""
+def test_a_yes_under_the_status_of_a_no_is_not_lost(storm: Met, provider: str, name: str) -> None:
+    """12 status-and-code: what was accepted under HTTP 400 or 500 is followed."""
     prompt = f"{provider} #sim:{name}"
-    assert (storm.task(provider, prompt).state, storm.charges(provider, prompt)) == (state, 1)
+    assert (storm.task(provider, prompt).state, storm.charges(provider, prompt)) == ("saved", 1)
 
 
 @pytest.mark.parametrize(
