@@ -273,8 +273,8 @@ class Dialect(Protocol):
     def accepted(self, call: Call, reply: Reply) -> Ticket:
         """Read the reply to a submit; raises `Unreadable`, which leaves the submit in doubt.
 
-        The engine calls it for a rejection too, and follows an id found there: it must not take anything else for an
-        id.
+        The engine calls it for a fault too: it follows an id found in a rejection, and tells a person of one in a fault
+        that proves nothing. So it must not take anything else for an id.
         """
 
     def check(self, tickets: Sequence[Ticket]) -> Generator[Call, Reply, Learnt]:

@@ -74,7 +74,7 @@ class Cause(StrEnum):
     REFUSED = "refused"
     CANCELLED = "cancelled"
     DOUBT = "doubt"  # the answer to its submit was lost
-    UNNAMED = "unnamed"  # its submit was answered as accepted, without an id that can be read: it did arrive
+    UNNAMED = "unnamed"  # its submit was answered as accepted, or with an id, but with none to follow: it did arrive
     LOST = "lost"  # its submit never arrived, as looking it up has shown
     GIVEN_UP = "given up"  # a person did, while it was in doubt
     NEVER_BOUGHT = "never bought"  # a person saw that at the provider

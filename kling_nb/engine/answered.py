@@ -9,11 +9,15 @@ from ..excerpts import excerpt
 from ..links import stranger
 from ..states import Cause
 from ..task import Ticket
+from .told import told_of_named
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answered:
-    """A ticket, else a fault, else why it is in doubt, with its cause; ``strange`` is how another answered, if so."""
+    """A ticket, else a fault, else why it is in doubt, with its cause; ``strange`` is how another answered, if so.
+
+    With a fault that proves nothing, ``doubt`` is what else the answer holds: an id, perhaps of what was bought.
+    """
 
     ticket: Ticket | None = None
     fault: Fault | None = None
@@ -45,6 +49,8 @@ def _read(dialect: Dialect, call: Call, reply: Reply) -> Answered:
         ticket = _ticket_of(dialect, call, reply, fault)
     except Exception as error:  # noqa: BLE001 - an answer that a dialect did not foresee is no answer
         return Answered(doubt=f": {error}", cause=cause)
+    if ticket is not None and fault is not None and not fault.rejected:
+        return Answered(fault=fault, doubt=told_of_named(ticket.id), cause=Cause.UNNAMED)
     if ticket is not None and not is_id(ticket.id):
         return Answered(
             doubt=f" accepted it as {excerpt(repr(ticket.id), 60)}, which cannot be an id", cause=Cause.UNNAMED
@@ -55,15 +61,13 @@ def _read(dialect: Dialect, call: Call, reply: Reply) -> Answered:
 
 
 def _ticket_of(dialect: Dialect, call: Call, reply: Reply, fault: Fault | None) -> Ticket | None:
-    """Return what a reply to a submit gives to follow; `None` for a no that gives nothing.
+    """Return the id that a reply to a submit gives; `None` for a fault without one.
 
     An id contradicts a rejection, as where a gateway put its own HTTP status over an acceptance: sent again, it would
-    be bought twice.
+    be bought twice. In what is neither a yes nor a no it may be the error's own, so that a person decides about it.
     """
     if fault is None:
         return dialect.accepted(call, reply)
-    if not fault.rejected:
-        return None
     try:
         return dialect.accepted(call, reply)
     except Exception:  # noqa: BLE001 - a refusal need not be readable as an acceptance

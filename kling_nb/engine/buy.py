@@ -12,7 +12,7 @@ from ..errors import Doubt, InputError, KlingError, MediaError, NotSent, Refused
 from ..states import Cause, EventKind, TaskState
 from ..task import Task, Ticket
 from .account import Account
-from .answered import read
+from .answered import Answered, read
 from .search import Search
 from .told import (
     AGAIN,
@@ -131,7 +131,10 @@ class Buyer:
             return await self._not_sent(task, account, str(error), begun), False
         except Doubt as error:
             return await self._doubted(task, str(error)), False
-        answer = read(paid.dialect, paid.signed, reply)
+        return await self._answered(task, account, read(paid.dialect, paid.signed, reply), renewed=renewed)
+
+    async def _answered(self, task: Task, account: Account, answer: Answered, *, renewed: bool) -> tuple[Task, bool]:
+        """Do what an answer calls for; returns what `_post` does."""
         if not answer.strange:
             account.way.arrived()
         if answer.ticket is not None:
@@ -140,6 +143,8 @@ class Buyer:
             return await self._doubted(task, f"{account.provider.id}{answer.doubt}", answer.cause), False
         if answer.strange:
             return await self._strange(task, account, answer.fault, answer.strange), False
+        if not answer.fault.rejected:
+            return await self._unproven(task, account, answer.fault, answer), False
         renew = answer.fault.renew and not renewed
         return await self._faulted(task, account, answer.fault, renew=renew, renewed=renewed), renew
 
@@ -172,16 +177,16 @@ class Buyer:
             _logger.info("could not cancel %s: %s", task.id, error)
             return False
 
-    async def _faulted(self, task: Task, account: Account, fault: Fault, *, renew: bool, renewed: bool) -> Task:
-        """Sort a provider's no: in doubt, worth another try, holding the whole account, or final.
+    async def _unproven(self, task: Task, account: Account, fault: Fault, answer: Answered) -> Task:
+        """Put in doubt what a fault leaves open; a key that is not taken holds what is not sent yet all the same."""
+        if fault.whose is Whose.KEY:
+            account.held = told(fault, account.where)
+        return await self._doubted(task, f"{account.provider.id}{answer.doubt}: {fault}", answer.cause)
 
-        A key that is not taken holds what is not sent yet, although it may prove nothing about this one.
-        """
+    async def _faulted(self, task: Task, account: Account, fault: Fault, *, renew: bool, renewed: bool) -> Task:
+        """Sort a provider's no: worth another try, holding the whole account, or final."""
         words = told(fault, account.where)
         final = told_of_submit(fault, account.where, renewed=renewed)
-        if not fault.rejected:
-            account.held = words if fault.whose is Whose.KEY else account.held
-            return await self._doubted(task, f"{account.provider.id}: {fault}")
         if fault.again:
             gate = account.gate(task.model)
             (gate.full if fault.whose is Whose.FULL else gate.slow)(now := self._clock.steady(), fault.after)

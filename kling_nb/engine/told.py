@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..dialect import Fault, Op, Whose
 from ..errors import KlingError, LabError, ProviderError, WireError
+from ..excerpts import as_code
 from ..keys import base_url_variable, key_variable
 from ..offer import Provider
 from ..plan import SINGLES, dollars
@@ -44,6 +45,10 @@ STEPS: dict[Op, str] = {
 """What a question is for, in words that follow how often it was asked."""
 LOOKED_UP, DECIDE = "it is looked up automatically", "lab.uncertain() shows what can be done"
 VAIN = f"; looking it up by our own id settled nothing; {DECIDE}"
+UNFOUND = (
+    "; it was answered as if it had been accepted, so not finding it by our own id proves nothing; "
+    f"look for it in the console there; {DECIDE}"
+)
 LOST = "the answer to the submit was lost, it may have been bought: "
 COST = {
     True: "it was charged",
@@ -153,6 +158,11 @@ def told_of_doubt(why: str, *, finds: bool) -> str:
     return f"{LOST}{why}; {then}"
 
 
+def told_of_named(remote_id: str) -> str:
+    """Say, after a provider's name, that its error has an id, which may be that of what was bought: nobody else has it."""
+    return f" gave an id with an error, .accepted_as({as_code(remote_id)}) follows it if there is such a task"
+
+
 def told_of_lost(reason: str, looks_s: Sequence[float], *, again: bool) -> str:
     """Say of a submit in doubt, with the reason it had, that it never arrived; ``again`` is whether another follows."""
     why = without_advice(reason).removeprefix(LOST)
@@ -162,7 +172,12 @@ def told_of_lost(reason: str, looks_s: Sequence[float], *, again: bool) -> str:
 
 def told_of_vain_looks(reason: str) -> str:
     """Say of a submit in doubt, with the reason it had, that no look-up by our own id told whether it arrived."""
-    return f"{without_advice(reason.removesuffix(VAIN))}{VAIN}"
+    return f"{_unsettled(reason)}{VAIN}"
+
+
+def _unsettled(reason: str) -> str:
+    """Return why a task is in doubt, without what came of looks so far: a person may have it looked up again and again."""
+    return without_advice(reason.removesuffix(VAIN).removesuffix(UNFOUND))
 
 
 def without_advice(reason: str) -> str:
@@ -171,11 +186,8 @@ def without_advice(reason: str) -> str:
 
 
 def told_of_unnamed(task: Task) -> str:
-    """Say that what was accepted without an id that can be read is not found by our own id either."""
-    return (
-        f"it may have been bought: {task.provider} answered as if it had accepted it, without an id that can be read, so "
-        f"not finding it by our own proves nothing; look for it in the console there; {DECIDE}"
-    )
+    """Say that what an answer spoke of is not found by our own id; its reason may have the only id that came."""
+    return f"{_unsettled(task.reason)}{UNFOUND}"
 
 
 def told_of_elsewhere(task: Task) -> str:

@@ -40,6 +40,48 @@ def test_an_acceptance_under_the_status_of_a_broken_server_is_followed(
         assert 1 == len(live.simulator.ledger())
 
 
+def spoilt(monkeypatch: pytest.MonkeyPatch, **words: Any) -> None:
+    """Have every acceptance come as a server error that still holds the id; a look-up by our own id finds nothing."""
+    send = Wire.send
+
+    async def sent(self: Wire, call: Call, **options: Any) -> Reply:
+        reply = await send(self, call, **options)
+        if call.op is Op.FIND:
+            return Reply(status=404, content=json.dumps({"code": 1203, "message": "-"}).encode())
+        body = {**reply.object(), **words} if call.op is Op.SUBMIT else {}
+        return Reply(status=500, content=json.dumps(body).encode()) if body else reply
+
+    monkeypatch.setattr(Wire, "send", sent)
+
+
+@pytest.mark.parametrize(
+    ("provider", "words"),
+    [
+        ("kling", {"code": 5000, "message": "boom"}),
+        ("relay", {"code": 5000, "message": "boom"}),
+        ("quickrouter", {"code": 5000, "message": "boom"}),
+        ("openroute", {"error": {"message": "boom"}}),
+        ("openroute", {"status": "", "message": "boom"}),
+        ("fal", {"detail": "boom"}),
+        ("chanjing", {"code": 59999, "msg": "boom"}),
+    ],
+)
+def test_an_id_in_a_server_error_is_put_before_a_person(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str, words: dict[str, Any]
+) -> None:
+    """An error with an id proves nothing: it is not bought again, and the id is there to follow without a console."""
+    spoilt(monkeypatch, **words)
+    with live_lab(tmp_path / "lab") as live:
+        run = start(live.lab, sweep("fox", provider=provider, mode="pro"), name="a", assume_price=1).wait(20)
+        (charge,), (task,) = live.simulator.ledger(), run.tasks
+        assert ("uncertain", "unnamed") == (task.state, task.cause), task
+        said = f"{provider} gave an id with an error, .accepted_as({charge.task_id!r}) follows it if there is such a task: boom"
+        assert said in task.reason
+        live.lab.uncertain()[0].accepted_as(charge.task_id)
+        assert {"saved": 1} == run.wait(20).snapshot().counts
+        assert 1 == len(live.simulator.ledger())
+
+
 def test_what_a_lost_log_bought_is_found_by_its_id(tmp_path: Path) -> None:
     """A lab restored from an older copy gives the same own ids anew: what is refused as there already is followed."""
     with live_lab(tmp_path / "lab") as live:

@@ -160,7 +160,7 @@ def test_what_was_accepted_without_an_id_is_not_bought_again(tmp_path: Path, dat
     with live_lab(tmp_path / "lab", Fault(action="http", operation="submit", status=200, body=body)) as live:
         run = start(live.lab, sweep("fox"), name="a").wait(30)
         assert {"uncertain": 1} == run.snapshot().counts
-        assert "answered as if it had accepted it" in run.tasks[0].reason
+        assert "answered as if it had been accepted" in run.tasks[0].reason
         assert live.simulator.ledger() == []
 
 

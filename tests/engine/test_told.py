@@ -17,7 +17,7 @@ import kling_nb.simulator
 from kling_nb import catalog, dialect
 from kling_nb.dialect import Call, Op, Reply
 from kling_nb.dialects import load
-from kling_nb.engine.told import DO, not_saved
+from kling_nb.engine.told import DO, UNFOUND, VAIN, not_saved, told_of_unnamed, told_of_vain_looks
 from kling_nb.errors import KlingError, ProviderError
 from kling_nb.simulator import Fault, Simulator
 from kling_nb.states import TaskState
@@ -262,3 +262,12 @@ PICTURE = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c63f8cfc0000003010100c9fe92ef"
     "0000000049454e44ae426082"
 )
+
+
+def test_what_is_looked_up_in_vain_again_and_again_keeps_one_reason() -> None:
+    """However often a person has it looked up, why it is in doubt is told once, and an id in it is kept."""
+    task = Task(id="kn-1", identity="i", provider="kling", model="m", reason="boom, .accepted_as('87')")
+    for _ in range(2):
+        task = replace(task, reason=told_of_vain_looks(told_of_unnamed(task)))
+    assert task.reason == f"boom, .accepted_as('87'){VAIN}"
+    assert told_of_unnamed(task) == f"boom, .accepted_as('87'){UNFOUND}"
