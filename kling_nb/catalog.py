@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from .errors import InputError, RefusedError, nearest
+from .excerpts import as_code
 from .fields import path_of
 from .menu import TASK_TYPES, Menu, Model, known_keys, menu_from, model_from, provider_from, rules_from
 from .offer import Estimate, Offer, Problem, Provider
@@ -50,6 +51,14 @@ class Catalog:
             message = f"there is no provider {name!r}; {nearest(str(name), self.providers)}"
             raise InputError(message)
         return self.providers[name]
+
+    def amiss(self, provider: str | Provider) -> str:
+        """Say why a provider's row sells nothing, whatever is asked for; empty if it has a menu."""
+        try:
+            self._menu(self.provider(provider))
+        except InputError as error:
+            return str(error)
+        return ""
 
     def offer(self, request: VideoRequest, provider: str | Provider) -> Offer:
         """Return how a request is spelled at a provider.
@@ -118,9 +127,7 @@ class Catalog:
         for menu in self.menus.values():
             if menu.id == named or (named is None and provider.dialect in menu.dialects):
                 return menu
-        menus = ", ".join(self.menus)
-        message = f"{provider.id} needs options.menu, one of {menus}: none names its dialect {provider.dialect!r}"
-        raise InputError(message)
+        raise InputError(_no_menu(provider, named, self.menus))
 
     def _terms(self, request: VideoRequest, provider: str | Provider) -> Terms:
         row = self.provider(provider)
@@ -157,9 +164,10 @@ class Catalog:
             yield Problem("mode", None, f"is left open, and {provider.id} takes {terms.mode}: {prices}", warning=True)
 
     def _everything(self) -> Iterator[tuple[Model, Provider, VideoRequest]]:
-        """Yield a plain request for whatever is sold."""
+        """Yield a plain request for whatever is sold; a row that is amiss sells nothing and hides no other."""
+        rows = [row for row in self.providers.values() if not self.amiss(row)]
         for model in self.models.values():
-            for row in self.providers.values():
+            for row in rows:
                 for task_type in TASK_TYPES:
                     image = SAMPLE_IMAGE if task_type == "image2video" else None
                     for mode in model.modes or (None,):
@@ -200,6 +208,16 @@ class Catalog:
 def refusal(problems: Sequence[Problem]) -> RefusedError:
     """Return the error of a request with these problems."""
     return RefusedError("; ".join(map(str, problems)), problems)
+
+
+def _no_menu(provider: Provider, named: object, menus: Mapping[str, Menu]) -> str:
+    """Say that a row sells from no menu, and how it gets one."""
+    mend, known = f"in [provider.{provider.id}] of your providers file", nearest(str(named), menus)
+    if named is None:
+        told = f"the provider {provider.id!r} names no menu, and none is for its dialect {provider.dialect!r}"
+        return f'{told}: add options = {{ menu = "…" }} {mend}; {known}; nothing was sent'
+    told = f"the provider {provider.id!r} sells from the menu {as_code(named)}, which is not in the catalogue"
+    return f"{told}: correct options.menu {mend}, or add that menu; {known}; nothing was sent"
 
 
 def _keys(terms: Terms) -> tuple[str, ...]:

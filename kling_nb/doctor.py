@@ -20,7 +20,6 @@ from .clients import library
 from .engine.reach import Reached, Target, Verdict, reach, target
 from .errors import InputError
 from .excerpts import plain
-from .keys import Access
 from .media import Probe, probe
 from .offer import Provider
 from .tables import at_hand
@@ -57,7 +56,7 @@ def report(catalog: Catalog) -> Iterator[str]:
     yield f"kling_nb {_version('kling_nb') or ''} on Python {platform.python_version()}"
     yield from ("", "Providers")
     for provider in catalog.providers.values():
-        yield from _provider(provider, keys.access(provider, known=catalog.providers))
+        yield from _provider(catalog, provider)
     yield from _unread(catalog)
     yield from ("", "Here")
     yield from _here()
@@ -105,8 +104,9 @@ def _line(name: str, words: str) -> str:
     return f"  {name:<{WIDTH}}{words}"
 
 
-def _provider(provider: Provider, access: Access) -> Iterator[str]:
-    _, lacks = at_hand(provider, access)
+def _provider(catalog: Catalog, provider: Provider) -> Iterator[str]:
+    access = keys.access(provider, known=catalog.providers)
+    _, lacks = at_hand(catalog, provider, access)
     where = f"{access.base_url} ({access.base_url_source})" if access.base_url else "no host"
     yield _line(provider.id, f"{'not yet' if lacks else 'ready':<9}{where}, dialect {provider.dialect}")
     if access.key is not None:

@@ -29,15 +29,18 @@ MEANING_KEYS = ("support", "values", "only", "range", "max_chars", "max_total", 
 CONDITIONS = ("type", "task_type")
 """What a rule may depend on besides fields: a camera's type, and the request's."""
 SPELLING_KEYS = ("name", "type", "words", "becomes", "default", "fill")
-_TEXT, _COUNT = (str, 'text, such as "mine"'), (int, "a whole number of at least 1")
-_VALUES: Mapping[str, tuple[type, str]] = MappingProxyType(
+_TEXT, _COUNT = ((str,), 'text, such as "mine"'), ((int,), "a whole number of at least 1")
+_VALUES: Mapping[str, tuple[tuple[type, ...], str]] = MappingProxyType(
     {
         **dict.fromkeys(("title", "dialect", "base_url", "key", "slots_per", "like"), _TEXT),
         **dict.fromkeys(("slots", "per_check"), _COUNT),
-        "refunds_failures": (bool, "true or false"),
+        **dict.fromkeys(("images", "models"), ((tuple,), 'a list of text, such as ["url"]')),
+        "refunds_failures": ((bool,), "true or false"),
+        "link_days": ((int, float), "a number of days"),
+        "options": ((dict,), 'a table, such as { menu = "kling" }'),
     }
 )
-"""The types of a row's values for which a wrong type would go unnoticed until a purchase."""
+"""The types of a row's values: a wrong one would go unnoticed until a purchase, or break the table of all providers."""
 HARMLESS = MappingProxyType({"sound": "off", "multi_shot": False})
 """Values that request the behaviour of a model without the feature."""
 TIERS = MappingProxyType({"std": "standard", "pro": "pro"})
@@ -247,14 +250,29 @@ def _row(table: Mapping[str, Any], where: str) -> Row:
     if table.get("task") not in TASK_TYPES or "path" not in table:
         message = f"{where}: a row of sells needs path and task, which is one of {', '.join(TASK_TYPES)}"
         raise InputError(message)
+    _check_path(table["path"], where)
     mode = table.get("mode")
     rules = rules_from({key: value for key, value in table.items() if key != "mode"}, where)
     return Row(**{**plain_keys(Row, table, where, RULED), "mode": mode}, rules=rules)
 
 
+def _check_path(path: Any, where: str) -> None:
+    """Raise `InputError` for a path that `Row.endpoint` could not fill in."""
+    try:
+        path.format(model="", version="", tier="")
+    except (AttributeError, LookupError, ValueError) as error:
+        message = (
+            f"{where}: expected a path as text, in which nothing but {{model}}, {{version}}, {{tier}} is filled in"
+        )
+        raise InputError(message) from error
+
+
 def provider_from(name: str, table: Mapping[str, Any], names: Collection[str]) -> Provider:
     """Read a provider's row; ``names`` are those of all rows, of which it may be like one."""
     where = f"[provider.{name}]"
+    if not isinstance(table, Mapping):
+        message = f"provider.{name} = {as_code(table)}: expected a table, which begins with the line {where}"
+        raise InputError(message)
     given = {"title": name, "base_url": None, "options": {}, **plain_keys(Provider, table, where)}
     if "dialect" not in given:
         message = f"{where} needs a dialect"
@@ -267,9 +285,9 @@ def provider_from(name: str, table: Mapping[str, Any], names: Collection[str]) -
 
 def _check_values(given: Mapping[str, Any], where: str) -> None:
     """Raise `InputError` for a value of a wrong type, which would otherwise fail in the middle of a run."""
-    for name, (kind, expected) in _VALUES.items():
+    for name, (kinds, expected) in _VALUES.items():
         value = given.get(name)
-        if value is not None and (type(value) is not kind or (isinstance(value, int) and kind is int and value < 1)):
+        if value is not None and (type(value) not in kinds or (kinds == (int,) and value < 1)):
             message = f"{where} {name} = {as_code(value)}: expected {expected}"
             raise InputError(message)
 

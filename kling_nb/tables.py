@@ -103,7 +103,7 @@ def models(*, catalog: str | Path | None = None, providers: str | Path | None = 
 def providers(*, catalog: str | Path | None = None, providers: str | Path | None = None) -> pd.DataFrame:
     """Return where videos can be bought: one row per provider, in the catalogue's order.
 
-    ``ready`` is whether a key, a host and the dialect are at hand, ``lacks`` what is missing. ``key_from`` and
+    ``ready`` is whether a key, a host, the dialect and its menu are at hand, ``lacks`` what is missing. ``key_from`` and
     ``base_url_from`` say where they were found (a key itself is never shown), ``key_form`` how a key reads, and the
     variables what to set. ``finds`` is whether a submit whose answer was lost can be looked up, ``cancels`` whether a
     task can be cancelled; both are missing where the dialect does not load. ``images`` are the ways an image can
@@ -140,13 +140,17 @@ def provider_rows(catalog: Catalog, access: Callable[[Provider], Access]) -> lis
     sold: dict[str, dict[str, None]] = {}
     for row in catalog.models_table():
         sold.setdefault(row["provider"], {})[row["model"]] = None
-    return [_provider_row(row, access(row), [*sold.get(row.id, ())]) for row in catalog.providers.values()]
+    return [_provider_row(catalog, row, access(row), [*sold.get(row.id, ())]) for row in catalog.providers.values()]
 
 
-def at_hand(provider: Provider, access: Access) -> tuple[Dialect | None, list[str]]:
-    """Return a provider's dialect where it loads, and all that is in the way of using the provider."""
+def at_hand(catalog: Catalog, provider: Provider, access: Access) -> tuple[Dialect | None, list[str]]:
+    """Return a provider's dialect where it loads, and all that is in the way of using the provider.
+
+    Its menu is looked at only then: which menu it has by default goes by the dialect.
+    """
     try:
-        return bind(replace(provider, base_url=access.base_url)), [*access.lacks]
+        bound = bind(replace(provider, base_url=access.base_url))
+        return bound, [*access.lacks, *filter(None, [catalog.amiss(provider)])]
     except InputError as error:
         return None, [*access.lacks, str(error)]
 
@@ -159,8 +163,8 @@ def _model_row(row: Mapping[str, Any]) -> Row:
     return {name: value or None for name, value in row.items()} | words | range_s | usd
 
 
-def _provider_row(row: Provider, access: Access, sold: list[str]) -> Row:
-    dialect, lacks = at_hand(row, access)
+def _provider_row(catalog: Catalog, row: Provider, access: Access, sold: list[str]) -> Row:
+    dialect, lacks = at_hand(catalog, row, access)
     plain = {name: getattr(row, name, None) or None for name in PROVIDER_COLUMNS}
     return {
         **plain,

@@ -863,7 +863,7 @@ def test_a_second_file_for_providers(tmp_path: Path) -> None:
     file.write_text('[provider.mine]\ndialect = "falqueue"\n', "utf-8")
     own = load(providers_file=file)
     assert "/v2.6/pro/" in own.offer(ask(), "mine").endpoint
-    with pytest.raises(InputError, match=r"needs options\.menu"):
+    with pytest.raises(InputError, match="names no menu"):
         own.offer(ask(), replace(own.provider("mine"), dialect="morse"))
 
 
@@ -902,6 +902,19 @@ def test_a_second_file_for_providers(tmp_path: Path) -> None:
         ("[price.x.per_s]\nm = 'nan'\n", "a price in USD as text"),
         ("[menu.x]\nsells = [{ path = '/x' }]\n", "needs path and task"),
         ("[menu.x]\nsells = [{ path = '/x', task = 'text2video', shape = ['y'] }]\n", "shape"),
+        (
+            "[menu.x]\nsells = [{ path = '/{nonsense}', task = 'text2video' }]\n",
+            "nothing but {model}, {version}, {tier}",
+        ),
+        ("[menu.x]\nsells = [{ path = 3, task = 'text2video' }]\n", "[menu.x] sells 3: expected a path as text"),
+        ("[provider]\nx = 3\n", "provider.x = 3: expected a table, which begins with the line [provider.x]"),
+        ("[provider.x]\ndialect = 'native'\noptions = 'x'\n", "options = 'x': expected a table"),
+        ("[provider.x]\ndialect = 'native'\nimages = 3\n", "images = 3: expected a list of text"),
+        ("[provider.x]\ndialect = 'native'\nmodels = 'kling-v1'\n", "models = 'kling-v1': expected a list of text"),
+        (
+            "[provider.x]\ndialect = 'native'\nlink_days = 'a month'\n",
+            "link_days = 'a month': expected a number of days",
+        ),
         ("[model.x\n", "cannot be read"),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 from labs import Open, start, sweep
 
 import kling_nb as kn
-from kling_nb import catalog
+from kling_nb import catalog, dialects, doctor
 from kling_nb.dialect import Call, Op
 from kling_nb.errors import InputError
 
@@ -90,6 +90,41 @@ def test_a_menu_that_nobody_plays_is_told(simulated: Open, tmp_path: Path) -> No
     path.write_text(f'[provider.acme]\ndialect = "native"\noptions = {{ menu = "acme" }}\n[menu.acme]\nsells = {sells}')
     with pytest.raises(InputError, match=r"speaks its dialect 'native' for the menu 'acme'"):
         simulated(providers=path).plan(sweep("a fox", provider="acme"))
+
+
+@pytest.mark.parametrize(
+    ("dialect", "options", "words"),
+    [
+        (
+            "native",
+            '{ menu = "quickruter" }',
+            r"sells from the menu 'quickruter', which is.*did you mean 'quickrouter'",
+        ),
+        ("native", "{ menu = 3 }", "sells from the menu 3, which is not in the catalogue"),
+        ("postcard", "{}", r"names no menu, and none is for its dialect 'postcard': add options = \{ menu ="),
+    ],
+)
+def test_a_menu_that_is_missing_is_told(
+    dialect: str, options: str, words: str, simulated: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row that sells nothing for want of a menu says so in its place; all others are listed, and nothing is planned there."""
+    real = dialects.load
+    monkeypatch.setattr(dialects, "load", lambda name: real("native" if name == "postcard" else name))
+    path = tmp_path / "mine.toml"
+    path.write_text(f'[provider.acme]\ndialect = "{dialect}"\noptions = {options}')
+    lab = simulated(providers=path)
+    table = lab.providers().set_index("provider")
+    assert [*kn.providers()["provider"], "acme"] == [*table.index]
+    assert re.search(words, table.loc["acme", "lacks"])
+    assert "[provider.acme]" in table.loc["acme", "lacks"]
+    assert (False, "") == (table.loc["acme", "ready"], table.loc["acme", "models"])
+    assert len(kn.models()) == len(lab.models())
+    with pytest.raises(InputError, match=words):
+        lab.catalog.offer(kn.VideoRequest(prompt="a fox"), "acme")
+    with pytest.raises(InputError):
+        lab.plan(sweep("a fox", provider="acme"))
+    assert lab.plan(sweep("a fox", provider="kling")).df().loc[0, "provider"] == "kling"
+    assert any(re.search(words, said) for said in doctor.report(lab.catalog))
 
 
 @pytest.mark.parametrize(("option", "words"), [("lookpu", "did you mean 'lookup'"), ("header", "known: ")])
