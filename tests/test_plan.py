@@ -14,14 +14,16 @@ from hypothesis import strategies as st
 from kling_nb import catalog as catalogue
 from kling_nb.dialect import Dialect
 from kling_nb.dialects import load
+from kling_nb.engine.snapshot import Again
 from kling_nb.errors import OverBudget, PriceUnknown, RefusedError
 from kling_nb.keys import base_url_of
 from kling_nb.offer import Provider
-from kling_nb.plan import OWN_ID, REUSED, Money, Plan, Planner, Settings, dollars, duration, interval
+from kling_nb.plan import OWN_ID, REUSED, Money, Plan, Planner, Settings, confirm, dollars, duration, interval
 from kling_nb.plan.plan import COLUMNS, LOSS_COLUMNS
 from kling_nb.states import TaskState
 from kling_nb.sweep import Sweep
 from kling_nb.task import Task
+from kling_nb.views.form_agreed import dearer
 
 CATALOG = catalogue.load()
 ONE = Decimal("0.21")
@@ -34,6 +36,7 @@ def bound(name: str) -> tuple[Provider, Dialect]:
 
 
 USUAL = Settings()
+UNPRICED: dict[str, Any] = {"provider": "fal", "model": "kling-v1"}
 PLANNER = Planner(CATALOG, bound, lambda _: None, simulated=True)
 
 
@@ -163,6 +166,49 @@ def test_a_sum_over_the_budget_is_an_error_with_the_sum() -> None:
         three.check(Decimal("0.62"))
     with pytest.raises(OverBudget, match=r"of which \$0.42 is spent"):
         three.check(4 * ONE, 2 * ONE)
+
+
+@pytest.mark.parametrize(
+    ("budget", "committed", "told"),
+    [
+        ("0.629", "0", "for up to $0.63, over the budget of $0.629; nothing"),
+        ("0.84", "0.214", "for up to $0.63, over the budget of $0.84, of which $0.214 is spent"),
+        ("0.844", "0.216", "for up to $0.63, over the budget of $0.84, of which $0.22 is spent"),
+        ("0.84", "0.22", "for up to $0.63, over the budget of $0.84, of which $0.22 is spent"),
+    ],
+)
+def test_a_sum_over_the_budget_never_looks_as_if_it_fitted(budget: str, committed: str, told: str) -> None:
+    """What passes a ceiling by less than a cent is told with all decimals, as what is spent under it is."""
+    with pytest.raises(OverBudget) as caught:
+        plan(prompt=["a", "b", "c"]).check(budget, Decimal(committed))
+    assert told in str(caught.value)
+    again = Again(points=3, price=2 * ONE, unsent=1, unsent_price=ONE, counted=Decimal(0), mark="m")
+    with pytest.raises(OverBudget) as caught:
+        again.check(Money(Decimal(budget), Decimal(committed)))
+    price, limit = told.removeprefix("for up to ").split(";")[0].split(", of")[0].split(", over the budget of ")
+    assert f"may cost {price}, over the budget of {limit}, of which " in str(caught.value)
+
+
+def test_nobody_confirms_a_sum_above_one_that_looks_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ceiling of less than a cent below the plan is told with all its decimals."""
+    monkeypatch.setattr("builtins.input", lambda _: "no")
+    with pytest.raises(OverBudget, match=r"costs up to \$0\.21, above confirm_above=\$0\.209, and"):
+        confirm(plan(), Decimal("0.209"))
+
+
+def test_a_price_that_rose_by_less_than_a_cent_is_told() -> None:
+    """What the form shows as higher is seen to be higher."""
+    said = dearer(*(plan(settings=Settings(assume_price=Decimal(price)), **UNPRICED) for price in ("1.231", "1.234")))
+    assert said.startswith("the price is now $1.234, not $1.231: ")
+
+
+def test_what_a_day_leaves_is_told_apart_from_what_it_should_pay() -> None:
+    """Where both would read the same, both are told with all their decimals."""
+    one = plan(settings=Settings(assume_price=Decimal("1.231")), **UNPRICED)
+    said = Plan(one.points, simulated=True, today=Money(Decimal(5), Decimal("3.7705"))).summary()
+    assert "but only $1.2295 of the daily budget of $5.00 is left today for up to $1.231: the rest" in said
+    said = Plan(one.points, simulated=True, today=Money(Decimal(5), Decimal(4))).summary()
+    assert "but only $1.00 of the daily budget of $5.00 is left today: the rest" in said
 
 
 @pytest.mark.parametrize(

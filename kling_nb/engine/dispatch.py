@@ -13,7 +13,7 @@ from anyio.abc import TaskGroup
 
 from ..costs import date_of
 from ..errors import Doubt, KlingError, LabBusy, LabError
-from ..plan import Money, dollars
+from ..plan import Money, apart
 from ..states import Cause, EventKind, TaskState
 from ..task import Event, Task
 from .account import Accounts
@@ -239,6 +239,6 @@ class Dispatcher:
         if of_day is None:
             return None
         if today.budget is not None and task.price > today.budget:  # no tomorrow is better
-            dear = f"the {dollars(task.price)} of one clip"
-            return f"the daily budget of {dollars(today.budget)} is less than {dear}; {RAISE}"
+            ceiling, price = apart(today.budget, task.price)
+            return f"the daily budget of {ceiling} is less than the {price} of one clip; {RAISE}"
         return f"the daily {of_day} of what was submitted on {date_of(self._book.day)} (UTC); {TOMORROW}"

@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import InputError, OverBudget
 from ..excerpts import excerpt, in_words
 from ..log import RunRow
-from ..plan import Money, dollars
+from ..plan import Money, dollars, over
 from ..request import digest
 from ..stage import AT_REST
 from ..states import TRIED_AGAIN, TaskState
@@ -58,10 +58,10 @@ class Again:
     def check(self, money: Money) -> None:
         """Raise `OverBudget` where it may pass a run's budget."""
         if money.budget is not None and money.refusal(self.sum):
+            price, budget, spent = over(self.sum, money.budget, money.committed)
             message = (
-                f"buying again may cost {dollars(self.sum)}, over the budget of {dollars(money.budget)}, of which "
-                f"{dollars(money.committed)} is spent or may still be charged; nothing was bought again; start it again "
-                "with a higher budget= first"
+                f"buying again may cost {price}, over the budget of {budget}, of which {spent} is spent or may still be "
+                "charged; nothing was bought again; start it again with a higher budget= first"
             )
             raise OverBudget(message)
 

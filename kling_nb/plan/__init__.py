@@ -1,6 +1,6 @@
 """Points to exact calls, losses, prices and reuse: what a sweep would do, before anything is done. Pure."""
 
-from .amounts import Money, dollars, duration, interval, usd
+from .amounts import Money, apart, dollars, duration, interval, over, usd
 from .plan import Plan
 from .planner import Planner
 from .points import OFFICIAL, OWN_ID, REUSED, PlannedPoint, Settings
@@ -16,10 +16,12 @@ __all__ = [
     "PlannedPoint",
     "Planner",
     "Settings",
+    "apart",
     "confirm",
     "dollars",
     "duration",
     "interval",
+    "over",
     "run_name",
     "stored_sweep",
     "usd",

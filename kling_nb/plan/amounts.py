@@ -49,13 +49,28 @@ def usd(name: str, value: float | str | Decimal | None, beside: str = "") -> Dec
 
 def dollars(amount: Decimal) -> str:
     """Return an amount of USD for reading: two decimals, more where it is less than ten cents."""
-    return f"${amount:.2f}" if amount >= Decimal("0.1") or not amount else f"${amount.normalize():f}"
+    return f"${amount:.2f}" if amount >= Decimal("0.1") or not amount else _exactly(amount)
 
 
 def apart(less: Decimal, more: Decimal) -> tuple[str, str]:
     """Return two amounts for reading, with all their decimals where two would make them look the same."""
-    told, other = dollars(less), dollars(more)
-    return (told, other) if told != other else (f"${less.normalize():f}", f"${more.normalize():f}")
+    price, ceiling, _ = over(more, less)
+    return ceiling, price
+
+
+def over(price: Decimal, budget: Decimal, committed: Decimal = ZERO) -> tuple[str, str, str]:
+    """Return a price, the budget that it passes, and what is committed under that, for reading.
+
+    They have all their decimals where two would make it look as if the price fitted.
+    """
+    amounts = (price, budget, committed)
+    asked, ceiling, before = (Decimal(dollars(amount).removeprefix("$")) for amount in amounts)
+    told = dollars if asked + before > ceiling else _exactly
+    return told(price), told(budget), told(committed)
+
+
+def _exactly(amount: Decimal) -> str:
+    return f"${amount.normalize():f}"
 
 
 def interval(low: Decimal | None, high: Decimal | None) -> str:

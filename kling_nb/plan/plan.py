@@ -12,7 +12,7 @@ from ..errors import InputError, OverBudget, PriceUnknown, RefusedError
 from ..excerpts import as_code
 from ..keywords import answering
 from ..task import ZERO
-from .amounts import Money, dollars, duration, interval, usd
+from .amounts import Money, apart, dollars, duration, interval, over, usd
 from .points import OFFICIAL, PlannedPoint
 from .shown import plan_html
 from .terminal import is_at_a_prompt, plan_text
@@ -114,10 +114,11 @@ class Plan:
         if self.unpriced:
             raise PriceUnknown(self._price_unknown())
         if ceiling is not None and self.buys and self.high + committed > ceiling:
-            before = f", of which {dollars(committed)} is spent or may still be charged" if committed else ""
+            price, limit, spent = over(self.high, ceiling, committed)
+            before = f", of which {spent} is spent or may still be charged" if committed else ""
             message = (
-                f"the plan buys {_counted(self.buys, 'clip')} for up to {dollars(self.high)}, over the budget of "
-                f"{dollars(ceiling)}{before}; nothing was bought; raise budget= or plan fewer points"
+                f"the plan buys {_counted(self.buys, 'clip')} for up to {price}, over the budget of "
+                f"{limit}{before}; nothing was bought; raise budget= or plan fewer points"
             )
             raise OverBudget(message)
 
@@ -180,9 +181,9 @@ class Plan:
         budget, left = self.today.budget, self.today.left
         if budget is None or left is None or self.high <= left:
             return ""
-        return (
-            f"but only {dollars(left)} of the daily budget of {dollars(budget)} is left today: the rest would be held"
-        )
+        told, price = apart(left, self.high)
+        enough = "" if price == dollars(self.high) else f" for up to {price}"  # the line rounds the sum
+        return f"but only {told} of the daily budget of {dollars(budget)} is left today{enough}: the rest would be held"
 
     def df(self) -> pd.DataFrame:
         """Return one row per point: its number, parameters, fate, price interval in USD, and exact call.

@@ -8,7 +8,7 @@ from ..errors import InputError, OverBudget, SweepError
 from ..excerpts import as_code
 from ..request import digest
 from ..sweep import Sweep
-from .amounts import dollars
+from .amounts import apart
 from .plan import Plan
 
 SINGLES = "generate"
@@ -45,8 +45,9 @@ def confirm(plan: Plan, above: Decimal | None) -> None:
     except Exception:  # noqa: BLE001 - a front end without input raises its own kinds
         said = ""
     if said.strip().lower() not in ("y", "yes"):
+        ceiling, price = apart(above, plan.high)
         message = (
-            f"the plan costs up to {dollars(plan.high)}, above confirm_above={dollars(above)}, and nobody confirmed; "
+            f"the plan costs up to {price}, above confirm_above={ceiling}, and nobody confirmed; "
             "nothing was bought; raise confirm_above= or plan fewer points"
         )
         raise OverBudget(message)

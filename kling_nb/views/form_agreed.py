@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from ..errors import InputError
-from ..plan import Plan, dollars
+from ..plan import Plan, apart
 from ..task import ZERO
 
 READ_S = 1.0  # real seconds that a price stands before a press can mean it: a double click does not
@@ -42,5 +42,6 @@ def dearer(seen: Plan | None, plan: Plan | None) -> str:
     before, now = (ZERO if one is None else one.high for one in (seen, plan))
     if now <= before:
         return ""
-    told = f", not {dollars(before)}" if before else ""
-    return f"the price is now {dollars(now)}{told}: nothing was bought; press Start again to buy at this price"
+    was, price = apart(before, now)
+    told = f", not {was}" if before else ""
+    return f"the price is now {price}{told}: nothing was bought; press Start again to buy at this price"

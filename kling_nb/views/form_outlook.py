@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from ..errors import KlingError, OverBudget, PriceUnknown, RefusedError
 from ..excerpts import excerpt
 from ..offer import Change, Loss, Problem
-from ..plan import Plan, PlannedPoint, dollars
+from ..plan import Plan, PlannedPoint, apart
 from .form_draft import Draft, draft, listed
 from .form_fields import FIELDS
 from .form_reading import VALUE_LONGEST, Entries, Said, referred
@@ -93,8 +93,8 @@ def _stops(plan: Plan, held: Draft) -> str:
     except PriceUnknown:
         return _price_needed(plan.unpriced)
     except OverBudget:
-        budget = dollars(held.settings["budget"])
-        return f"up to {dollars(plan.high)} is over the budget of {budget}: raise it, or choose less"
+        budget, price = apart(held.settings["budget"], plan.high)
+        return f"up to {price} is over the budget of {budget}: raise it, or choose less"
     except KlingError as error:
         return str(error)
     return ""

@@ -168,6 +168,9 @@ def test_generate_says_what_holds_it(simulated: Open) -> None:
         match=r"it was not sent: the daily budget of \$0\.20 is less than the \$0\.21 of one clip; raise lab",
     ):
         lab.generate("a", **clip)
+    lab.daily_budget = "0.209"
+    with pytest.raises(KlingError, match=r"the daily budget of \$0\.209 is less than the \$0\.21 of one clip"):
+        lab.generate("a", **clip)
     lab.daily_budget = "0.21"
     lab.generate("a", **clip)
     assert 1 == len(ledger(lab))

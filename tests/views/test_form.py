@@ -541,6 +541,8 @@ def test_over_budget_cannot_be_started(form: SweepForm) -> None:
 
     assert button(form, "Start").disabled
     assert "over the budget of $0.10" in html_of(form)
+    form.set(budget="0.349")
+    assert "up to $0.35 is over the budget of $0.349: raise it" in html_of(form)
 
 
 def test_a_missing_price_is_asked_for(form: SweepForm) -> None:
