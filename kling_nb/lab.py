@@ -332,9 +332,8 @@ class Lab:
         book = {} if engine is None else engine.book.tasks
         log = self._opened.log
         tasks = [book.get(task.id, task) for task in log.open_tasks()]
-        return Uncertain(
-            self._opened.driving, tasks, log.tasks_by_id, self._opened.is_seeking, simulated=self.simulated
-        )
+        asked = (log.tasks_by_id, self._opened.is_seeking, log.serves)
+        return Uncertain(self._opened.driving, tasks, *asked, simulated=self.simulated)
 
     def rate(self, task: str, rating: float | EllipsisType | None = ..., note: str | None = None) -> None:
         """Keep what you think of a clip, by its task id (column ``task``): a number, words, or both.

@@ -39,6 +39,10 @@ Seeking = Callable[[str], bool | None]
 """Tells whether a task is looked up at that moment; `None` where only another process could know."""
 
 
+Serving = Callable[[str], bool]
+"""Tells whether any run has the point of a task by then."""
+
+
 SOUGHT: Mapping[bool | None, str] = {True: "looked up automatically", False: "waiting for you", None: "in doubt"}
 
 
@@ -49,9 +53,12 @@ class Doubtful:
     Whatever is done about it raises `LabBusy` where another process drives.
     """
 
-    def __init__(self, driving: Driving, task: Task, *, is_sought: bool | None = None) -> None:
+    def __init__(
+        self, driving: Driving, task: Task, *, is_sought: bool | None = None, serving: Serving = lambda _: True
+    ) -> None:
         self._driving = driving
         self._is_sought = is_sought
+        self._serving = serving
         self.task = task
 
     @property
@@ -63,6 +70,11 @@ class Doubtful:
     def is_open(self) -> bool:
         """Whether it is in doubt; a task that was found or decided meanwhile is not."""
         return self.task.state is TaskState.UNCERTAIN
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether any run has its point: only then ``run.retry()`` buys it again."""
+        return self._serving(self.task.id)
 
     @property
     def stands(self) -> str:
@@ -96,7 +108,7 @@ class Doubtful:
     def never_bought(self) -> None:
         """Say that the provider's console shows no such task; it counts as failed and its price is no longer counted.
 
-        ``run.retry()`` buys its point again.
+        ``run.retry()`` buys its point again, if a run has that.
         """
         self._driving().never_bought(self.task.id)
 
@@ -128,17 +140,19 @@ class Uncertain(Sequence[Doubtful]):
         tasks: Sequence[Task],
         looking: Looking | None = None,
         seeking: Seeking = lambda _: None,
+        serving: Serving = lambda _: True,
         *,
         simulated: bool = False,
     ) -> None:
         self._driving = driving
         self._looking = looking
         self._seeking = seeking
+        self._serving = serving
         self.simulated = simulated
         self._doubtful = [self._one(task) for task in tasks if task.state is TaskState.UNCERTAIN]
 
     def _one(self, task: Task) -> Doubtful:
-        return Doubtful(self._driving, task, is_sought=self._seeking(task.id))
+        return Doubtful(self._driving, task, is_sought=self._seeking(task.id), serving=self._serving)
 
     def accepted_as(self, task: str, remote_id: str) -> None:
         """Say that a task was accepted under an id of the provider's, as `Doubtful.accepted_as` does.

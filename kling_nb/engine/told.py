@@ -195,8 +195,8 @@ def told_of_elsewhere(task: Task) -> str:
     return (
         f"it may have been bought: it was submitted with another key than {task.provider} has now, or at another "
         f"address ({_host_of(task)}), so not finding it proves nothing; set that key and address again, then "
-        f".look_again(); or, where they were wrong and the console of {task.provider} shows no such task, .never_bought() "
-        "and run.retry(); lab.uncertain() has both"
+        f".look_again(); or, where they were wrong and the console of {task.provider} shows no such task, .never_bought(), "
+        "and run.retry() if a run still has its point; lab.uncertain() has both ways"
     )
 
 

@@ -20,10 +20,10 @@ from .output import display_both
 from .page import HIDING, script, template, text_of
 from .standing import bounded, in_one_sentence
 from .ticker import Ticker, begin
-from .uncertain_words import SHOWN, WAYS, head, left, line, rows, words
+from .uncertain_words import SHOWN, WAYS, head, left, line, rows, said, words
 
 if TYPE_CHECKING:
-    from ..engine.doubt import Doubtful, Uncertain
+    from ..engine.doubt import Uncertain
 
 __all__ = ["display", "line", "mark_of", "static_html", "words"]
 
@@ -110,14 +110,14 @@ class Panel:
 
     def _act(self, name: str, task: str, remote_id: str, number: int) -> None:
         """Do what a button says; what comes of it, an error included, is told under the task's row."""
-        said = error = ""
+        told = error = ""
         try:
             one = _named("task", task, self._shown)
             _named("action", name, ACTIONS)(one, remote_id)
-            said = _said(name, one)
+            told = said(name, one)
         except Exception as trouble:  # noqa: BLE001 - whatever it is, it belongs where the person looks
             error = bounded(in_one_sentence(trouble))
-        self._answers[task] = {"acted": number, "said": said, "error": error}
+        self._answers[task] = {"acted": number, "said": told, "error": error}
         self._ticker.nudge()
 
 
@@ -126,11 +126,6 @@ def _named(what: str, name: str, known: Mapping[str, Any]) -> Any:
         message = f"there is no {what} {name!r}; {nearest(name, known)}"
         raise InputError(message)
     return known[name]
-
-
-def _said(name: str, one: Doubtful) -> str:
-    (row,) = rows([one])
-    return WAYS[name].done.format(**asdict(row))
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ..engine.doubt import Doubtful, Uncertain
 
 SHOWN = 48  # rows; the others wait until these are decided
+RETRIES = "run.retry() buys its point again"
+NOWHERE = "no run has its point any more; run.retry() of a run that is started with it buys it"
 NOBODY = "no uncertain tasks: nothing is in doubt"
 
 
@@ -25,7 +27,8 @@ class Way:
     """One thing that can be done about a task in doubt: in Python, and as a button.
 
     ``question`` is asked before it is done, where there is one, and ``sure`` is what agrees; with ``field`` it is
-    answered by an id. ``{provider}``, ``{price}``, ``{twice}`` and ``{run}`` stand for the task's own.
+    answered by an id. ``{provider}``, ``{price}``, ``{twice}`` and ``{run}`` stand for the task's own; ``{again}``, in
+    ``done`` alone, for what buys it by then.
     """
 
     name: str
@@ -65,7 +68,7 @@ WAYS: Mapping[str, Way] = {
             button="Never bought…",
             question="Only if the console of {provider} shows no such task: {price} is no longer counted.",
             sure="It was never bought",
-            done="It counts as failed, and {price} is no longer counted; run.retry() buys its point again.",
+            done="It counts as failed, and {price} is no longer counted; {again}.",
         ),
         Way(
             name="give_up",
@@ -140,6 +143,12 @@ def _row(one: Doubtful, python: str) -> Row:
         why=bounded(one.why),
         open=one.is_open,
     )
+
+
+def said(name: str, one: Doubtful) -> str:
+    """Say what was done about a task, by the name of the way."""
+    again = RETRIES if one.is_wanted else NOWHERE
+    return WAYS[name].done.format(**asdict(_row(one, "")), again=again)
 
 
 def _settings(request: Mapping[str, Any]) -> str:

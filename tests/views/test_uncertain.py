@@ -178,6 +178,31 @@ def test_a_button_decides_and_its_row_says_so(doubtful: Open, panels: Make) -> N
     assert (row["stands"], row["open"], len(lab.uncertain())) == ("given up", False, 0)
 
 
+def test_never_bought_says_that_a_retry_buys_it(doubtful: Open, panels: Make) -> None:
+    """Where its run has the point, `run.retry()` is what buys it."""
+    said = press(panels(doubtful().uncertain()), "never_bought")["said"]
+
+    assert said == "It counts as failed, and $0.35 is no longer counted; run.retry() buys its point again."
+
+
+def test_never_bought_promises_no_retry_where_no_run_has_the_point(doubtful: Open, panels: Make) -> None:
+    """Where the run got other points meanwhile, a retry would buy nothing: what is said then is what buys it, and does."""
+    lab = doubtful()
+    left = panels(lab.uncertain())
+    other = start(lab, sweep("fox", provider="fal"), name="a").wait()
+    said = press(left, "never_bought")["said"]
+
+    assert "no run has its point any more; run.retry() of a run that is started with it buys it" in said
+    assert "its point again" not in said
+    bought = len(ledger(lab))
+    other.retry().wait()
+    assert len(ledger(lab)) == bought
+    anew = start(lab, sweep(LOST, provider="fal"), name="b").wait()
+    assert (anew.snapshot().counts, len(ledger(lab))) == ({"failed": 1}, bought)
+    anew.retry().wait()
+    assert len(ledger(lab)) == bought + 1
+
+
 def test_a_wrong_id_is_answered_under_its_row(doubtful: Open, panels: Make) -> None:
     """An id that the provider does not know changes nothing; the right one is followed to the clip."""
     lab = doubtful()
