@@ -67,6 +67,11 @@ class Doubtful:
         return self.task.price
 
     @property
+    def sent_id(self) -> str:
+        """Its own id where the provider was sent it, and its console may show it; else an empty text."""
+        return self.task.id if self.task.id in str(self.task.call) else ""
+
+    @property
     def is_open(self) -> bool:
         """Whether it is in doubt; a task that was found or decided meanwhile is not."""
         return self.task.state is TaskState.UNCERTAIN

@@ -16,13 +16,16 @@ const button = (words, act, props = {}) => h("button", { type: "button", class: 
 function makeFacts() {
   const cell = (label, kind, ...inside) => h("td", { role: "cell", "data-label": label, class: kind && `knb-doubt-${kind}` }, ...inside);
   const [prompt, more, own, price, chip, python] = [h("span"), h("small"), h("small"), h("b"), h("span", { class: "knb-run-chip" }), h("code")];
+  const under = h("br");
   const [provider, model, since, why] = [["Provider", "word"], ["Model", "word"], ["Since", "since"], ["Why", "why"]].map((one) => cell(...one));
-  const asked = cell("Asked for", "asked", prompt, h("br"), more, h("br"), own);
+  const asked = cell("Asked for", "asked", prompt, h("br"), more, under, own);
   const stands = cell("Status", "stands", chip, h("br"), python);
   const node = h("tr", { role: "row" }, provider, model, asked, cell("At stake", "price", price), since, why, stands);
   const show = (row) => {
-    const cells = [[provider, row.provider], [model, row.model], [prompt, row.prompt], [own, `own id ${row.id}`], [price, row.price], [since, row.since], [why, row.why]];
+    const cells = [[provider, row.provider], [model, row.model], [prompt, row.prompt], [price, row.price], [since, row.since], [why, row.why]];
     for (const [place, text] of cells) if (place.textContent !== text) place.textContent = text;
+    say(own, row.own);
+    under.hidden = !row.own;
     say(more, [row.settings, row.run && `run ${row.run}`].filter(Boolean).join(" · "));
     chip.dataset.state = row.state;
     say(chip, row.stands);

@@ -97,10 +97,12 @@ WAYS: Mapping[str, Way] = {
 class Row:
     """One task in words; everything in it is text, to be escaped by whoever shows it.
 
-    ``python`` is what stands for it in a cell while it is in doubt, and ``twice`` what two of it cost.
+    ``python`` is what stands for it in a cell while it is in doubt, and ``twice`` what two of it cost; ``own`` names its
+    own id, which is looked for in the provider's console: empty where that was not sent.
     """
 
     id: str
+    own: str
     python: str
     provider: str
     model: str
@@ -129,6 +131,7 @@ def _row(one: Doubtful, python: str) -> Row:
     task = one.task
     return Row(
         id=task.id,
+        own=f"own id {one.sent_id}" if one.sent_id else "",
         python=python,
         provider=bounded(task.provider),
         model=bounded(task.model),
@@ -192,7 +195,7 @@ def _lines(one: Doubtful) -> tuple[str, str]:
     asked = DOT.join(filter(None, (row.provider, row.model, row.settings)))
     since = f" since {row.since}" if row.since else ""
     stands = f'{asked}, "{row.prompt}": {row.price} at stake{since}, {row.stands}'
-    return plain(stands), plain(f"{row.why} (own id {row.id})")
+    return plain(stands), plain(f"{row.why} ({row.own})" if row.own else row.why)
 
 
 def words(tasks: Uncertain) -> str:

@@ -13,7 +13,7 @@ import kling_nb as kn
 from kling_nb.engine.doubt import Doubtful, Uncertain
 from kling_nb.states import TaskState
 from kling_nb.views.uncertain import ACTIONS, Panel, static_html
-from kling_nb.views.uncertain_words import SHOWN, WAYS, rows
+from kling_nb.views.uncertain_words import SHOWN, WAYS, line, rows
 from tests.labs import ledger, start, sweep
 from tests.views.test_live import until
 
@@ -129,6 +129,19 @@ def test_each_says_how_it_stands(doubtful: Open, changes: dict[str, Any], words:
     (one,) = doubtful().uncertain()
 
     assert Doubtful(one._driving, replace(one.task, **changes), is_sought=False).stands == words
+
+
+def test_an_own_id_is_shown_where_it_was_sent(simulated: Callable[..., kn.Lab]) -> None:
+    """QuickRouter is sent our own id, which its console may show; fal and open-route are not, so that none is looked for."""
+    what = sweep("boat", provider=["fal", "openroute", "quickrouter"], mode="pro")
+    sent = start(simulated(), what, assume_price=1).wait().tasks
+    doubted = Uncertain(None, [replace(task, state=TaskState.UNCERTAIN) for task in sent])  # type: ignore[arg-type]  # only shown
+
+    told = {one.task.provider: (f"own id {one.task.id}" in line(one), rows([one])[0].own) for one in doubted}
+
+    own = next(f"own id {task.id}" for task in sent if task.provider == "quickrouter")
+    assert told == {"fal": (False, ""), "openroute": (False, ""), "quickrouter": (True, own)}
+    assert static_html(doubted).count("own id kn-") == 1
 
 
 def test_a_crowd_is_counted_and_not_all_shown(doubtful: Open) -> None:
