@@ -18,6 +18,7 @@ from typing import Any
 from .errors import InputError, nearest
 from .excerpts import as_code
 from .keywords import answering
+from .letters import all_whole, whole
 from .pictures import read_image
 
 MODEL = "kling-v2-6"
@@ -223,8 +224,7 @@ def _text(value: Any) -> str:
         own = ": its .value may be meant" if isinstance(value, Enum) else ""
         message = f"expected text, got {type(value).__name__}{own}"
         raise TypeError(message)
-    value.encode()  # half a surrogate pair can be neither hashed nor sent
-    return value
+    return whole(value)
 
 
 def _ratio(value: Any) -> str:
@@ -272,7 +272,8 @@ def _extra(value: Any) -> Mapping[str, Mapping[str, Any]]:
     if not isinstance(value, Mapping) or not all(isinstance(own, Mapping) for own in value.values()):
         message = "expected {'provider': {'field': value}}"
         raise TypeError(message)
-    json.dumps(plain(value, DEEPEST), ensure_ascii=False).encode()
+    json.dumps(held := plain(value, DEEPEST))
+    all_whole(held, "extra")
     return MappingProxyType({str(name): MappingProxyType(dict(own)) for name, own in value.items()})
 
 

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote_to_bytes
 
+from .letters import whole
+
 EXPECTED = "a path, an http(s) URL, a picture such as PIL's, or the bytes of an image file"
 _ADDRESS = re.compile(r"(data)(?=:)|([a-z][a-z0-9+.-]*)(?=://)", re.ASCII | re.IGNORECASE)
 
@@ -61,8 +63,7 @@ def _text(value: str) -> str | bytes:
     if not value:
         message = f"expected {EXPECTED}, got nothing"
         raise ValueError(message)
-    value.encode()  # half a surrogate pair can be neither hashed nor sent
-    found = _ADDRESS.match(value)
+    found = _ADDRESS.match(whole(value))
     if found is None:
         return value
     scheme = found[0].lower()

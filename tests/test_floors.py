@@ -15,6 +15,7 @@ FLOORS = {
         "errors",
         "keywords",
         "excerpts",
+        "letters",
         "pictures",
         "fields",
         "request",
@@ -53,7 +54,7 @@ BESIDE = "simulator"
 
 NEIGHBOURS = [
     # A room that was split: its parts may import each other, and a test holds that there is no circle.
-    {"request", "fields", "pictures", "keywords", "excerpts", "errors"},
+    {"request", "fields", "pictures", "keywords", "excerpts", "letters", "errors"},
     {"offer", "excerpts"},
     {"task", "states", "costs", "records"},
     {"catalog", "menu", "terms", "verdict", "prices"},

@@ -228,6 +228,29 @@ def test_a_request_is_copied_and_pickled() -> None:
             twin.extra["fal"]["seed"] = 2
 
 
+HALVES: dict[str, tuple[str, Any]] = {
+    "extra.fal.seed": ("extra", {"fal": {"seed": "a\udc00"}}),
+    "extra.fal.a.b[1]": ("extra", {"fal": {"a": {"b": ["x", "a\udc00"]}}}),
+    "a name in extra.fal": ("extra", {"fal": {"a\udc00": 1}}),
+    "a name in extra": ("extra", {"a\udc00": {"seed": 1}}),
+    "it": ("negative_prompt", "a\udc00"),
+    "it ": ("image", "a\udc00"),
+}
+
+
+@pytest.mark.parametrize("where", HALVES)
+def test_half_a_character_is_told_in_words(where: str) -> None:
+    """What no file and no request can hold is told by its place, and not in a codec's words; a whole pair is fine."""
+    name, value = HALVES[where]
+    with pytest.raises(InputError) as caught:
+        VideoRequest(**{name: value})
+    told = str(caught.value)
+    assert f"{where.strip()} holds '\\udc00' at character 2, which is half of a character" in told
+    assert "codec" not in told
+    told.encode()
+    assert VideoRequest(extra={"fal": {"seed": "🦊"}}).canonical()["extra"] == {"fal": {"seed": "🦊"}}
+
+
 WORDS: dict[str, tuple[Any, str]] = {
     "duration": ("five", "expected a whole number of seconds"),
     "cfg_scale": ("much", "expected a number"),

@@ -232,6 +232,14 @@ def test_axes_stand_as_they_were_written() -> None:
     assert ["mode", "prompt", "hue"] == list(sweep.axes)
 
 
+@pytest.mark.parametrize("name", ["provider", "hue", "extra"])
+def test_half_a_character_is_told_when_the_sweep_is_made(name: str) -> None:
+    """No provider, variable or field of a provider's own with half a character gets as far as a plan."""
+    held: dict[str, Any] = {name: {"fal": {"seed": "a\udc00"}} if name == "extra" else ["a\udc00"]}
+    with pytest.raises(SweepError, match=rf"{name}=.*holds '.udc00' at character 2, which is half of a character"):
+        Sweep(prompt="a {hue} fox" if name == "hue" else "a fox", **held)
+
+
 @pytest.mark.parametrize("gap", [float("nan"), float("inf"), None, pd.NA, True, np.True_])
 def test_a_gap_of_a_table_is_not_put_into_a_prompt(gap: object) -> None:
     """Nobody wants to buy a video of *a nan fox*."""

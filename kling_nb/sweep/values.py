@@ -17,6 +17,7 @@ from typing import Any
 from ..errors import InputError, SweepError
 from ..excerpts import as_code
 from ..fields import IMAGE_FIELDS, Shot, finite, is_stored, is_url, plain, read_field
+from ..letters import whole
 from ..request import FIELDS, VideoRequest
 from . import prompts
 
@@ -48,19 +49,22 @@ def read(name: str, value: Any, *, left_open: bool = False) -> Any:
         held = f"an axis is a list of these{_as_list(value, name)}"
         message = f"{name}={as_code(value)} cannot be read: expected {error}; {held}"
         raise SweepError(message) from None
+    except ValueError as error:
+        message = f"{name}={as_code(value)} cannot be read: {error}"
+        raise SweepError(message) from None
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         expected = "the id of a provider"
         raise TypeError(expected)
-    return str(value)
+    return whole(str(value))
 
 
 def _variable(value: Any) -> str | int | float:
     """Read what a variable puts in: a table's own kinds of text and number become Python's, its gaps are none."""
     if isinstance(value, str):
-        return str(value)
+        return whole(str(value))
     if isinstance(value, Decimal) and value.is_finite():
         return format(value, "f")  # an amount keeps its noughts
     if isinstance(value, Integral) and not isinstance(value, bool):
