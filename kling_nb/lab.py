@@ -195,7 +195,7 @@ class Lab:
         """Show what a sweep would do, buy and cost. Nothing is sent.
 
         ``settings``: ``fresh=True`` buys again what was bought before; ``strict=True`` refuses points that would lose
-        something; ``share=False`` buys points separately even if they become the same request; ``assume_price=`` is
+        something, or whose ``extra`` is for a provider that no point goes to; ``share=False`` buys points separately even if they become the same request; ``assume_price=`` is
         the price in USD per clip where none is known, or ``"official"`` for Kling's own.
 
         Raises `InputError` for what is no sweep or no setting, an unknown provider or an image that is not there,

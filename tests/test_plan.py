@@ -115,6 +115,18 @@ def test_strict_refuses_losses() -> None:
     assert "strict=True refuses a loss" in str(lossy.points[1].refusals[-1])
 
 
+def test_strict_refuses_what_is_addressed_to_nobody() -> None:
+    """Fields of a provider that no point goes to are lost as a whole: strict refuses them; each point's own are none."""
+    strict, both = replace(USUAL, strict=True), {"fal": {"seed": 1}, "kling": {"watermark_info": {"enabled": True}}}
+    (lost,) = plan(settings=strict, extra={"fal": {"seed": 1}}).points
+    assert [("extra.fal", False)] == [(problem.field, problem.warning) for problem in lost.problems]
+    assert "no point of this plan goes to fal; leave it out, or let points go there" in str(lost.refusals[0])
+    assert ["refused"] == [row["change"] for row in lost.changes() if row["field"] == "extra.fal"]
+    assert plan(extra={"fal": {"seed": 1}}).points[0].buys
+    two = plan(settings=strict, mode="pro", provider=["kling", "fal"], extra=both)
+    assert not [problem for point in two.points for problem in point.refusals if problem.field == "extra.fal"]
+
+
 def test_a_refused_point_costs_nothing_and_says_why() -> None:
     """What the catalogue refuses is in the plan with its reason and not in the sum."""
     some = plan(duration=[5, 7])

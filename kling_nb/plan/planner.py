@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from ..catalog import Catalog
 from ..dialect import Dialect
@@ -59,7 +60,7 @@ class Planner:
         names, key_parts = self.identities(points), _once(self._key_parts)
         named = zip(points, names, strict=True)
         planned = [self._one(point, name, known, settings, key_parts) for point, name in named]
-        addressed = _unaddressed(planned)
+        addressed = _unaddressed(planned, strict=settings.strict)
         shared = tuple(_share(addressed) if settings.share else addressed)
         return Plan(shared, simulated=self._simulated, today=today or Money())
 
@@ -109,19 +110,27 @@ class Planner:
                 yield Problem(name, image, misfit, IMAGES_SOURCE, warning=True)
 
 
-def _unaddressed(planned: Sequence[PlannedPoint]) -> list[PlannedPoint]:
-    """Warn of a provider's own fields where no point goes there: a point leaves out what is for the others."""
+def _unaddressed(planned: Sequence[PlannedPoint], *, strict: bool) -> list[PlannedPoint]:
+    """Warn of a provider's own fields where no point goes there: a point leaves out what is for the others.
+
+    ``strict`` refuses them: they were asked for, and nobody gets them.
+    """
     going = {point.provider for point in planned}
 
     def told(point: PlannedPoint) -> PlannedPoint:
         others = {name: dict(own) for name, own in point.request.extra.items() if own and name not in going}
         if not others or point.refusals:
             return point
-        why = "is not sent: no point of this plan goes to {}"
-        lost = (Problem(f"extra.{name}", own, why.format(name), warning=True) for name, own in others.items())
+        lost = (_unsent(name, own, strict=strict) for name, own in others.items())
         return replace(point, problems=(*point.problems, *lost))
 
     return [told(point) for point in planned]
+
+
+def _unsent(name: str, own: Mapping[str, Any], *, strict: bool) -> Problem:
+    why = f"is not sent: no point of this plan goes to {name}"
+    refused = f"strict=True refuses a loss: extra.{name} {why}; leave it out, or let points go there"
+    return Problem(f"extra.{name}", own, refused if strict else why, warning=not strict)
 
 
 def _once(key_parts: KeyParts) -> KeyParts:
