@@ -94,7 +94,8 @@ def _bounded(seconds: float) -> float:
 
 @lru_cache(maxsize=4096)
 def _wait_of_one(age_s: float, curve: Curve, price: float) -> float:
-    first = max(age_s, curve.median_s * math.exp(-4 * curve.sigma))
+    # From where there is a rate: steps that follow none are long, and one would pass over most of a wide spread.
+    first = max(age_s, curve.median_s * max(math.exp(-4 * curve.sigma), 1 / GRAINS))
     return first - age_s + _solve(first, [(0.0, curve, 1)], price)
 
 

@@ -57,6 +57,14 @@ def test_the_schedule_solves_its_equation() -> None:
     assert total == pytest.approx(6, rel=0.1)
 
 
+@pytest.mark.parametrize("sigma", [0.14, SIGMA, 0.7, 1.0, 1.5])
+def test_the_first_look_solves_it_however_wide_the_spread(sigma: float) -> None:
+    """No step passes over the hazard of a kind of which many are done at a fraction of the median."""
+    curve = Curve(60.0, sigma)
+    ages = [n / 50 for n in range(int(50 * wait_s([(0.0, curve, 1)])))]
+    assert sum(math.sqrt(0.4 * curve.hazard(age) / 2) / 50 for age in ages) == pytest.approx(1, abs=0.1)
+
+
 @given(st.floats(1, 5000), curves)
 @settings(max_examples=60, deadline=None)
 def test_a_hazard_is_a_rate(age: float, curve: Curve) -> None:
