@@ -70,13 +70,22 @@ class Follower:
         return self._watches[name]
 
     async def learn(self, members: Mapping[str, Member], learnt: Mapping[str, Answer]) -> list[str]:
-        """Note what a check said, in one commit; return the tasks that have ended."""
+        """Note what a check said, in one commit; return the tasks that have ended.
+
+        Raises what was wrong with the answer about one once the others are noted: it may be wrong at every check.
+        """
         noted: list[Change] = []
-        told = self._news(members, learnt)
-        try:
-            ended = [task_id for task_id, member, answer in told if self._is_end(task_id, member, answer, noted)]
-        finally:
-            await self._book.keep(noted)  # although one could not be noted
+        ended: list[str] = []
+        wrong: list[Exception] = []
+        for task_id, member, answer in self._news(members, learnt):
+            try:
+                if self._is_end(task_id, member, answer, noted):
+                    ended.append(task_id)
+            except Exception as error:  # noqa: BLE001 - whatever a dialect of somebody else's makes of an answer
+                wrong.append(error)
+        await self._book.keep(noted)
+        if wrong:
+            raise wrong[0]
         for event, task in noted:
             if event.kind == EventKind.STALLED:
                 self._leave(task.id)

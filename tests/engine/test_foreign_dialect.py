@@ -156,3 +156,27 @@ def test_an_id_that_cannot_be_asked_about_is_not_accepted(tmp_path: Path) -> Non
         with pytest.raises(KlingError, match="could not ask kling whether it has a task 123: it is down; nothing"):
             lab.uncertain().accepted_as(run.tasks[0].id, "123")
         assert ["uncertain"] == [task.state for task in run.tasks]
+
+
+class Numeric(Kling):
+    """Gives a plain number for what a task cost, of the first one that is asked about, once another is done."""
+
+    def check(self, tickets: Sequence[Ticket]) -> Generator[Call, Reply, Learnt]:
+        """Hold back what else was told."""
+        learnt = yield from super().check(tickets)
+        first, *others = [ticket.id for ticket in tickets]
+        done = {name: learnt[name] for name in others if getattr(learnt.get(name), "phase", None) is Phase.DONE}
+        wrong = Status(phase=Phase.FAILED, cost=0.5)  # type: ignore[arg-type]
+        return {first: wrong, **done} if done else {}
+
+
+def test_an_answer_that_stops_the_engine_keeps_no_other_from_the_log(tmp_path: Path) -> None:
+    """What else a check said is noted, whichever task it stopped at: it would stop there again when it is opened again."""
+    with kn.Lab(tmp_path / "lab", simulate=kn.Simulation(speed=math.inf)) as lab:
+        provider, _ = lab._bindings.bound("kling")
+        lab._bindings._bound["kling"] = provider, Numeric(provider)
+        run = start(lab, sweep("fox", "boat", "hen"))
+        with pytest.raises(KlingError, match="the engine stopped"):
+            run.wait(timeout=20)
+        events = lab.log.events()
+        assert set(events["task"][events["kind"] == "ready"]) == {run.tasks[1].id}
