@@ -115,37 +115,33 @@ class Book:
 
     def happened(self, task_id: str, kind: EventKind, **data: Any) -> Change:
         """Apply an event to a task here, for `keep` to write, before which nothing may be awaited."""
-        return self._happened(task_id, kind, data)
+        # Asked for by its word, so that no kind of our own can be one that changes nothing.
+        event = Event(task_id, EventKind(kind), self._clock.now(), data)
+        task = self.tasks[task_id].apply(event)
+        self._put(task)
+        return event, task
 
     async def keep(self, changes: Sequence[Change]) -> None:
-        """Write what `happened` to many tasks, in one commit."""
+        """Write what `happened`, in one commit."""
         if changes:
             await self._commit(changes)
 
     async def record_all(self, kind: EventKind, told: Mapping[str, Mapping[str, Any]]) -> None:
         """Apply an event to many tasks, in one commit; ``told`` is what it says of each, by task id."""
-        if told:
-            await self._commit([self._happened(task_id, kind, data) for task_id, data in told.items()])
+        await self.keep([self.happened(task_id, kind, **data) for task_id, data in told.items()])
 
     async def replace(self, new: Mapping[str, Task], kind: EventKind | None = None, **data: Any) -> None:
         """Write new tasks, let each serve every point that an old one, by its id, served, and apply an event to those.
 
         All of it is one transaction: a process that ends at any moment leaves all or nothing.
         """
-        changes = [self._happened(old, kind, data) for old in new] if kind else []
+        changes = [self.happened(old, kind, **data) for old in new] if kind else []
         planned = [self._planned(task) for task in new.values()]
         await self._commit([*changes, *planned], {old: task.id for old, task in new.items()})
 
     def _planned(self, task: Task) -> Change:
         self._put(task)
         return Event(task.id, EventKind.PLANNED, self._clock.now()), task
-
-    def _happened(self, task_id: str, kind: EventKind, data: Mapping[str, Any]) -> Change:
-        # Asked for by its word, so that no kind of our own can be one that changes nothing.
-        event = Event(task_id, EventKind(kind), self._clock.now(), data)
-        task = self.tasks[task_id].apply(event)
-        self._put(task)
-        return event, task
 
     def _put(self, task: Task) -> None:
         now, before = (task.run, task.day, task.spent, task.reserved), self._counted.get(task.id)

@@ -42,7 +42,7 @@ class Curve(NamedTuple):
         return round(age_s / grain) * grain
 
     def hazard(self, age_s: float) -> float:
-        """Return the rate of finishing at an age, per second, given that it has not finished; to a grain of it."""
+        """Return the rate of finishing at an age, to a grain, per second, given that it has not finished."""
         return _hazard(round(age_s / self.median_s * GRAINS), self.sigma) / self.median_s
 
     def remaining_s(self, age_s: float, share: float = 0.5) -> float:
@@ -63,7 +63,7 @@ Aged = Sequence[tuple[float, Curve, int]]
 @lru_cache(maxsize=4096)
 def _hazard(grains: int, sigma: float) -> float:
     """Return the rate of finishing at an age in grains, per median: each is asked for at thousands of checks."""
-    if grains <= 0:  # a clock may have been set back
+    if grains <= 0:  # too young for one, or a clock was set back
         return 0.0
     age = grains / GRAINS
     z = math.log(age) / sigma

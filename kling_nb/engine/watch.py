@@ -153,10 +153,10 @@ class Watch:
     async def _ask_some(self, tickets: list[Ticket]) -> Learnt:
         """Ask about some at once; where one of them is what the provider does not like, about each alone."""
         learnt = dict(await self._told(tickets))
-        unasked = _failed(learnt) if len(tickets) > 1 else set()
-        for ticket in [ticket for ticket in tickets if ticket.id in unasked] if unasked else ():
-            if _is_of_one(learnt[ticket.id]):
-                learnt |= await self._told([ticket])
+        if len(tickets) > 1 and (failed := _failed(learnt)):
+            for ticket in tickets:
+                if ticket.id in failed and _is_of_one(learnt[ticket.id]):
+                    learnt |= await self._told([ticket])
         return learnt
 
     async def _told(self, tickets: list[Ticket]) -> Learnt:
