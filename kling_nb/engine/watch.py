@@ -147,7 +147,7 @@ class Watch:
         most = max(1, self._account.provider.per_check)
         for start in range(0, len(tickets), most):
             learnt |= await self._ask_some(tickets[start : start + most])
-        troubles = {task_id: str(learnt[task_id]) for task_id in _failed(learnt)}
+        troubles = {name: str(learnt[name]) or type(learnt[name]).__name__ for name in _failed(learnt)}
         return cast("dict[str, Answer]", learnt | troubles)
 
     async def _ask_some(self, tickets: list[Ticket]) -> Learnt:

@@ -180,3 +180,21 @@ def test_an_answer_that_stops_the_engine_keeps_no_other_from_the_log(tmp_path: P
             run.wait(timeout=20)
         events = lab.log.events()
         assert set(events["task"][events["kind"] == "ready"]) == {run.tasks[1].id}
+
+
+class Mute(Kling):
+    """Cannot be asked how a task is doing, and says nothing of why."""
+
+    def check(self, tickets: Sequence[Ticket]) -> Generator[Call, Reply, Learnt]:
+        """Fail without a word, once it was asked."""
+        yield from super().check(tickets)
+        raise ProviderError("")
+
+
+def test_an_error_without_a_word_is_an_error(tmp_path: Path) -> None:
+    """A task that could not be asked about is none that the provider does not know, whatever the error says."""
+    with kn.Lab(tmp_path / "lab", simulate=kn.Simulation(speed=math.inf)) as lab:
+        provider, _ = lab._bindings.bound("kling")
+        lab._bindings._bound["kling"] = provider, Mute(provider)
+        run = start(lab, sweep("fox")).wait(timeout=20)
+        assert "it could not be asked about, the last time: ProviderError)" in run.tasks[0].reason
