@@ -15,6 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from .catalog_form import check_file
 from .errors import InputError, RefusedError, nearest
 from .excerpts import as_code
 from .fields import path_of
@@ -254,6 +255,11 @@ def _read(file: Path) -> dict[str, Any]:
         message = f"the catalogue file {file} cannot be read: {error}"
         raise InputError(message) from error
     known_keys(data, SECTIONS, f"the catalogue file {file}")
+    try:
+        check_file(data)
+    except InputError as error:
+        message = f"the catalogue file {file}: {error}"
+        raise InputError(message) from error
     return data
 
 

@@ -84,6 +84,13 @@ class Problem:
         return f"{self.field}={excerpt(repr(self.value), VALUE_LONGEST)}: {self.allowed}"
 
 
+JSON_TYPES = (
+    *("string", "integer", "number", "boolean", "true_false", "on_off"),
+    *("object", "integers", "axes", "array", "json", "image"),
+)
+"""The types of a `Knob`."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Knob:
     """How one field of a request is spelled in one offer.
