@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
@@ -360,6 +361,16 @@ def test_the_length_of_a_huge_grid_is_known_and_its_points_refused() -> None:
     with pytest.raises(SweepError, match="40,000 points"):
         sweep.pairwise().points()
     assert "more than 10,000 points" in repr(sweep.pairwise())
+
+
+def test_a_sweep_of_more_points_than_python_counts() -> None:
+    """Its representation and its refusal name the number all the same."""
+    prompt = "".join(f"{{a{n}}}" for n in range(11))
+    sweep = Sweep(prompt=prompt, **{f"a{n}": [str(value) for value in range(100)] for n in range(11)})
+    assert repr(sweep).startswith("Sweep(10,000,000,000,000,000,000,000 points, grid;")
+    assert len(sweep) == sys.maxsize
+    with pytest.raises(SweepError, match=r"10,000,000,000,000,000,000,000 points, more than the limit of 10,000"):
+        sweep.points()
 
 
 def test_more_points_than_usual_can_be_asked_for() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -136,7 +137,10 @@ class Sweep:
         return self._with(provider=list(providers) if len(providers) > 1 else providers[0])
 
     def __len__(self) -> int:
-        """Return the number of points, without writing out a grid or a sample."""
+        """Return the number of points, without writing out a grid or a sample; at most the largest that Python takes."""
+        return min(self._size(), sys.maxsize)
+
+    def _size(self) -> int:
         match self._design.kind:
             case "grid":
                 return designs.count(self._boxes) * self.repeats
@@ -150,7 +154,7 @@ class Sweep:
 
         Raises `SweepError` if there are more than ``max_points``, before any is made.
         """
-        self._check_limit(len(self))
+        self._check_limit(self._size())
         firsts = (self._point(place * self.repeats, row) for place, row in enumerate(self._rows))
         return [replace(p, index=p.index + i, sample=i + 1) for p in firsts for i in range(self.repeats)]
 
@@ -211,7 +215,8 @@ class Sweep:
 
     def _size_in_words(self) -> str:
         try:
-            return f"{len(self):,} point{'s' * (len(self) != 1)}"
+            size = self._size()
+            return f"{size:,} point{'s' * (size != 1)}"
         except SweepError:
             return f"more than {self.max_points:,} points"
 
