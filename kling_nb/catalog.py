@@ -233,7 +233,7 @@ def load(user_file: str | Path | None = None, providers_file: str | Path | None 
     """
     data = _builtin_data()
     for name, file in (("catalog", user_file), ("providers", providers_file)):
-        data = _over(data, _read(path_of(name, file).expanduser())) if file else data
+        data = _over(data, _read(path_of(name, file))) if file else data
     return _catalog(data) if user_file or providers_file else _builtin()
 
 

@@ -93,19 +93,25 @@ def plain(value: Any, levels: float = math.inf) -> Any:
     return value.canonical() if isinstance(value, CameraControl | Shot) else value
 
 
-def path_of(name: str, value: Any) -> Path:
-    """Return the path given as argument ``name``; raises `InputError` if the value is not a path."""
+def path_of(name: str, value: Any, kind: str = "path") -> Path:
+    """Return the path given as argument ``name``, ``~`` being the home folder; raises `InputError` if it is none."""
     if not isinstance(value, str | os.PathLike):
         message = f"{name}={as_code(value)}: expected a path; nothing was done"
         raise InputError(message)
-    return Path(value)
+    try:
+        return Path(value).expanduser()
+    except RuntimeError as error:  # "~nobody"
+        message = (
+            f"{name}={as_code(str(value))}: expected a {kind} that can be found from here ({error}); nothing was done"
+        )
+        raise InputError(message) from error
 
 
 def folder_of(name: str, value: Any) -> Path:
     """Return the absolute path of a folder given as argument ``name``; raises `InputError` if there can be none."""
-    given = path_of(name, value)
+    given = path_of(name, value, "folder")
     try:
-        return given.expanduser().resolve()
+        return given.resolve()
     except (OSError, RuntimeError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         message = f"{name}={as_code(str(given))}: expected a folder that can be found from here ({why}); nothing was done; give its whole path"

@@ -22,7 +22,7 @@ from .engine.told import not_saved
 from .engine.wanted import Simulation, Wanted
 from .errors import InputError, nearest
 from .excerpts import as_code
-from .fields import flag, folder_of, path_of
+from .fields import flag, folder_of
 from .keywords import answering
 from .log import LabLog, is_simulated
 from .ordering import Ordering, points_of
@@ -291,7 +291,7 @@ class Lab:
         """
         engine = self._opened.tried()
         known = [row.name for row in self._opened.log.read_runs()]
-        if name not in known:
+        if not isinstance(name, str) or name not in known:
             raise _no_run(name, known)
         if engine is None:
             return SeenRun(self._opened, name, simulated=self.simulated)
@@ -379,7 +379,7 @@ class Lab:
 
         Raises what `compare` does, and `LabUnwritable` where the folder cannot be written.
         """
-        return self.compare(what, x=x, y=y).save_html(path_of("folder", folder))
+        return self.compare(what, x=x, y=y).save_html(folder)
 
     def __repr__(self) -> str:
         """Say where it is, whether it is simulated, and what it holds."""
@@ -397,7 +397,8 @@ def _no_run(name: object, known: Sequence[str]) -> InputError:
         return InputError(
             f"expected the name of a run that was started, got a {what}; lab.start(sweep) starts one; nothing was done"
         )
-    return InputError(f"there is no run {name!r}; {nearest(str(name), known) if known else 'none was started yet'}")
+    held = nearest(str(name), known) if known else "none was started yet"
+    return InputError(f"there is no run {as_code(name)}; {held}")
 
 
 def _runs_in(what: object) -> list[Run]:

@@ -40,8 +40,8 @@ def told_by_sqlite(path: Path, error: object) -> str:
 
 def free(folder: Path) -> str:
     """Say how much room there is where a folder is, or where its nearest parent is."""
-    place = next((one for one in (folder, *folder.parents) if one.is_dir()), folder)
     try:
+        place = next((one for one in (folder, *folder.parents) if one.is_dir()), folder)
         return f"{shutil.disk_usage(place).free / 1e6:,.1f} MB free"
     except OSError:
         return "its free space is unknown"

@@ -379,6 +379,14 @@ ODD: dict[str, tuple[str, str]] = {
         "lab.generate(kn.VideoRequest(prompt='x'))",
         r"got a VideoRequest: \*\*request\.given\(\)",
     ),
+    "a table for a run": ("lab.run(run.df)", "there is no run .*; known: "),
+    "a table for a column": ("lab.compare(run, x=run.df)", "there is no column .* to compare by"),
+    "a file for a sweep's text": (
+        "kn.Sweep.from_toml(lab.folder / 'fox.toml')",
+        r"kn\.Sweep\.load\(path\) reads a file",
+    ),
+    "a page with a zero in its name": ("lab.export('a\\0b')", "folder=.*null"),
+    "a page in nobody's home": ("lab.export('~nobody-here/page')", "folder='~nobody-here/page': expected a folder"),
     "a column that is a number": ("lab.compare(run, x=5)", "there is no column 5 to compare by"),
     "spending by nothing": ("lab.spending(None)", "spending goes by day, provider, model, run; got None"),
     "a sweep's file that is none": ("kn.Sweep.load(None)", "path=None: expected a path"),
@@ -405,6 +413,23 @@ def test_a_value_of_the_wrong_kind_is_told(lab: kn.Lab, what: str) -> None:
         eval(code, {"kn": kn, "lab": lab, "run": run, "fox": fox})
     sentence(caught.value)
     assert 1 == len(ledger(lab))
+
+
+def test_a_page_whose_name_is_too_long_is_told(lab: kn.Lab) -> None:
+    """The file system says so, and so do we."""
+    with pytest.raises(kn.LabUnwritable, match="too long"):
+        lab.export("a" * 500)
+
+
+def test_pages_and_sweeps_may_lie_in_the_home_folder(
+    lab: kn.Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python itself would make a folder that is called ``~``."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    run = start(lab, sweep("fox")).wait()
+    assert lab.export("~/page", run) == tmp_path / "page" / "index.html"
+    assert sweep("fox").save("~/fox.toml") == tmp_path / "fox.toml"
+    assert kn.Sweep.load("~/fox.toml") == sweep("fox")
 
 
 def test_a_key_that_is_no_text_is_told_and_not_shown() -> None:

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SweepError, nearest
+from ..excerpts import as_code
 from ..fields import CameraControl, Shot
 from .values import OWN, SETTINGS
 
@@ -83,6 +84,9 @@ def from_toml(text: str) -> dict[str, Any]:
 
     Raises `SweepError` for text that is not TOML, with the line, and for a key or a table that is not known.
     """
+    if not isinstance(text, str):
+        message = f"expected the text of a TOML file, got {as_code(text)}; kn.Sweep.load(path) reads a file"
+        raise SweepError(message)
     try:
         read = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -17,7 +17,7 @@ from typing import Any
 from weakref import WeakSet
 
 from ..errors import KlingError, MediaError
-from ..fields import path_of
+from ..fields import folder_of
 from ..keywords import answering
 from ..request import digest
 from .grid import Axis, Frame, Grid, Tile, grid_of, judged
@@ -91,7 +91,7 @@ class Comparison:
 
         Raises `LabUnwritable` where the folder is full or may only be read, `InputError` for what is no path.
         """
-        return write_page(self.grid, self.lab_folder, path_of("folder", folder))
+        return write_page(self.grid, self.lab_folder, folder_of("folder", folder))
 
     def _media(self, want: Any, id_: Any) -> bytes:
         if want == "hello":

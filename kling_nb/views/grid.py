@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from ..errors import InputError, nearest
-from ..excerpts import excerpt
+from ..excerpts import as_code, excerpt
 from ..fields import finite
 from ..plan import dollars
 from .asked import is_prompts, with_asked
@@ -156,13 +156,15 @@ def _state(row: Row) -> str:
 
 def _column(name: str | None, columns: Sequence[str]) -> str | None:
     """Return the column of a name: a variable of the prompt goes by its own, as the sweep was written."""
+    if not isinstance(name, str):  # which `_check` tells
+        return name
     return f"var_{name}" if name not in columns and f"var_{name}" in columns else name
 
 
 def _check(x: str | None, y: str | None, columns: Sequence[str]) -> None:
     for name in (x, y):
-        if name is not None and name not in columns:
-            message = f"there is no column {name!r} to compare by; {nearest(str(name), columns)}"
+        if name is not None and (not isinstance(name, str) or name not in columns):
+            message = f"there is no column {as_code(name)} to compare by; {nearest(str(name), columns)}"
             raise InputError(message)
     if x is not None and x == y:
         message = f"x and y are both {x!r}; a grid needs two different columns, or only one of the two"
