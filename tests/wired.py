@@ -19,7 +19,7 @@ from kling_nb.dialect import Call, Op, Reply, origin
 from kling_nb.wire import Limits, Received, Wire
 
 SECRET = "hunter2-do-not-tell"
-QUICK = Limits(connect_s=5, read_s=0.2, total_s=0.6, clip_total_s=0.6, reply_bytes=10_000, clip_bytes=10_000)
+QUICK = Limits(connect_s=5, read_s=0.2, total_s=2, clip_total_s=2, reply_bytes=10_000, clip_bytes=10_000)
 PATIENT = Limits(connect_s=5, read_s=5, reply_bytes=10_000, clip_bytes=100_000)
 SLOW = ("no answer", "half a body, then nothing", "hints without end", "a slow drip")
 OK = answer(b'{"code":0}', "200 OK", "content-type: application/json")
@@ -100,7 +100,7 @@ def fails(kind: type[Exception], work: Callable[[], object]) -> str:
     return str(error)
 
 
-DRIP: list[bytes | Act] = [b"0", Act.PAUSE] * 30
+DRIP: list[bytes | Act] = [b"0", Act.PAUSE] * 90
 DOUBTS: dict[str, list[bytes | Act]] = {
     "reset after the request": [Act.RESET],
     "closed after the request": [Act.CLOSE],

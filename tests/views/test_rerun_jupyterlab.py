@@ -26,17 +26,21 @@ AGAIN = """async () => {
     document.querySelectorAll(".knb-live").forEach(node => node.classList.add("before"));
     await window.jupyterapp.commands.execute("notebook:run-cell"); }"""
 RUNS = 6
+SETTLED = 3  # so many looks alike, one after the other
+PATIENCE = 30  # looks at the most: a slow machine is late with what follows a click
 OF_ANYWIDGET = 3
 """Listeners that a widget of anywidget leaves, which does nothing: JupyterLab keeps the element of each view."""
 
 
 def counters(page: Page, cdp: CDPSession) -> tuple[int, int]:
-    """Return the nodes and the listeners that are left after the garbage was collected."""
-    for _ in range(3):
+    """Return the nodes and the listeners that are left when collecting the garbage finds no more."""
+    seen: list[tuple[int, int]] = []
+    while len(seen) < SETTLED or (len(seen) < PATIENCE and len(set(seen[-SETTLED:])) > 1):
         cdp.send("HeapProfiler.collectGarbage")
         page.wait_for_timeout(100)
-    found = cdp.send("Memory.getDOMCounters")
-    return found["nodes"], found["jsEventListeners"]
+        found = cdp.send("Memory.getDOMCounters")
+        seen.append((found["nodes"], found["jsEventListeners"]))
+    return seen[-1]
 
 
 @pytest.mark.parametrize(
