@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,6 +16,7 @@ import kling_nb as kn
 from kling_nb.keys import base_url_variable, key_variable
 from kling_nb.simulator import Charge, Fault, Simulator, running
 from kling_nb.task import Event, Task
+from tests.forking import Piped
 
 SPEED = 300.0
 """How many seconds of the engine and of the simulator pass in a real one, over sockets."""
@@ -141,13 +139,6 @@ def live_lab(folder: Path, *faults: Fault, speed: float = SPEED, **options: Any)
         yield Live(open_lab(), simulator, base, open_lab)
 
 
-@contextmanager
-def process(code: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """Run Python in another process, which has ended when the block has."""
-    command = [sys.executable, "-W", "error", "-c", code, *arguments]
-    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    with subprocess.Popen(command, text=True, env={**os.environ}, **pipes) as one:
-        try:
-            yield one
-        finally:
-            one.kill()
+def process(code: str, *arguments: str) -> Piped:
+    """Run Python in another process, which has ended when the block has; warnings are errors there."""
+    return Piped(list(arguments), code=code, strict=True)

@@ -8,8 +8,6 @@ import logging
 import os
 import pickle
 import sqlite3
-import subprocess
-import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -30,6 +28,7 @@ from kling_nb.plan import terminal as terminal_plan
 from kling_nb.simulator import Fault, Simulator, running
 from kling_nb.views import live, terminal
 from tests.canaries import KEYS, MODES, WRONG, Gate, Search, as_shown, exported, parts, reprs
+from tests.forking import run
 from tests.labs import ScaledClock
 
 SPEED = 600.0
@@ -250,15 +249,7 @@ def by_commands(one: Session) -> None:
 
 def commanded(*arguments: str) -> tuple[str, str]:
     """Run a command; returns what it wrote to both of its outputs."""
-    root = str(Path(__file__).parents[1])
-    done = subprocess.run(
-        [sys.executable, "-m", "kling_nb", *arguments],
-        env={**os.environ, **exported(KEYS), "PYTHONPATH": root},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = run("kling_nb", *arguments, env={**os.environ, **exported(KEYS)})
     assert "Traceback" not in done.stderr
     return done.stdout, done.stderr
 

@@ -22,6 +22,7 @@ from kling_nb.costs import Cost, cost_data
 from kling_nb.demo import PROVIDERS
 from kling_nb.simulator.pitfalls import PITFALLS
 from kling_nb.states import EventKind
+from tests.forking import Piped, run
 
 SMALL = """
 [fixed]
@@ -43,10 +44,19 @@ prompt = ["a fox", "a boat #sim:fail", "a cat"]
 
 def kling_nb(*arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run the command in a clean environment of KLING_NB variables; simulated time passes at once, live labs take none."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("KLING_NB_")}
+    return run("kling_nb", *arguments, env=environment(variables))
+
+
+def started(*arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as `kling_nb` does, by an interpreter of its own: for what is settled where that starts."""
     command = [sys.executable, "-m", "kling_nb", *map(str, arguments)]
-    environment = {**kept, "KLING_NB_SPEED": "inf", "COLUMNS": "140", **variables}
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
+    return subprocess.run(command, capture_output=True, text=True, env=environment(variables), timeout=120, check=False)
+
+
+def environment(variables: dict[str, str]) -> dict[str, str]:
+    """Return the environment of a command."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("KLING_NB_")}
+    return {**kept, "KLING_NB_SPEED": "inf", "COLUMNS": "140", **variables}
 
 
 @pytest.fixture
@@ -59,7 +69,7 @@ def sweep(tmp_path: Path) -> Path:
 
 def test_the_demo_leaves_a_lab_and_a_page(tmp_path: Path) -> None:
     """One command: at least 24 points over all seven providers, some refused, some failing, and a page that shows them."""
-    done = kling_nb("demo", "--lab", tmp_path / "demo", "--speed", "inf")
+    done = started("demo", "--lab", tmp_path / "demo", "--speed", "inf")
     assert done.returncode == 0, done.stderr
     page = tmp_path / "demo" / "page" / "index.html"
     heads = re.findall(
@@ -348,17 +358,12 @@ def test_an_unknown_provider_at_the_root_is_exit_2() -> None:
 
 def test_a_live_run_reaches_a_simulator_on_a_port(sweep: Path, tmp_path: Path) -> None:
     """Two variables point a live run at any server that speaks the protocol; the base URL may carry a path."""
-    command = [sys.executable, "-m", "kling_nb", "simulate", "--port", "0", "--speed", "400"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "200"}) as process:
-        assert process.stdout is not None
+    told = ["simulate", "--port", "0", "--speed", "400"]
+    with Piped(told, module="kling_nb", env={**os.environ, "COLUMNS": "200"}) as process:
         lines = [process.stdout.readline().strip() for _ in range(5)]
         variables = dict(line.split("=", 1) for line in lines[1:])
-        try:
-            done = kling_nb("run", sweep, "--lab", tmp_path / "lab", "--provider", "kling", "--provider", "fal",
-                            **{**variables, "KLING_NB_SPEED": "400"})  # fmt: skip
-        finally:
-            process.terminate()
-            process.wait(20)
+        done = kling_nb("run", sweep, "--lab", tmp_path / "lab", "--provider", "kling", "--provider", "fal",
+                        **{**variables, "KLING_NB_SPEED": "400"})  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "6 saved" in done.stdout
 
@@ -419,7 +424,7 @@ def test_a_terminal_without_a_letter_shows_the_rest(tmp_path: Path) -> None:
     """Letters that the terminal's encoding lacks are shown as question marks; the clips are bought and saved all the same."""
     path = tmp_path / "letters.toml"
     path.write_text('[axes]\nprompt = ["a fox 🦊 in été", "שלום"]\n', encoding="utf-8")
-    done = kling_nb("run", path, "--simulate", "--lab", tmp_path / "läb", PYTHONIOENCODING="ascii")
+    done = started("run", path, "--simulate", "--lab", tmp_path / "läb", PYTHONIOENCODING="ascii")
     assert (done.returncode, done.stderr) == (0, "")
     assert "a fox ? in ?t?" in done.stdout
     assert "2 saved" in done.stdout
@@ -428,10 +433,10 @@ def test_a_terminal_without_a_letter_shows_the_rest(tmp_path: Path) -> None:
 def test_a_folder_named_in_letters_that_the_system_lacks(sweep: Path, tmp_path: Path) -> None:
     """Where the system's encoding lacks letters of a path, Python holds them as half characters; all works there."""
     plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    done = kling_nb("run", sweep, "--simulate", "--lab", tmp_path / "läb", **plain)
+    done = started("run", sweep, "--simulate", "--lab", tmp_path / "läb", **plain)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "läb" / "log.sqlite").is_file()
-    page = kling_nb("export", tmp_path / "läb", tmp_path / "pägé", **plain)
+    page = started("export", tmp_path / "läb", tmp_path / "pägé", **plain)
     assert page.returncode == 0, page.stderr
     assert "<h1>läb</h1>" in (tmp_path / "pägé" / "index.html").read_text(encoding="utf-8")
 

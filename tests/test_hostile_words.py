@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +13,7 @@ import pandas as pd
 import pytest
 
 import kling_nb as kn
+from tests.forking import run
 from tests.labs import Open
 
 HALF = "half \ud800 a character"
@@ -93,16 +91,9 @@ def _quoted(text: str) -> str:
 
 
 def _said(*arguments: Any) -> str:
-    root = str(Path(__file__).parents[1])
-    done = subprocess.run(
-        [sys.executable, "-m", "kling_nb", *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": root},
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-    assert b"Traceback" not in done.stderr, done.stderr
-    return (done.stdout + done.stderr).decode()
+    done = run("kling_nb", *arguments)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.stdout + done.stderr
 
 
 def test_a_table_of_formulas_comes_back_as_it_was(simulated: Open, tmp_path: Path) -> None:

@@ -109,8 +109,6 @@ def test_starting_again_reads_each_task_three_times(simulated: Open) -> None:
 def test_who_only_reads_a_run_reads_again_what_changed(tmp_path: Path) -> None:
     """Where another process drives, a second look at a run reads no task again but the one that changed."""
     with process(DRIVER, str(tmp_path / "lab")) as driver:
-        assert driver.stdin is not None
-        assert driver.stdout is not None
         assert "ready\n" == driver.stdout.readline()
         with kn.Lab(tmp_path / "lab", simulate=kn.Simulation(speed=math.inf)) as lab:
             run = lab.run("a")

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from labs import agrees, in_state, listen, live_lab, start, sweep, until
+from labs import agrees, in_state, listen, live_lab, process, start, sweep, until
 
 from kling_nb.engine import opening
 from kling_nb.engine.loop import Clock
@@ -151,17 +149,11 @@ def test_the_interpreter_ends_in_the_middle(tmp_path: Path, end: str) -> None:
     """However a process ends with a run under way, it ends at once; opened again, the lab goes on to the last clip."""
     with live_lab(tmp_path / "live", speed=6) as live:  # so slow that no clip is there before the end
         live.lab.close()
-        command = [sys.executable, "-c", BEGIN + ENDS[end], str(live.lab.folder)]
-        pipe = subprocess.PIPE
-        with subprocess.Popen(command, text=True, stdout=pipe, stderr=pipe, env={**os.environ}) as one:
+        with process(BEGIN + ENDS[end], str(live.lab.folder)) as one:
             if end in SIGNALS:
-                assert one.stdout is not None
                 assert "ready\n" == one.stdout.readline()
                 one.send_signal(SIGNALS[end])
-            try:
-                out, err = one.communicate(timeout=30)
-            finally:
-                one.kill()
+            out, err = one.communicate(timeout=30)
         assert one.returncode in CODES.get(end, {0}), err
         assert ("went on" in out, "goes on: lab.run('a')" in err) == (False, end == "SIGINT")
         assert ("Traceback" in err) == (end in ("an exception", "SIGINT")), err

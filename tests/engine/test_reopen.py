@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ from labs import PRICE, Live, Open, in_state, ledger, live_lab, process, start, 
 import kling_nb as kn
 from kling_nb.errors import LabBusy, LabError, LabMode
 from kling_nb.simulator import Fault
+from tests.forking import Piped
 
 PROMPTS = tuple(f"fox {n}" for n in range(4))
 START = """
@@ -25,11 +25,11 @@ run.wait()
 """
 
 
-def when(happened: Callable[[], bool], one: subprocess.Popen[str]) -> None:
+def when(happened: Callable[[], bool], one: Piped) -> None:
     """Wait until something happened in another process."""
     end = time.monotonic() + 30
     while not happened():
-        assert one.poll() is None, one.stderr.read() if one.stderr else ""
+        assert one.poll() is None, one.stderr.read()
         assert time.monotonic() < end
         time.sleep(0.005)
 

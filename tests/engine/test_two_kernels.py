@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -38,6 +37,7 @@ from kling_nb.log import ExperimentLog
 from kling_nb.simulator import Fault
 from kling_nb.task import Event, Task, Ticket
 from kling_nb.wire import Wire
+from tests.forking import Piped
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGSTOP")
 
@@ -119,7 +119,7 @@ sys.stdin.read()
 
 
 @contextmanager
-def driver(live: Live, *prompts: str, where: str = "") -> Iterator[subprocess.Popen[str]]:
+def driver(live: Live, *prompts: str, where: str = "") -> Iterator[Piped]:
     """Leave the folder to another process that drives it, and stops itself at a moment if one is named."""
     live.lab.close()
     with process(DRIVER, json.dumps([str(live.lab.folder), where, prompts])) as one:
@@ -130,20 +130,18 @@ def driver(live: Live, *prompts: str, where: str = "") -> Iterator[subprocess.Po
         yield one
 
 
-def stopped(one: subprocess.Popen[str]) -> None:
+def stopped(one: Piped) -> None:
     """Wait until a process has stopped."""
-    told = os.waitid(os.P_PID, one.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
-    assert told is not None
-    assert os.CLD_STOPPED == told.si_code, one.stderr.read()
+    assert one.stopped(), one.stderr.read()
 
 
-def stop(one: subprocess.Popen[str]) -> None:
+def stop(one: Piped) -> None:
     """Stop a process, as a terminal or a sleeping machine does."""
     one.send_signal(signal.SIGSTOP)
     stopped(one)
 
 
-def woken(one: subprocess.Popen[str]) -> dict[str, Any]:
+def woken(one: Piped) -> dict[str, Any]:
     """Let a process go on that lost its turn; returns what it says at its end."""
     one.send_signal(signal.SIGCONT)
     out, err = one.communicate(timeout=30)
@@ -159,7 +157,7 @@ def when(happened: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def stop_where(one: subprocess.Popen[str], live: Live, counts: dict[str, int]) -> None:
+def stop_where(one: Piped, live: Live, counts: dict[str, int]) -> None:
     """Stop a process when its tasks stand as wanted: not while it submits, which is another test's."""
     when(lambda: live.lab.log.counts() == counts)
     stop(one)
