@@ -142,5 +142,6 @@ def run(module: str, *arguments: str | Path, timeout: float = 120, **options: An
             code = one.wait(timeout)
         finally:
             one.kill()
+            one.wait()
         told = [stream.seek(0) or stream.read().decode() for stream in (out, err)]
     return subprocess.CompletedProcess(words, code, *told)

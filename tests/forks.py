@@ -14,6 +14,7 @@ import struct
 import sys
 import threading
 import warnings
+from contextlib import suppress
 from importlib import import_module
 from pkgutil import iter_modules
 from types import ModuleType
@@ -82,11 +83,12 @@ def _tell(asked: dict[int, socket.socket]) -> None:
         pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED)
         if not pid:
             return
-        if os.WIFSTOPPED(status):
-            asked[pid].send(NEWS.pack(STOPPED, 0))
-            continue
-        with asked.pop(pid) as one:
-            one.send(NEWS.pack(ENDED, os.waitstatus_to_exitcode(status)))
+        with suppress(BrokenPipeError):  # who asked for it may care no more
+            if os.WIFSTOPPED(status):
+                asked[pid].send(NEWS.pack(STOPPED, 0))
+                continue
+            with asked.pop(pid) as one:
+                one.send(NEWS.pack(ENDED, os.waitstatus_to_exitcode(status)))
 
 
 def become(order: dict[str, Any]) -> None:
