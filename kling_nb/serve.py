@@ -7,11 +7,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import InputError
+from .fields import folder_of
 from .keys import base_url_variable, key_variable
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def serving(served: Served) -> Iterator[str]:
     from .simulator import running
 
     _check(served)
-
+    served = replace(served, folder=_made(served.folder))
     with ExitStack() as stack:
         simulator = stack.enter_context(closing(_simulator(served)))
         tls = _certificate(served.folder, stack) if served.tls else None
@@ -62,7 +63,7 @@ def _simulator(served: Served) -> Simulator:
     begun = time.time()
     try:
         return Simulator(
-            _made(served.folder),
+            served.folder,
             seed=served.seed,
             now=lambda: begun + (time.time() - begun) * served.speed,
             token_now=time.time,
@@ -92,13 +93,15 @@ def _check(served: Served) -> None:
 
 
 def _made(folder: Path | None) -> Path | None:
+    if folder is None:
+        return None
+    made = folder_of("folder", folder)
     try:
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
+        made.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        message = f"expected a folder for the simulator's state, but {folder} cannot be created: {error.strerror}"
+        message = f"expected a folder for the simulator's state, but {made} cannot be created: {error.strerror}"
         raise InputError(message) from error
-    return folder
+    return made
 
 
 def _told(simulator: Simulator, base_url: str, root: str | None, tls: Certificate | None) -> list[str]:

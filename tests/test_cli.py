@@ -279,9 +279,11 @@ def test_a_speed_that_is_ignored_is_said_once(sweep: Path, tmp_path: Path) -> No
 
 
 def test_a_missing_sweep_and_a_missing_lab_are_exit_2(tmp_path: Path) -> None:
-    """A path that is not there is one sentence."""
+    """A path that is not there, or cannot be, is one sentence."""
     assert kling_nb("run", tmp_path / "no.toml", "--lab", tmp_path / "lab", "--simulate").returncode == 2
-    assert kling_nb("export", tmp_path / "no", tmp_path / "page").returncode == 2
+    for lab in (tmp_path / "no", tmp_path / ("x" * 300)):
+        done = kling_nb("export", lab, tmp_path / "page")
+        assert (done.returncode, "expected a lab folder with a log.sqlite, found none in" in done.stderr) == (2, True)
 
 
 def test_the_simulator_serves_and_stops(tmp_path: Path) -> None:
@@ -381,6 +383,10 @@ BAD_SERVERS: dict[str, tuple[tuple[str, ...], str]] = {
     "no time passes": (("--port", "0", "--speed", "0"), "speed=0.0: expected a number above 0"),
     "time is no number": (("--port", "0", "--speed", "nan"), "speed=nan: expected a number above 0"),
     "a file as its folder": (("--port", "0", "--folder", __file__), "cannot be created: File exists"),
+    "the home of nobody": (
+        ("--port", "0", "--folder", "~nobody-here"),
+        "expected a folder that can be found from here",
+    ),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
@@ -208,10 +209,10 @@ def _check_new(folder: Path, *, write: bool) -> None:
 
 def _is_made(path: Path) -> bool:
     """Tell whether there is a log: a process that ended while it made one has left a file without tables."""
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - as below
         message = f"expected a file or nothing at {path}, found a folder: move it away, or choose another lab folder"
         raise LabError(message)
-    if not path.is_file():
+    if not os.path.isfile(path):  # noqa: PTH113 - a path's own raises for a name that is too long
         return False
     with reader(path).connect() as db:
         return sa.inspect(db).has_table("meta")
