@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import buying, clips, cpu, imports, makespan, polling
+from benchmarks import clips, cpu, imports, makespan, polling
 from benchmarks.table import Row, shown
 
 
