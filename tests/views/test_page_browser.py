@@ -21,15 +21,31 @@ TIMES = "() => [...document.querySelectorAll('.knb-media video')].map(video => v
 MOVING = "() => [...document.querySelectorAll('.knb-media video')].every(video => video.currentTime > 0.4)"
 AT = """t => [...document.querySelectorAll('.knb-media video')].every(
     video => !video.seeking && Math.abs(video.currentTime - t) < 1 / 24)"""
-SPREAD = """async () => {
-    const spreads = [];
-    while (spreads.length < 12) {
+BACK_IN_STEP = """async (frame) => {
+    const videos = [...document.querySelectorAll('.knb-media video')];
+    const scrub = document.querySelector('.knb-scrub');
+    const median = (spreads) => spreads.toSorted((a, b) => a - b)[6];
+    let [spreads, isOff] = [[], false];
+    for (const end = performance.now() + 30_000; performance.now() < end;) {
         await new Promise(done => setTimeout(done, 60));
-        const videos = [...document.querySelectorAll('.knb-media video')];
-        const times = videos.filter(video => !video.seeking).map(video => video.currentTime);
-        if (times.length === videos.length) spreads.push(Math.max(...times) - Math.min(...times));
+        if (videos.some(video => video.seeking)) continue;
+        const times = videos.map(video => video.currentTime);
+        const [first, last] = [Math.max(...times), Math.min(...times)];
+        if (first > 5) {
+            [spreads, isOff] = [[], false];
+            scrub.value = 1;
+            scrub.dispatchEvent(new Event('input'));
+        } else if (!isOff) {
+            isOff = first - last > 2 * frame;
+            if (!isOff) videos[times.indexOf(last)].currentTime -= 0.12;
+        } else {
+            spreads = [...spreads.slice(-11), first - last];
+            if (spreads.length === 12 && median(spreads) <= frame) break;
+        }
     }
-    return spreads.sort((a, b) => a - b)[6]; }"""
+    return median(spreads) ?? Infinity; }"""
+"""Puts the last of the clips further behind, and waits until the player has mended that, which takes a busy machine
+seconds. At their end clips come into step by themselves: before it they are led back and put out of step again."""
 RATES = "() => [...document.querySelectorAll('video')].map(video => video.playbackRate)"
 STILL = "() => [...document.querySelectorAll('video')].every(video => video.paused && !video.seeking)"
 LAST_MOVES = "() => [...document.querySelectorAll('video')].pop().currentTime > 0"
@@ -99,14 +115,14 @@ def test_it_plays_by_itself(address: str, new_page: Callable[..., Page]) -> None
 
 
 def test_clips_are_in_step(address: str, new_page: Callable[..., Page]) -> None:
-    """After a seek and while playing, all clips are within one frame of each other."""
+    """After a seek and while playing, all clips are within one frame of each other, and one that falls behind catches up."""
     page = new_page()
     show(page, address, clips=4)
 
     page.get_by_role("slider", name="Time").fill("1")
     page.wait_for_function("() => document.querySelector('.knb-media video').currentTime > 1.5")
 
-    assert page.evaluate(SPREAD) <= 1 / FPS
+    assert page.evaluate(BACK_IN_STEP, 1 / FPS) <= 1 / FPS
 
 
 def test_every_clip_can_be_sought(address: str, new_page: Callable[..., Page]) -> None:
