@@ -24,6 +24,7 @@ import pytest
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+pytest_plugins = ["tests.desk"]
 ARGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -34,12 +35,7 @@ ARGS = (
     "--disable-sync",
 )
 TOKEN = "tests"
-CONNECT = """async () => {
-    const app = window.jupyterapp; await app.restored;
-    const panel = app.shell.currentWidget; await panel.context.ready; await panel.sessionContext.ready;
-    await panel.sessionContext.session.kernel.info; }"""
-RUN_ALL = "async () => { await window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
-SAVE = "async () => { await window.jupyterapp.shell.currentWidget.context.save(); }"
+VIEWPORT = {"width": 1280, "height": 900}
 SETTINGS: dict[str, dict[str, Any]] = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True},
     "notebook-extension/tracker": {"windowingMode": "none"},
@@ -86,7 +82,7 @@ def new_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     errors: list[str] = []
 
     def open_page(**options: Any) -> Page:
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+        context = browser.new_context(**{"viewport": VIEWPORT, **options})
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
@@ -122,12 +118,13 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
             self.close_connection = True
 
 
-@dataclass(frozen=True)
+@dataclass
 class JupyterLab:
-    """A running JupyterLab: its address, and the folder whose notebooks it shows."""
+    """A running JupyterLab: its address, the folder whose notebooks it shows, and the kernel that tests share."""
 
     url: str
     folder: Path
+    kernel: str = ""
 
     def write(self, name: str, *cells: str) -> None:
         """Write a notebook with code cells."""
@@ -142,27 +139,27 @@ class JupyterLab:
         page.goto(f"{self.url}/doc/tree/{name}?token={TOKEN}&reset")
         page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=60_000)
 
-    def run(self, page: Page, name: str) -> None:
-        """Open a notebook, wait for its kernel's own word (the idle sign shows before there is one), run all cells."""
-        self.open(page, name)
-        page.evaluate(CONNECT)
-        page.evaluate(RUN_ALL)
+    def share_kernel(self, name: str) -> None:
+        """Have a notebook opened in the kernel that tests share."""
+        if not self.kernel:
+            self.kernel = self._ask("POST", "kernels", {"name": "python3"})["id"]
+        session = {"path": name, "name": name, "type": "notebook", "kernel": {"id": self.kernel}}
+        self._ask("POST", "sessions", session)
 
-    def save(self, page: Page) -> None:
-        """Save the notebook that is open."""
-        page.evaluate(SAVE)
+    def stop_kernels(self, *, shared: bool = False) -> None:
+        """Shut down every kernel, or every one but that which tests share."""
+        for kernel in self._ask("GET", "kernels"):
+            if shared or kernel["id"] != self.kernel:
+                self._ask("DELETE", f"kernels/{kernel['id']}")
+        if shared:
+            self.kernel = ""
 
-    def stop_kernels(self) -> None:
-        """Shut every kernel down, as when a computer was off overnight."""
-        for kernel in json.load(self._ask("GET", "kernels")):
-            self._ask("DELETE", f"kernels/{kernel['id']}")
-        for session in json.load(self._ask("GET", "sessions")):
-            self._ask("DELETE", f"sessions/{session['id']}")
-
-    def _ask(self, method: str, path: str) -> Any:
+    def _ask(self, method: str, path: str, body: Any = None) -> Any:
         head = {"Authorization": f"token {TOKEN}"}
-        request = urllib.request.Request(f"{self.url}/api/{path}", method=method, headers=head)
-        return urllib.request.urlopen(request, timeout=20)
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.url}/api/{path}", method=method, headers=head, data=data)
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return json.loads(answer.read() or b"null")
 
 
 @pytest.fixture(scope="session")

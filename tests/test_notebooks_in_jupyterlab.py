@@ -13,7 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-    from tests.browser import JupyterLab
+    from tests.desk import Desk
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 ERRORS = (
@@ -48,14 +48,13 @@ RUN_NEXT = "async () => { await window.jupyterapp.commands.execute('notebook:run
 
 
 @pytest.fixture
-def opened(jupyterlab: JupyterLab, new_page: Callable[..., Page]) -> Callable[[str], Page]:
-    """Copy a notebook into JupyterLab's folder, open it, and run all its cells."""
+def opened(desk: Desk) -> Callable[[str], Page]:
+    """Copy a notebook into JupyterLab's folder, open it in a kernel of its own, and run all its cells."""
 
     def open_notebook(name: str) -> Page:
-        shutil.copy(NOTEBOOKS / name, jupyterlab.folder / name)
-        page = new_page(viewport={"width": 1300, "height": 1400})
+        shutil.copy(NOTEBOOKS / name, desk.file)
+        page = desk.run(own_kernel=True, width=1300, height=1400)
         page.set_default_timeout(90_000)
-        jupyterlab.run(page, name)
         return page
 
     return open_notebook
@@ -76,11 +75,11 @@ def test_every_cell_runs_and_clips_play_in_step(opened: Callable[[str], Page], n
     page.wait_for_function(IN_STEP)  # clips start one after the other, and the late ones are led to the others' time
 
 
-def test_what_is_not_trusted_keeps_its_shape(jupyterlab: JupyterLab, new_page: Callable[..., Page]) -> None:
+def test_what_is_not_trusted_keeps_its_shape(desk: Desk) -> None:
     """A stranger's notebook is shown without its style sheets: tiles stand in rows, and cells begin on the left."""
-    shutil.copy(NOTEBOOKS / "02_form.ipynb", jupyterlab.folder / "saved.ipynb")
-    page = new_page(viewport={"width": 1300, "height": 3000})
-    jupyterlab.open(page, "saved.ipynb")
+    desk.leave()  # style sheets of other tests' players are still in its page
+    shutil.copy(NOTEBOOKS / "02_form.ipynb", desk.file)
+    page = desk.open(width=1300, height=3000)
     page.locator(".jp-RenderedHTML figure").first.wait_for()
     assert 0 == page.locator(".jp-RenderedHTML style").count()
 
@@ -101,12 +100,9 @@ def test_the_form_is_used_by_hand(opened: Callable[[str], Page]) -> None:
     form.get_by_text("by-hand", exact=True).first.wait_for()
 
 
-def test_cancel_works_while_another_cell_is_busy(jupyterlab: JupyterLab, new_page: Callable[..., Page]) -> None:
+def test_cancel_works_while_another_cell_is_busy(desk: Desk) -> None:
     """The panel's Cancel takes effect in the middle of another cell; on ipykernel 6 after it, which the panel says."""
-    jupyterlab.write("busy.ipynb", SLOW, BUSY)
-    page = new_page(viewport={"width": 1300, "height": 1400})
-    jupyterlab.open(page, "busy.ipynb")
-    page.evaluate(_connected())
+    page = desk.open(SLOW, BUSY, width=1300, height=1400)
     page.evaluate(RUN_NEXT)
     cancel = page.get_by_role("button", name="Cancel", exact=False).first
     cancel.wait_for(timeout=60_000)
@@ -121,9 +117,3 @@ def test_cancel_works_while_another_cell_is_busy(jupyterlab: JupyterLab, new_pag
         page.get_by_text("already paid for, still fetched").wait_for(timeout=60_000)
         return
     page.get_by_text("cancelled while busy: ['cancelled'").wait_for(timeout=60_000)
-
-
-def _connected() -> str:
-    from tests.browser import CONNECT
-
-    return CONNECT

@@ -33,7 +33,7 @@ from tests.views.test_uncertain_jupyterlab import TRAITS
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-    from tests.browser import JupyterLab
+    from tests.desk import Desk
 
 AXE = Path(__file__).parents[1] / "javascript/node_modules/axe-core/axe.min.js"
 THEMES = Path(sys.prefix) / "share/jupyter/lab/themes/@jupyterlab"
@@ -209,18 +209,17 @@ def test_nothing_is_said_against_stars(sheet: Page, lab_folder: LabFolder, judge
 
 
 @pytest.fixture
-def forms(jupyterlab: JupyterLab, new_page: Callable[..., Page]) -> Iterator[Page]:
+def forms(desk: Desk) -> Iterator[Page]:
     """Open a notebook with a form in each of its states; JupyterLab is light again in the end."""
-    (jupyterlab.folder / "fox.png").write_bytes(picture(320, 100))
+    (desk.folder / "fox.png").write_bytes(picture(320, 100))
     cells = [f"form = lab.form()\n{work};\nform" for work in FORMS.values()]
-    jupyterlab.write("forms.ipynb", OPEN, *cells)
-    page = new_page(viewport={"width": 1280, "height": 9000})  # what is scrolled away is not looked at
-    page.route("https://example.org/**", lambda route: route.abort())
-    jupyterlab.run(page, "forms.ipynb")
+    desk.page.route("https://example.org/**", lambda route: route.abort())
+    page = desk.run(OPEN, *cells, height=9000)  # what is scrolled away is not looked at
     page.wait_for_function(SETTLED, arg=len(FORMS))
     page.add_style_tag(content="body { height: 100vh }")  # JupyterLab's has no height, so that all seems hidden
     yield page
     page.evaluate(LOOK, "JupyterLab Light")
+    desk.leave()  # with the style that it was given
 
 
 def test_nothing_is_said_against_the_form(judge: Judge, forms: Page) -> None:

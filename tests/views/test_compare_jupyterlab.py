@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.browser import CONNECT
 from tests.views.clips import make_lab
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
-
-    from tests.browser import JupyterLab
+    from tests.desk import Desk
 
 SHOW = """
 import pandas as pd
@@ -37,26 +33,20 @@ while not pathlib.Path("go on").exists() and time.monotonic() < end:
     time.sleep(0.02)
 print("the cell was", "let go" if time.monotonic() < end else "waited for")
 """
-RUN_ALL_AND_GO_ON = "() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
 MOVING = "() => [...document.querySelectorAll('.knb-media video')].every(video => video.currentTime > 0.4)"
 CELLS = "() => window.jupyterapp.shell.currentWidget.content.widgets.map(cell => cell.model.type)"
 
 
 @pytest.fixture
-def notebook(jupyterlab: JupyterLab) -> str:
-    """Write clips and a notebook that compares them; return its name."""
-    make_lab(jupyterlab.folder / "lab", a=4, b=4, c=4, d=4)
-    jupyterlab.write("compare.ipynb", SHOW)
-    return "compare.ipynb"
+def with_clips(desk: Desk) -> Desk:
+    """Write the clips that a notebook compares."""
+    make_lab(desk.folder / "lab", a=4, b=4, c=4, d=4)
+    return desk
 
 
-def test_the_player_takes_the_place_of_the_table(
-    jupyterlab: JupyterLab, notebook: str, new_page: Callable[..., Page]
-) -> None:
+def test_the_player_takes_the_place_of_the_table(with_clips: Desk) -> None:
     """With a kernel the clips play in the notebook, the static table gives way, and keys stay with the player."""
-    page = new_page()
-
-    jupyterlab.run(page, notebook)
+    page = with_clips.run(SHOW)
 
     page.wait_for_selector(".knb-live .knb-ready")
     page.wait_for_function("() => document.querySelectorAll('.knb-ready').length === 4")
@@ -69,32 +59,22 @@ def test_the_player_takes_the_place_of_the_table(
     assert page.get_by_role("button", name="Play (space)").is_visible()
 
 
-def test_the_player_does_not_wait_for_a_busy_cell(
-    jupyterlab: JupyterLab, notebook: str, new_page: Callable[..., Page]
-) -> None:
+def test_the_player_does_not_wait_for_a_busy_cell(with_clips: Desk) -> None:
     """Opened while another cell keeps the kernel busy, the player repeats its hello until it is answered, and plays."""
-    jupyterlab.write(notebook, SHOW, BUSY)
-    page = new_page()
-    jupyterlab.open(page, notebook)
-    page.evaluate(CONNECT)
-
-    page.evaluate(RUN_ALL_AND_GO_ON)
+    page = with_clips.begin(SHOW, BUSY)
 
     page.wait_for_function("() => document.querySelectorAll('.knb-live .knb-ready').length === 4", timeout=50_000)
-    (jupyterlab.folder / "go on").touch()
+    (with_clips.folder / "go on").touch()
     page.get_by_text("the cell was let go", exact=True).wait_for()
 
 
-def test_a_saved_notebook_needs_no_kernel(jupyterlab: JupyterLab, notebook: str, new_page: Callable[..., Page]) -> None:
+def test_a_saved_notebook_needs_no_kernel(with_clips: Desk) -> None:
     """Saved and opened again without a kernel, the notebook shows posters and facts and no error."""
-    page = new_page()
-    jupyterlab.run(page, notebook)
+    page = with_clips.run(SHOW)
     page.wait_for_selector(".knb-live .knb-ready")
-    jupyterlab.save(page)
-    jupyterlab.stop_kernels()
+    with_clips.save()
 
-    again = new_page()
-    jupyterlab.open(again, notebook)
+    again = with_clips.come_back()
 
     again.wait_for_selector(".knb-static img")
     assert again.locator(".knb-static img").count() == 4
@@ -103,13 +83,12 @@ def test_a_saved_notebook_needs_no_kernel(jupyterlab: JupyterLab, notebook: str,
     assert again.locator(".knb-live").count() == 0
 
 
-def test_a_saved_notebook_is_small(jupyterlab: JupyterLab, notebook: str, new_page: Callable[..., Page]) -> None:
+def test_a_saved_notebook_is_small(with_clips: Desk) -> None:
     """What is saved holds a table without script and one line for whoever cannot show the player."""
-    page = new_page()
-    jupyterlab.run(page, notebook)
-    jupyterlab.save(page)
+    with_clips.run(SHOW)
+    with_clips.save()
 
-    text = (jupyterlab.folder / notebook).read_text()
+    text = with_clips.file.read_text()
     static, player = (output["data"] for output in json.loads(text)["cells"][0]["outputs"])
 
     assert len(text) < 60_000
@@ -117,14 +96,9 @@ def test_a_saved_notebook_is_small(jupyterlab: JupyterLab, notebook: str, new_pa
     assert len(_joined(player["text/plain"]).splitlines()) == 1
 
 
-def test_one_clip_has_the_browsers_controls(
-    jupyterlab: JupyterLab, notebook: str, new_page: Callable[..., Page]
-) -> None:
+def test_one_clip_has_the_browsers_controls(with_clips: Desk) -> None:
     """A single clip stands by itself: native controls, no transport, standing still."""
-    jupyterlab.write(notebook, SHOW.replace("Comparison(", "_ = Comparison("), ONE)
-    page = new_page()
-
-    jupyterlab.run(page, notebook)
+    page = with_clips.run(SHOW.replace("Comparison(", "_ = Comparison("), ONE)
 
     page.wait_for_selector(".knb-live .knb-bare .knb-ready")
     assert page.locator("video[controls]").count() == 1

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser import CONNECT
 from tests.views.forms import picture
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-    from tests.browser import JupyterLab
+    from tests.desk import Desk
 
 REACHABLE = int(version("ipykernel").partition(".")[0]) >= 7
 SHOW = """
@@ -49,11 +47,19 @@ OVERFLOW = "() => { const form = document.querySelector('.knb-live'); return for
 
 
 @pytest.fixture
-def page(jupyterlab: JupyterLab, new_page: Callable[..., Page]) -> Page:
+def page(desk: Desk) -> Page:
     """Open a notebook with a form, and type two points into it."""
-    jupyterlab.write("form.ipynb", SHOW)
-    opened = new_page()
-    jupyterlab.run(opened, "form.ipynb")
+    return typed_into(desk.run(SHOW))
+
+
+@pytest.fixture
+def page_of_own_kernel(desk: Desk) -> Page:
+    """Open the same in a kernel that the test may end."""
+    return typed_into(desk.run(SHOW, own_kernel=True))
+
+
+def typed_into(opened: Page) -> Page:
+    """Type two points into a form, and wait until they are counted."""
     opened.get_by_label("Prompts, one per line").fill(EVIL)
     opened.get_by_label("{weather}").fill("snow, heavy rain")
     opened.get_by_role("checkbox", name="mode std", exact=True).check()
@@ -176,11 +182,9 @@ def test_a_button_that_is_done_hands_the_focus_on(page: Page) -> None:
     page.wait_for_function(f"() => ({FOCUS})() === 'Remove shot 6'")
 
 
-def test_it_says_what_belongs_together(jupyterlab: JupyterLab, new_page: Callable[..., Page]) -> None:
+def test_it_says_what_belongs_together(desk: Desk) -> None:
     """To a screen reader: choices are groups, a sentence is tied to its control, and the focus outlives what had it."""
-    jupyterlab.write("reached.ipynb", SHOW.removesuffix("form\n") + SHOTS)
-    page = new_page()
-    jupyterlab.run(page, "reached.ipynb")
+    page = desk.run(SHOW.removesuffix("form\n") + SHOTS)
     budget = page.get_by_label("Budget, USD")
 
     budget.fill("abc")
@@ -200,67 +204,54 @@ def test_it_says_what_belongs_together(jupyterlab: JupyterLab, new_page: Callabl
     assert page.locator(".knb-line").get_by_role("status").count() == 1
 
 
-def test_a_saved_notebook_keeps_the_python_as_typed(
-    page: Page, jupyterlab: JupyterLab, new_page: Callable[..., Page]
-) -> None:
+def test_a_saved_notebook_keeps_the_python_as_typed(page: Page, desk: Desk) -> None:
     """Opened again without a kernel, the notebook says what the form was for and shows its Python, and no error."""
     page.locator(".knb-static pre", has_text="heavy rain").wait_for(state="attached")
     assert not page.locator(".knb-static").is_visible()
-    jupyterlab.save(page)
-    jupyterlab.stop_kernels()
+    desk.save()
 
-    again = new_page()
-    jupyterlab.open(again, "form.ipynb")
+    again = desk.come_back()
 
     again.get_by_text("Sweep form: run this cell to use it.").wait_for()
     assert 'weather=["snow", "heavy rain"]' in again.locator(".knb-static pre").inner_text()
     assert again.get_by_text("Error displaying widget").and_(again.locator(":visible")).count() == 0
     assert again.evaluate("window.hit") is None
-    again.evaluate(CONNECT)  # jupyter_server 2.21 does not stop when it is told to while a kernel starts
 
 
 @pytest.mark.skipif(not REACHABLE, reason="ipykernel 6 has no subshells")
-def test_start_works_while_a_cell_is_busy(jupyterlab: JupyterLab, new_page: Callable[..., Page]) -> None:
+def test_start_works_while_a_cell_is_busy(desk: Desk) -> None:
     """A press on Start takes effect in the middle of another cell."""
     filled = SHOW.removesuffix("form\n") + "form.set(prompt='a fox', model='kling-v1', mode='std')\nform\n"
-    jupyterlab.write("busy-form.ipynb", filled, BUSY)
-    page = new_page()
-    jupyterlab.open(page, "busy-form.ipynb")
-    page.evaluate(CONNECT)
-    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
+    page = desk.begin(filled, BUSY)
 
     page.get_by_role("button", name="Start", exact=True).click()
 
     page.get_by_text("while busy: True", exact=True).wait_for()
 
 
-def test_a_form_that_nobody_hears_is_not_shown(
-    page: Page, jupyterlab: JupyterLab, new_page: Callable[..., Page]
-) -> None:
+def test_a_form_that_nobody_hears_is_not_shown(page_of_own_kernel: Page, desk: Desk) -> None:
     """After a restart, and where widgets are saved with the notebook, its Python stands there and no dead button."""
+    page = page_of_own_kernel
     static = page.locator(".knb-static pre", has_text="heavy rain")
     static.wait_for(state="attached")
     assert not static.is_visible()
     page.evaluate(SAVE_WIDGETS)
-    jupyterlab.save(page)
+    desk.save()
     page.evaluate(SAVE_WIDGETS)  # which is a switch, for all notebooks
 
     page.evaluate(RESTART)
 
     static.wait_for()
     assert not page.locator(".knb-form").is_visible()
-    page.close()
-    jupyterlab.stop_kernels()
-    again = new_page()
-    jupyterlab.open(again, "form.ipynb")
+    again = desk.come_back()
     again.locator(".knb-form").wait_for(state="attached")
     again.locator(".knb-static pre", has_text="heavy rain").wait_for()
     assert not again.locator(".knb-form").is_visible()
-    again.evaluate(CONNECT)
 
 
-def test_a_press_after_the_kernel_was_shut_down_is_answered(page: Page) -> None:
+def test_a_press_after_the_kernel_was_shut_down_is_answered(page_of_own_kernel: Page) -> None:
     """Where nobody hears it any more, a press on Start says what to do; while somebody does, nothing is said."""
+    page = page_of_own_kernel
     said = page.get_by_role("alert").get_by_text("No kernel answers. Run the cell again.", exact=True)
     page.get_by_role("button", name="Plan", exact=True).click()
     page.locator(".knb-table table").first.wait_for()

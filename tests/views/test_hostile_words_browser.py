@@ -20,7 +20,6 @@ from kling_nb.views.form import SweepForm
 from kling_nb.views.page import script
 from kling_nb.views.standing import MEANINGS, cards, standing
 from kling_nb.views.uncertain import Panel
-from tests.browser import CONNECT, RUN_ALL, SAVE
 from tests.views import hostile
 from tests.views.clips import LabFolder
 from tests.views.forms import form_of, inside
@@ -30,7 +29,7 @@ from tests.views.test_scripts_browser import RENDER
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-    from tests.browser import JupyterLab
+    from tests.desk import Desk
 
 PROVOKE = """() => {
     for (const one of document.querySelectorAll("details")) one.open = true;
@@ -53,12 +52,16 @@ def quiet(new_page: Callable[..., Page]) -> Callable[[], Page]:
     """Open pages on which a dialogue or a request to anywhere else fails the test."""
 
     def open_page() -> Page:
-        page = new_page(viewport={"width": 1000, "height": 800})
-        page.on("dialog", lambda dialog: pytest.fail(f"a dialogue: {dialog.message}"))
-        page.on("request", lambda request: pytest.fail(request.url) if request.url.startswith(ASKED) else None)
-        return page
+        return guarded(new_page(viewport={"width": 1000, "height": 800}))
 
     return open_page
+
+
+def guarded(page: Page) -> Page:
+    """Fail the test at a dialogue, and at a request to anywhere else."""
+    page.on("dialog", lambda dialog: pytest.fail(f"a dialogue: {dialog.message}"))
+    page.on("request", lambda request: pytest.fail(request.url) if request.url.startswith(ASKED) else None)
+    return page
 
 
 def check(page: Page, root: str = "body", *, words: tuple[str, ...] = WORDS) -> None:
@@ -231,14 +234,11 @@ CELLS = (
 )
 
 
-def test_a_notebook_is_text(jupyterlab: JupyterLab, quiet: Callable[[], Page]) -> None:
+def test_a_notebook_is_text(desk: Desk) -> None:
     """In JupyterLab, with its Markdown and its mathematics, nothing runs: live, typed into, and opened again as saved."""
-    jupyterlab.write("hostile.ipynb", *CELLS)
-    page = quiet()
+    page = guarded(desk.page)
+    desk.run(*CELLS, width=1000, height=800)
     page.set_default_timeout(60_000)
-    jupyterlab.open(page, "hostile.ipynb")
-    page.evaluate(CONNECT)
-    page.evaluate(RUN_ALL)
     page.wait_for_function("() => document.querySelectorAll('.knb-live').length >= 6")  # two of the run, and one each
     assert page.locator("[data-mime-type='application/vnd.jupyter.error']").count() == 0
     typed = page.locator(".knb-form textarea").first
@@ -246,12 +246,12 @@ def test_a_notebook_is_text(jupyterlab: JupyterLab, quiet: Callable[[], Page]) -
     page.locator(".knb-form pre", has_text="onerror").first.wait_for()
 
     nothing_ran(page)
-    page.evaluate(SAVE)
-    jupyterlab.stop_kernels()
-    jupyterlab.open(page, "hostile.ipynb")
+    desk.save()
+    desk.come_back()
     page.wait_for_selector(".knb-static")
 
     nothing_ran(page)
+    desk.leave()  # with what guarded it
 
 
 def nothing_ran(page: Page) -> None:

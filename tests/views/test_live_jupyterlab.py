@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser import CONNECT
 from tests.views.snapshots import EVIL
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-    from tests.browser import JupyterLab
+    from tests.desk import Desk
 
 START = """
 import kling_nb as kn
-lab = kn.Lab("{name}", simulate=kn.Simulation(speed={speed}))
+lab = kn.Lab("lab", simulate=kn.Simulation(speed={speed}))
 sweep = kn.Sweep(prompt={prompt!r}, model="kling-v1-6", mode=["std", "pro"], repeats={repeats})
 run = lab.start(sweep, name="fox", budget=25)
 """
@@ -29,7 +28,6 @@ while run.snapshot().state != "cancelled" and time.monotonic() < end:
     time.sleep(0.02)
 print("while busy:", run.snapshot().state)
 """
-RUN_ALL_AND_GO_ON = "() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
 POSTERS = (
     "n => [...document.querySelectorAll('.knb-live .knb-run-pic img')].filter(img => img.naturalWidth > 0).length === n"
 )
@@ -44,18 +42,13 @@ FITS = "video => getComputedStyle(video).objectFit"
 
 
 @pytest.fixture
-def shown(jupyterlab: JupyterLab, new_page: Callable[..., Page], request: pytest.FixtureRequest) -> Callable[..., Page]:
+def shown(desk: Desk) -> Callable[..., Page]:
     """Run a notebook that starts a run, and wait for its panel."""
 
     def show(
         *cells: str, speed: str = 'float("inf")', repeats: int = 2, prompt: str = "a fox", width: int = 1280
     ) -> Page:
-        name = request.node.name
-        jupyterlab.write(f"{name}.ipynb", START.format(name=name, speed=speed, repeats=repeats, prompt=prompt), *cells)
-        page = new_page(viewport={"width": width, "height": 900})
-        jupyterlab.open(page, f"{name}.ipynb")
-        page.evaluate(CONNECT)
-        page.evaluate(RUN_ALL_AND_GO_ON)
+        page = desk.begin(START.format(speed=speed, repeats=repeats, prompt=prompt), *cells, width=width)
         page.wait_for_selector(".knb-live .knb-run-stage", timeout=60_000)
         return page
 

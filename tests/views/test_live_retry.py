@@ -16,7 +16,6 @@ from kling_nb.engine.snapshot import Again, again
 from kling_nb.task import Cost
 from kling_nb.views.live import Panel
 from kling_nb.views.standing import standing
-from tests.browser import CONNECT
 from tests.labs import ledger, start, sweep
 from tests.views.snapshots import snapshot
 from tests.views.test_live import until
@@ -25,7 +24,7 @@ from tests.views.test_scripts_browser import RENDER
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-    from tests.browser import JupyterLab
+    from tests.desk import Desk
 
 SENT = "() => window.sent.filter((message) => message.do)"
 TRAITS = ("mark", "meanings", "standing", "tiles", "paces", "answer")
@@ -33,7 +32,7 @@ FAILED = {"state": "at rest", "counts": {"saved": 2, "failed": 2}, "left_s": Non
 AGAIN = Again(points=2, price=Decimal("0.42"), unsent=0, unsent_price=Decimal(0), counted=Decimal(0), mark="abc")
 START = """
 import kling_nb as kn
-lab = kn.Lab("{name}", simulate=kn.Simulation(speed=float("inf")))
+lab = kn.Lab("lab", simulate=kn.Simulation(speed=float("inf")))
 sweep = kn.Sweep(prompt=["a fox", "a boat #sim:fail"], model="kling-v2-5-turbo", mode="std", duration=5)
 run = lab.start(sweep, name="fox")
 run.wait()
@@ -46,7 +45,6 @@ while len(lab.log.tasks()) < 3 and time.monotonic() < end:
     time.sleep(0.02)
 print("while busy:", len(lab.log.tasks()))
 """
-RUN_ALL_AND_GO_ON = "() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
 
 
 # -- what is asked -----------------------------------------------------------------------------------------------
@@ -254,16 +252,9 @@ def test_in_full_can_be_touched(failed: kn.Lab, panels: Callable[[kn.Lab], Any],
     assert page.locator("summary").evaluate("node => node.getBoundingClientRect().height") >= 24
 
 
-def test_it_works_while_a_cell_is_busy(
-    jupyterlab: JupyterLab, new_page: Callable[..., Page], request: pytest.FixtureRequest
-) -> None:
+def test_it_works_while_a_cell_is_busy(desk: Desk) -> None:
     """In JupyterLab a failed point is bought again although another cell keeps the kernel busy."""
-    name = request.node.name
-    jupyterlab.write(f"{name}.ipynb", START.format(name=name), BUSY)
-    page = new_page(viewport={"width": 1000, "height": 900})
-    jupyterlab.open(page, f"{name}.ipynb")
-    page.evaluate(CONNECT)
-    page.evaluate(RUN_ALL_AND_GO_ON)
+    page = desk.begin(START, BUSY, width=1000)
     page.get_by_role("button", name="Retry…").click(timeout=60_000)
 
     page.get_by_role("button", name="Buy again for $0.21").click()

@@ -17,7 +17,7 @@ from tests.views.clips import LabFolder, make_lab
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
-    from tests.browser import JupyterLab
+    from tests.desk import Desk
 
 LAB = """
 import kling_nb as kn
@@ -50,13 +50,11 @@ FULL = "tile => tile.querySelectorAll('.knb-full').length"
 
 
 @pytest.fixture
-def opened(jupyterlab: JupyterLab, new_page: Callable[..., Page]) -> Callable[..., Page]:
+def opened(desk: Desk) -> Callable[..., Page]:
     """Return what opens a notebook with these cells, runs it, and waits for so many clips."""
 
-    def show(*cells: str, clips: int) -> Page:
-        jupyterlab.write("stars.ipynb", *cells)
-        page = new_page(viewport={"width": 1280, "height": 1400})
-        jupyterlab.run(page, "stars.ipynb")
+    def show(*cells: str, clips: int, own_kernel: bool = False) -> Page:
+        page = desk.run(*cells, own_kernel=own_kernel, height=1400)
         page.wait_for_function(READY, arg=clips, timeout=60_000)
         return page
 
@@ -100,7 +98,7 @@ def test_stars_are_clicked_and_pressed(opened: Callable[..., Page]) -> None:
 
 def test_a_digit_needs_no_click_before_it(opened: Callable[..., Page]) -> None:
     """With the pointer on a clip a digit rates it while a cell has the focus, and not while one types in the cell."""
-    page = opened(LAB.replace("rated", "hovered"), RATINGS, clips=3)
+    page = opened(LAB, RATINGS, clips=3)
     page.locator(".jp-InputPrompt").first.click()
     page.locator(".knb-tile").nth(1).hover()
     page.keyboard.press("3")
@@ -119,7 +117,7 @@ def test_a_digit_needs_no_click_before_it(opened: Callable[..., Page]) -> None:
 
 def test_one_clip_is_rated_too(opened: Callable[..., Page]) -> None:
     """A clip by itself has stars, and what it was rated is there when it is shown again."""
-    page = opened(LAB.replace("lab.compare(run)", "").replace("rated", "single"), ONE, clips=1)
+    page = opened(LAB.replace("lab.compare(run)", ""), ONE, clips=1)
     stars(page).press("5")
     wait_for(page, "5 of 5 stars")
     stars(page).locator("[data-star='3']").click()
@@ -131,7 +129,7 @@ def test_one_clip_is_rated_too(opened: Callable[..., Page]) -> None:
 
 def test_the_keys_of_the_stars(opened: Callable[..., Page]) -> None:
     """Arrows, Home, End and Delete move them as a slider's, digits set them; with Ctrl, held, or on a choice none does."""
-    page = opened(LAB.replace("rated", "slider"), RATINGS, clips=3)
+    page = opened(LAB, RATINGS, clips=3)
     one = stars(page).first
     for key, words in (
         ("End", "5"),
@@ -162,7 +160,7 @@ def test_the_keys_of_the_stars(opened: Callable[..., Page]) -> None:
 
 def test_the_pointer_and_the_focus_take_turns(opened: Callable[..., Page]) -> None:
     """A digit is for the clip where the pointer came last; when it has left, for the one with the focus."""
-    page = opened(LAB.replace("rated", "turns"), RATINGS, clips=3)
+    page = opened(LAB, RATINGS, clips=3)
     stars(page).nth(2).focus()
     page.keyboard.press("3")
     page.locator(".knb-tile").nth(0).hover()
@@ -173,24 +171,22 @@ def test_the_pointer_and_the_focus_take_turns(opened: Callable[..., Page]) -> No
     wait_for(page, "1 of 5 stars", "not rated", "5 of 5 stars")
 
 
-def test_every_view_has_the_stars(opened: Callable[..., Page]) -> None:
+def test_every_view_has_the_stars(opened: Callable[..., Page], desk: Desk) -> None:
     """A comparison that is shown twice has the same stars in both, and after the page was loaded again."""
-    one = (
-        LAB.replace("rated", "views").replace("lab.compare", "shown = lab.compare").replace(', "a boat", "an owl"', "")
-    )
+    one = LAB.replace("lab.compare", "shown = lab.compare").replace(', "a boat", "an owl"', "")
     page = opened(one, "shown", "shown", clips=2)
     stars(page).nth(1).locator("[data-star='4']").click()
     wait_for(page, "4 of 5 stars", "4 of 5 stars")
     page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
     page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
-    page.reload()
+    desk.reload()
     page.wait_for_function(READY, arg=2)
     wait_for(page, "4 of 5 stars", "4 of 5 stars")
 
 
-def test_a_kernel_that_is_gone_keeps_nothing(opened: Callable[..., Page], jupyterlab: JupyterLab) -> None:
+def test_a_kernel_that_is_gone_keeps_nothing(opened: Callable[..., Page]) -> None:
     """Without a kernel a click is taken back, and the clip says what to do."""
-    page = opened(LAB.replace("rated", "gone"), clips=3)
+    page = opened(LAB, clips=3, own_kernel=True)
     page.evaluate("() => window.jupyterapp.shell.currentWidget.context.sessionContext.shutdown()")
     stars(page).first.locator("[data-star='4']").click()
     page.get_by_text("no kernel answers").wait_for()
@@ -199,7 +195,7 @@ def test_a_kernel_that_is_gone_keeps_nothing(opened: Callable[..., Page], jupyte
 
 def test_jupyterlabs_keys_leave_the_player_alone(opened: Callable[..., Page]) -> None:
     """On stars, on a button and on the clips, X cuts no cell, B adds none and 3 makes no heading; Ctrl+S saves."""
-    page = opened(LAB.replace("rated", "keys"), RATINGS, clips=3)
+    page = opened(LAB, RATINGS, clips=3)
     player = page.locator(".knb-live")
     summary = player.locator("summary").first
     for what in (
@@ -220,14 +216,14 @@ def test_jupyterlabs_keys_leave_the_player_alone(opened: Callable[..., Page]) ->
 def test_one_clip_on_two_tiles_is_rated_once(opened: Callable[..., Page]) -> None:
     """Where a clip is shown twice, as by two runs that share it, both tiles have its stars."""
     twice = LAB.replace("lab.compare(run)", "lab.compare([run, lab.start(sweep, name='again', show=False).wait()])")
-    page = opened(twice.replace("rated", "twice").replace(', "a boat", "an owl"', ""), clips=2)
+    page = opened(twice.replace(', "a boat", "an owl"', ""), clips=2)
     stars(page).nth(1).locator("[data-star='4']").click()
     wait_for(page, "4 of 5 stars", "4 of 5 stars")
 
 
 def test_what_could_not_be_kept_is_taken_back(opened: Callable[..., Page]) -> None:
     """A rating that the kernel refuses is gone again, and the clip says why, in words and not as markup."""
-    page = opened(LAB.replace("lab.compare(run)", "").replace("rated", "refused"), BUSY, clips=3)
+    page = opened(LAB.replace("lab.compare(run)", ""), BUSY, clips=3)
     stars(page).nth(1).locator("[data-star='4']").click()
     page.get_by_text("not kept: <b>another kernel</b> drives", exact=True).wait_for()
     wait_for(page, "not rated", "not rated", "not rated")
@@ -235,7 +231,7 @@ def test_what_could_not_be_kept_is_taken_back(opened: Callable[..., Page]) -> No
 
 def test_why_it_was_not_kept_is_told_until_the_next_answer(opened: Callable[..., Page]) -> None:
     """The words are gone with the next rating that is kept, on whichever clip, with the next wish, a click and Escape."""
-    page = opened(LAB.replace("lab.compare(run)", "").replace("rated", "next"), NO_FOURS, clips=3)
+    page = opened(LAB.replace("lab.compare(run)", ""), NO_FOURS, clips=3)
     complaint = page.get_by_text("not kept: no fours", exact=True)
     second = stars(page).nth(1)
 
@@ -256,7 +252,7 @@ def test_why_it_was_not_kept_is_told_until_the_next_answer(opened: Callable[...,
 
 def test_the_arrows_of_stars_that_run_to_the_left(opened: Callable[..., Page]) -> None:
     """In a document that runs right to left the left arrow adds a star, since the next one is on the left."""
-    page = opened(LAB.replace("rated", "rtl"), clips=3)
+    page = opened(LAB, clips=3)
     page.evaluate("() => document.querySelector('.knb-live').setAttribute('dir', 'rtl')")
     first = stars(page).first
 
@@ -321,7 +317,7 @@ def widths(page: Page) -> list[float]:
 
 def test_what_has_the_focus_is_not_hidden(opened: Callable[..., Page]) -> None:
     """A clip that loses its stars while it has the focus stays until the focus leaves it; the last one shows all again."""
-    page = opened(LAB.replace("rated", "held"), clips=3)
+    page = opened(LAB, clips=3)
     seen = page.locator(".knb-tile:visible")
     for n, key in enumerate("254"):
         page.locator(".knb-stars").nth(n).press(key)

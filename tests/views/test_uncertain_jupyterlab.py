@@ -10,14 +10,13 @@ import pytest
 
 import kling_nb as kn
 from kling_nb.views.uncertain import Panel, static_html
-from tests.browser import CONNECT
 from tests.labs import start, sweep
 from tests.views.test_scripts_browser import RENDER
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-    from tests.browser import JupyterLab
+    from tests.desk import Desk
 
 SENT = "() => window.sent.filter((message) => message.do)"
 ANSWER = "answers => { window.traits.answers = JSON.stringify(answers); window.tell('change:answers'); }"
@@ -25,7 +24,7 @@ TRAITS = ("mark", "ways", "simulated", "head", "left", "trouble", "rows", "answe
 OVERFLOW = "() => document.documentElement.scrollWidth - window.innerWidth"
 START = """
 import kling_nb as kn
-lab = kn.Lab("{name}", simulate=kn.Simulation(speed=float("inf")))
+lab = kn.Lab("lab", simulate=kn.Simulation(speed=float("inf")))
 sweep = kn.Sweep(prompt=["boat #sim:lost"], model="kling-v2-5-turbo", mode="pro", duration=5, provider="fal")
 lab.start(sweep, name="a", show=False).wait()
 print("ready")
@@ -37,7 +36,6 @@ while len(lab.uncertain()) and time.monotonic() < end:
     time.sleep(0.02)
 print("while busy:", len(lab.uncertain()))
 """
-RUN_ALL_AND_GO_ON = "() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
 
 
 @pytest.fixture
@@ -179,16 +177,9 @@ def test_it_fits_a_telephone_and_can_be_read(shown: Callable[..., Page], doubtfu
     assert page.evaluate(OVERFLOW) <= 0
 
 
-def test_a_decision_works_while_a_cell_is_busy(
-    jupyterlab: JupyterLab, new_page: Callable[..., Page], request: pytest.FixtureRequest
-) -> None:
+def test_a_decision_works_while_a_cell_is_busy(desk: Desk) -> None:
     """In JupyterLab the panel takes the table's place, and giving up takes effect although a cell keeps the kernel busy."""
-    name = request.node.name
-    jupyterlab.write(f"{name}.ipynb", START.format(name=name), "lab.uncertain()", BUSY)
-    page = new_page(viewport={"width": 1000, "height": 900})
-    jupyterlab.open(page, f"{name}.ipynb")
-    page.evaluate(CONNECT)
-    page.evaluate(RUN_ALL_AND_GO_ON)
+    page = desk.begin(START, "lab.uncertain()", BUSY, width=1000)
     page.wait_for_selector(".knb-live .knb-doubt", timeout=60_000)
     assert not page.locator(".knb-static").is_visible()
 
