@@ -53,6 +53,7 @@ class Media:
     clips: bool = False
 
 
+@cache
 def text_of(name: str) -> str:
     """Return the text of one of the files beside this one."""
     return (HERE / name).read_text(encoding="utf-8")
