@@ -7,7 +7,8 @@ import logging
 import math
 import queue
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from decimal import Decimal
 from numbers import Real
@@ -25,7 +26,7 @@ from .attempts import goes_on
 from .control import Control, Heard
 from .engine import Engine
 from .interrupted import say_it_goes_on, saying_it_goes_on
-from .snapshot import Moment, Snapshot, snapshot_of
+from .snapshot import Moment, Snapshot, in_one, snapshot_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,10 +93,15 @@ class Run:
     @property
     def held(self) -> str | None:
         """Why the run does not go on by itself, in words; `None` if it does or is done."""
+        tasks = self.tasks
+        return in_one(self._holds(tasks), sum(task.state is TaskState.PLANNED for task in tasks))
+
+    def _holds(self, tasks: Sequence[Task]) -> Mapping[str, int]:
+        """Return why planned ones of the run's tasks are not submitted, and how many each reason holds."""
+        waiting = [task for task in tasks if task.state is TaskState.PLANNED]
         if self._engine.lost is not None:  # what the turn says: the book hears of it a moment later
-            return str(self._engine.lost)
-        waiting = [task for task in self.tasks if task.state is TaskState.PLANNED]
-        return self._engine.why_held(waiting[0]) if waiting else None
+            return {str(self._engine.lost): len(waiting)}
+        return Counter(why for task in waiting if (why := self._engine.why_held(task)))
 
     # -- waiting -----------------------------------------------------------------------------------------------
 
@@ -247,14 +253,15 @@ class Run:
 
     def snapshot(self) -> Snapshot:
         """Return how it stands now, frozen: counts by state, money, and what holds or went wrong, in words."""
-        tasks, held = self.tasks, self.held
+        tasks = self.tasks
+        holds = self._holds(tasks)
         now = Moment(
             moving=self.is_moving,
             driven=not self._engine.closed and not self._engine.is_lost and not self._engine.is_stopped,
-            held=held,
+            holds=holds,
             spent=self._engine.book.spent(self.name),
             reserved=self._engine.book.reserved(self.name),
-            left_s=self._left_s(tasks, sending=not held),
+            left_s=self._left_s(tasks, sending=not holds),
             span=self._engine.pace.span,
             samples=self._control.task_ids,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -65,18 +65,18 @@ class SeenRun(Run):
     @property
     def held(self) -> str | None:
         """Who drives, if anything is left to be sent; `None` if nothing is."""
-        return self._held(self.tasks)
+        return next(iter(self._holds(self.tasks)), None)
 
-    def _held(self, tasks: Iterable[Task]) -> str | None:
-        planned = any(task.state is TaskState.PLANNED for task in tasks)
-        return f"read only: driven by {self._opened.who()}" if planned else None
+    def _holds(self, tasks: Iterable[Task]) -> Mapping[str, int]:
+        planned = sum(task.state is TaskState.PLANNED for task in tasks)
+        return {f"read only: driven by {self._opened.who()}": planned} if planned else {}
 
     def snapshot(self) -> Snapshot:
         """Return how it stands, frozen."""
         tasks, bought = self.tasks, self._known.tasks(self._log.task_ids_of(self._name))
         now = Moment(
             moving=any(task.state in MOVING for task in tasks),
-            held=self._held(tasks),
+            holds=self._holds(tasks),
             spent=sum((task.spent for task in bought), Decimal(0)),
             reserved=sum((task.reserved for task in bought), Decimal(0)),
             samples=self._log.serving(self._name),

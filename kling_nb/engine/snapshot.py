@@ -71,15 +71,16 @@ class Snapshot:
     """How a run stands at one moment. Money in USD, of what the run bought itself, earlier attempts included and what
     it reuses of others not; ``left_s`` is an estimate in real seconds, `None` at rest.
 
-    ``causes`` groups what went wrong, or keeps points waiting: a sentence and how many points it touches. ``again`` is
-    what can be bought again from here, `None` where nothing failed, something moves or somebody else drives.
+    ``holds`` says why points are not sent, and of how many each reason is; ``causes`` has these and what went wrong: a
+    sentence and how many points it touches. ``again`` is what can be bought again from here, `None` where nothing
+    failed, something moves or somebody else drives.
     """
 
     name: str
     simulated: bool
     state: str  # running | paused | cancelled | at rest
     is_moving: bool  # whether something is under way: a paused or cancelled run moves until what was sent is fetched
-    held: str | None
+    holds: Mapping[str, int]
     counts: dict[str, int]
     total: int
     spent: Decimal
@@ -89,6 +90,11 @@ class Snapshot:
     tiles: tuple[Tile, ...]
     causes: tuple[tuple[str, int], ...]
     again: Again | None = None
+
+    @property
+    def held(self) -> str | None:
+        """Why points are not sent, in words; `None` if nothing holds any."""
+        return in_one(self.holds, self.counts.get(TaskState.PLANNED.value, 0))
 
     @property
     def money(self) -> Money:
@@ -115,13 +121,14 @@ class Snapshot:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Moment:
-    """What a snapshot is made of beside a run's row and tasks: whether it moves, what holds it, its money in USD, whether
-    it is driven from here, how far a task is, which nobody knows who only reads, and which sample each task is of.
+    """What a snapshot is made of beside a run's row and tasks: whether it moves, what holds how many of its points, its
+    money in USD, whether it is driven from here, how far a task is, which nobody knows who only reads, and which sample
+    each task is of.
     """
 
     moving: bool
     driven: bool = False
-    held: str | None
+    holds: Mapping[str, int]
     spent: Decimal
     reserved: Decimal
     left_s: float | None = None
@@ -133,14 +140,13 @@ def snapshot_of(row: RunRow, tasks: Sequence[Task], now: Moment, *, simulated: b
     """Return how a run stands."""
     counts = Counter(task.state for task in tasks)
     causes = Counter(task.reason for task in tasks if task.reason and _is_told(task, now))
-    if now.held:
-        causes[now.held] += counts[TaskState.PLANNED]
+    causes.update(now.holds)
     return Snapshot(
         name=row.name,
         simulated=simulated,
         state=_state(row, moving=now.moving),
         is_moving=now.moving,
-        held=now.held,
+        holds=now.holds,
         counts={state.value: counts[state] for state in TaskState if counts[state]},
         total=len(tasks),
         spent=now.spent,
@@ -151,6 +157,13 @@ def snapshot_of(row: RunRow, tasks: Sequence[Task], now: Moment, *, simulated: b
         causes=tuple(causes.most_common(CAUSES_MOST)),
         again=again(tasks) if now.driven and not now.moving else None,
     )
+
+
+def in_one(holds: Mapping[str, int], planned: int) -> str | None:
+    """Say why points are not sent, in one; with the number of each reason unless it is that of all ``planned`` ones."""
+    if len(holds) == 1 and planned in (0, *holds.values()):
+        return next(iter(holds))
+    return "; ".join(f"{count} × {why}" for why, count in holds.items()) or None
 
 
 def again(tasks: Iterable[Task]) -> Again | None:
@@ -179,7 +192,7 @@ def _estimate(tasks: Iterable[Task]) -> Decimal:
 
 def _is_told(task: Task, now: Moment) -> bool:
     """Tell whether a task's reason is a cause: it has come to rest, or waits for a network while nothing holds it."""
-    waits = task.cause in TRIED_AGAIN and not (now.held and task.state is TaskState.PLANNED)
+    waits = task.cause in TRIED_AGAIN and not (now.holds and task.state is TaskState.PLANNED)
     return task.state.is_resting or waits
 
 

@@ -104,7 +104,7 @@ def standing(snapshot: Snapshot) -> Standing:
         money=money_line(snapshot),
         left=left_words(snapshot),
         held=bounded(snapshot.held or ""),
-        causes=tuple((bounded(text), count) for text, count in snapshot.causes if text != snapshot.held),
+        causes=tuple((bounded(text), count) for text, count in snapshot.causes if text not in snapshot.holds),
         unsent=unsent,
         sent=sent,
         failed=snapshot.counts.get(S.FAILED, 0),

@@ -19,6 +19,7 @@ from kling_nb.dialect import Call, Op, Reply
 from kling_nb.errors import KeyMissing
 from kling_nb.simulator import Fault
 from kling_nb.simulator.clips import Scene, render
+from kling_nb.views.standing import standing
 from kling_nb.wire import Wire
 
 SUBMITS = ("lost", "reset", "502", "malformed", "busy", "rate-limit", "moderation", "risk-control", "fail")
@@ -305,6 +306,20 @@ def test_an_empty_account_holds_the_run(tmp_path_factory: pytest.TempPathFactory
                 run.resume().wait(20)
             assert {"saved": 2} == run.snapshot().counts
         assert 4 == len(live.simulator.ledger())
+
+
+def test_every_reason_that_holds_points_is_told(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Two empty accounts are told as two, each with its points; what is still on its way is none of them."""
+    faults = [Fault(action="funds", provider=provider, times=None) for provider in ("kling", "fal")]
+    with live_lab(tmp_path_factory.mktemp("both"), *faults) as live:
+        run = start(live.lab, sweep("a", "b", "c", provider=["kling", "fal"], mode="pro"), name="both").wait(20)
+        held = str(run.held)
+        assert held.startswith("3 × kling (balance)")
+        assert "; 3 × fal (balance)" in held
+        stands = run.snapshot()
+        assert (held, {3}) == (stands.held, {*stands.holds.values()})
+        assert () == standing(stands).causes
+        assert f"6 planned of 6; $0.00 spent; not sent: {held}>" in repr(run)
 
 
 def test_a_provider_that_cannot_be_reached_holds_the_run(

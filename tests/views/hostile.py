@@ -64,7 +64,7 @@ def stands(*, words: tuple[str, ...] = WORDS) -> Snapshot:
     tiles = tuple(tile(word, "failed", label=word, reason=word) for word in words)
     causes = tuple((word, 2) for word in words)
     return replace(
-        snapshot(), name=words[0], held=words[1], state="at rest", is_moving=False, tiles=tiles, causes=causes
+        snapshot(), name=words[0], holds={words[1]: 1}, state="at rest", is_moving=False, tiles=tiles, causes=causes
     )
 
 

@@ -12,13 +12,15 @@ EVIL = "</script><img src=x onerror='window.hit=1'>{{7*7}}[red]&amp;\x1b[2J"
 
 
 def snapshot(**changes: Any) -> Snapshot:
-    """Return a run of four points in the middle, with some fields changed."""
+    """Return a run of four points in the middle, with some fields changed; ``held`` holds all that is planned."""
+    if "held" in changes:
+        changes["holds"] = {changes.pop("held"): changes.get("counts", {"planned": 1}).get("planned", 0)}
     stands = Snapshot(
         name="fox",
         simulated=True,
         state="running",
         is_moving=changes.get("state") != "at rest",
-        held=None,
+        holds={},
         counts={"planned": 1, "running": 1, "saved": 1, "failed": 1},
         total=4,
         spent=Decimal("3.2"),
