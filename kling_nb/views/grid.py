@@ -233,7 +233,8 @@ def _place(axis: Axis | None, row: Row) -> int:
 
 
 def _label(row: Row, others: Iterable[str], *, samples: bool) -> str:
-    words = [_in_label(name, word(name, row.get(name))) for name in others]
+    """Return what tells a tile apart; what it does not have is left out: a dash would not say what it stands for."""
+    words = [_in_label(name, word(name, row.get(name))) for name in others if row.get(name) not in (None, "")]
     return " · ".join([*words, *([f"sample {row.get('sample')}"] if samples else [])])
 
 

@@ -193,6 +193,16 @@ def test_a_label_tells_apart_what_shares_a_place() -> None:
     assert tiles[0].label == "kling · sample 1"
 
 
+def test_a_label_leaves_out_what_a_tile_does_not_have() -> None:
+    """Runs of unlike sweeps are told apart by what each has; a dash for the rest would say nothing."""
+    more: dict[str, Any] = {"cfg_scale": [0.5, None], "negative_prompt": ["blur", ""], "var_weather": [None, "snow"]}
+    frame = points(provider=["kling", "fal"], model=["kling-v2-6"] * 2, mode=["std", "pro"], **more)
+
+    tiles = grid_of(frame, x="model", y="mode").tiles
+
+    assert [tile.label for tile in tiles] == ["kling · 0.5 · blur", "fal · snow"]
+
+
 def test_a_label_tells_the_prompt_that_no_axis_tells() -> None:
     """Two templates with the same variable would have the same label, were the template not told last and cut."""
     texts = [f"a {thing} in {{weather}}{', slowly' * 30}" for thing in ("fox", "boat")]
