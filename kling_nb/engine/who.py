@@ -12,15 +12,24 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ..excerpts import excerpt, plain
+
 LOCK = ".driver.lock"
 TURN = "it takes over once that process is gone; if that one is only asleep, use lab.take_over()"
 """What a process that reads can do to drive."""
+
+NOTEBOOK = "JPY_SESSION_NAME"
+"""Where Jupyter tells a kernel the path of its notebook (jupyter_server 2.21.1, `SessionManager.get_kernel_env`)."""
+
+NAME_LONGEST = 80  # characters of a notebook's name that are kept
 
 
 @dataclass(frozen=True, kw_only=True)
 class Holder:
     """The process that holds a lab folder, to drive it, as its log has it. ``since`` is in Unix seconds.
 
+    ``notebook`` is the file name of its notebook when the kernel started, without folders; empty for a process that
+    Jupyter did not start.
     ``before`` are those whose turn was taken while they slept and that may sleep still, with the ``last`` event that
     was written before it was.
     """
@@ -29,6 +38,7 @@ class Holder:
     pid: int = 0
     host: str = "?"
     since: float = 0.0
+    notebook: str = ""
     last: int = 0
     before: tuple[Holder, ...] = ()
 
@@ -47,6 +57,7 @@ class Holder:
             pid=int(said.get("pid", 0)),
             host=str(said.get("host", "?")),
             since=float(said.get("since", 0)),
+            notebook=_legible(str(said.get("notebook", ""))),
             last=int(said.get("last", 0)),
             before=tuple(cls._from(one) for one in said.get("before", ())),
         )
@@ -54,7 +65,8 @@ class Holder:
     @classmethod
     def here(cls, epoch: int, before: tuple[Holder, ...]) -> Holder:
         """Return this process as the holder from now on."""
-        return cls(epoch=epoch, pid=os.getpid(), host=socket.gethostname(), since=time.time(), before=before)
+        host, notebook = socket.gethostname(), _notebook()
+        return cls(epoch=epoch, pid=os.getpid(), host=host, since=time.time(), notebook=notebook, before=before)
 
     @property
     def is_near(self) -> bool:
@@ -71,16 +83,21 @@ class Holder:
         return json.dumps(asdict(self))
 
     def __str__(self) -> str:
-        """Name the process."""
-        return f"process {self.pid or '?'} on {self.host}"
+        """Name the process, by its notebook if it is known: a person looks for a tab, not for a number."""
+        return self._named()
+
+    def _named(self, and_so: str = "") -> str:
+        """Name the process, with more about it inside the brackets that belong to its number."""
+        process = f"process {self.pid or '?'} on {self.host}{and_so}"
+        return f"{self.notebook} ({process})" if self.notebook else process
 
     def told(self, folder: Path) -> str:
         """Say since when it drives, and when it was last heard."""
         since = time.strftime("%Y-%m-%d %H:%M", time.localtime(self.since))
         with suppress(OSError):
             quiet = max(0.0, time.time() - lock_place(folder, self.epoch).stat().st_mtime)
-            return f"{self} since {since}, last heard {_ago(quiet)} ago"
-        return f"{self} since {since}"
+            return f"{self._named(f' since {since}')}, last heard {_ago(quiet)} ago"
+        return self._named(f" since {since}")
 
 
 def lock_place(folder: Path, epoch: int) -> Path:
@@ -119,6 +136,17 @@ def ending(who: Holder) -> str:
     if not who.is_near:
         return f"end that process on {who.host}"
     return "end whatever has the folder open in its place" if who.is_gone else f"end that process (kill -9 {who.pid})"
+
+
+def _notebook() -> str:
+    """Return the file name of the notebook that this process is the kernel of; empty where Jupyter tells none."""
+    path = os.environ.get(NOTEBOOK, "")
+    return _legible(os.path.basename(path))  # noqa: PTH119 - of a path that ends in "/", `Path` would name the folder
+
+
+def _legible(name: str) -> str:
+    """Return a name from elsewhere as a message can hold it."""
+    return excerpt(plain(name).strip(), NAME_LONGEST)
 
 
 def _is_alive(pid: int) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import sys
 import threading
@@ -211,6 +212,39 @@ def test_the_second_kernel_reads_and_says_who_drives(tmp_path: Path) -> None:
             with pytest.raises(LabBusy, match=told):
                 act()
         assert 2 == len(live.simulator.ledger())
+
+
+def test_a_driver_is_told_by_its_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has seven kernels looks for a tab to close: the notebook's file name is told, and not its folders."""
+    monkeypatch.setenv("JPY_SESSION_NAME", "/home/eve/study/live2.ipynb")
+    with live_lab(tmp_path / "live", STALLED) as live, driver(live, "fox") as one:
+        monkeypatch.delenv("JPY_SESSION_NAME")
+        lab = live.lab = live.open()
+        told = rf"driven by live2\.ipynb \(process {one.pid} on \S+ since 20\d\d-[^)]*\), last heard \d s ago"
+        with pytest.raises(LabBusy, match=f"is {told}"):
+            lab.generate("owl")
+        assert re.search(told, repr(lab))
+        assert "/home/eve" not in repr(lab)
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    {
+        "a.ipynb": "a.ipynb (process ",
+        "a\x1b[2J\n\u202eb.ipynb": "a [2J  b.ipynb (process ",
+        "/home/eve/\udcff.ipynb": ".ipynb (process ",
+        "x" * 300: f"{'x' * 79}… (process ",
+        "/home/eve/": "process ",
+        "": "process ",
+    }.items(),
+)
+def test_the_name_of_a_notebook_is_foreign_text(path: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No control character of it reaches a terminal, and what the log keeps of it is read as it was written."""
+    monkeypatch.setenv("JPY_SESSION_NAME", path)
+    here = Holder.here(1, (Holder.here(1, ()),))
+    assert str(here).startswith(told)
+    assert here == Holder.read(here.text())
+    assert str(Holder.read(json.dumps({"notebook": path.rpartition("/")[2]}))).startswith(told)
 
 
 def test_the_handle_of_a_reader_answers_for_itself() -> None:
