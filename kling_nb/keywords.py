@@ -48,6 +48,11 @@ TAKES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """The keywords of the calls that a person may mean, the likeliest call first. A test holds it against the calls."""
 
+AS_LIST: Mapping[str, str] = MappingProxyType(
+    {"lab.compare": "lab.compare([one, other])", "lab.export": "lab.export(folder, [one, other])"}
+)
+"""The calls to which a person may give runs one by one, and how they are given."""
+
 MEANT: Mapping[str, str] = MappingProxyType(
     {
         "columns": "x",
@@ -180,7 +185,8 @@ def _too_many(here: str, own: Sequence[inspect.Parameter], bound: int) -> str:
         f"only {' and '.join(places)} without a name" if places else "nothing without a name" if is_open else "nothing"
     )
     named = f"; write {', '.join(rest[:SHOWN])}{' …' * (len(rest) > SHOWN)}" if rest else ""
-    return f"takes {held}, got {bound} value{'s' * (bound > 1)}{named}"
+    listed = f"; several runs go in a list: {AS_LIST[here]}" if here in AS_LIST else ""
+    return f"takes {held}, got {bound} value{'s' * (bound > 1)}{named}{listed}"
 
 
 def _missing(own: Sequence[inspect.Parameter], bound: int, kwargs: Mapping[str, Any]) -> str:

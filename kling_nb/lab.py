@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from .views.compare import Comparison
     from .views.form import SweepForm
 
-    Shown = Run | Iterable[Run] | pd.DataFrame | None
-    """What can be compared: the clips of a run, of several, of a frame, or everything."""
+    Shown = Run | str | Iterable[Run | str] | pd.DataFrame | None
+    """What can be compared: the clips of a run or of the run of a name, of several, of a frame, or everything."""
 
 
 SET_ONCE = ("folder", "simulation", "catalog")
@@ -346,7 +346,7 @@ class Lab:
     # -- views -------------------------------------------------------------------------------------------------
 
     def compare(self, what: Shown = None, *, x: str | None = None, y: str | None = None) -> Comparison:
-        """Return clips side by side; ``what`` is a run, several, a DataFrame, or everything by default.
+        """Return clips side by side; ``what`` is a run or its name, a list of several, a DataFrame, or everything by default.
 
         One set of controls plays all of them. ``x`` and ``y`` name the columns of `df` to use for the grid's columns
         and rows, or a prompt variable by its own name; by default, the axes that vary. Raises `InputError` for anything
@@ -365,8 +365,10 @@ class Lab:
             return self.df(), self.folder.name
         if frames.is_frame(what):
             return what, self.folder.name
-        runs = _runs_in(what)
-        return frames.together([run.df for run in runs]), ", ".join(run.name for run in runs)
+        log = self._opened.log
+        runs = _runs_in(what, [row.name for row in log.read_runs()])
+        held = [(run, log.df(run)) if isinstance(run, str) else (run.name, run.df) for run in runs]
+        return frames.together([frame for _, frame in held]), ", ".join(name for name, _ in held)
 
     def form(self) -> SweepForm:
         """Return the sweep form: it plans, starts, and shows the Python it stands for."""
@@ -401,13 +403,14 @@ def _no_run(name: object, known: Sequence[str]) -> InputError:
     return InputError(f"there is no run {as_code(name)}; {held}")
 
 
-def _runs_in(what: object) -> list[Run]:
+def _runs_in(what: object, known: Sequence[str]) -> list[Run | str]:
+    """Return the runs and the names of runs that are given; raises `InputError` for anything else."""
     given = list(what) if isinstance(what, Iterable) and not isinstance(what, str) else [what]
-    runs = [one for one in given if isinstance(one, Run)]
-    if len(runs) < len(given):
-        message = (
-            f"expected a run, several runs or a DataFrame, got {as_code(what)}; lab.run(name) finds a run by its name"
-        )
+    runs = [one for one in given if isinstance(one, Run | str)]
+    unknown = next((one for one in runs if isinstance(one, str) and one not in known), None)
+    if len(runs) < len(given) or unknown is not None:
+        why = f"; {_no_run(unknown, known)}" if len(runs) == len(given) else "; lab.runs() has the names"
+        message = f"expected a run or its name, several of them in a list, or a DataFrame, got {as_code(what)}{why}"
         raise InputError(message)
     return runs
 

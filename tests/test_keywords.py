@@ -79,6 +79,8 @@ BAD: dict[str, tuple[str, type[Exception], str]] = {
         InputError,
         r"takes only sweep without a name, got 2 values; write name=…",
     ),
+    "two runs": ("lab.compare(run, run)", InputError, r"x=…, y=…; several runs go in a list: lab\.compare\(\[one"),
+    "a page of two": ("lab.export('page', run, run)", InputError, r"go in a list: lab\.export\(folder, \[one"),
     "no name for a fact": ("kn.Shot('x', 5)", InputError, "write prompt=…, duration=…"),
     "nothing": ("lab.start()", InputError, r"lab\.start\(…\) needs sweep="),
     "no sweep": ("lab.start(prompt='x')", InputError, r"prompt= belongs to kn\.Sweep"),

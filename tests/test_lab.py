@@ -82,15 +82,33 @@ def test_sweeps_without_a_point_or_with_a_million(lab: kn.Lab) -> None:
     assert lab.log.tasks().empty
 
 
-@pytest.mark.parametrize("what", ["fox", ["fox"], 7])
-def test_what_cannot_be_compared_is_told(lab: kn.Lab, tmp_path: Path, what: Any) -> None:
-    """A name in the place of a run, or anything else that has no clips, is an error and not an empty page."""
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("foxes", "there is no run 'foxes'; did you mean 'fox'"),
+        (["fox", "owl"], "there is no run 'owl'; known: fox"),
+        (7, r"got 7; lab\.runs\(\)"),
+        ([7, "owl"], r"got \[7, 'owl'\]; lab\.runs\(\)"),
+    ],
+)
+def test_what_cannot_be_compared_is_told(lab: kn.Lab, tmp_path: Path, what: Any, said: str) -> None:
+    """A name that no run has, or anything else that has no clips, is an error and not an empty page."""
     start(lab, sweep("fox"), name="fox").wait()
     for act in (lab.compare, lambda what: lab.export(tmp_path / "page", what)):
-        with pytest.raises(InputError, match=r"lab\.run\(name\)") as caught:
+        with pytest.raises(InputError, match=said) as caught:
             act(what)
         sentence(caught.value)
     assert not (tmp_path / "page").exists()
+
+
+def test_a_run_is_compared_by_its_name(lab: kn.Lab, tmp_path: Path) -> None:
+    """Wherever a comparison takes a run it takes its name, alone or among others, also after the lab was closed."""
+    fox, owl = (start(lab, sweep(name), name=name).wait() for name in ("fox", "owl"))
+    assert lab.compare("fox").grid == lab.compare(fox).grid
+    both = lab.compare([fox, owl]).grid
+    lab.export(tmp_path / "page", ["fox", "owl"])
+    lab.close()
+    assert (both, "fox, owl") == (lab.compare(["fox", owl]).grid, both.title)
 
 
 @pytest.mark.parametrize(
