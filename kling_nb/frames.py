@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, Protocol, TypeGuard
 
 import pandas as pd
@@ -16,7 +17,7 @@ from .costs import cost_data
 from .spending import SUMS, spending
 from .stage import AT_REST, stage
 from .states import MOVING
-from .task import Task
+from .task import ZERO, Task
 
 TIMES = ("planned_at", "submitted_at", "accepted_at", "done_at", "saved_at")
 
@@ -71,14 +72,15 @@ POINT_COLUMNS: Mapping[str, str] = {
 
 ``estimate_usd`` is the upper estimate; ``cost_usd`` is what the provider charged where it says so, ``cost_amount`` and
 ``cost_unit`` are that in its own terms, ``cost_figures`` is JSON of every amount that it reported; ``spent_usd`` is
-what counts as spent: the charge, else the estimate, for failed tasks too unless they are known to be free; ``request``
+what counts as spent: the charge, else the estimate, for failed tasks too unless they are known to be free. It is of the
+point, with the attempts that another one took the place of; all else is of the attempt that serves it now. ``request``
 and ``call`` are JSON: the canonical request, and method, URL and body as sent, without secrets and with images by hash.
 """
 
 TASK_COLUMNS: Mapping[str, str] = {
     name: dtype for name, dtype in POINT_COLUMNS.items() if name not in ("point", "sample", "template", "losses")
 }
-"""Columns of `lab.log.tasks()`: one row per attempt."""
+"""Columns of `lab.log.tasks()`: one row per attempt, with what was spent on it alone."""
 
 REQUEST_COLUMNS = ("mode", "duration", "aspect_ratio", "prompt", "negative_prompt", "cfg_scale")
 CLIP_COLUMNS = ("sha256", "bytes", "width", "height", "fps", "seconds", "sound")
@@ -110,9 +112,14 @@ class _Run(Protocol):
     def budget(self) -> Decimal | None: ...
 
 
-def points_frame(rows: Sequence[tuple[_Point, Task]]) -> pd.DataFrame:
-    """Return one row per point from points and the tasks that serve them."""
-    records = [_point_record(point, task) for point, task in rows]
+def points_frame(
+    rows: Sequence[tuple[_Point, Task]], spent_before: Mapping[str, Decimal] = MappingProxyType({})
+) -> pd.DataFrame:
+    """Return one row per point from points and the tasks that serve them.
+
+    ``spent_before`` is what was spent in USD on attempts that these took the place of, by the ids of these.
+    """
+    records = [_point_record(point, task, spent_before.get(task.id, ZERO)) for point, task in rows]
     frame = table(records, with_variables(POINT_COLUMNS, "template", [point.variables for point, _ in rows]))
     frame.attrs["kling_nb"] = "points"
     return frame
@@ -222,8 +229,14 @@ def _dtype(values: Sequence[Any]) -> str:
     return "Float64" if float in kinds else "Int64"
 
 
-def _point_record(point: _Point, task: Task) -> dict[str, Any]:
-    own = {"run": point.run, "point": point.point, "sample": point.sample, "template": point.template}
+def _point_record(point: _Point, task: Task, spent_before: Decimal) -> dict[str, Any]:
+    own = {
+        "spent_usd": float(task.spent + spent_before),
+        "run": point.run,
+        "point": point.point,
+        "sample": point.sample,
+        "template": point.template,
+    }
     variables = {f"var_{name}": value for name, value in point.variables.items()}
     return {**_task_record(task), **own, **variables, "losses": "; ".join(point.losses)}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
@@ -38,6 +38,23 @@ def spending(tasks: Iterable[Task], by: Sequence[str]) -> list[dict[str, Any]]:
         if task.submitted_at is not None:
             groups[tuple(BY[name](task) for name in by)].append(task)
     return [{**dict(zip(by, key, strict=True)), **_sums(groups[key])} for key in sorted(groups)]
+
+
+def spent_before(attempts: Iterable[Task], serving: Collection[str]) -> dict[str, Decimal]:
+    """Return what was spent on attempts that serve no point, in USD, by the id of the one that serves it in their place:
+    the next at the same identity of those that are ``serving``, else the last before.
+    """
+    spent: dict[str, Decimal] = defaultdict(Decimal)
+    by_identity: dict[str, list[Task]] = defaultdict(list)
+    for task in sorted(attempts, key=lambda task: task.attempt):
+        by_identity[task.identity].append(task)
+    for tasks in by_identity.values():
+        heirs = [task for task in tasks if task.id in serving]
+        for task in tasks:
+            if heirs and task.id not in serving:
+                heir = next((one for one in heirs if one.attempt > task.attempt), heirs[-1])
+                spent[heir.id] += task.spent
+    return spent
 
 
 def _sums(tasks: Sequence[Task]) -> dict[str, Any]:

@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from labs import Open, start, sweep
 
 from kling_nb import frames
 from kling_nb.costs import Cost
 from kling_nb.errors import InputError
 from kling_nb.log import PointRow, RunRow
+from kling_nb.spending import spent_before
 from kling_nb.states import TaskState
 from kling_nb.task import Clip, Task, Ticket
 
@@ -160,6 +163,24 @@ def test_the_estimate_is_of_what_budgets_count(changes: dict[str, object], estim
     """What certainly never arrived, or cost nothing, is in no sum of money."""
     row = frames.spending_frame([saved(cost=None, **changes)], ["day"]).iloc[0]
     assert (1, estimate, estimate) == (row["tasks"], row["estimate_usd"], row["spent_usd"] + row["reserved_usd"])
+
+
+@given(st.lists(st.tuples(st.sampled_from("ij"), st.booleans()), max_size=8))
+def test_what_was_replaced_counts_once(made: list[tuple[str, bool]]) -> None:
+    """What attempts without a point cost counts for the next one with a point at theirs, else for the last before."""
+    tasks = [saved(f"t{n}", identity=i, attempt=n + 1) for n, (i, _) in enumerate(made)]
+    serving = {task.id for task, (_, serves) in zip(tasks, made, strict=True) if serves}
+    before = spent_before(tasks, serving)
+    served = {task.identity for task in tasks if task.id in serving}
+    assert before.keys() <= serving
+    assert sum(before.values()) == sum(t.spent for t in tasks if t.identity in served and t.id not in serving)
+
+
+def test_what_was_replaced_counts_where_it_led() -> None:
+    """The next attempt with a point counts what failed before it; what failed after the last counts for that."""
+    tasks = [saved(f"t{n}", attempt=n) for n in range(1, 7)]
+    price = tasks[0].spent
+    assert {"t2": price, "t5": price * 3} == spent_before(tasks, {"t2", "t5"})
 
 
 def test_spending_goes_by_what_it_can() -> None:

@@ -17,6 +17,7 @@ from sqlalchemy.pool import NullPool
 
 from ..costs import DAY_S
 from ..errors import LabError
+from ..spending import spent_before
 from ..states import Cause, TaskState
 from ..states import EventKind as Kind
 from ..task import Task
@@ -77,9 +78,10 @@ class Reading:
         query = sa.select(TASKS).order_by(TASKS.c.planned_at, sa.text("rowid"))
         return [task_from(row) for row in self._records(query if where is None else query.where(where))]
 
-    def read_costs(self) -> list[Task]:
-        """Return all tasks as `read_tasks` does, without what is long: the request, the call, the asset and the clip."""
-        rows = self._records(sa.select(*_SHORT).order_by(TASKS.c.planned_at, sa.text("rowid")))
+    def read_costs(self, where: Any = None) -> list[Task]:
+        """Return tasks as `read_tasks` does, without what is long: the request, the call, the asset and the clip."""
+        query = sa.select(*_SHORT).order_by(TASKS.c.planned_at, sa.text("rowid"))
+        rows = self._records(query if where is None else query.where(where))
         return [task_from(_BARE | row) for row in rows]
 
     def open_tasks(self) -> list[Task]:
@@ -271,7 +273,17 @@ class Reading:
         every = run is None and task is None
         tasks = self.read_tasks() if every else self.tasks_by_id(point.task for point in points)
         by_id = {task.id: task for task in tasks}
-        return frames.points_frame([(point, by_id[point.task]) for point in points if point.task in by_id])
+        rows = [(point, by_id[point.task]) for point in points if point.task in by_id]
+        return frames.points_frame(rows, self._replaced())
+
+    def _replaced(self) -> dict[str, Decimal]:
+        """Return what was spent on attempts that serve no point any more, in USD, by the id of the one that does."""
+        replaced = TASKS.c.id.not_in(sa.select(POINTS.c.task))
+        without = {row.id for row in self._rows(sa.select(TASKS.c.id).where(replaced))}
+        if not without:
+            return {}
+        attempts = self.read_costs(TASKS.c.identity.in_(sa.select(TASKS.c.identity).where(replaced)))
+        return spent_before(attempts, {task.id for task in attempts} - without)
 
     def tasks(self) -> pd.DataFrame:
         """Return one row per task: every attempt ever made, with the columns that `frames.TASK_COLUMNS` declares."""

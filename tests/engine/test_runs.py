@@ -562,3 +562,16 @@ def test_a_run_shows_its_own_money(simulated: Open) -> None:
     assert price * 2 == failing.retry().wait().snapshot().spent
     frame = lab.runs().set_index("run")
     assert [price, price, price * 2] == [Decimal(str(round(value, 2))) for value in frame["spent_usd"]]
+
+
+def test_the_table_has_all_that_its_points_cost(simulated: Open) -> None:
+    """A point's row counts the attempts that another took the place of, and each of them once."""
+    lab = simulated()
+    run = start(lab, sweep("fox", "owl #sim:risk-control:2"), name="a").wait().retry().wait().retry().wait()
+    price = run.snapshot().spent / 4
+    assert {"saved": 2} == run.snapshot().counts
+    assert [price, price * 3] == [Decimal(str(round(value, 2))) for value in run.df["spent_usd"]]
+    assert price == Decimal(str(lab.log.tasks()["spent_usd"].max()))
+    start(lab, sweep("fox"), name="b", fresh=True).wait()
+    assert [price, price * 3, price] == [Decimal(str(round(value, 2))) for value in lab.df()["spent_usd"]]
+    assert lab.spending()["spent_usd"].sum() == pytest.approx(lab.df()["spent_usd"].sum())
