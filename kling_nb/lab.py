@@ -286,8 +286,8 @@ class Lab:
     def run(self, name: str) -> Run:
         """Return a handle to the run of this name; raises `InputError` with the known names if there is none.
 
-        While another process drives, the handle shows how the run stands; steering it raises `LabBusy`. A lab that was
-        closed has no handles: `LabError`.
+        While another process drives, or the folder cannot be written, the handle shows how the run stands; steering it
+        raises `LabBusy` or `LabUnwritable`. A lab that was closed has no handles: `LabError`.
         """
         engine = self._opened.tried()
         known = [row.name for row in self._opened.log.read_runs()]
@@ -325,8 +325,8 @@ class Lab:
     def uncertain(self) -> Uncertain:
         """Return the tasks that may or may not have been bought, with the price at stake and what can be done.
 
-        A notebook has buttons for that. While another process drives, the tasks are shown, and acting on one raises
-        `LabBusy`.
+        A notebook has buttons for that. While another process drives, or the folder cannot be written, the tasks are
+        shown, and acting on one raises `LabBusy` or `LabUnwritable`.
         """
         engine = self._opened.tried()
         book = {} if engine is None else engine.book.tasks

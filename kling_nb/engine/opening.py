@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..dialect import Dialect
-from ..errors import InputError, LabBusy, LabError, LabUnwritable
+from ..errors import InputError, LabBusy, LabError, LabUnwritable, anew
 from ..log import FILE, ExperimentLog
 from ..offer import Provider
 from ..secret import Secret
@@ -91,19 +91,28 @@ class Opened:
             self.engine, self.log = None, log
 
     def tried(self) -> Engine | None:
-        """Return the engine, which this process begins to be if nobody drives any more; `None` where another does."""
+        """Return the engine, which this process begins to be if nobody drives any more; `None` where it can only read."""
         with self._changing:
             if self.closed:
                 raise was_closed(self.folder)
-            return self.engine if self.drives or self._drive_if_free() else None
+            return self.engine if self.drives or self._drive_if_it_can() else None
 
     def driving(self) -> Engine:
-        """Return the engine, as `tried` does; raises `LabBusy`, saying who drives, where it is another process."""
-        engine = self.tried()
-        if engine is None:
-            words = driven_by if self.engine is None else taken_from
-            raise LabBusy(words(self.folder, self._look()))
-        return engine
+        """Return the engine, as `tried` does; raises `LabBusy`, saying who drives, where it is another process.
+
+        Raises `LabUnwritable` where nobody can drive, since the folder cannot be written.
+        """
+        with self._changing:
+            engine = self.tried()
+            if engine is None:
+                raise self._only_reading()
+            return engine
+
+    def _only_reading(self) -> LabError:
+        if self._unwritable is not None:
+            return anew(self._unwritable)
+        words = driven_by if self.engine is None else taken_from
+        return LabBusy(words(self.folder, self._look()))
 
     def buys(self, wanted: Wanted) -> None:
         """Go by what a lab wants that is about to buy: it planned by its own catalogue, and is charged to its own keys."""
@@ -116,13 +125,14 @@ class Opened:
         engine = self.engine if self.drives else None
         return None if engine is None or engine.closed else engine.is_seeking(task_id)
 
-    def who(self) -> str:
-        """Say who drives, since when, and when it was last heard."""
-        return self._look().told(self.folder)
+    def hindrance(self) -> str:
+        """Say what keeps this process from driving: who drives, since when and when last heard, or that nothing is written."""
+        unwritable = self._unwritable
+        return f"driven by {self._look().told(self.folder)}" if unwritable is None else str(unwritable)
 
     def why_it_reads(self) -> str:
         """Say why this process only reads, and what can be done about that."""
-        return f"driven by {self.who()}; {TURN}" if self._unwritable is None else str(self._unwritable)
+        return f"{self.hindrance()}; {TURN}" if self._unwritable is None else self.hindrance()
 
     def _look(self) -> Holder:
         """Return who drives. It is the one that a person is told of, and decides about."""
@@ -149,12 +159,14 @@ class Opened:
     def _drive_if_it_can(self) -> bool:
         """Begin to drive if nobody does; a folder that cannot be written is read, where there is a log."""
         try:
-            return self._drive_if_free()
+            is_driven = self._drive_if_free()
         except LabUnwritable as error:
             if not os.path.isfile(self.folder / FILE):  # noqa: PTH113 - a path's own raises for a name that is too long
                 raise
             self._unwritable = error
             return False
+        self._unwritable = None
+        return is_driven
 
     def _drive_if_free(self) -> bool:
         _make_folders(self.folder)

@@ -18,10 +18,10 @@ from .snapshot import Moment, Snapshot, snapshot_of
 
 @answering("kn.Run", "run")
 class SeenRun(Run):
-    """The handle of a run in a lab that another process drives.
+    """The handle of a run in a lab that another process drives, or that cannot be written.
 
     `df`, `tasks` and `snapshot` read the log as it is now. Waiting and steering raise `LabBusy` while that process is
-    there, and drive from here when it is gone.
+    there, or `LabUnwritable`, and drive from here when neither is so any more.
     """
 
     def __init__(self, opened: Opened, name: str, *, simulated: bool) -> None:
@@ -33,7 +33,7 @@ class SeenRun(Run):
         self._known = _Known(opened.log)
 
     def _driven(self) -> Run:
-        """Return the handle of one who drives; raises `LabBusy` where that is another process."""
+        """Return the handle of one who drives; raises `LabBusy` where that is another process, or `LabUnwritable`."""
         engine = self._opened.driving()
         control = engine.control(self._name)
         return Run(engine, control, self._opened.log, self._folder, simulated=self._simulated)
@@ -64,12 +64,12 @@ class SeenRun(Run):
 
     @property
     def held(self) -> str | None:
-        """Who drives, if anything is left to be sent; `None` if nothing is."""
+        """Who drives, or why nobody can, if anything is left to be sent; `None` if nothing is."""
         return next(iter(self._holds(self.tasks)), None)
 
     def _holds(self, tasks: Iterable[Task]) -> Mapping[str, int]:
         planned = sum(task.state is TaskState.PLANNED for task in tasks)
-        return {f"read only: driven by {self._opened.who()}": planned} if planned else {}
+        return {f"read only: {self._opened.hindrance()}": planned} if planned else {}
 
     def snapshot(self) -> Snapshot:
         """Return how it stands, frozen."""

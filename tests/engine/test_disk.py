@@ -17,6 +17,7 @@ import pytest
 from labs import Live, agrees, in_state, ledger, listen, live_lab, start, sweep, until
 
 import kling_nb as kn
+from kling_nb import cli
 from kling_nb.engine import turn
 from kling_nb.errors import LabError, LabUnwritable
 from kling_nb.log import ExperimentLog
@@ -174,6 +175,38 @@ def test_a_folder_that_may_only_be_read(tmp_path: Path, mounted: Mount) -> None:
     mounted(disk, "ro")
     with pytest.raises(LabUnwritable, match="expected a writable folder"):
         kn.Lab(disk / "another", simulate=fast)
+
+
+def test_a_run_on_a_disk_that_may_only_be_read(tmp_path: Path, mounted: Mount) -> None:
+    """Its handle, its page and what is uncertain are there to read; whatever would steer says what keeps it."""
+    disk = mounted(tmp_path / "disk", "size=9m")
+    fast, only_read = kn.Simulation(speed=math.inf), "Read-only file system"
+    with kn.Lab(disk / "lab", simulate=fast, daily_budget=0.70) as lab:
+        start(lab, sweep("fox", "owl #sim:reset", "elk", provider="fal"), name="a").wait()
+    mounted(disk, "ro")
+    with kn.Lab(disk / "lab", simulate=fast) as lab:
+        run, doubt = lab.run("a"), lab.uncertain()
+        assert ["saved", "uncertain", "planned"] == list(run.df["state"])
+        assert f"cannot be locked for driving: {only_read}" in str(run.held)
+        assert "driven by" not in str(run.held)
+        assert 1 == len(doubt)
+        assert lab.export(tmp_path / "page", run).is_file()
+        for steer in (run.wait, run.resume, run.pause, run.cancel, run.retry, doubt[0].give_up, lab.take_over):
+            with pytest.raises(LabUnwritable, match=only_read):
+                steer()
+        mounted(disk, "rw")
+        lab.daily_budget = None
+        assert {"saved": 2, "uncertain": 1} == run.resume().wait().snapshot().counts
+
+
+def test_a_command_exports_a_run_from_a_disk_that_may_only_be_read(tmp_path: Path, mounted: Mount) -> None:
+    """The run that a command names is written as a page, though nobody can drive."""
+    disk = mounted(tmp_path / "disk", "size=9m")
+    with kn.Lab(disk / "lab", simulate=kn.Simulation(speed=math.inf)) as lab:
+        start(lab, sweep("fox"), name="a").wait()
+    mounted(disk, "ro")
+    assert 0 == cli.main(["export", str(disk / "lab"), str(tmp_path / "page"), "--run", "a"])
+    assert (tmp_path / "page" / "index.html").is_file()
 
 
 def test_a_folder_that_was_left_in_the_middle_may_be_read(tmp_path: Path, mounted: Mount) -> None:
