@@ -84,6 +84,32 @@ def test_every_cell_divides_its_width_alike(opened: Callable[..., Page]) -> None
         assert room["right"] == pytest.approx(last["right"], abs=0.5)
 
 
+SCROLLED = """node => {
+    node.scrollLeft = (getComputedStyle(node).direction === 'rtl' ? -1 : 1) * 150;
+    return Math.abs(node.scrollLeft); }"""
+AT_SIDE = """node => {
+    const { left, right, top } = node.closest('.knb-stage').getBoundingClientRect();
+    const head = node.getBoundingClientRect();
+    const x = getComputedStyle(node).direction === 'rtl' ? right - 2 : left + 2;
+    return node.contains(document.elementFromPoint(x, Math.max(top, head.top) + 10)); }"""
+"""Whether a heading is what is seen at the very side of the stage, a few pixels below its own top."""
+
+
+@pytest.mark.parametrize("turn", ["() => null", TURN], ids=["left to right", "right to left"])
+@pytest.mark.parametrize("window", [1280, 1000])
+def test_no_clip_is_seen_beside_the_headings_of_rows(opened: Callable[..., Page], window: int, turn: str) -> None:
+    """Scrolled sideways, clips and headings of columns go under the headings of rows, which cover the margin too."""
+    providers = [f"relay-{number}" for number in range(6)]
+    page = opened(6, window, {"x": "provider", "y": "mode"}, provider=providers, mode=["std"] * 5 + ["pro"])
+    page.evaluate(turn)
+
+    assert page.locator(".knb-stage").evaluate(SCROLLED) > 20
+
+    heads = page.locator(".knb-corner, .knb-rowhead")
+    assert [True] * 3 == [head.evaluate(AT_SIDE) for head in heads.all()]
+    assert 1 == len({(box["left"], box["right"]) for box in boxes(heads)})
+
+
 @pytest.mark.parametrize("window", [360, 390, 700, 1280])
 def test_columns_of_many_and_of_few_have_clips_of_one_size(opened: Callable[..., Page], window: int) -> None:
     """A column with more samples is wider only as far as that puts more of them beside each other."""
