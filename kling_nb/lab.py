@@ -379,6 +379,10 @@ class Lab:
     def export(self, folder: str | Path, what: Shown = None, *, x: str | None = None, y: str | None = None) -> Path:
         """Write the comparison as a static page and return its ``index.html``; it needs no kernel and no network.
 
+        ``folder`` holds the page, ``clips/`` and ``posters/``. A page that was exported there before is replaced, and
+        what that export wrote and the new page does not show is deleted: clips left out on purpose are not published.
+        Files of your own in the folder stay, and so do those of the lab.
+
         Raises what `compare` does, and `LabUnwritable` where the folder cannot be written.
         """
         return self.compare(what, x=x, y=y).save_html(folder)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import MediaError
 from ..space import writing
+from .exported import Exported
 from .grid import Grid, Tile
 
 if TYPE_CHECKING:
@@ -103,16 +104,22 @@ def write_page(grid: Grid, lab_folder: Path, out: Path) -> Path:
     """Write a page that needs no kernel, no server and no network; return its ``index.html``.
 
     ``out`` is a folder, made where it is missing: ``index.html``, ``clips/`` and ``posters/``. Clips that lie there
-    already with the same size are not copied again; nothing is deleted. A clip whose file is missing becomes a tile
-    that says so. Raises `LabUnwritable` where the folder is full or may only be read; no file in it is half one.
+    already with the same size are not copied again. What earlier exports wrote there and the page no longer names is
+    deleted once the page is written; no other file is (`exported`). A clip whose file is missing becomes a tile that
+    says so; its copy from an earlier export stays. Raises `LabUnwritable` where the folder is full or may only be read;
+    no file in it is half one.
     """
     from ..media import write_whole
 
     names, page = _names(grid), out / "index.html"
+    files = [name for clip in names.values() for name in (f"clips/{clip}", _poster_name(clip))]
     with writing(out, "fix that, and export again"):
+        exported = Exported(out)
         tiles = tuple(_exported(tile, lab_folder, out, names) for tile in grid.tiles)
         told = _placeless(replace(grid, title=_whole(grid.title), tiles=tiles), lab_folder)
+        exported.note(files)
         write_whole(page, page_html(told).encode())
+        exported.clear(files)
     return page
 
 
@@ -211,8 +218,12 @@ def _exported(tile: Tile, lab_folder: Path, out: Path, names: Mapping[str, str])
     except MediaError as error:
         return replace(tile, clip=None, reason=str(error))
     _copy(source, out / "clips" / name)
-    poster = out / "posters" / f"{Path(name).stem}.jpg"
-    return replace(tile, clip=f"clips/{name}", poster=_write_poster(source, poster))
+    return replace(tile, clip=f"clips/{name}", poster=_write_poster(source, out, _poster_name(name)))
+
+
+def _poster_name(clip: str) -> str:
+    """Return the place of a clip's poster in a page's folder."""
+    return f"posters/{Path(clip).stem}.jpg"
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -227,12 +238,12 @@ def _copy(source: Path, target: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def _write_poster(source: Path, target: Path) -> str | None:
+def _write_poster(source: Path, out: Path, name: str) -> str | None:
     from ..media import write_whole
 
     try:
         jpeg = poster_of(source, PAGE_POSTER_WIDTH)
     except MediaError:
         return None
-    write_whole(target, jpeg)
-    return f"posters/{target.name}"
+    write_whole(out / name, jpeg)
+    return name

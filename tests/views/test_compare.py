@@ -69,6 +69,17 @@ def test_a_prompt_makes_rows() -> None:
     assert (grid.x.name, grid.y.name) == ("mode", "prompt")  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize(("count", "across"), [(2, True), (12, True), (13, False)])
+def test_a_sole_axis_goes_across(count: int, across: bool) -> None:  # noqa: FBT001
+    """Where only the prompts vary, their clips stand side by side as those of any other axis; too many make rows."""
+    prompts = [f"a fox, take {number}" for number in range(count)]
+
+    grid = grid_of(points(prompt=prompts, template=prompts))
+
+    sole, none = (grid.x, grid.y) if across else (grid.y, grid.x)
+    assert (sole.name, len(sole.values), none) == ("prompt", count, None)  # type: ignore[union-attr]
+
+
 def test_a_prompt_that_follows_from_its_variables_is_no_axis() -> None:
     """Where a variable varies, the prompts made from it do not count as an axis of their own."""
     prompts = {"prompt": ["a fox in snow", "a fox in rain"], "template": ["a fox in {weather}"] * 2}
@@ -391,7 +402,7 @@ def test_a_page_is_complete(lab_folder: LabFolder, tmp_path: Path) -> None:
     index = write_page(grid_of(lab_folder.frame()), lab_folder.path, tmp_path / "page")
 
     files = {path.relative_to(tmp_path / "page").as_posix() for path in index.parent.rglob("*") if path.is_file()}
-    assert {"index.html", "clips/a.mp4", "clips/b.mp4", "posters/a.jpg", "posters/b.jpg"} == files
+    assert {"index.html", "clips/a.mp4", "clips/b.mp4", "posters/a.jpg", "posters/b.jpg", ".exported.json"} == files
     named = re.findall(r'(?:src|href|poster)="([^"]*)"', index.read_text())
     assert named
     assert {"clips", "posters"} == {address.split("/")[0] for address in named}
