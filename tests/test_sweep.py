@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import itertools
+import math
 import os
 import sys
 from decimal import Decimal
@@ -246,6 +248,53 @@ def test_a_gap_of_a_table_is_not_put_into_a_prompt(gap: object) -> None:
     """Nobody wants to buy a video of *a nan fox*."""
     with pytest.raises(SweepError, match=r"hue=.* cannot be read: expected text or a number"):
         Sweep(prompt="a {hue} fox", hue=["red", gap])
+
+
+CSV = """animal,duration,cfg_scale,mode,sound,image,negative_prompt,camera_control,model,provider
+fox,5,0.5,std,on,a.png,blur,down_back,kling-v1-6,fal
+owl,,,,,,,,,
+"""
+
+
+@pytest.mark.parametrize("read", [pd.DataFrame.copy, pd.DataFrame.convert_dtypes, lambda table: table.astype(object)])
+def test_an_empty_cell_leaves_its_field_open(read: Any) -> None:
+    """A table spells by a gap what was left open, as `lab.df()` does, in whatever dtype it is read."""
+    table = read(pd.read_csv(io.StringIO(CSV)))
+    fox, owl = Sweep(prompt="a {animal}", **table.to_dict("list")).zip().points()
+    assert ("a fox", 5, int, "fal") == (
+        fox.request.prompt,
+        fox.request.duration,
+        type(fox.request.duration),
+        fox.provider,
+    )
+    assert (VideoRequest(prompt="a owl"), None) == (owl.request, owl.provider)
+
+
+@pytest.mark.parametrize("gap", [float("nan"), np.float32("nan"), pd.NA, pd.NaT])
+def test_a_gap_is_none(gap: Any) -> None:
+    """Each sign for nothing counts as `None` on an axis, and is written down as that."""
+    sweep = Sweep(prompt="a fox", duration=[5.0, gap], watermark=[True, gap]).zip()
+    assert Sweep(prompt="a fox", duration=[5, None], watermark=[True, None]).zip() == sweep
+    assert "duration=[5, None]" in sweep.code()
+
+
+def test_a_number_that_is_none_is_an_error_outside_a_table() -> None:
+    """One fixed value is no cell of a table: somebody reckoned it."""
+    with pytest.raises(SweepError, match="cfg_scale=nan cannot be read: expected a number"):
+        Sweep(prompt="a fox", cfg_scale=float("nan"))
+
+
+@pytest.mark.parametrize(("name", "gap"), [("hue", math.nan), ("hue", pd.NA), ("hue", None), ("prompt", math.nan)])
+def test_a_gap_in_a_text_is_told_with_its_row_and_what_to_do(name: str, gap: Any) -> None:
+    """In a table of hundreds of rows nobody finds it by eye."""
+    given: dict[str, Any] = {"prompt": "a {hue} fox", "hue": "red", name: ["{hue}", "blue", gap]}
+    with pytest.raises(SweepError, match=rf"{name}=.* value 3 of 3 .*df\.dropna\(subset=\['{name}'\]\)"):
+        Sweep(**given)
+
+
+def test_a_point_by_its_image_alone_has_no_prompt() -> None:
+    """`None` is written on purpose, and no gap."""
+    assert ["a fox", ""] == [p.request.prompt for p in Sweep(prompt=["a fox", None], image="a.png").points()]
 
 
 @pytest.mark.parametrize("name", ["hue", "mode", "provider"])

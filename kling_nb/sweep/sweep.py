@@ -52,7 +52,8 @@ class Sweep:
         A list is an axis, anything else is one fixed value; a tuple is one value too. A name is a field of
         `VideoRequest`, ``provider``, or a variable that occurs as ``{name}`` in a prompt: in ``prompt``,
         ``negative_prompt`` or a shot of ``multi_prompt``. In these, ``{{`` and ``}}`` are braces. A variable that
-        the prompts of a combination do not use has no value there and adds no points.
+        the prompts of a combination do not use has no value there and adds no points. `None` leaves a field open, and
+        so does a gap of a table (NaN, NA) on an axis; in ``prompt`` or a variable a gap is an error.
     repeats
         How many samples of each combination, numbered from 1.
     exclude

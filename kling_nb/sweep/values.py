@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sized
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from enum import Enum
-from numbers import Integral
+from numbers import Integral, Real
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -108,8 +108,35 @@ def _holds(name: str, value: Iterable[Any]) -> bool:
 
 
 def read_all(name: str, value: Any) -> Any:
-    """Return an axis as a list of its values, read, or a fixed value, read."""
-    return [read(name, item) for item in value] if isinstance(value, list) else read(name, value)
+    """Return an axis as a list of its values, read, or a fixed value, read; on an axis a gap of a table is `None`."""
+    if not isinstance(value, list):
+        return read(name, value)
+    return [read(name, _without_gap(name, value, place)) for place in range(len(value))]
+
+
+def _without_gap(name: str, values: Sequence[Any], place: int) -> Any:
+    """Return a value of an axis, `None` for a gap in what may be left open; raises `SweepError` for one in a text.
+
+    `lab.df()` has a gap for what was left open, too.
+    """
+    value = values[place]
+    if name in OWN and (name != "prompt" or value is None):
+        return None if _is_gap(value) else value
+    if value is not None and not _is_gap(value):
+        return value
+    message = (
+        f"{name}={as_code(value)} cannot be read: expected text{'' if name in OWN else ' or a number'}, and value "
+        f"{place + 1} of {len(values)} on this axis is a gap; fill it in, or leave its row out of the table, "
+        f"df.dropna(subset=[{name!r}])"
+    )
+    raise SweepError(message)
+
+
+def _is_gap(value: Any) -> bool:
+    """Tell whether a value is what tables hold where nothing stands: NaN, or pandas' NA or NaT."""
+    if isinstance(value, Real):
+        return bool(value != value)  # noqa: PLR0124 - how NaN is told
+    return type(value).__name__ in ("NAType", "NaTType")  # not by pandas, which `frames` alone imports
 
 
 def key(name: str, value: Any) -> str:
