@@ -18,7 +18,7 @@ from .facts import Row, cut, facts_of, flags_of, reason_of, spent, summary_of, w
 Frame = Any
 """A ``pandas.DataFrame`` with (some of) the columns of ``lab.df()``."""
 
-TEXTS = ("template", "prompt")  # these make rows, since a row has room for a sentence
+TEXTS = ("template", "prompt")  # these make rows beside another axis, since a row has room for a sentence
 AXES = ("mode", "provider", "duration", "aspect_ratio", "cfg_scale", "negative_prompt")
 LAST_AXES = ("model", *TEXTS)
 """What makes an axis, before the variables of the prompts and after them: of as many values the first one is taken."""
@@ -105,7 +105,7 @@ def grid_of(
         The columns that make the grid's columns and rows; a variable's goes by the variable's name too, and a field
         of the request without a column, such as ``image``, by its own where it differs between the points. Left out,
         they are chosen among those that vary: a prompt or template makes rows, and the axis with fewer values makes
-        columns.
+        columns. One axis alone makes columns, so that its clips stand side by side, unless it has too many values.
     title
         What stands above it.
     simulated
@@ -187,6 +187,8 @@ def _varying(rows: Sequence[Row]) -> dict[str, int]:
 
 def _choose(x: str | None, y: str | None, vary: Mapping[str, int]) -> tuple[str | None, str | None]:
     free = [name for name in sorted(vary, key=lambda name: vary[name]) if name not in {x, y}]
+    if x is None and y is None and len(free) == 1 and vary[free[0]] <= WIDEST:
+        return free[0], None  # side by side; the headings of a sole axis have room for a sentence, too
     texts = [name for name in free if name in TEXTS]
     plain = [name for name in free if name not in TEXTS]
     if y is None and texts:

@@ -70,7 +70,7 @@ def test_a_prompt_makes_rows() -> None:
 
 
 @pytest.mark.parametrize(("count", "across"), [(2, True), (12, True), (13, False)])
-def test_a_sole_axis_goes_across(count: int, across: bool) -> None:  # noqa: FBT001
+def test_a_sole_axis_goes_across(count: int, across: bool) -> None:
     """Where only the prompts vary, their clips stand side by side as those of any other axis; too many make rows."""
     prompts = [f"a fox, take {number}" for number in range(count)]
 
