@@ -52,7 +52,7 @@ class Ordering:
         left = {p.provider for p, name in zip(taken, names, strict=True) if _may_need(known.get(name))}
         for provider in {str(point.provider) for point in taken}:
             (self._bindings.anew if provider in left else self._bindings.spared)(provider)
-        return self._planner.plan(taken, known, settings, self._today())
+        return self._planner.plan(taken, known, settings, self._today(), _files(points, take_in))
 
     def of_sweep(
         self,
@@ -116,8 +116,7 @@ class Ordering:
 
     def _taken_in(self, point: Point, take_in: Callable[[Any], str], usual: Callable[[], str]) -> Point:
         """Settle a point's provider, and keep its images in the lab folder."""
-        images = {name: getattr(point.request, name) for name in IMAGE_FIELDS if getattr(point.request, name)}
-        kept: dict[str, Any] = {name: take_in(image) for name, image in images.items()}
+        kept: dict[str, Any] = {name: take_in(image) for name, image in _images(point).items()}
         request = replace(point.request, **kept) if kept else point.request
         return replace(point, request=request, provider=point.provider or usual())
 
@@ -143,6 +142,16 @@ def points_of(sweep: Any) -> Sequence[Point]:
         message = f"expected a kn.Sweep, got {type(sweep).__name__}: {made}; nothing was bought"
         raise InputError(message)
     return sweep.points()
+
+
+def _images(point: Point) -> dict[str, Any]:
+    return {name: getattr(point.request, name) for name in IMAGE_FIELDS if getattr(point.request, name)}
+
+
+def _files(points: Iterable[Point], take_in: Callable[[Any], str]) -> dict[str, str]:
+    """Return the paths that images were given by, by the references that the points have instead."""
+    given = (image for point in points for image in _images(point).values())
+    return {take_in(image): str(image) for image in given if isinstance(image, str | Path)}
 
 
 def _check_prompt(prompt: object) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sized
 from decimal import Decimal
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from .. import frames
@@ -13,6 +14,7 @@ from ..excerpts import as_code
 from ..keywords import answering
 from ..task import ZERO
 from .amounts import Money, apart, dollars, duration, interval, over, usd
+from .asked import ASKED, Column, asked, varying
 from .points import OFFICIAL, PlannedPoint
 from .shown import plan_html
 from .terminal import is_at_a_prompt, plan_text
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 
 NO_CEILING = Money()
+NO_FILES: Mapping[str, str] = MappingProxyType({})
 NOTHING = "nothing to buy"
 COLUMNS: Mapping[str, str] = {
     "point": "Int64",
@@ -43,7 +46,7 @@ COLUMNS: Mapping[str, str] = {
     "url": "string",
     "body": "string",
 }
-"""Columns of `Plan.df` and their dtypes, in order; ``var_<name>`` columns stand after ``sample``."""
+"""Columns of `Plan.df` and their dtypes, in order; ``var_<name>`` columns stand after ``sample``, and `ASKED` ones last."""
 
 LOSS_COLUMNS: Mapping[str, str] = {
     "point": "Int64",
@@ -65,13 +68,21 @@ class Plan:
     Nothing has been sent. In a notebook it shows as a table; ``plan.df()`` is that as a DataFrame, ``plan.losses()`` what
     becomes of what was asked, and ``plan[3]`` is one point. ``low`` and ``high`` are the sum in USD of what would be
     bought; `check` raises what stands in the way. ``today`` is the lab's daily ceiling and what was counted under it when
-    the plan was made.
+    the plan was made; ``files`` are the paths that images were given by, by reference.
     """
 
-    def __init__(self, points: tuple[PlannedPoint, ...], *, simulated: bool, today: Money = NO_CEILING) -> None:
+    def __init__(
+        self,
+        points: tuple[PlannedPoint, ...],
+        *,
+        simulated: bool,
+        today: Money = NO_CEILING,
+        files: Mapping[str, str] = NO_FILES,
+    ) -> None:
         self.points = points
         self.simulated = simulated
         self.today = today
+        self.files = files
 
     def __len__(self) -> int:
         """Return the number of points."""
@@ -190,10 +201,16 @@ class Plan:
 
         ``point`` is its number, as ``plan[3]`` takes it; ``var_<name>`` columns stand after ``sample``.
         ``fate`` is ``buy``, ``refused``, ``saved before`` (or ``running before`` …), or ``same as`` another point;
-        ``changes`` says every loss and problem in words.
+        ``changes`` says every loss and problem in words. Behind these stands each other field that a point sets, such
+        as ``cfg_scale`` or ``camera_control``, in words; an image by the name of its file.
         """
-        variables = [point.point.variables for point in self.points]
-        return frames.table([point.row() for point in self.points], frames.with_variables(COLUMNS, "sample", variables))
+        variables, own = [point.point.variables for point in self.points], self._asked()
+        columns = frames.with_variables(COLUMNS, "sample", variables) | {name: ASKED[name] for name in own}
+        rows = [point.row() | {name: own[name][n] for name in own} for n, point in enumerate(self.points)]
+        return frames.table(rows, columns)
+
+    def _asked(self) -> dict[str, Column]:
+        return asked([point.request for point in self.points], self.files)
 
     def losses(self) -> pd.DataFrame:
         """Return the loss report, one row for each difference between what was asked and what arrives.
@@ -231,7 +248,7 @@ class Plan:
         return iter(self.points)
 
     def _repr_html_(self) -> str:
-        return plan_html(self.summary(), self.points)
+        return plan_html(self.summary(), self.points, varying(self._asked()))
 
 
 def _group(point: PlannedPoint) -> str:

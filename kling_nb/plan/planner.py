@@ -16,7 +16,7 @@ from ..states import TaskState
 from ..sweep import Point
 from ..task import Task
 from .amounts import Money
-from .plan import Plan
+from .plan import NO_CEILING, NO_FILES, Plan
 from .points import OWN_ID, REUSED, PlannedPoint, Settings
 
 PARTS = {"token": "an API key", "access": "an access:secret pair"}
@@ -54,15 +54,23 @@ class Planner:
         return [identity(p.request, p.provider or "", p.sample, simulated=self._simulated) for p in points]
 
     def plan(
-        self, points: Sequence[Point], known: Mapping[str, Task], settings: Settings, today: Money | None = None
+        self,
+        points: Sequence[Point],
+        known: Mapping[str, Task],
+        settings: Settings,
+        today: Money = NO_CEILING,
+        files: Mapping[str, str] = NO_FILES,
     ) -> Plan:
-        """Plan every point, against the tasks known by identity, and beside what the daily ceiling leaves."""
+        """Plan every point, against the tasks known by identity, and beside what the daily ceiling leaves.
+
+        ``files`` are the paths that images were given by, by reference.
+        """
         names, key_parts = self.identities(points), _once(self._key_parts)
         named = zip(points, names, strict=True)
         planned = [self._one(point, name, known, settings, key_parts) for point, name in named]
         addressed = _unaddressed(planned, strict=settings.strict)
         shared = tuple(_share(addressed) if settings.share else addressed)
-        return Plan(shared, simulated=self._simulated, today=today or Money())
+        return Plan(shared, simulated=self._simulated, today=today, files=files)
 
     def _one(
         self, point: Point, name: str, known: Mapping[str, Task], settings: Settings, key_parts: KeyParts

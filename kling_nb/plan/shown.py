@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from ..excerpts import excerpt
+from ..excerpts import excerpt, in_words
 
 if TYPE_CHECKING:
+    from .asked import Column
     from .points import PlannedPoint
 
 ROWS_SHOWN = 60
@@ -18,12 +19,12 @@ OPENS = '<summary style="padding-block:4px;cursor:pointer">The exact calls</summ
 """What opens the calls: 24 px high, so that it can be hit."""
 CELL = "text-align:left;text-align:start;vertical-align:top"
 """Left, for where JupyterLab takes `start` away: in a notebook that is not trusted."""
-WHOLE = frozenset({"provider", "model", "mode", "duration", "aspect_ratio", "what", "price", "field"})
+WHOLE = frozenset({"provider", "model", "mode", "duration", "aspect_ratio", "camera_control", "what", "price", "field"})
 """The columns of short words, which are not broken at their hyphens: a table wider than its place scrolls."""
-ROOMY = frozenset({"prompt", "notes", "change", "why", "source"})
+ROOMY = frozenset({"prompt", "negative_prompt", "multi_prompt", "extra", "notes", "change", "why", "source"})
 """The columns of sentences, which get room for a few words a line where they hold more than `LONG_WORDS` characters."""
 LONG_WORDS = 24
-FOREIGN = ROOMY | {"asked", "arrives"}
+FOREIGN = ROOMY | {"image", "image_tail", "asked", "arrives"}
 """The columns with words of others, each of which runs by its own letters: an Arabic prompt to the left."""
 REPORT = "What happens to what you asked for"
 ORDER = ("refused", "dropped", "coerced", "inert", "warned", "filled", "defaulted")
@@ -41,12 +42,15 @@ MEANS = {
 IGNORED = "knb-plan tex2jax_ignore mathjax_ignore"
 
 
-def plan_html(summary: str, points: Sequence[PlannedPoint]) -> str:
-    """Return a plan: its sum, its points, what each provider makes of them, and the exact calls, folded."""
+def plan_html(summary: str, points: Sequence[PlannedPoint], asked: Mapping[str, Column]) -> str:
+    """Return a plan: its sum, its points, what each provider makes of them, and the exact calls, folded.
+
+    ``asked`` are further fields that tell the points apart, each with a column.
+    """
     calls = "".join(_call(point, headed=True) for point in points[:ROWS_SHOWN] if point.call)
     exact = f"<details>{OPENS}{calls}</details>" if calls else ""
     head = f"<p><b>{escape(summary)}</b></p>"
-    return f'<div class="{IGNORED}">{head}{_points(points)}{_report(points)}{exact}</div>'
+    return f'<div class="{IGNORED}">{head}{_points(points, asked)}{_report(points)}{exact}</div>'
 
 
 def point_html(point: PlannedPoint) -> str:
@@ -69,14 +73,16 @@ def title(point: PlannedPoint) -> str:
     return f"{point.point.index}: {where}: {point.fate}{price}"
 
 
-def _points(points: Sequence[PlannedPoint]) -> str:
+def _points(points: Sequence[PlannedPoint], asked: Mapping[str, Column]) -> str:
     left = len(points) - ROWS_SHOWN
     more = f"<p>and {left} more points: <code>plan.df()</code> has them all</p>" if left > 0 else ""
     repeats = any(planned.point.sample > 1 for planned in points)
-    return _table("Points", [_cells(point, repeats=repeats) for point in points[:ROWS_SHOWN]], numbered=True) + more
+    told = [{name: asked[name][n] for name in asked} for n, _ in enumerate(points[:ROWS_SHOWN])]
+    rows = [_cells(point, own, repeats=repeats) for point, own in zip(points, told, strict=False)]
+    return _table("Points", rows, numbered=True) + more
 
 
-def _cells(planned: PlannedPoint, *, repeats: bool) -> dict[str, str]:
+def _cells(planned: PlannedPoint, asked: Mapping[str, Any], *, repeats: bool) -> dict[str, str]:
     """Return what a plan's table shows of a point; where some are repeated which sample it is."""
     given = planned.request.given()
     named = {name: given.get(name) for name in ("mode", "duration", "aspect_ratio", "prompt")}
@@ -85,6 +91,7 @@ def _cells(planned: PlannedPoint, *, repeats: bool) -> dict[str, str]:
         "provider": planned.provider,
         "model": planned.request.model,
         **named,
+        **{name: None if value is None else in_words(value) for name, value in asked.items()},
         "sample": planned.point.sample if repeats else None,
         "what": planned.fate,
         "price": "" if planned.refusals else planned.price,

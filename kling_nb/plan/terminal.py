@@ -9,9 +9,11 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial, reduce
 from typing import TYPE_CHECKING, Any
 
-from ..excerpts import plain
+from ..excerpts import in_words, plain
+from .asked import ASKED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,11 +28,14 @@ ROWS_SHOWN = 24
 LINES_SHOWN = 12
 POINTS_NAMED = 6
 CELL_LONGEST = 70  # cells of the terminal
-PROMPT_LEAST = 12  # cells that a prompt in a row has, however narrow the terminal is
+WORDS_LEAST = 12  # cells that a prompt or the like has in a row, however narrow the terminal is
 NATURAL = 10_000  # cells: wider than any table
 AT_THE_COMMAND = "kling-nb plan --calls shows what each would send"
 IN_PYTHON = "plan.df() has them all"
 KEPT = ("fate", "price")  # columns that are shown even where they do not vary
+PROMPTS = ("prompt", "negative_prompt", "multi_prompt")  # which tell the variables too
+WORDY = (*PROMPTS, "image", "image_tail", "camera_control", "callback_url", "extra")
+"""Columns that give way where the terminal is narrow."""
 
 
 def plan_table(plan: Plan, *, elsewhere: str = AT_THE_COMMAND) -> RenderableType:
@@ -45,7 +50,7 @@ def plan_table(plan: Plan, *, elsewhere: str = AT_THE_COMMAND) -> RenderableType
     frame = plan.df()
     present = [name for name in _columns(list(frame.columns)) if frame[name].notna().any()]
     same = [name for name in present if name not in KEPT and len(frame[name].unique()) == 1]
-    fixed = " · ".join(f"{_title(name)} {_words(frame[name].iloc[0])}" for name in same)
+    fixed = " · ".join(f"{_title(name)} {_words(frame[name].astype(object).iloc[0])}" for name in same)
     rows = _Rows(frame, [name for name in present if name not in same])
     left = f"… and {len(plan) - ROWS_SHOWN} more points; {elsewhere}"
     hidden = [Text(left, "dim")] if len(plan) > ROWS_SHOWN else []
@@ -88,59 +93,116 @@ def _body(call: Mapping[str, Any]) -> str:
 
 def _columns(present: Sequence[str]) -> list[str]:
     variables = [name for name in present if name.startswith("var_")]
-    return ["provider", "model", "mode", "duration", "aspect_ratio", *variables, "prompt", "sample", *KEPT]
+    return [
+        "provider",
+        "model",
+        "mode",
+        "duration",
+        "aspect_ratio",
+        *variables,
+        "prompt",
+        *_further(present),
+        "sample",
+        *KEPT,
+    ]
+
+
+def _further(present: Sequence[str]) -> list[str]:
+    return [name for name in ASKED if name in present]
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """Rows of a plan, each in one line, as wide as the terminal is: where it is narrow, prompts give way."""
+    """Rows of a plan, each in one line, as wide as the terminal is: where it is narrow, prompts and the like give way."""
 
     frame: pd.DataFrame
     names: Sequence[str]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
-        """Yield the table, whole if it fits; else the prompts above it, or cut in it where they are many."""
-        room, whole = options.max_width, _table(self.frame, self.names)
-        if "prompt" not in self.names or _width(console, whole) <= room:
-            yield whole
-        elif len(numbers := self._numbers()) <= LINES_SHOWN:
-            yield from (_line(f"prompt {number}  {prompt}", room) for prompt, number in numbers.items())
-            yield _table(self._with(numbers.__getitem__), self._less())
-        else:
-            yield self._cut_to(console, room)
-
-    def _numbers(self) -> dict[str, str]:
-        return {prompt: str(number) for number, prompt in enumerate(dict.fromkeys(self._prompts()), 1)}
-
-    def _prompts(self) -> list[str]:
-        return [plain(prompt or "—") for prompt in self.frame["prompt"]]
-
-    def _with(self, said: Callable[[str], str]) -> pd.DataFrame:
-        return self.frame.assign(prompt=[said(prompt) for prompt in self._prompts()])
-
-    def _less(self) -> list[str]:
-        """Return the columns without the variables, which the prompts hold."""
-        return [name for name in self.names if not name.startswith("var_")]
-
-    def _cut_to(self, console: Console, room: int) -> Table:
-        """Return the table with prompts cut to what is left of the room, with their variables if that is enough."""
-        bare = self._with(lambda _: "")
-        for names in (self.names, self._less()):
-            left = room - _width(console, _table(bare, names)) + len("prompt")
-            if left >= PROMPT_LEAST:
+        """Yield the table, whole if it fits; else the longest words above it, or cut in it where they are many."""
+        room, rows, cut, told = options.max_width, self, list[str](), list[str]()
+        for name in self._giving():
+            numbers = {words: str(number) for number, words in enumerate(dict.fromkeys(self._said(name)), 1)}
+            if rows.width(console) <= room:
                 break
-        return _table(self._with(lambda prompt: _cut(prompt, max(PROMPT_LEAST, left))), names)
+            if len(numbers) > LINES_SHOWN:
+                cut.append(name)
+                continue
+            yield from (_line(f"{name} {number}  {words}", room) for words, number in numbers.items())
+            rows = rows.with_words(name, numbers.__getitem__)
+            told = [*told, name]
+            rows = rows if rows.prompts - {*told} else rows.without_variables()
+        yield (rows.cut_to(console, room, cut) if cut else rows).table
+
+    @property
+    def table(self) -> Table:
+        """The rows as rich shows them."""
+        return _table(self.frame, self.names)
+
+    def width(self, console: Console) -> int:
+        """Return how wide the table is where it has all the room that it wants."""
+        return console.measure(self.table, options=console.options.update_width(NATURAL)).maximum
+
+    def with_words(self, name: str, said: Callable[[str], str]) -> _Rows:
+        """Return the rows with other words in a column."""
+        return _Rows(self.frame.assign(**{name: [said(words) for words in self._said(name)]}), self.names)
+
+    @property
+    def prompts(self) -> set[str]:
+        """The columns that hold what the variables are."""
+        return {*PROMPTS} & {*self.names}
+
+    def without_variables(self) -> _Rows:
+        """Return the rows without the variables, which the prompts hold."""
+        return _Rows(self.frame, [name for name in self.names if not name.startswith("var_")])
+
+    def cut_to(self, console: Console, room: int, cut: Sequence[str]) -> _Rows:
+        """Return the rows with these columns cut to what is left of the room, with variables if that is enough.
+
+        Where the points look the same without them, they stay, and the columns become as narrow as their names.
+        """
+        with_all, without = self.cut(console, room, cut), self.without_variables().cut(console, room, cut)
+        if with_all.width(console) <= room:
+            return with_all
+        tight = self.cut(console, room, cut, least=0)
+        tells = all(len({*self._said(name)}) == len({*without._said(name)}) for name in cut)  # noqa: SLF001 - its own
+        return without if tells or tight.width(console) > room else tight
+
+    def cut(self, console: Console, room: int, names: Sequence[str], *, least: int = WORDS_LEAST) -> _Rows:
+        """Return the rows with these columns cut to what the others leave of the room."""
+        bare: _Rows = reduce(lambda rows, name: rows.with_words(name, lambda _: ""), names, self)
+        left = room - bare.width(console) + sum(map(len, names))
+        shares = _shares({name: self._longest(name) for name in names}, left)
+        room_of = {name: max(least, len(name), share) for name, share in shares.items()}
+        return reduce(lambda rows, name: rows.with_words(name, partial(_cut, room=room_of[name])), names, self)
+
+    def _giving(self) -> list[str]:
+        """Return the columns that can give way, the longest first: those that take more room than their name."""
+        wordy = {name: self._longest(name) for name in WORDY if name in self.names}
+        giving = [name for name, longest in wordy.items() if name == "prompt" or longest > len(name)]
+        return sorted(giving, key=wordy.__getitem__, reverse=True)
+
+    def _longest(self, name: str) -> int:
+        from rich.cells import cell_len
+
+        return max(min(cell_len(words), CELL_LONGEST) for words in self._said(name))
+
+    def _said(self, name: str) -> list[str]:
+        return [plain(words) if isinstance(words, str) and words else "—" for words in self.frame[name]]
+
+
+def _shares(wants: Mapping[str, int], left: int) -> dict[str, int]:
+    """Divide cells among columns: to each what it wants, or as much as to every other that wants more than there is."""
+    shares: dict[str, int] = {}
+    for others, (name, wanted) in enumerate(sorted(wants.items(), key=lambda one: one[1])):
+        shares[name] = min(wanted, (left - sum(shares.values())) // (len(wants) - others))
+    return shares
 
 
 def _line(words: str, room: int) -> Text:
     from rich.text import Text
 
     return Text(_cut(words, room), "dim")
-
-
-def _width(console: Console, table: Table) -> int:
-    """Return how wide a table is where it has all the room that it wants."""
-    return console.measure(table, options=console.options.update_width(NATURAL)).maximum
 
 
 def _table(frame: pd.DataFrame, names: Sequence[str]) -> Table:
@@ -152,7 +214,7 @@ def _table(frame: pd.DataFrame, names: Sequence[str]) -> Table:
     for name in names:
         table.add_column(_title(name), justify=_side(name), no_wrap=True)
     shown = frame[list(names)].head(ROWS_SHOWN)
-    for index, row in zip(shown.index, shown.astype(object).to_numpy(), strict=True):
+    for index, row in zip(shown.index, shown.astype(object).where(shown.notna(), None).to_numpy(), strict=True):
         table.add_row(str(index), *(_cell(name, value) for name, value in zip(names, row, strict=True)))
     return table
 
@@ -169,12 +231,14 @@ def _cell(name: str, value: Any) -> Text:
     from rich.text import Text
 
     words = _words(value)
-    return Text(words, {"buy": "green", "refused": "red", "—": "dim"}.get(words, "") if name != "prompt" else "")
+    return Text(words, {"buy": "green", "refused": "red", "—": "dim"}.get(words, "") if name not in WORDY else "")
 
 
 def _words(value: Any) -> str:
-    if value is None or value != value:  # noqa: PLR0124 - how NaN is told
+    if value is None or value == "":
         return "—"
+    if isinstance(value, bool):
+        return in_words(value)
     return _cut(f"{value:g}" if isinstance(value, float) else plain(str(value)), CELL_LONGEST)
 
 
