@@ -317,8 +317,10 @@ class Lab:
     def spending(self, by: str | Sequence[str] = ("day", "provider", "model", "run")) -> pd.DataFrame:
         """Return what was spent and what may still be charged, in USD, by day (UTC), provider, model or run.
 
-        It also has the estimate, what the providers themselves said they charged, and the difference; the columns are
-        those of `kling_nb.spending.SUMS`. Raises `InputError` for another name to group by.
+        It also has the estimate, what the providers themselves said they charged, and the difference of the two for the
+        tasks of which they said it: where providers report no charge in USD, ``estimate_usd`` and ``charged_usd`` differ
+        by more than ``difference_usd``. The columns are those of `kling_nb.spending.SUMS`. Raises `InputError` for
+        another name to group by.
         """
         return self.log.spending(by)
 
