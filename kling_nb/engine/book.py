@@ -79,7 +79,11 @@ class Book:
         if self.daily_budget is not None and day not in self._days:
             self._days.add(day)
             self.take(task for task in self._log.submitted_on(day) if task.id not in self.tasks)
-        return Money(self.daily_budget, self._by_day.get(day, ZERO))
+        return self.known_today()
+
+    def known_today(self) -> Money:
+        """Return `today` without a look into the log; from any thread."""
+        return Money(self.daily_budget, self._by_day.get(self.day, ZERO))
 
     def set_daily_budget(self, amount: Decimal | None) -> None:
         """Change the daily ceiling, here and in the log."""

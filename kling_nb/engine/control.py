@@ -22,14 +22,14 @@ class Control:
     """One run. Changed on the engine's thread only; reading `row`, `points` and `held` from another is safe.
 
     ``resumed`` is whether this process may submit its points: opening a lab never does. ``asked`` are tasks that a
-    person wants submitted all the same. ``held`` is why it does not go on by itself, in words.
+    person wants submitted all the same. ``held`` is why it does not go on by itself, in words, or what says so as of now.
     """
 
     row: RunRow
     points: tuple[PointRow, ...]
     resumed: bool = False
     asked: set[str] = field(default_factory=set)
-    held: str | None = None
+    held: str | Callable[[], str] | None = None
     idle: threading.Event = field(default_factory=threading.Event)
     heard: list[Heard] = field(default_factory=list)
     at_rest: list[Callable[[], object]] = field(default_factory=list)
@@ -44,13 +44,22 @@ class Control:
         self.points = tuple(points)
         self.task_ids = {point.task: point.sample for point in self.points}
 
+    def submits(self, task_id: str = "") -> bool:
+        """Tell whether it may submit now, or may submit this task: whether `hold` has no words, which are made when read."""
+        is_open = self.row.state == "running" and self.resumed
+        return self.held is None and (is_open or task_id in self.asked)
+
     def hold(self, task_id: str = "") -> str | None:
         """Return why nothing may be submitted now, if so; or why this task may not."""
         if task_id in self.asked:
-            return self.held
+            return self._held_now()
         if self.row.state != "running":
             return self.row.state
-        return self.held if self.resumed else "not resumed since the lab was opened; run.resume() continues it"
+        return self._held_now() if self.resumed else "not resumed since the lab was opened; run.resume() continues it"
+
+    def _held_now(self) -> str | None:
+        held = self.held
+        return held() if callable(held) else held
 
     def serve(self, new: Mapping[str, str]) -> None:
         """Let the points of tasks be served by others, given by the ids of the old ones."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
+from functools import partial
 from typing import TypeVar, TypeVarTuple
 
 import anyio
@@ -32,6 +35,7 @@ GoOn = Callable[[str], Awaitable[bool]]
 NOT_OPEN = "its run is not open; lab.run(name).resume() continues it"
 HIGHER = "start it again with a higher budget= to continue"
 RAISE = "raise lab.daily_budget, then run.resume()"
+ROOM = "the budget that held it back has room again; run.resume() goes on"
 TOMORROW = "run.resume() continues tomorrow, or as soon as lab.daily_budget is raised"
 LAST_ANSWER_S = 5.0  # how long an answer to a submit is waited for when another process drives by then
 LAST_TURNS = 50  # of the loop, which take no time: enough to read an answer that is there
@@ -40,8 +44,8 @@ UNMOVED = (TaskState.STALLED, TaskState.EXPIRED, TaskState.CANCELLED)
 
 
 class Dispatcher:
-    """Runs the work of one lab in one task group. Belongs to the engine's loop; `why_held`, `moving` and `is_driving` may
-    be called from any thread.
+    """Runs the work of one lab in one task group. Belongs to the engine's loop; `why_held`, `holds`, `moving` and
+    `is_driving` may be called from any thread.
     """
 
     def __init__(self, book: Book, controls: Controls, accounts: Accounts) -> None:
@@ -199,9 +203,11 @@ class Dispatcher:
         task = self._book.tasks[task_id]
         if task.state in UNMOVED:
             return False
-        if task.state is not TaskState.PLANNED or self.why_held(task) is None:
+        if task.state is not TaskState.PLANNED:
             return True
-        return control.hold() is None and not self._accounts.held(task.provider)  # it is about to be passed on
+        own = self._controls.get(task.run)
+        may = control.submits() or (own is not None and own.submits(task.id))  # or is about to be passed on
+        return may and not self._accounts.held(task.provider)
 
     def moving(self) -> set[str]:
         """Return the names of the runs that are not at rest, as far as they are in memory; from any thread."""
@@ -214,6 +220,24 @@ class Dispatcher:
         control = self._controls.get(task.run)
         return self._accounts.held(task.provider) or (NOT_OPEN if control is None else control.hold(task.id))
 
+    def holds(self, tasks: Iterable[Task]) -> Counter[str]:
+        """Return why planned tasks are not submitted, and how many each reason holds.
+
+        Each is worked out once: a panel asks five times a second, of thousands of tasks.
+        """
+        alike: dict[tuple[str, str, bool], list[Task]] = {}
+        for task in tasks:
+            alike.setdefault((task.provider, task.run, self._is_asked(task)), []).append(task)
+        told: Counter[str] = Counter()
+        for some in alike.values():
+            why = self.why_held(some[0])
+            told.update({why: len(some)} if why else {})
+        return told
+
+    def _is_asked(self, task: Task) -> bool:
+        control = self._controls.get(task.run)
+        return control is not None and task.id in control.asked
+
     def hold_if_over_ceiling(self, task: Task) -> str | None:
         """Hold the run of a planned task that would pass a ceiling; return why the task may not be submitted now, if so."""
         control = self._controls.get(task.run)
@@ -223,22 +247,26 @@ class Dispatcher:
             return NOT_OPEN
         if task.id not in control.task_ids:
             return "its run no longer has the point it was for"
-        control.held = self._ceiling(task, control) or control.held
+        if self._over(control, task.price, self._book.today()):
+            control.held = partial(self._over_by_now, control, task.price)
         return control.hold(task.id)
 
-    def _ceiling(self, task: Task, control: Control) -> str | None:
-        """Return which ceiling a task would pass, its run's or the day's, in words."""
-        budget = control.row.budget
-        of_run = None if budget is None else Money(budget, self._book.committed(task.run)).refusal(task.price)
-        if of_run is not None:
-            return f"the {of_run}; {HIGHER}"
-        if self._book.daily_budget is None:
-            return None
-        today = self._book.today()
-        of_day = today.refusal(task.price)
-        if of_day is None:
-            return None
-        if today.budget is not None and task.price > today.budget:  # no tomorrow is better
-            ceiling, price = apart(today.budget, task.price)
-            return f"the daily budget of {ceiling} is less than the {price} of one clip; {RAISE}"
-        return f"the daily {of_day} of what was submitted on {date_of(self._book.day)} (UTC); {TOMORROW}"
+    def _over_by_now(self, control: Control, price: Decimal) -> str:
+        """Return what a ceiling that held a run says by now: others may have been charged less, or a day may be over."""
+        return self._over(control, price, self._book.known_today()) or ROOM
+
+    def _over(self, control: Control, price: Decimal, today: Money) -> str | None:
+        return over(price, Money(control.row.budget, self._book.committed(control.row.name)), today, self._book.day)
+
+
+def over(price: Decimal, of_run: Money, of_day: Money, day: int) -> str | None:
+    """Return which ceiling something at a price would pass, its run's or that of a day, in words; `None` if it fits."""
+    run_over, day_over = of_run.refusal(price), of_day.refusal(price)
+    if run_over is not None:
+        return f"the {run_over}; {HIGHER}"
+    if of_day.budget is None or day_over is None:
+        return None
+    if price > of_day.budget:  # no tomorrow is better
+        ceiling, asked = apart(of_day.budget, price)
+        return f"the daily budget of {ceiling} is less than the {asked} of one clip; {RAISE}"
+    return f"the daily {day_over} of what was submitted on {date_of(day)} (UTC); {TOMORROW}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import CancelledError
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
@@ -201,6 +201,10 @@ class Engine:
     def why_held(self, task: Task) -> str | None:
         """Return why a planned task is not submitted, in words; changes nothing."""
         return self._dispatch.why_held(task)
+
+    def holds(self, tasks: Iterable[Task]) -> Mapping[str, int]:
+        """Return why planned tasks are not submitted, in words, and how many each reason holds."""
+        return self._dispatch.holds(tasks)
 
     def is_seeking(self, task_id: str) -> bool:
         """Tell whether a task, which is in doubt, is being looked up by our own id."""

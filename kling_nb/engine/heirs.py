@@ -38,7 +38,7 @@ class Heirs:
 
     async def passed_on(self, task_ids: Collection[str], name: str) -> bool:
         """Let other runs that go on take over what a run never sent; answers whether there is any."""
-        going = [control for control in self._controls.values() if control.row.name != name and control.hold() is None]
+        going = [control for control in self._controls.values() if control.row.name != name and control.submits()]
         heirs = {
             task_id: control
             for control in reversed(going)  # the first one that has it takes it
@@ -54,7 +54,7 @@ class Heirs:
     def wake(self, released: Control) -> None:
         """Go on with other runs too whose account was held: nothing holds their points any more."""
         for control in self._controls.values():
-            if control is released or control.one_by_one or control.hold() is not None:
+            if control is released or control.one_by_one or not control.submits():
                 continue
             planned = [task_id for task_id in control.task_ids if self._is_unsent(task_id, control.row.name)]
             idle = [task_id for task_id in planned if not self._dispatch.is_driving(task_id)]

@@ -7,7 +7,6 @@ import logging
 import math
 import queue
 import time
-from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from decimal import Decimal
@@ -101,7 +100,7 @@ class Run:
         waiting = [task for task in tasks if task.state is TaskState.PLANNED]
         if self._engine.lost is not None:  # what the turn says: the book hears of it a moment later
             return {str(self._engine.lost): len(waiting)}
-        return Counter(why for task in waiting if (why := self._engine.why_held(task)))
+        return self._engine.holds(waiting)
 
     # -- waiting -----------------------------------------------------------------------------------------------
 

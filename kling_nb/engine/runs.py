@@ -237,7 +237,7 @@ class Runs:
         control = self._controls.get(task.run)
         if self._dispatch.is_closing or control is None or task.state is not TaskState.PLANNED:
             return False
-        if task_id in control.task_ids and control.hold(task_id) is None:
+        if task_id in control.task_ids and control.submits(task_id):
             return self._accounts.held(task.provider) is None
         if await self._heirs.passed_on([task_id], task.run):
             return True

@@ -25,6 +25,9 @@ SENTENCE = (
 )
 
 
+ROOM = "the budget that held it back has room again; run.resume() goes on"
+
+
 def states(run: kn.Run) -> dict[str, int]:
     """Wait for a run, and return how many points are in each state."""
     return run.wait().snapshot().counts
@@ -42,6 +45,7 @@ def test_what_a_day_does_not_take_is_held_until_another(simulated: Open) -> None
 
     until_later(lab, DAY_S)
     assert {"planned": 1, "saved": 2} == states(run)
+    assert ROOM == run.held
     assert {"saved": 3} == states(run.resume())
     by_day = lab.spending("day")
     assert ["2026-01-01", "2026-01-02"] == [str(day) for day in by_day["day"]]
@@ -90,13 +94,29 @@ def test_a_refund_makes_room(simulated: Open) -> None:
     assert {"saved": 1} == states(start(lab, sweep("a"), name="two"))
 
 
+def test_what_holds_a_run_is_said_as_of_now(simulated: Open) -> None:
+    """What failed for nothing makes room, what others buy takes it: a held run says so, and goes on only when told."""
+    lab = simulated(daily_budget="0.70")
+    run = start(lab, sweep("fox #sim:fail", "a", "b", provider="fal"), name="one")
+    assert {"failed": 1, "planned": 1, "saved": 1} == states(run)
+    assert {ROOM: 1} == run.snapshot().holds
+    assert {"saved": 1} == states(start(lab, sweep("c", provider="fal"), name="two"))
+    assert "the daily budget of $0.70 is used up: $0.70 is spent" in str(run.held)
+    lab.daily_budget = "0.80"
+    assert "the daily budget of $0.80 leaves $0.10, and a clip costs up to $0.35: $0.70 is spent" in str(run.held)
+    lab.daily_budget = None
+    assert ROOM == run.held
+    assert {"failed": 1, "planned": 1, "saved": 1} == states(run)
+    assert {"failed": 1, "saved": 2} == states(run.resume())
+
+
 def test_a_day_is_what_spending_calls_one(simulated: Open) -> None:
     """A task submitted a moment before midnight UTC belongs to the day that ends, for the ceiling and for spending."""
     lab = simulated(daily_budget="0.30")
     until_later(lab, EPOCH + DAY_S - 1e-3 - lab._opened.driving().now())
     run = start(lab, sweep("a", "b"))
     assert {"planned": 1, "saved": 1} == states(run)
-    assert "on 2026-01-01 (UTC)" in str(run.held)
+    assert run.held == ROOM  # by now it is the next day
     assert ["2026-01-01"] == [str(day) for day in lab.spending("day")["day"]]
     assert {"saved": 2} == states(run.resume())
 
