@@ -134,8 +134,11 @@ async def read_body(
             if max(came, kept) > limit:
                 raise excess()
             keep(data)
-    if declared not in (None, came) or (unpack and came and not unpack.eof):
-        message = f"expected {declared or 'all'} bytes, got {came}"
+    if declared not in (None, came):
+        message = f"expected {declared} bytes, got {came}"
+        raise EOFError(message)
+    if unpack and came and not unpack.eof:
+        message = f"what was packed as {packing} does not end within the {came} bytes that came"
         raise EOFError(message)
 
 

@@ -378,6 +378,7 @@ def test_a_url_is_identity_as_written(tmp_path: Path) -> None:
         (b"", MediaError, r"the image is not a readable JPEG, PNG or WebP .*empty"),
         (b"<html>gone</html>", MediaError, "it is an HTML page.*; give another file"),
         (_image("GIF"), MediaError, "it is a GIF image"),
+        (b"\x01\x02\x03" * 9, MediaError, "WebP image: what it holds is not known; give another file"),
         (_image("PNG", (90, 90))[:-30], MediaError, "the image is not a readable JPEG"),
         (_image("JPEG", (90, 90))[:-300], MediaError, "the image is not a readable JPEG.*[Tt]runcated"),
         ("no/such/image.png", InputError, r"'no/such/image\.png' cannot be read \(No such file"),

@@ -156,6 +156,14 @@ def test_a_packed_reply_is_unpacked() -> None:
         assert sent(check(server.url)).json() == {"code": 0}
 
 
+def test_a_packed_reply_that_was_cut_says_so() -> None:
+    """A gzip reply that came whole by its length, and was cut before it was sent, has no end: the sentence says that."""
+    packed = gzip.compress(b'{"code":0}')[:-6]
+    with StrictSocket.running(lambda _: [answer(packed, "200 OK", "Content-Encoding: gzip")]) as server:
+        said = fails(Doubt, lambda: sent(submit(server.url)))
+    assert f"what was packed as gzip does not end within the {len(packed)} bytes that came" in said
+
+
 def _bare(content: bytes) -> bytes:
     packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     return packer.compress(content) + packer.flush()

@@ -256,7 +256,8 @@ def _live_clock(wanted: Wanted) -> Clock:
     if used and not away:
         return Clock(speed)
     _logger.warning(
-        "KLING_NB_SPEED is ignored: it is only for simulations on this machine; %s", away or "no key is set"
+        "KLING_NB_SPEED is ignored: it is only for simulations on this machine; %s",
+        away or "no key that can be used is set",
     )
     return Clock()
 

@@ -115,7 +115,7 @@ def _asked(op: Op, times: int) -> str:
 
 def told_of_submit(fault: Fault, where: Where, *, renewed: bool) -> str:
     """Say why a submit was rejected: nothing was bought."""
-    tried = "tried twice, with the credential renewed" if renewed else "not tried again"
+    tried = "tried twice" if renewed else "not tried again"  # a key that is no token is the same when it is renewed
     return told(fault, where, tried, COST[False])
 
 

@@ -145,5 +145,7 @@ def _verified(content: bytes, name: str) -> tuple[str, tuple[int, int]]:
 def _why(error: Exception, content: bytes) -> str:
     import PIL
 
-    looks = looks_like(content[:1024])
-    return f"it is {looks}" if isinstance(error, PIL.UnidentifiedImageError) and looks else str(error)
+    if not isinstance(error, PIL.UnidentifiedImageError):
+        return str(error)
+    looks = looks_like(content[:1024])  # Pillow's own words name the object that holds the bytes
+    return f"it is {looks}" if looks else "what it holds is not known"
