@@ -191,7 +191,8 @@ class Fault:
 
     ``again`` is whether another try is sensible, ``after`` how long to wait in seconds if the provider says;
     ``rejected`` is whether the reply proves that a submit was not carried out, so that it may be sent again;
-    ``renew`` is whether the credential should be renewed first.
+    ``renew`` is whether the credential should be renewed first. ``first`` is what a person should do before they look
+    where this kind of fault usually is; with nothing after it.
     """
 
     whose: Whose
@@ -201,6 +202,7 @@ class Fault:
     after: float | None = None
     rejected: bool = True
     renew: bool = False
+    first: str = ""
 
     def __str__(self) -> str:
         """Say the provider's own words, with its code."""

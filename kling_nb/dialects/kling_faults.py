@@ -38,6 +38,7 @@ FAULTS: Mapping[int, tuple[Whose, bool, bool]] = {
 
 RENEWABLE = frozenset({1003, 1004})
 """Not yet valid, and expired: a token signed anew may do."""
+CLOCK = "set this machine's clock"
 HINTS: Mapping[int, str] = {
     # A token says from when until when it holds, by the clock of whoever signed it.
     **dict.fromkeys(RENEWABLE, "; is this machine's clock right?"),
@@ -76,4 +77,5 @@ def kling_fault(code: int, message: str, reply: Reply) -> Fault:
         after=reply.retry_after,
         rejected=rejected,
         renew=code in RENEWABLE,
+        first=CLOCK if code in RENEWABLE else "",
     )

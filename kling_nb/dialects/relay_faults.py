@@ -184,7 +184,7 @@ def _relayed(told: Told, reply: Reply) -> Fault | None:
     """Read Kling's own rejection. If it is about the relay's key at Kling, the caller cannot fix it."""
     inner = _inner(told.message)
     fault = _by_code(inner, reply) or _by_words(told, reply) or _by_message(inner, told, reply)
-    return replace(fault, whose=Whose.PROVIDER, renew=False) if fault.whose is Whose.KEY else fault
+    return replace(fault, whose=Whose.PROVIDER, renew=False, first="") if fault.whose is Whose.KEY else fault
 
 
 def _inner(text: str) -> Told:

@@ -89,7 +89,7 @@ class Where:
 
 def told(fault: Fault, where: Where, *more: str) -> str:
     """Say a fault in one sentence; ``more`` are clauses about tries and cost."""
-    return _sentence(where, fault.whose, str(fault), *more)
+    return _said(where, fault.whose, str(fault), *more, _first(fault, DO[fault.whose]))
 
 
 def told_of_question(fault: Fault, where: Where, op: Op, times: int) -> str:
@@ -97,7 +97,7 @@ def told_of_question(fault: Fault, where: Where, op: Op, times: int) -> str:
 
     Where nothing is there to correct, what answered may be another, so that it is told where that is.
     """
-    advice = [*filter(None, [ASKED.get(fault.whose)])]
+    advice = [_first(fault, ASKED[fault.whose])] if fault.whose in ASKED else []
     at = where.at if fault.whose is Whose.PROVIDER else ""
     return _said(where, fault.whose, str(fault), f"{_asked(op, times)}{at}", *advice)
 
@@ -106,6 +106,11 @@ def told_of_silence(error: WireError, where: Where, op: Op, times: int) -> WireE
     """Return the error of a question that got no answer, with what it was for, and where."""
     at = "" if op is Op.CREDENTIAL else where.at  # without a token nothing is sent, which `told_of_unreached` says
     return type(error)(f"{error}; {_asked(op, times)}{at}")
+
+
+def _first(fault: Fault, advice: str) -> str:
+    """Return what to do about a fault, given what is done about its kind: first what its dialect knows to be likelier."""
+    return f"{fault.first}; if that is right, {advice}" if fault.first else advice
 
 
 def _asked(op: Op, times: int) -> str:

@@ -82,7 +82,10 @@ def test_a_clock_that_was_wrong_all_along(tmp_path: Path, clock: type[Set]) -> N
         clock.signs_off = DAY
         run = start(live.lab, sweep("fox")).wait(20)
         assert {"planned": 1} == run.snapshot().counts
-        assert "is this machine's clock right?" in str(run.held)
+        said = (
+            "tried twice; nothing was charged; set this machine's clock; if that is right, correct the key: it is from"
+        )
+        assert f"is this machine's clock right? (code 1003); {said}" in str(run.held)
         clock.signs_off = 0.0
         assert {"saved": 1} == run.resume().wait(20).snapshot().counts
         agrees(live)
