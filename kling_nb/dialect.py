@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from .costs import Cost
-from .errors import KlingError
+from .errors import InputError, KlingError
 from .excerpts import excerpt
 from .offer import Loss, Offer, Provider
 from .records import changed
@@ -287,13 +287,16 @@ class Dialect(Protocol):
         """
 
     def find(self, own_id: str, call: Mapping[str, Any]) -> Generator[Call, Reply, Ticket | None]:
-        """Look up the task that a submit (as `Call.shown`) made under our own id; `None`: there is none."""
+        """Look up the task that a submit (as `Call.shown`) made under our own id; `None`: there is none.
+
+        The engine gives the submit's URL as it would be by now, where the base URL has changed since.
+        """
 
     def cancel(self, ticket: Ticket) -> Generator[Call, Reply, bool]:
         """Ask for cancellation; returns whether the provider confirmed that the task will not run."""
 
     def ticket(self, remote_id: str, call: Mapping[str, Any]) -> Ticket:
-        """Return the ticket of a task that a person names by the provider's id."""
+        """Return the ticket of a task that a person names by the provider's id; the call is as for `find`."""
 
     def credential(self, key: str) -> Generator[Call, Reply, Credential]:
         """Return what `sign` needs; a provider whose token must be fetched yields the call that does."""
@@ -319,5 +322,12 @@ def origin(url: str) -> tuple[str, str, int | None]:
 
 
 def path_under(base_url: str, url: str) -> str:
-    """Return the path of a URL below a base URL, which stays valid when the base URL changes."""
-    return "/" + url.removeprefix(base_url.rstrip("/")).lstrip("/")
+    """Return the path of a URL below a base URL, which stays valid when the base URL changes.
+
+    The host may be another by now. Raises `InputError` where the base URL has a path of its own which the URL lacks.
+    """
+    base, given = urlsplit(base_url.rstrip("/")).path, urlsplit(url)
+    if not given.path.startswith(f"{base}/"):
+        message = f"{url} was not sent to {base_url}; set the base URL again that it was sent to"
+        raise InputError(message)
+    return "/" + given.path.removeprefix(base).lstrip("/") + (f"?{given.query}" if given.query else "")

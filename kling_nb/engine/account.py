@@ -16,6 +16,7 @@ from ..redaction import NOTHING, Redaction, Veiled
 from ..secret import Secret
 from ..task import Task, Ticket
 from ..wire import Wire
+from . import sent
 from .gate import BACKOFF_MOST_S, SHUT_S, Gate, backoff_s
 from .loop import Clock
 from .told import Where, told_of_question, told_of_silence
@@ -180,9 +181,9 @@ class Account:
     async def _send_unsigned(self, call: Call, _refused: int | None) -> tuple[Reply, int]:
         return await self._wire.send(call), self._credentials
 
-    def is_of(self, mark: str | None, url: str) -> bool:
+    def is_of(self, mark: str | None, task: Task) -> bool:
         """Tell whether a submit went out with this key to this address: only then its absence here proves anything."""
-        return mark == self.mark and url.startswith((self.provider.base_url or "").rstrip("/") + "/")
+        return mark == self.mark and sent.is_at(task.call, self.provider.base_url)
 
     async def converse(self, talk: Generator[Call, Reply, T], heard: Hear | None = None) -> T:
         """Hold a conversation of reads, each asked again where that is sensible; ``heard`` is called with each answer.
@@ -193,7 +194,7 @@ class Account:
 
     async def find(self, task: Task) -> Ticket | None:
         """Look a submit up by our own id; raises as `converse` does, and `ProviderError` for what cannot be an id."""
-        ticket = await self.converse(self.dialect.find(task.id, task.call))
+        ticket = await self.converse(self.dialect.find(task.id, sent.by_now(task.call, self.provider.base_url)))
         if ticket is not None and not is_id(ticket.id):
             message = f"{self.provider.id} found {task.id} as {ticket.id!r}, which cannot be an id"
             raise ProviderError(message)

@@ -14,6 +14,7 @@ from ..task import Task, Ticket
 from .account import Account
 from .answered import Answered, read
 from .search import Search
+from .sent import logged
 from .told import (
     AGAIN,
     resumable,
@@ -61,7 +62,8 @@ class Buyer:
             # Nothing may be awaited between this and the intent, which reserves the price: others would fit in too.
             if paid is None or not self._may_submit(task, account):
                 break
-            task = await self._book.record(task.id, EventKind.INTENT, call=paid.plain.shown(), account=account.mark)
+            call = logged(paid.plain, account.provider.base_url)
+            task = await self._book.record(task.id, EventKind.INTENT, call=call, account=account.mark)
             if self._book.tasks[task.id].unwanted:
                 await self._book.record(task.id, EventKind.NOT_SENT, reason="cancelled before it was sent")
                 break

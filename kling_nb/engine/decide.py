@@ -18,6 +18,7 @@ from .attempts import Attempts
 from .book import Book
 from .control import Control, Controls
 from .dispatch import Dispatcher
+from .sent import by_now
 
 AFTER_ALL = "if it turns up there after all, lab.uncertain().accepted_as(task, id) fetches it"
 GIVEN_UP: Mapping[str, Any] = MappingProxyType(
@@ -91,7 +92,8 @@ class Decisions:
         """
         self._load(task_id)
         account = self._accounts[self._book.tasks[task_id].provider]
-        ticket = account.dialect.ticket(_id_from(remote_id), self._book.tasks[task_id].call)
+        call = by_now(self._book.tasks[task_id].call, account.provider.base_url)
+        ticket = account.dialect.ticket(_id_from(remote_id), call)
         self._may_be_named(task_id, ticket)
         await _ask_for(account, ticket)
         await self._dispatch.alone(self._accept, task_id, ticket)

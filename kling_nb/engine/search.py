@@ -117,7 +117,7 @@ class Search:
 
     def _is_where(self, task: Task, account: Account) -> bool:
         """Tell whether an account is where a task was submitted, with the key that it was submitted with."""
-        return account.is_of(self._book.submitted_with(task.id), str(task.call.get("url")))
+        return account.is_of(self._book.submitted_with(task.id), task)
 
     async def _never_arrived(self, task: Task) -> Task:
         reason = told_of_lost(task.reason, LOOKS_S, again=task.attempt < LOST_MOST)

@@ -14,6 +14,7 @@ from ..plan import SINGLES, dollars
 from ..secret import GIVEN
 from ..states import EventKind, TaskState
 from ..task import Event, Task, Ticket
+from .sent import base_of
 
 AGAIN = "it is tried again automatically"
 ASKED_AGAIN = "it is asked again automatically"
@@ -199,7 +200,7 @@ def told_of_elsewhere(task: Task) -> str:
     """Say that a submit in doubt was looked for with another key than it was sent with, or at another address."""
     return (
         f"it may have been bought: it was submitted with another key than {task.provider} has now, or at another "
-        f"address ({_host_of(task)}), so not finding it proves nothing; set that key and address again, then "
+        f"address ({base_of(task.call)}), so not finding it proves nothing; set that key and address again, then "
         f".look_again(); or, where they were wrong and the console of {task.provider} shows no such task, .never_bought(), "
         "and run.retry() if a run still has its point; lab.uncertain() has both ways"
     )
@@ -210,7 +211,7 @@ def told_of_unkept_ids(witness: Task, found: Ticket | None) -> str:
     bought = "" if witness.ticket is None else witness.ticket.id
     late, came = (", or lists its tasks late", "none") if found is None else ("", found.id)
     return (
-        f"it may have been bought: {witness.provider} at {_host_of(witness)} does not keep our own ids{late}, so not "
+        f"it may have been bought: {witness.provider} at {base_of(witness.call)} does not keep our own ids{late}, so not "
         f"finding it proves nothing: asked for our own {witness.id}, which it had accepted as {bought}, it found {came}; look "
         f"for it in the console there; {DECIDE}"
     )
@@ -222,12 +223,6 @@ def told_of_anothers(task: Task, found: Ticket, other: Task) -> str:
         f"it may have been bought: asked for our own {task.id}, {task.provider} found {found.id}, which is {other.id} of this "
         f"lab, so what it finds by our own ids proves nothing; look for it in the console there; {DECIDE}"
     )
-
-
-def _host_of(task: Task) -> str:
-    """Return scheme and host of where a task was submitted."""
-    scheme, _, rest = str(task.call.get("url", "")).partition("://")
-    return f"{scheme}://{rest.partition('/')[0]}"
 
 
 def unkept(error: Exception, changes: Iterable[tuple[Event, Task]]) -> Exception:

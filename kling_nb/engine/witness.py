@@ -73,10 +73,9 @@ class Witnesses:
 
         Raises `KlingError` if the witness cannot be looked for; the next look tries again.
         """
-        url = str(task.call.get("url"))
-        if not account.is_of(account.mark, url):  # submitted elsewhere, so that no witness of that place is here
+        if not account.is_of(account.mark, task):  # submitted elsewhere, so that no witness of that place is here
             return ""
-        place = (account.provider.id, account.mark, url)
+        place = (account.provider.id, account.mark, str(task.call.get("url")))
         for one in (place, *self._beside(place)):
             against = await self._at(one, task, account)
             if against is not None:

@@ -57,7 +57,7 @@ def test_its_absence_elsewhere_proves_nothing(tmp_path: Path, other: str, kind: 
         (task,) = start(lab, what, name="a").wait(60).tasks
         assert ("uncertain", []) == (task.state, simulator.ledger())
         assert "submitted with another key than kling has now, or at another address" in task.reason
-        assert f"(http://127.0.0.1:{port})" in task.reason
+        assert f"(http://127.0.0.1:{port}/kling)" in task.reason
 
 
 def test_with_its_own_key_its_absence_counts(tmp_path: Path) -> None:
