@@ -14,6 +14,8 @@ from typing import Any, Protocol, TypeGuard
 import pandas as pd
 
 from .costs import cost_data
+from .excerpts import in_words, names_of
+from .fields import IMAGE_FIELDS
 from .spending import SUMS, spending
 from .stage import AT_REST, stage
 from .states import MOVING
@@ -34,6 +36,14 @@ POINT_COLUMNS: Mapping[str, str] = {
     "template": "string",
     "negative_prompt": "string",
     "cfg_scale": "Float64",
+    "camera_control": "string",
+    "image": "string",
+    "image_tail": "string",
+    "sound_asked": "string",
+    "multi_shot": "boolean",
+    "shot_type": "string",
+    "multi_prompt": "string",
+    "watermark": "boolean",
     "state": "string",
     "reason": "string",
     "cause": "string",
@@ -75,6 +85,9 @@ POINT_COLUMNS: Mapping[str, str] = {
 what counts as spent: the charge, else the estimate, for failed tasks too unless they are known to be free. It is of the
 point, with the attempts that another one took the place of; all else is of the attempt that serves it now. ``request``
 and ``call`` are JSON: the canonical request, and method, URL and body as sent, without secrets and with images by hash.
+
+An image goes by the end of the path that it was given by, ``sound_asked`` is the request's ``sound`` (``sound`` is what
+was measured); camera and shots are in words, and exactly in ``request``.
 """
 
 TASK_COLUMNS: Mapping[str, str] = {
@@ -82,8 +95,18 @@ TASK_COLUMNS: Mapping[str, str] = {
 }
 """Columns of `lab.log.tasks()`: one row per attempt, with what was spent on it alone."""
 
-REQUEST_COLUMNS = ("mode", "duration", "aspect_ratio", "prompt", "negative_prompt", "cfg_scale")
+REQUEST_COLUMNS: Mapping[str, str] = {
+    **{name: name for name in ("mode", "duration", "aspect_ratio", "prompt", "negative_prompt", "cfg_scale")},
+    **{name: name for name in ("camera_control", "image", "image_tail")},
+    "sound_asked": "sound",
+    **{name: name for name in ("multi_shot", "shot_type", "multi_prompt", "watermark")},
+}
+"""Columns by the fields of a request that they show, which is nothing but what makes a point's identity."""
+IN_WORDS = (*IMAGE_FIELDS, "camera_control", "multi_prompt")
 CLIP_COLUMNS = ("sha256", "bytes", "width", "height", "fps", "seconds", "sound")
+
+
+NO_FILES: Mapping[str, str] = MappingProxyType({})
 
 
 class _Point(Protocol):
@@ -113,21 +136,26 @@ class _Run(Protocol):
 
 
 def points_frame(
-    rows: Sequence[tuple[_Point, Task]], spent_before: Mapping[str, Decimal] = MappingProxyType({})
+    rows: Sequence[tuple[_Point, Task]],
+    spent_before: Mapping[str, Decimal] = MappingProxyType({}),
+    files: Mapping[str, str] = NO_FILES,
 ) -> pd.DataFrame:
     """Return one row per point from points and the tasks that serve them.
 
-    ``spent_before`` is what was spent in USD on attempts that these took the place of, by the ids of these.
+    ``spent_before`` is what was spent in USD on attempts that these took the place of, by the ids of these; ``files``
+    are the paths and addresses that images were given by, by reference.
     """
-    records = [_point_record(point, task, spent_before.get(task.id, ZERO)) for point, task in rows]
+    names = _names((task for _, task in rows), files)
+    records = [_point_record(point, task, names, spent_before.get(task.id, ZERO)) for point, task in rows]
     frame = table(records, with_variables(POINT_COLUMNS, "template", [point.variables for point, _ in rows]))
     frame.attrs["kling_nb"] = "points"
     return frame
 
 
-def tasks_frame(tasks: Iterable[Task]) -> pd.DataFrame:
-    """Return one row per task."""
-    return table([_task_record(task) for task in tasks], TASK_COLUMNS)
+def tasks_frame(tasks: Sequence[Task], files: Mapping[str, str] = NO_FILES) -> pd.DataFrame:
+    """Return one row per task; ``files`` are the paths and addresses that images were given by, by reference."""
+    names = _names(tasks, files)
+    return table([_task_record(task, names) for task in tasks], TASK_COLUMNS)
 
 
 def events_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -229,7 +257,7 @@ def _dtype(values: Sequence[Any]) -> str:
     return "Float64" if float in kinds else "Int64"
 
 
-def _point_record(point: _Point, task: Task, spent_before: Decimal) -> dict[str, Any]:
+def _point_record(point: _Point, task: Task, names: Mapping[str, str], spent_before: Decimal) -> dict[str, Any]:
     own = {
         "spent_usd": float(task.spent + spent_before),
         "run": point.run,
@@ -238,12 +266,12 @@ def _point_record(point: _Point, task: Task, spent_before: Decimal) -> dict[str,
         "template": point.template,
     }
     variables = {f"var_{name}": value for name, value in point.variables.items()}
-    return {**_task_record(task), **own, **variables, "losses": "; ".join(point.losses)}
+    return {**_task_record(task, names), **own, **variables, "losses": "; ".join(point.losses)}
 
 
-def _task_record(task: Task) -> dict[str, Any]:
+def _task_record(task: Task, names: Mapping[str, str]) -> dict[str, Any]:
     return {
-        **{name: task.request.get(name) for name in REQUEST_COLUMNS},
+        **{name: _asked(field, task.request.get(field), names) for name, field in REQUEST_COLUMNS.items()},
         **_clip_record(task),
         **{name: _to_ms(getattr(task, name)) for name in TIMES},
         "run": task.run,
@@ -268,6 +296,17 @@ def _task_record(task: Task) -> dict[str, Any]:
         "request": _json(task.request),
         "call": _json(task.call),
     }
+
+
+def _asked(field: str, value: Any, names: Mapping[str, str]) -> Any:
+    """Return what was asked for as its column has it; ``names`` are those of images, by reference."""
+    if value is None or field not in IN_WORDS:
+        return value
+    return names[value] if field in IMAGE_FIELDS else in_words(value)
+
+
+def _names(tasks: Iterable[Task], files: Mapping[str, str]) -> dict[str, str]:
+    return names_of((task.request[name] for task in tasks for name in IMAGE_FIELDS if name in task.request), files)
 
 
 def _clip_record(task: Task) -> dict[str, Any]:

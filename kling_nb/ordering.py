@@ -19,7 +19,7 @@ from .engine.fetch import GONE, is_gone
 from .engine.opening import Opened
 from .engine.order import Order
 from .errors import InputError
-from .fields import IMAGE_FIELDS
+from .fields import IMAGE_FIELDS, is_stored
 from .keywords import TAKES, answer
 from .plan import REUSED, SINGLES, Money, Plan, Planner, Settings, confirm, run_name, stored_sweep, usd
 from .request import FIELDS, VideoRequest
@@ -52,7 +52,9 @@ class Ordering:
         left = {p.provider for p, name in zip(taken, names, strict=True) if _may_need(known.get(name))}
         for provider in {str(point.provider) for point in taken}:
             (self._bindings.anew if provider in left else self._bindings.spared)(provider)
-        return self._planner.plan(taken, known, settings, self._today(), _files(points, take_in))
+        return self._planner.plan(
+            taken, known, settings, self._today(), self._opened.log.files() | _files(points, take_in)
+        )
 
     def of_sweep(
         self,
@@ -73,6 +75,7 @@ class Ordering:
             name=run_name(name, plan),
             points=plan.points,
             sweep=stored_sweep(sweep),
+            files=plan.files,
             budget=usd("budget", budget),
             fresh=settings.fresh,
             share=settings.share,
@@ -96,6 +99,7 @@ class Ordering:
         return Order(
             name=SINGLES,
             points=plan.points,
+            files=plan.files,
             budget=ceiling,
             fresh=settings.fresh,
             share=settings.share,
@@ -149,9 +153,9 @@ def _images(point: Point) -> dict[str, Any]:
 
 
 def _files(points: Iterable[Point], take_in: Callable[[Any], str]) -> dict[str, str]:
-    """Return the paths that images were given by, by the references that the points have instead."""
+    """Return the paths and addresses that images were given by, by the references that the points have instead."""
     given = (image for point in points for image in _images(point).values())
-    return {take_in(image): str(image) for image in given if isinstance(image, str | Path)}
+    return {take_in(image): str(image) for image in given if isinstance(image, str | Path) and not is_stored(image)}
 
 
 def _check_prompt(prompt: object) -> None:

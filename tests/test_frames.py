@@ -96,6 +96,15 @@ def test_a_time_is_the_nearest_millisecond(at: float) -> None:
     assert (round(at, 3), True) == (done[0].timestamp(), pd.isna(done[1]))
 
 
+def test_a_name_of_an_image_is_that_of_no_other() -> None:
+    """Tables of two runs can be put together: what another run's image is called, no image of this one is."""
+    files = {f"sha256:{one * 64}": f"{folder}/fox.png" for one, folder in {"a": "den", "b": "zoo"}.items()}
+    tasks = [saved(request={"prompt": "fox", "image": image}) for image in files]
+    shown = [frames.points_frame([(point(), task)], files=files).image[0] for task in tasks]
+    assert ["den/fox.png", "zoo/fox.png"] == shown
+    assert shown == [*frames.tasks_frame(tasks, files).image]
+
+
 def test_variables_stand_after_the_template() -> None:
     """Every variable that any point uses is a column, after the template; a point without it has none."""
     frame = frames.points_frame([(point(0, x="snow"), saved()), (point(1, y=2), saved())])

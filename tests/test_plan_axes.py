@@ -26,12 +26,12 @@ AXES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "negative_prompt": ({"negative_prompt": ["blur", None]}, ["blur", ""]),
     "cfg_scale": ({"cfg_scale": [0.3, 0.7]}, ["0.3", "0.7"]),
     "camera_control": ({"camera_control": [{"zoom": 5}, "down_back"]}, ["simple, zoom 5", "down_back"]),
-    "image": ({"image": URLS}, [*URLS[:2], "wolf.png"]),
+    "image": ({"image": URLS}, ["a/fox.png", "b/fox.png", "wolf.png"]),
     "image_tail": ({"image": URLS[2], "image_tail": [None, URLS[0]]}, ["", "fox.png"]),
     "sound": ({"sound": [True, False], "model": "kling-v2-6", "mode": "pro"}, ["on", "off"]),
     "multi_shot": ({"multi_shot": [True, False]}, ["yes", "no"]),
     "shot_type": ({"shot_type": ["customize", "intelligence"]}, ["customize", "intelligence"]),
-    "multi_prompt": ({**SHORT, "multi_prompt": SHOTS}, ['"duration": 3', '"duration": 8']),
+    "multi_prompt": ({**SHORT, "multi_prompt": SHOTS}, ["a fox (2 s) / it runs (3 s)", "a fox (2 s) / it runs (8 s)"]),
     "watermark": ({"watermark": [True, None]}, ["yes", ""]),
     "callback_url": ({"callback_url": ["https://example.org/1", None]}, ["https://example.org/1", ""]),
     "extra": ({"extra": [{"kling": {"seed": 1}}, {}]}, ['{"kling": {"seed": 1}}', ""]),
@@ -136,7 +136,7 @@ def test_an_image_goes_by_the_name_of_its_file(tmp_path: Path) -> None:
         PIL.Image.new("RGB", (400, 400), (tone * 50, 0, 0)).save(path)
     plan = planned(tmp_path / "lab", image=[*images[:3], images[3].read_bytes()], model="kling-v2-6", mode="pro")
     *files, wolf, in_memory = plan.df()["image"]
-    assert [*map(str, images[:2]), "wolf.png"] == [*files, wolf]
+    assert [f"{tmp_path.name}/fox.png", "b/fox.png", "wolf.png"] == [*files, wolf]
     assert in_memory.startswith("sha256:")
     assert len("sha256:") + 13 == len(in_memory)
     assert [*files, wolf, in_memory] == [row["image"] for row in Rows(plan._repr_html_()).rows]

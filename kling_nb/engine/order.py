@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from ..log import PointRow
@@ -14,11 +14,12 @@ from ..task import Task
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """A run to start: its name, the planned points, the sweep as TOML, the ceiling in USD."""
+    """A run to start: its name, the planned points, the sweep as TOML, the paths of images, the ceiling in USD."""
 
     name: str
     points: Sequence[PlannedPoint]
     sweep: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
     budget: Decimal | None = None
     fresh: bool = False
     share: bool = True

@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
 
 from ..errors import LabError, LabMode, LogTooNew
 from ..task import Event, Task
-from .reading import DAILY_BUDGET, Reading, reader
+from .reading import DAILY_BUDGET, FILE_OF, Reading, reader
 from .rows import POINT_FIELDS, PointRow, RunRow, decimal_text, point_row, run_row
 from .schema import EVENTS, FILE, META, POINTS, RUNS, SCHEMA, SCHEMA_VERSION
 from .writing import BUSY_S, Refuse, Writer
@@ -28,6 +29,8 @@ _PUT_POINT = (
     f"INSERT INTO points ({_COLUMNS}) VALUES ({_VALUES}) ON CONFLICT (run, point) DO UPDATE "  # noqa: S608
     f"SET ({_COLUMNS}) = ({_NEW}) WHERE ({_COLUMNS}) IS NOT ({_NEW})"
 )
+
+_PUT_FILE = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE value != excluded.value"
 
 
 class ExperimentLog(Reading):
@@ -114,8 +117,8 @@ class ExperimentLog(Reading):
         """
         self._driven().commit(changes, served)
 
-    def add_run(self, run: RunRow, points: Sequence[PointRow]) -> None:
-        """Write a run and its points, in place of what it had before."""
+    def add_run(self, run: RunRow, points: Sequence[PointRow], files: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Write a run and its points, in place of what it had before, and the paths and addresses that images were given by."""
         with self._begin() as db:
             db.execute(RUNS.delete().where(RUNS.c.name == run.name))
             db.execute(RUNS.insert(), run_row(run))
@@ -124,6 +127,8 @@ class ExperimentLog(Reading):
                 db.exec_driver_sql(_DROP_POINT, [(run.name, point) for point in gone])
             if points:
                 db.exec_driver_sql(_PUT_POINT, [point_row(point) for point in points])
+            if files:
+                db.exec_driver_sql(_PUT_FILE, [(FILE_OF + image, path) for image, path in files.items()])
 
     def set_run(self, name: str, **changes: Any) -> None:
         """Change columns of a run."""

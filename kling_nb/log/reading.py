@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DAILY_BUDGET = "daily_budget"
+FILE_OF = "file of "
+"""Before the reference of an image: the key of the path or address that it was last given by."""
 _OF_A_SUBMIT = (Kind.INTENT, Kind.NOT_SENT, Kind.PUSHED_BACK, Kind.ACCEPTED, Kind.DOUBTED, Kind.FAILED)
 _BARE = dict.fromkeys(("request", "call", "asset", "clip"))  # what no sum of money needs, and most of a row
 _SHORT = [column for column in TASKS.c if column.name not in _BARE]
@@ -67,6 +69,11 @@ class Reading:
         """Return the ceiling in USD for all that is submitted in a day, or `None`."""
         kept = self.fact(DAILY_BUDGET)
         return Decimal(kept) if kept else None
+
+    def files(self) -> dict[str, str]:
+        """Return the paths and addresses that the images of runs were last given by, by reference."""
+        rows = self._rows(sa.select(META).where(META.c.key.startswith(FILE_OF)))
+        return {row.key.removeprefix(FILE_OF): row.value for row in rows}
 
     def submitted_on(self, day: int) -> list[Task]:
         """Return the tasks that were last submitted on a day, as `task.day_of` counts."""
@@ -274,7 +281,7 @@ class Reading:
         tasks = self.read_tasks() if every else self.tasks_by_id(point.task for point in points)
         by_id = {task.id: task for task in tasks}
         rows = [(point, by_id[point.task]) for point in points if point.task in by_id]
-        return frames.points_frame(rows, self._replaced())
+        return frames.points_frame(rows, self._replaced(), self.files())
 
     def _replaced(self) -> dict[str, Decimal]:
         """Return what was spent on attempts that serve no point any more, in USD, by the id of the one that does."""
@@ -289,7 +296,7 @@ class Reading:
         """Return one row per task: every attempt ever made, with the columns that `frames.TASK_COLUMNS` declares."""
         from .. import frames
 
-        return frames.tasks_frame(self.read_tasks())
+        return frames.tasks_frame(self.read_tasks(), self.files())
 
     def events(self, task: str | None = None) -> pd.DataFrame:
         """Return every event, of one task or of all, oldest first: ``seq, task, kind, at, data``."""

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import PurePath
 from typing import Any
 
-from ..excerpts import in_words
+from ..excerpts import in_words, names_of
 from ..fields import IMAGE_FIELDS
 from ..request import VideoRequest
 
@@ -36,7 +34,7 @@ def asked(requests: Sequence[VideoRequest], files: Mapping[str, str]) -> dict[st
     """Return each such field that any request sets; ``files`` are the paths that images were given by, by reference."""
     given = [request.canonical() for request in requests]
     columns = {name: [one.get(name) for one in given] for name in ASKED}
-    names = _names([one for field in IMAGE_FIELDS for one in columns[field] if one is not None], files)
+    names = names_of([one for field in IMAGE_FIELDS for one in columns[field] if one is not None], files)
     held = {name: values for name, values in columns.items() if any(value is not None for value in values)}
     return {name: _told(name, values, names) for name, values in held.items()}
 
@@ -49,19 +47,11 @@ def varying(columns: Mapping[str, Column]) -> dict[str, Column]:
 def _told(name: str, values: Column, names: Mapping[str, str]) -> Column:
     if name in IMAGE_FIELDS:
         return [names.get(value) for value in values]
-    return values if ASKED[name] != "string" else _in_words(name, values)
+    if ASKED[name] != "string":
+        return values
+    words = _as_json if name == "extra" else in_words
+    return [None if value is None else words(value) for value in values]
 
 
-def _in_words(name: str, values: Column) -> Column:
-    """Return values in words, or as JSON where words leave out what tells them apart, such as the lengths of shots."""
-    words = [None if value is None else in_words(value) for value in values]
-    exact = [None if value is None else json.dumps(value, ensure_ascii=False) for value in values]
-    return exact if name == "extra" or len(set(words)) < len(set(exact)) else words
-
-
-def _names(images: Sequence[str], files: Mapping[str, str]) -> dict[str, str]:
-    """Return each image's name: the end of its path or address, or all of it where others end alike; else of its hash."""
-    whole = {image: in_words(files.get(image, image)) for image in dict.fromkeys(images)}
-    last = {image: PurePath(name).name or name for image, name in whole.items()}
-    often = Counter(last.values())
-    return {image: name if often[name] == 1 else whole[image] for image, name in last.items()}
+def _as_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

@@ -20,7 +20,10 @@ LONGEST = 1_000
 UNBOUGHT = frozenset({"refused", "failed", "cancelled"})
 """The states in which a clip costs what was charged for it, and nothing where that is not known to be something."""
 
-ASKED = ("model", "mode", "provider", "duration", "aspect_ratio", "cfg_scale", "negative_prompt")
+ASKED = (
+    *("model", "mode", "provider", "duration", "aspect_ratio", "cfg_scale", "negative_prompt", "image", "image_tail"),
+    *("sound_asked", "camera_control", "multi_shot", "shot_type", "multi_prompt", "watermark"),
+)
 CAME = (
     *("price", "length", "size", "sound", "losses", "sample", "run", "point", "took", "submitted_at", "remote_id"),
     *("sha256", "note"),
@@ -39,6 +42,11 @@ def word(name: str, value: Any) -> str:
     if isinstance(value, int | float):
         return f"{value:g} s" if name == "duration" else f"{value:g}"
     return str(value)
+
+
+def called(name: str) -> str:
+    """Return the name of a column as a person reads it: that of a prompt's variable or a request's field."""
+    return "sound" if name == "sound_asked" else name.removeprefix("var_")
 
 
 def cut(words: str) -> str:
@@ -97,7 +105,7 @@ def facts_of(row: Row) -> tuple[tuple[str, str], ...]:
     names = [name for name in (*ASKED, *variables, *CAME) if known.get(name) not in (None, "")]
     told: dict[str, str] = {}
     for name in names:
-        told.setdefault(name.removeprefix("var_").removesuffix("_at"), cut(word(name, known[name])))
+        told.setdefault(called(name).removesuffix("_at"), cut(word(name, known[name])))
     return tuple(told.items())
 
 

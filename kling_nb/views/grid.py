@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -12,18 +12,33 @@ from ..errors import InputError, nearest
 from ..excerpts import as_code, excerpt
 from ..fields import finite
 from ..plan import dollars
-from .asked import is_prompts, with_asked
-from .facts import Row, cut, facts_of, flags_of, reason_of, spent, summary_of, word
+from .facts import Row, called, cut, facts_of, flags_of, reason_of, spent, summary_of, word
 
 Frame = Any
 """A ``pandas.DataFrame`` with (some of) the columns of ``lab.df()``."""
 
 TEXTS = ("template", "prompt")  # these make rows beside another axis, since a row has room for a sentence
-AXES = ("mode", "provider", "duration", "aspect_ratio", "cfg_scale", "negative_prompt")
+AXES = (
+    *(
+        "mode",
+        "provider",
+        "duration",
+        "aspect_ratio",
+        "cfg_scale",
+        "negative_prompt",
+        "image",
+        "image_tail",
+        "sound_asked",
+    ),
+    *("camera_control", "multi_shot", "shot_type", "multi_prompt", "watermark"),
+)
+SOUND = "sound_asked"
 LAST_AXES = ("model", *TEXTS)
 """What makes an axis, before the variables of the prompts and after them: of as many values the first one is taken."""
 
 NO_POINTS = "no points: none were started yet (lab.start(sweep) or lab.form() makes some), or a filter left none"
+UNSAID = ("negative_prompt", "image_tail", SOUND, "shot_type")
+"""Columns whose values do not say what they are of."""
 WIDEST = 12  # columns that an axis may take without being asked for
 SAME = ("model", "mode")  # told once above the tiles where it is the same for all
 LABEL_LONGEST = 80  # characters of a prompt on a tile
@@ -31,10 +46,11 @@ LABEL_LONGEST = 80  # characters of a prompt on a tile
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """One axis: the column's name and its values as words, in the order in which they are shown."""
+    """One axis: the column's name, its values as words in the order in which they are shown, and what it is called."""
 
     name: str
     values: tuple[str, ...]
+    label: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,9 +118,8 @@ def grid_of(
     frame
         A DataFrame with columns of ``lab.df()``; any of them may be missing.
     x, y
-        The columns that make the grid's columns and rows; a variable's goes by the variable's name too, and a field
-        of the request without a column, such as ``image``, by its own where it differs between the points. Left out,
-        they are chosen among those that vary: a prompt or template makes rows, and the axis with fewer values makes
+        The columns that make the grid's columns and rows; a variable's goes by the variable's name too. ``sound`` is
+        what was asked for, where that differs between the points, and else what was measured. Left out, they are chosen among those that vary: a prompt or template makes rows, and the axis with fewer values makes
         columns. One axis alone makes columns, so that its clips stand side by side, unless it has too many values.
     title
         What stands above it.
@@ -119,11 +134,11 @@ def grid_of(
         For a column that the frame does not have, and for one column on both axes.
 
     """
-    rows = with_asked(records(frame))
+    rows = records(frame)
     columns = list(rows[0]) if rows else [str(name) for name in frame.columns]
-    x, y = _column(x, columns), _column(y, columns)
-    _check(x, y, columns)
     vary = _varying(rows)
+    x, y = _column(x, columns, vary), _column(y, columns, vary)
+    _check(x, y, columns)
     x, y = _choose(x, y, vary)
     shown = rows[:most]
     across, down = _axis(x, shown), _axis(y, shown)
@@ -154,10 +169,12 @@ def _state(row: Row) -> str:
     return str(row.get("state") or ("saved" if row.get("clip") else "planned"))
 
 
-def _column(name: str | None, columns: Sequence[str]) -> str | None:
-    """Return the column of a name: a variable of the prompt goes by its own, as the sweep was written."""
+def _column(name: str | None, columns: Sequence[str], vary: Container[str]) -> str | None:
+    """Return the column of a name: a variable of the prompt and a field go by their own, as the sweep was written."""
     if not isinstance(name, str):  # which `_check` tells
         return name
+    if name == "sound" and SOUND in vary:
+        return SOUND
     return f"var_{name}" if name not in columns and f"var_{name}" in columns else name
 
 
@@ -180,7 +197,7 @@ def _varying(rows: Sequence[Row]) -> dict[str, int]:
     vary = {name: count for name, count in counts.items() if count > 1}
     if all(row.get("template") == row.get("prompt") for row in rows):
         vary.pop("template", None)  # prompts without variables are what people call prompts
-    if "template" in vary or any(name in vary for name in variables if is_prompts(name)):
+    if "template" in vary or any(name in vary for name in variables):
         vary.pop("prompt", None)  # it only follows from these
     return vary
 
@@ -218,7 +235,7 @@ def _axis(name: str | None, rows: Sequence[Row]) -> Axis | None:
     if all(isinstance(value, int | float) for value in values):
         values.sort()
     missing = [None] if any(row.get(name) is None for row in rows) else []
-    return Axis(name, tuple(dict.fromkeys(word(name, value) for value in [*values, *missing])))
+    return Axis(name, tuple(dict.fromkeys(word(name, value) for value in [*values, *missing])), called(name))
 
 
 def _tiles(rows: Sequence[Row], x: Axis | None, y: Axis | None, others: Sequence[str]) -> tuple[Tile, ...]:
@@ -236,12 +253,16 @@ def _place(axis: Axis | None, row: Row) -> int:
 
 def _label(row: Row, others: Iterable[str], *, samples: bool) -> str:
     """Return what tells a tile apart; what it does not have is left out: a dash would not say what it stands for."""
-    words = [_in_label(name, word(name, row.get(name))) for name in others if row.get(name) not in (None, "")]
+    words = [_in_label(name, row[name]) for name in others if row.get(name) not in (None, "")]
     return " · ".join([*words, *([f"sample {row.get('sample')}"] if samples else [])])
 
 
-def _in_label(name: str, words: str) -> str:
-    return excerpt(words, LABEL_LONGEST) if name in TEXTS else cut(words)
+def _in_label(name: str, value: Any) -> str:
+    """Return a value as a label has it, with its name where it would not say by itself what it is."""
+    words = word(name, value)
+    is_bare = isinstance(value, int | float) and name != "duration"
+    named = f"{called(name)} {words}" if is_bare or name in UNSAID else words
+    return excerpt(named, LABEL_LONGEST) if name in TEXTS else cut(named)
 
 
 def _ids(rows: Sequence[Row]) -> list[str]:

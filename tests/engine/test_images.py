@@ -36,3 +36,27 @@ def test_an_image_that_cannot_be_read_stops_only_its_own_points(simulated: Open,
     }
     assert {"saved": 1} == lab.run("b").resume().wait().snapshot().counts
     assert sent + 1 == len(ledger(lab))
+
+
+def test_the_log_tells_images_by_the_names_of_their_files(simulated: Open, tmp_path: Path) -> None:
+    """Tables are grouped by the images as a person knows them, in a later session too, and in whichever way they came."""
+    pictures = [tmp_path / folder / "fox.png" for folder in ("den", "zoo")]
+    for shade, picture in enumerate(pictures):
+        picture.parent.mkdir()
+        Image.new("RGB", (400, 400), (shade, 0, 0)).save(picture)
+    lab = simulated()
+    run = start(lab, sweep("a fox", image=pictures, model="kling-v2-6", mode="pro"), name="a").wait()
+    names = ["den/fox.png", "zoo/fox.png"]
+    assert dict.fromkeys(names, 1) == run.df.groupby("image").size().to_dict()
+    assert names == [*lab.log.tasks()["image"]]
+    lab.close()
+
+    lab = simulated()
+    refs = [task.request["image"] for task in lab.run("a").tasks]
+    by_ref = sweep("a boat", image=refs, model="kling-v2-6", mode="pro")
+    assert names == [*lab.plan(by_ref).df()["image"]]
+    pictures[0].rename(tmp_path / "wolf.png")
+    renamed = sweep("a boat", image=[tmp_path / "wolf.png", *refs[1:]], model="kling-v2-6", mode="pro")
+    start(lab, renamed, name="b").wait()
+    assert ["wolf.png", "fox.png"] * 2 == [*lab.df()["image"]]
+    assert ["wolf.png", "fox.png"] == [*lab.run("a").df["image"]]

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from kling_nb import frames
 from kling_nb.errors import InputError, MediaError
+from kling_nb.log import PointRow
 from kling_nb.request import FIELDS
-from kling_nb.views.asked import WITHOUT_COLUMN
+from kling_nb.task import Task
 from kling_nb.views.clip import clip_view
 from kling_nb.views.compare import PART_BYTES, Axis, Comparison, grid_of, write_page
 from kling_nb.views.facts import ASKED
@@ -36,7 +37,7 @@ def points(**columns: Any) -> pd.DataFrame:
 
 def told(axis: Axis | None) -> Any:
     """Return an axis as its name and values."""
-    return None if axis is None else dataclasses.astuple(axis)
+    return None if axis is None else dataclasses.astuple(axis)[:2]
 
 
 def varied(count: int = 12, **more: Any) -> pd.DataFrame:
@@ -135,32 +136,47 @@ def test_a_missing_value_is_an_axis_value_too() -> None:
     ("field", "values", "words"),
     [
         ("sound", ["on", "off"], ("on", "off")),
-        ("watermark", [True, False], ("yes", "no")),
-        ("image", ["sha256:" + "ab" * 32, "https://x.test/a.png"], ("sha256:abababababab…", "https://x.test/a.png")),
+        ("watermark", [False, True], ("no", "yes")),
+        ("image", ["sha256:" + "ab" * 32, "https://x.test/a.png"], ("sha256:abababababab…", "a.png")),
+        ("image", [f"sha256:{one * 64}" for one in "abc"], ("den/fox.png", "zoo/fox.png", "cat.png")),
         ("camera_control", [{"pan": 5, "type": "simple"}, {"type": "down_back"}], ("simple, pan 5", "down_back")),
-        ("multi_prompt", [[{"prompt": "a", "duration": 2}, {"prompt": "b", "duration": 3}], None], ("a / b", "—")),
+        (
+            "multi_prompt",
+            [[{"prompt": "a", "duration": 2}, {"prompt": "b", "duration": n}] for n in (3, 4)],
+            ("a (2 s) / b (3 s)", "a (2 s) / b (4 s)"),
+        ),
     ],
 )
-def test_a_field_without_a_column_tells_points_apart(field: str, values: list[Any], words: tuple[str, ...]) -> None:
-    """What varies in the requests alone makes an axis, under the field's own name, beside prompts and measurements."""
-    requests = [json.dumps({"prompt": p, field: value}) for p in ("a fox", "a boat") for value in values]
-    frame = points(request=requests, prompt=["a fox"] * 2 + ["a boat"] * 2, sound=[True, False] * 2)
+def test_every_kind_of_field_tells_points_apart(field: str, values: list[Any], words: tuple[str, ...]) -> None:
+    """What varies in the requests makes an axis, under the field's own name, beside prompts and measurements."""
+    requests = [{"prompt": p, field: value} for p in ("a fox", "a boat") for value in values]
+    tasks = [Task(id=str(n), identity=str(n), provider="kling", model="m", request=r) for n, r in enumerate(requests)]
+    files = {
+        f"sha256:{one * 64}": path for one, path in {"a": "den/fox.png", "b": "zoo/fox.png", "c": "cat.png"}.items()
+    }
+    rows = [(PointRow(run="a", point=n, sample=1, identity="", task=""), task) for n, task in enumerate(tasks)]
+    frame = frames.points_frame(rows, files=files).assign(sound=True)
 
     grid = grid_of(frame)
 
-    assert (told(grid.x), grid.y.name) == ((f"var_{field}", words), "prompt")  # type: ignore[union-attr]
+    assert (words, field, "prompt") == (told(grid.x)[1], grid.x.label, grid.y.name)  # type: ignore[union-attr]
     assert [words[0]] == [fact for name, fact in grid.tiles[0].facts if name == field]
-    assert grid == grid_of(frame, x=field) or field == "sound", "the column of that name is what was measured"
+    assert grid == grid_of(frame, x=field)
+
+
+def test_what_was_measured_makes_an_axis_where_no_sound_was_asked_for() -> None:
+    """A model that decides by itself leaves the column of that name."""
+    frame = points(sound=[True, False], sound_asked=["on", "on"])
+    assert ("sound", ("no", "yes")) == told(grid_of(frame, x="sound").x)
 
 
 def test_every_field_of_a_request_tells_points_apart() -> None:
-    """One that joins has a column or is told without; one that is no part of a point's identity has none.
+    """One that joins has a column; one that is no part of a point's identity has none.
 
     Points that differ in nothing else are served by one task, whose request a column would show for all of them.
     """
     no_part = {"callback_url", "extra"}
-    assert {*FIELDS} == {*frames.REQUEST_COLUMNS, "model", *WITHOUT_COLUMN} | no_part
-    assert no_part.isdisjoint({*frames.REQUEST_COLUMNS, *WITHOUT_COLUMN})
+    assert {*FIELDS} - no_part == {*frames.REQUEST_COLUMNS.values(), "model"}
     assert {*frames.REQUEST_COLUMNS} <= {*AXES, *TEXTS}
     assert {*AXES} <= {*ASKED}
 
@@ -211,7 +227,7 @@ def test_a_label_leaves_out_what_a_tile_does_not_have() -> None:
 
     tiles = grid_of(frame, x="model", y="mode").tiles
 
-    assert [tile.label for tile in tiles] == ["kling · 0.5 · blur", "fal · snow"]
+    assert [tile.label for tile in tiles] == ["kling · cfg_scale 0.5 · negative_prompt blur", "fal · snow"]
 
 
 def test_a_label_tells_the_prompt_that_no_axis_tells() -> None:
