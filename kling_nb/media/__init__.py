@@ -6,7 +6,7 @@ stored once under ``inputs/``, named by the sha256 of its content.
 
 from .clips import flags, is_there, store_clip
 from .disk import safe_name, write_whole
-from .images import data_uri, image_bytes, image_size, misfits, take_in
+from .images import data_uri, image_bytes, image_size, misfits, take_in, thumbnail
 from .video import Probe, poster, probe
 
 __all__ = [
@@ -22,5 +22,6 @@ __all__ = [
     "safe_name",
     "store_clip",
     "take_in",
+    "thumbnail",
     "write_whole",
 ]

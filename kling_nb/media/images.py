@@ -22,6 +22,7 @@ ENDINGS = {"PNG": "png", "JPEG": "jpg", "MPO": "jpg", "WEBP": "webp"}
 WRITTEN = {"WEBP": "WebP"}
 """How kinds of images are written for reading, where that is otherwise than Pillow's name."""
 
+QUALITIES = (80, 60, 40, 20)  # of a JPEG
 LEAST_SIDE = 300  # pixels
 WIDEST = 2.5  # of the longer side to the shorter one
 MOST_BYTES = 10 * 1024 * 1024
@@ -63,6 +64,31 @@ def image_bytes(ref: str, inputs: Path) -> tuple[bytes, str]:
 def image_size(ref: str, inputs: Path) -> tuple[int, int]:
     """Return width and height of a stored image in pixels; raises as `image_bytes` does."""
     return _verified(image_bytes(ref, inputs)[0], ref)[1]
+
+
+def thumbnail(ref: str, inputs: Path, side: int, size_bytes: int) -> bytes:
+    """Return a stored image as a JPEG whose longer side has at most ``side`` pixels, upright; raises as `image_bytes`.
+
+    One that would take more than ``size_bytes`` is coarser; the coarsest may take more.
+    """
+    import PIL.Image
+    import PIL.ImageOps
+
+    content, _ = image_bytes(ref, inputs)  # by its hash it is what was verified when it was taken in
+    with PIL.Image.open(io.BytesIO(content)) as picture:
+        picture.draft("RGB", (2 * side, 2 * side))  # a JPEG is unpacked at a fraction of its size
+        small = PIL.ImageOps.exif_transpose(picture).convert("RGBA")
+    small.thumbnail((side, side))
+    on_white = PIL.Image.new("RGB", small.size, "white")
+    on_white.paste(small, mask=small)
+    jpeg = b""
+    for quality in QUALITIES:
+        out = io.BytesIO()
+        on_white.save(out, "JPEG", quality=quality)
+        jpeg = out.getvalue()
+        if len(jpeg) <= size_bytes:
+            break
+    return jpeg
 
 
 def misfits(ref: str, inputs: Path) -> tuple[str, ...]:

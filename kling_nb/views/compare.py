@@ -22,7 +22,7 @@ from ..keywords import answering
 from ..request import digest
 from .grid import Axis, Frame, Grid, Tile, grid_of, judged
 from .output import display_both, reply_on_the_askers_subshell, unseen
-from .page import clip_file, poster_of, script, static_html, text_of, write_page
+from .page import clip_file, illustrated, poster_of, script, static_html, text_of, write_page
 
 __all__ = ["Axis", "Comparison", "Frame", "Grid", "Tile", "grid_of", "write_page"]
 
@@ -62,7 +62,7 @@ class Comparison:
 
     def widget(self) -> Any:
         """Return a new live player, an `anywidget.AnyWidget`."""
-        grid = json.dumps(self.grid.to_json(), ensure_ascii=False)
+        grid = json.dumps(illustrated(self.grid, self.lab_folder).to_json(), ensure_ascii=False)
         player = _player_class()(grid=grid, mark=self.mark, rates=self._judge is not None, ratings=self._ratings())
         self._players.add(player)
         reply_on_the_askers_subshell(player.comm)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from ..excerpts import excerpt
+from ..fields import is_stored
 from ..plan import dollars
 
 Row = Mapping[str, Any]
@@ -52,6 +55,19 @@ def called(name: str) -> str:
 def cut(words: str) -> str:
     """Return words for reading, cut where they are too long to show."""
     return excerpt(words, LONGEST)
+
+
+def images_of(name: str, rows: Iterable[Row]) -> dict[str, str]:
+    """Return the lab's own images by what a column calls them; a person's own frame may lack the requests."""
+    asked = [(word(name, row.get(name)), _request(row).get(name)) for row in rows]
+    return {words: image for words, image in asked if isinstance(image, str) and is_stored(image)}
+
+
+def _request(row: Row) -> Mapping[str, Any]:
+    held: Any = None
+    with suppress(ValueError, TypeError):
+        held = json.loads(row.get("request") or "")
+    return held if isinstance(held, Mapping) else {}
 
 
 def reason_of(row: Row, state: str) -> str:

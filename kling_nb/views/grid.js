@@ -60,7 +60,8 @@ function details(tile) {
 
 function heading(role, kind, axis, value) {
   const text = h("span", { class: "knb-value", title: value }, value);
-  return h("div", { role, class: `knb-${kind}` }, h("div", {}, h("span", { class: "knb-axis" }, axis.label || axis.name), text));
+  const image = axis.images?.[value] ? h("img", { class: "knb-pictured", src: axis.images[value], alt: "" }) : null;
+  return h("div", { role, class: `knb-${kind}` }, h("div", {}, image, h("span", { class: "knb-axis" }, axis.label || axis.name), text));
 }
 
 /** Return the grid: sticky headings on both axes, and in each cell its samples; and `fit`, which lays out those not hidden. */

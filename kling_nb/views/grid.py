@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
 from ..errors import InputError, nearest
 from ..excerpts import as_code, excerpt
-from ..fields import finite
+from ..fields import IMAGE_FIELDS, finite
 from ..plan import dollars
-from .facts import Row, called, cut, facts_of, flags_of, reason_of, spent, summary_of, word
+from .facts import Row, called, cut, facts_of, flags_of, images_of, reason_of, spent, summary_of, word
 
 Frame = Any
 """A ``pandas.DataFrame`` with (some of) the columns of ``lab.df()``."""
@@ -46,11 +46,15 @@ LABEL_LONGEST = 80  # characters of a prompt on a tile
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """One axis: the column's name, its values as words in the order in which they are shown, and what it is called."""
+    """One axis: the column's name, its values as words in the order in which they are shown, and what it is called.
+
+    ``images`` are by value: references into the lab's inputs, for whoever draws it the addresses of small pictures.
+    """
 
     name: str
     values: tuple[str, ...]
     label: str = ""
+    images: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -235,7 +239,8 @@ def _axis(name: str | None, rows: Sequence[Row]) -> Axis | None:
     if all(isinstance(value, int | float) for value in values):
         values.sort()
     missing = [None] if any(row.get(name) is None for row in rows) else []
-    return Axis(name, tuple(dict.fromkeys(word(name, value) for value in [*values, *missing])), called(name))
+    words = dict.fromkeys(word(name, value) for value in [*values, *missing])
+    return Axis(name, tuple(words), called(name), images_of(name, rows) if name in IMAGE_FIELDS else {})
 
 
 def _tiles(rows: Sequence[Row], x: Axis | None, y: Axis | None, others: Sequence[str]) -> tuple[Tile, ...]:

@@ -8,15 +8,16 @@ import re
 import shutil
 import stat
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import MediaError
+from ..errors import KlingError, MediaError
 from ..space import writing
 from .exported import Exported
-from .grid import Grid, Tile
+from .grid import Axis, Grid, Tile
 
 if TYPE_CHECKING:
     import jinja2
@@ -26,6 +27,8 @@ POSTERS = 48  # with a poster in a notebook; 48 × POSTER_BYTES × 4/3 keeps the
 POSTER_BYTES = 9_000
 POSTER_WIDTHS = (200, 120)  # pixels; the second where the first is too large
 PAGE_POSTER_WIDTH = 480
+THUMBNAILS, THUMBNAIL_SIDE, THUMBNAIL_BYTES = 16, 112, 4_500  # on one axis; pixels, shown at half of that
+INPUTS = "inputs"  # where a lab has its images
 OTHER_HALVES = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # the lone surrogates that stand for no byte of a path
 
 SCRIPTS: Mapping[str, tuple[str, ...]] = {
@@ -96,7 +99,10 @@ def static_html(grid: Grid, lab_folder: Path, *, mark: str) -> str:
     ``mark`` is what a live player finds the table by. Everything foreign is escaped.
     """
     style = text_of("style.css") + HIDING
-    grid, media = _placeless(grid, lab_folder), Media(posters=_inline_posters(grid, lab_folder))
+    grid, media = (
+        illustrated(_placeless(grid, lab_folder), lab_folder),
+        Media(posters=_inline_posters(grid, lab_folder)),
+    )
     return str(template("page.html").module.table(grid, cells(grid), media, mark, style))  # type: ignore[attr-defined]
 
 
@@ -116,7 +122,7 @@ def write_page(grid: Grid, lab_folder: Path, out: Path) -> Path:
     with writing(out, "fix that, and export again"):
         exported = Exported(out)
         tiles = tuple(_exported(tile, lab_folder, out, names) for tile in grid.tiles)
-        told = _placeless(replace(grid, title=_whole(grid.title), tiles=tiles), lab_folder)
+        told = illustrated(_placeless(replace(grid, title=_whole(grid.title), tiles=tiles), lab_folder), lab_folder)
         exported.note(files)
         write_whole(page, page_html(told).encode())
         exported.clear(files)
@@ -158,6 +164,27 @@ def poster_of(path: Path, width: int) -> bytes:
 def data_url(jpeg: bytes) -> str:
     """Return a poster as an address that holds it."""
     return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
+
+
+def illustrated(grid: Grid, lab_folder: Path) -> Grid:
+    """Return a grid whose headings have small pictures of the lab's own images, the first `THUMBNAILS` of an axis."""
+    x, y = (axis and _with_pictures(axis, lab_folder / INPUTS) for axis in (grid.x, grid.y))
+    return replace(grid, x=x, y=y)
+
+
+def _with_pictures(axis: Axis, inputs: Path) -> Axis:
+    pictures: dict[str, str] = {}
+    for value, image in list(axis.images.items())[:THUMBNAILS]:
+        with suppress(KlingError, OSError):  # the folder has it no more: the heading has its name too
+            pictures[value] = data_url(_thumbnail(image, inputs))
+    return replace(axis, images=pictures)
+
+
+@lru_cache(maxsize=256)
+def _thumbnail(image: str, inputs: Path) -> bytes:
+    from ..media import thumbnail
+
+    return thumbnail(image, inputs, THUMBNAIL_SIDE, THUMBNAIL_BYTES)
 
 
 def _inline_posters(grid: Grid, lab_folder: Path) -> dict[str, str]:
