@@ -143,7 +143,7 @@ def grid_of(
     vary = _varying(rows)
     x, y = _column(x, columns, vary), _column(y, columns, vary)
     _check(x, y, columns)
-    x, y = _choose(x, y, vary)
+    x, y = _choose(x, y, _independent(vary, {x, y}, rows))
     shown = rows[:most]
     across, down = _axis(x, shown), _axis(y, shown)
     note = f"{len(shown)} of {len(rows)} shown" if len(shown) < len(rows) else ""
@@ -204,6 +204,21 @@ def _varying(rows: Sequence[Row]) -> dict[str, int]:
     if "template" in vary or any(name in vary for name in variables):
         vary.pop("prompt", None)  # it only follows from these
     return vary
+
+
+def _independent(vary: Mapping[str, int], given: Container[str | None], rows: Sequence[Row]) -> dict[str, int]:
+    """Return the columns without those that follow from another: beside it they would make a grid of empty cells.
+
+    Of two that follow from each other, the one that says more stays: a prompt, a model, then the others.
+    """
+    values = {name: [word(name, row.get(name)) for row in rows] for name in vary}
+    kept: dict[str, int] = {}
+    # Only what has more values, or as many, tells those of a column.
+    for name in sorted(vary, key=lambda name: (-vary[name], name not in TEXTS, name != "model")):
+        pairs = (len({*zip(values[other], values[name], strict=True)}) == count for other, count in kept.items())
+        if name in given or not any(pairs):
+            kept[name] = vary[name]
+    return {name: count for name, count in vary.items() if name in kept}
 
 
 def _choose(x: str | None, y: str | None, vary: Mapping[str, int]) -> tuple[str | None, str | None]:

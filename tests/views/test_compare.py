@@ -48,11 +48,11 @@ def varied(count: int = 12, **more: Any) -> pd.DataFrame:
 
 
 def test_prompts_without_variables_are_called_prompts(lab_folder: LabFolder) -> None:
-    """Where each prompt is its own template, the rows are prompts; where variables make them, templates."""
+    """Where each prompt is its own template, the axis is of prompts; where variables make them, of templates."""
     prompts = ["a fox", "a boat"]
 
-    assert grid_of(lab_folder.frame(prompt=prompts, template=prompts)).y.name == "prompt"
-    assert grid_of(lab_folder.frame(prompt=prompts, template=["a {x}", "{y}"])).y.name == "template"
+    assert grid_of(lab_folder.frame(prompt=prompts, template=prompts)).x.name == "prompt"
+    assert grid_of(lab_folder.frame(prompt=prompts, template=["a {x}", "{y}"])).x.name == "template"
 
 
 def test_the_axis_with_fewer_values_makes_columns() -> None:
@@ -88,6 +88,31 @@ def test_a_prompt_that_follows_from_its_variables_is_no_axis() -> None:
     grid = grid_of(points(**prompts, var_weather=["snow", "rain"]))
 
     assert (grid.x.name, grid.y) == ("var_weather", None)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("columns", "axes"),
+    [
+        # `w` is in one of the templates only: beside them, half of its cells could have no clip.
+        ({"template": ["a", "a", "{w}", "{w}"], "var_w": [None, None, "b", "b"], "image": [*"xyxy"]}, "image template"),
+        # Each model has its own mode, as in a zip: three clips side by side, and not on the diagonal of three by two.
+        ({"model": ["m1", "m2", "m3"], "mode": ["std", "pro", "std"], "prompt": ["a"] * 3}, "model"),
+        ({"model": ["m1", "m2"], "mode": ["std", "pro"], "prompt": ["a", "b"], "template": ["a", "b"]}, "prompt"),
+        ({"model": ["m1", "m2"], "mode": ["std", "pro"], "prompt": ["a", "a"]}, "model"),
+        # Two of three are free of each other, and the third follows from both.
+        ({"model": [*"aabb"], "mode": [*"uvuv"], "prompt": ["1", "2", "3", "4"]}, "prompt"),
+        ({"model": [*"aabb"], "mode": [*"uvuv"], "duration": [5, 5, 10, 10], "prompt": ["p"] * 4}, "mode model"),
+    ],
+)
+def test_what_follows_from_an_axis_makes_no_other(columns: dict[str, Any], axes: str) -> None:
+    """A grid has clips in its cells; what follows from an axis stands under the clips, unless it is asked for."""
+    grid = grid_of(points(**columns))
+    assert axes == " ".join(axis.name for axis in (grid.x, grid.y) if axis)
+    others = columns.keys() - {*axes.split(), "template", "prompt"}
+    assert all(str(columns[name][0] or "") in grid.tiles[0].label for name in others if len({*columns[name]}) > 1)
+    names = [name for name in columns if len({*columns[name]}) > 1][:2]
+    asked = grid_of(points(**columns), x=names[0], y=names[1])
+    assert names == [asked.x.name, asked.y.name]  # type: ignore[union-attr]
 
 
 def test_what_was_asked_for_wins() -> None:
