@@ -33,6 +33,7 @@ class Control:
     idle: threading.Event = field(default_factory=threading.Event)
     heard: list[Heard] = field(default_factory=list)
     at_rest: list[Callable[[], object]] = field(default_factory=list)
+    files: Mapping[str, str] = field(default_factory=dict)  # the paths that the lab's images were given by
     one_by_one: bool = False  # its points were asked for singly: one that goes on does not wake the others
     task_ids: dict[str, int] = field(init=False)  # the tasks that serve the points, each once, in order: which sample
 
@@ -138,3 +139,4 @@ class Controls(dict[str, Control]):
         """Take in what a run's points need, and all that its money went to: earlier attempts count too."""
         needed = self._log.task_ids_of(control.row.name) | control.task_ids.keys()
         self._book.take(self._log.tasks_by_id(needed - self._book.tasks.keys()))
+        control.files = self._log.files()

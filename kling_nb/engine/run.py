@@ -263,6 +263,7 @@ class Run:
             left_s=self._left_s(tasks, sending=not holds),
             span=self._engine.pace.span,
             samples=self._control.task_ids,
+            files=self._control.files,
         )
         return snapshot_of(self._control.row, tasks, now, simulated=self._simulated)
 

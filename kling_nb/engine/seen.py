@@ -80,6 +80,7 @@ class SeenRun(Run):
             spent=sum((task.spent for task in bought), Decimal(0)),
             reserved=sum((task.reserved for task in bought), Decimal(0)),
             samples=self._log.serving(self._name),
+            files=self._log.files(),
         )
         return snapshot_of(self._row, tasks, now, simulated=self._simulated)
 

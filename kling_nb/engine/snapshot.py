@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from ..errors import InputError, OverBudget
-from ..excerpts import excerpt, in_words
+from ..excerpts import excerpt, in_words, names_of
+from ..fields import IMAGE_FIELDS
 from ..log import RunRow
 from ..plan import Money, dollars, over
 from ..request import digest
@@ -122,8 +124,8 @@ class Snapshot:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Moment:
     """What a snapshot is made of beside a run's row and tasks: whether it moves, what holds how many of its points, its
-    money in USD, whether it is driven from here, how far a task is, which nobody knows who only reads, and which sample
-    each task is of.
+    money in USD, whether it is driven from here, how far a task is, which nobody knows who only reads, which sample each
+    task is of, and the paths that the lab's images were given by, by reference.
     """
 
     moving: bool
@@ -134,6 +136,7 @@ class Moment:
     left_s: float | None = None
     span: Callable[[Task], Span | None] = lambda _: None
     samples: Mapping[str, int] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 def snapshot_of(row: RunRow, tasks: Sequence[Task], now: Moment, *, simulated: bool) -> Snapshot:
@@ -220,25 +223,29 @@ def _tiles(tasks: Sequence[Task], now: Moment) -> tuple[Tile, ...]:
     names = dict.fromkeys(name for task in tasks for name in task.request if name not in IN_ITS_PLACE)
     differ = [name for name in names if any(t.request.get(name) != tasks[0].request.get(name) for t in tasks)]
     samples = now.samples if len({*now.samples.values()}) > 1 else {}
-    return tuple(_tile(task, " · ".join(_facets(task, differ, samples.get(task.id))), now.span(task)) for task in tasks)
+    images = [task.request[name] for task in tasks for name in IMAGE_FIELDS if name in task.request]
+    words = partial(_field, names=names_of(images, now.files))
+    labels = (" · ".join(_facets(task, differ, samples.get(task.id), words)) for task in tasks)
+    return tuple(_tile(task, label, now.span(task)) for task, label in zip(tasks, labels, strict=True))
 
 
 def _tile(task: Task, label: str, span: Span | None) -> Tile:
     return Tile(task.id, label, task.state.value, task.reason, task.clip.path if task.clip else None, span)
 
 
-def _facets(task: Task, differ: Sequence[str], sample: int | None) -> Iterator[str]:
+def _facets(task: Task, differ: Sequence[str], sample: int | None, words: Callable[[str, Any], str]) -> Iterator[str]:
     """Say what a task is of: where, by what, how long, the other fields in which the shown ones differ, which sample."""
     request = task.request
     length = request.get("duration") and f"{request['duration']} s"
     yield from (str(facet) for facet in (task.provider, task.model, request.get("mode"), length) if facet)
-    yield from (_field(name, request.get(name)) for name in differ)
+    yield from (words(name, request.get(name)) for name in differ)
     yield from () if sample is None else (f"sample {sample}",)
     if request.get("prompt"):
         yield str(request["prompt"])
 
 
-def _field(name: str, value: Any) -> str:
-    """Return a field in a few words; a ratio is known by itself."""
-    words = "—" if value is None else in_words(value)
+def _field(name: str, value: Any, names: Mapping[str, str]) -> str:
+    """Return a field in a few words, of an image its name; a ratio is known by itself."""
+    told = names[value] if name in IMAGE_FIELDS and value in names else in_words(value)
+    words = "—" if value is None else told
     return excerpt(words if name == "aspect_ratio" and value is not None else f"{name} {words}", FIELD_SHOWN)

@@ -39,7 +39,7 @@ def test_an_image_that_cannot_be_read_stops_only_its_own_points(simulated: Open,
 
 
 def test_the_log_tells_images_by_the_names_of_their_files(simulated: Open, tmp_path: Path) -> None:
-    """Tables are grouped by the images as a person knows them, in a later session too, and in whichever way they came."""
+    """Tables and panels have images as a person knows them, in a later session too, and in whichever way they came."""
     pictures = [tmp_path / folder / "fox.png" for folder in ("den", "zoo")]
     for shade, picture in enumerate(pictures):
         picture.parent.mkdir()
@@ -49,6 +49,7 @@ def test_the_log_tells_images_by_the_names_of_their_files(simulated: Open, tmp_p
     names = ["den/fox.png", "zoo/fox.png"]
     assert dict.fromkeys(names, 1) == run.df.groupby("image").size().to_dict()
     assert names == [*lab.log.tasks()["image"]]
+    assert [f"image {name}" for name in names] == [tile.label.split(" · ")[4] for tile in run.snapshot().tiles]
     lab.close()
 
     lab = simulated()
