@@ -11,6 +11,7 @@ from ..task import Task, Ticket
 from .account import Account
 from .attempts import LOST_MOST
 from .gate import backoff_s
+from .sent import BASE
 from .told import told_of_elsewhere, told_of_lost, told_of_unnamed, told_of_vain_looks
 from .tools import Tools
 from .witness import LOOKS_S, Witnesses
@@ -117,7 +118,14 @@ class Search:
 
     def _is_where(self, task: Task, account: Account) -> bool:
         """Tell whether an account is where a task was submitted, with the key that it was submitted with."""
-        return account.is_of(self._book.submitted_with(task.id), task)
+        is_there = account.is_of(self._book.submitted_with(task.id), task)
+        return is_there and (BASE in task.call or self._would_go_there(task))
+
+    def _would_go_there(self, task: Task) -> bool:
+        """Tell whether a task whose base URL was not logged would be submitted to the same address by now."""
+        with suppress(KlingError):
+            return self._t.encode(task).url == task.call.get("url")
+        return False
 
     async def _never_arrived(self, task: Task) -> Task:
         reason = told_of_lost(task.reason, LOOKS_S, again=task.attempt < LOST_MOST)

@@ -28,7 +28,8 @@ def base_of(call: Mapping[str, Any]) -> str:
 def is_at(call: Mapping[str, Any], base_url: str | None) -> bool:
     """Tell whether a logged call was sent to this base URL.
 
-    One that is below it may have been sent to another: to ``/a/b`` on its host, where this is ``/a``.
+    One that is below it may have been sent to another: to ``/a/b`` on its host, where this is ``/a``. Of an older log,
+    which does not say, this tells only that it may have been sent to this one.
     """
     return _bare(call.get(BASE, base_url)) == _bare(base_url) and _is_below(call, base_url)
 

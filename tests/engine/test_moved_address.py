@@ -146,11 +146,14 @@ def test_its_absence_there_proves_nothing(tmp_path: Path, kind: str, move: str) 
         assert f"or at another address (http://{host}:{here.port}/kling{path})" in task.reason
 
 
+@pytest.mark.parametrize("is_old", [False, True])
 @pytest.mark.parametrize("kind", ABSENT)
-def test_back_at_its_own_base_url_its_absence_counts(tmp_path: Path, kind: str) -> None:
+def test_back_at_its_own_base_url_its_absence_counts(tmp_path: Path, kind: str, *, is_old: bool) -> None:
     """Set as it was again, the place says that it never arrived, and it is bought by a new attempt."""
     with doubtful(tmp_path, kind, "path", absent=True) as here:
         here.moved(MOVES["path"][0], speed=SPEED)
+        if is_old:
+            here.forget()
         with kn.Lab(tmp_path) as lab:
             (task,) = here.started(lab).wait(60).tasks
             assert ("saved", 2) == (task.state, task.attempt), task.reason
@@ -167,6 +170,15 @@ def test_a_log_without_base_urls_leads_to_another_host_too(tmp_path: Path, kind:
                 lab.uncertain()[0].accepted_as(here.simulator.ledger()[0].task_id)
             (task,) = run.wait(60).tasks
             assert ("saved", 1, 1) == (task.state, task.attempt, len(here.simulator.ledger())), task.reason
+
+
+def test_a_log_without_base_urls_takes_no_place_above_for_its_own(tmp_path: Path) -> None:
+    """The address of then is below the present base URL, but nothing would be sent there by now."""
+    with doubtful(tmp_path, "path", "up", absent=True) as here:
+        here.forget()
+        with kn.Lab(tmp_path) as lab:
+            (task,) = here.started(lab).wait(60).tasks
+            assert ("uncertain", 1, 1) == (task.state, task.attempt, len(here.simulator.ledger()))
 
 
 def test_a_log_without_base_urls_does_not_lead_below_another_path(tmp_path: Path) -> None:
