@@ -8,6 +8,7 @@ import io
 import re
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import InputError, MediaError
@@ -76,8 +77,12 @@ def thumbnail(ref: str, inputs: Path, side: int, size_bytes: int) -> bytes:
 
     content, _ = image_bytes(ref, inputs)  # by its hash it is what was verified when it was taken in
     with PIL.Image.open(io.BytesIO(content)) as picture:
-        picture.draft("RGB", (2 * side, 2 * side))  # a JPEG is unpacked at a fraction of its size
-        small = PIL.ImageOps.exif_transpose(picture).convert("RGBA")
+        # Small first, whatever its kind: other kinds of pixels take several times the room.
+        picture.thumbnail((4 * side, 4 * side), PIL.Image.Resampling.NEAREST)
+        with suppress(Exception):  # what stands beside the pixels was never read, and Pillow raises anything over it
+            PIL.ImageOps.exif_transpose(picture, in_place=True)
+        is_deep = picture.mode.startswith("I")  # of 16 bits, which Pillow would cut instead of scaling them
+        small = (picture.point(lambda value: value / 256).convert("L") if is_deep else picture).convert("RGBA")
     small.thumbnail((side, side))
     on_white = PIL.Image.new("RGB", small.size, "white")
     on_white.paste(small, mask=small)

@@ -60,7 +60,7 @@ function details(tile) {
 
 function heading(role, kind, axis, value) {
   const text = h("span", { class: "knb-value", title: value }, value);
-  const image = axis.images?.[value] ? h("img", { class: "knb-pictured", src: axis.images[value], alt: "" }) : null;
+  const image = axis.images && Object.hasOwn(axis.images, value) ? h("img", { class: "knb-pictured", src: axis.images[value], alt: "" }) : null;
   return h("div", { role, class: `knb-${kind}` }, h("div", {}, image, h("span", { class: "knb-axis" }, axis.label || axis.name), text));
 }
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import PIL.Image
 import pytest
@@ -88,6 +89,25 @@ def test_a_picture_is_shown_as_it_is_seen(lab_folder: LabFolder) -> None:
     assert (255, 255, 255) == white.getpixel((50, 50))
 
 
+@pytest.mark.parametrize("exif", [b"hello", b"Exif\0\0MM\0*\0\0\0", b"Exif\0\0" + bytes(20)])
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_what_stands_beside_the_pixels_hides_no_picture(lab_folder: LabFolder, kind: str, exif: bytes) -> None:
+    """What a program wrote there may be broken: its picture decodes, and was bought with."""
+    refs = taken_in(lab_folder, (800, 400), (801, 400), ending=kind, exif=exif)
+    assert ["a.png", "b.png"] == [*pictures(grid_of(points(lab_folder, refs)), lab_folder)]
+
+
+def test_a_deep_picture_keeps_its_greys(lab_folder: LabFolder) -> None:
+    """One of 16 bits a pixel is as dark as it is."""
+    grey = io.BytesIO()
+    PIL.Image.fromarray(np.full((400, 400), 20_000, np.uint16)).save(grey, "PNG")
+    inputs = lab_folder.path / "inputs"
+    inputs.mkdir()
+    refs = [media.take_in(grey.getvalue(), inputs), *taken_in(lab_folder, (400, 400))]
+    shade = pictures(grid_of(points(lab_folder, refs)), lab_folder)["a.png"].getpixel((50, 50))
+    assert shade == pytest.approx((78, 78, 78), abs=2)
+
+
 @pytest.mark.parametrize("change", [Path.unlink, lambda path: path.write_bytes(b"something else")])
 def test_a_picture_that_is_gone_leaves_its_name(lab_folder: LabFolder, change: Callable[[Path], object]) -> None:
     """What the folder has no more, or has changed, is not shown, and nothing fails over it."""
@@ -117,6 +137,15 @@ def test_many_pictures_take_little_room(lab_folder: LabFolder) -> None:
     grid = grid_of(points(lab_folder, refs), x="image")
     assert THUMBNAILS == len(pictures(grid, lab_folder)) < len(refs)
     assert len(static_html(grid, lab_folder.path, mark="m")) < 1_000_000
+
+
+def test_no_word_is_taken_for_a_picture(lab_folder: LabFolder, new_page: Callable[..., Page]) -> None:
+    """Every JavaScript object has a constructor, which is no address of a picture."""
+    frame = lab_folder.frame(mode="std", var_w=["constructor", "toString"])
+    page = new_page()
+    page.goto(write_page(grid_of(frame), lab_folder.path, lab_folder.path / "page").as_uri())
+    assert ["constructor", "toString"] == page.locator(".knb-colhead .knb-value").all_inner_texts()
+    assert [] == page.evaluate(WITH_PICTURES)
 
 
 @pytest.mark.parametrize("scripted", [True, False])
