@@ -112,7 +112,7 @@ def write_page(grid: Grid, lab_folder: Path, out: Path) -> Path:
     ``out`` is a folder, made where it is missing: ``index.html``, ``clips/`` and ``posters/``. Clips that lie there
     already with the same size are not copied again. What earlier exports wrote there and the page no longer names is
     deleted once the page is written; no other file is (`exported`). A clip whose file is missing becomes a tile that
-    says so; its copy from an earlier export stays. Raises `LabUnwritable` where the folder is full or may only be read;
+    says so; its copy from an earlier export stays, then and later. Raises `LabUnwritable` where the folder is full or may only be read;
     no file in it is half one.
     """
     from ..media import write_whole
@@ -120,7 +120,8 @@ def write_page(grid: Grid, lab_folder: Path, out: Path) -> Path:
     names, page = _names(grid), out / "index.html"
     files = [name for clip in names.values() for name in (f"clips/{clip}", _poster_name(clip))]
     with writing(out, "fix that, and export again"):
-        exported = Exported(out)
+        exported = Exported(out, lab_folder / "clips")
+        exported.intend(files)
         tiles = tuple(_exported(tile, lab_folder, out, names) for tile in grid.tiles)
         told = illustrated(_placeless(replace(grid, title=_whole(grid.title), tiles=tiles), lab_folder), lab_folder)
         exported.note(files)

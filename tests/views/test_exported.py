@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
+from kling_nb.errors import LabUnwritable
 from kling_nb.views import page
 from kling_nb.views.compare import grid_of, write_page
 from kling_nb.views.exported import Exported
@@ -94,6 +97,38 @@ def test_the_copy_of_a_clip_that_the_lab_lost_stays(lab_folder: LabFolder, tmp_p
     (lab_folder.path / "clips/a.mp4").unlink()
 
     assert "clips/a.mp4" in exported(lab_folder, out, "a")
+
+
+def test_a_copy_that_may_be_the_last_is_not_left_out(lab_folder: LabFolder, tmp_path: Path) -> None:
+    """A page of other clips does not show it; a clip that was paid for is not deleted over that."""
+    out = tmp_path / "page"
+    exported(lab_folder, out, "a", "b")
+    (lab_folder.path / "clips/a.mp4").unlink()
+    both = {"clips/a.mp4", "posters/a.jpg", "clips/b.mp4", "posters/b.jpg"}
+
+    assert both == exported(lab_folder, out, "b")
+    assert {"clips/a.mp4", "posters/a.jpg"} == exported(lab_folder, out)
+
+
+def test_what_an_export_wrote_before_the_disk_was_full_is_its_own(
+    lab_folder: LabFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next export that leaves it out deletes it, also where one came between."""
+    out = tmp_path / "page"
+    copy = shutil.copyfile
+
+    def full(source: Path, target: Path) -> None:
+        if Path(source).name == "b.mp4":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        copy(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copyfile", full)
+        with pytest.raises(LabUnwritable, match="export again"):
+            exported(lab_folder, out, "a", "b")
+
+    assert {"clips/a.mp4", "posters/a.jpg"} == beside(out)
+    assert {"clips/b.mp4", "posters/b.jpg"} == exported(lab_folder, out, "b")
 
 
 @pytest.mark.parametrize("last", ["page", "clear"])
