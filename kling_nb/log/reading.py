@@ -281,7 +281,8 @@ class Reading:
         tasks = self.read_tasks() if every else self.tasks_by_id(point.task for point in points)
         by_id = {task.id: task for task in tasks}
         rows = [(point, by_id[point.task]) for point in points if point.task in by_id]
-        return frames.points_frame(rows, self._replaced(), self.files())
+        before = self._replaced() if every else self._replaced_at({task.identity for task in tasks})
+        return frames.points_frame(rows, before, self.files())
 
     def _replaced(self) -> dict[str, Decimal]:
         """Return what was spent on attempts that serve no point any more, in USD, by the id of the one that does."""
@@ -291,6 +292,14 @@ class Reading:
             return {}
         attempts = self.read_costs(TASKS.c.identity.in_(sa.select(TASKS.c.identity).where(replaced)))
         return spent_before(attempts, {task.id for task in attempts} - without)
+
+    def _replaced_at(self, identities: Iterable[str]) -> dict[str, Decimal]:
+        """Return the same for a few identities, whatever else the log holds."""
+        c = TASKS.c
+        attempts = [task for part in _parts(identities) for task in self.read_costs(c.identity.in_(part))]
+        ids = _parts(task.id for task in attempts)
+        rows = (self._rows(sa.select(POINTS.c.task).where(POINTS.c.task.in_(part))) for part in ids)
+        return spent_before(attempts, {row.task for part in rows for row in part})
 
     def tasks(self) -> pd.DataFrame:
         """Return one row per task: every attempt ever made, with the columns that `frames.TASK_COLUMNS` declares."""
