@@ -2,44 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from ..errors import InputError, nearest
-from ..excerpts import as_code, excerpt
+from ..excerpts import excerpt
 from ..fields import IMAGE_FIELDS, finite
 from ..plan import dollars
+from . import axes
 from .facts import Row, called, cut, facts_of, flags_of, images_of, reason_of, spent, summary_of, word
 
 Frame = Any
 """A ``pandas.DataFrame`` with (some of) the columns of ``lab.df()``."""
 
-TEXTS = ("template", "prompt")  # these make rows beside another axis, since a row has room for a sentence
-AXES = (
-    *(
-        "mode",
-        "provider",
-        "duration",
-        "aspect_ratio",
-        "cfg_scale",
-        "negative_prompt",
-        "image",
-        "image_tail",
-        "sound_asked",
-    ),
-    *("camera_control", "multi_shot", "shot_type", "multi_prompt", "watermark"),
-)
-SOUND = "sound_asked"
-LAST_AXES = ("model", *TEXTS)
-"""What makes an axis, before the variables of the prompts and after them: of as many values the first one is taken."""
-
 NO_POINTS = "no points: none were started yet (lab.start(sweep) or lab.form() makes some), or a filter left none"
-UNSAID = ("negative_prompt", "image_tail", SOUND, "shot_type")
+UNSAID = ("negative_prompt", "image_tail", axes.SOUND, "shot_type")
 """Columns whose values do not say what they are of."""
-WIDEST = 12  # columns that an axis may take without being asked for
+SENTENCES = (*axes.TEXTS, "negative_prompt", "multi_prompt")
 SAME = ("model", "mode")  # told once above the tiles where it is the same for all
 LABEL_LONGEST = 80  # characters of a prompt on a tile
 
@@ -140,14 +121,14 @@ def grid_of(
     """
     rows = records(frame)
     columns = list(rows[0]) if rows else [str(name) for name in frame.columns]
-    vary = _varying(rows)
-    x, y = _column(x, columns, vary), _column(y, columns, vary)
-    _check(x, y, columns)
-    x, y = _choose(x, y, _independent(vary, {x, y}, rows))
+    vary = axes.varying(rows)
+    x, y = axes.column(x, columns, vary), axes.column(y, columns, vary)
+    axes.check(x, y, columns)
+    x, y = axes.choose(x, y, vary, rows)
     shown = rows[:most]
     across, down = _axis(x, shown), _axis(y, shown)
     note = f"{len(shown)} of {len(rows)} shown" if len(shown) < len(rows) else ""
-    tiles = _tiles(shown, across, down, [name for name in vary if name not in _told_by(x, y)])
+    tiles = _tiles(shown, across, down, [name for name in vary if name not in axes.told_by(x, y)])
     grid = Grid(title=title, simulated=simulated, x=across, y=down, tiles=tiles, note=note, totals=totals(rows))
     return replace(grid, common=_common(rows, vary))
 
@@ -159,86 +140,27 @@ def records(frame: Frame) -> list[dict[str, Any]]:
 
 
 def totals(rows: Sequence[Row]) -> str:
-    """Return one line: how many points stand in which state, and what was spent."""
+    """Return one line: how many stand in which state, and what was spent; what serves several points counts once."""
     if not rows:
         return NO_POINTS
-    counts = Counter(map(_state, rows))
-    money = sum((spent(row) for row in rows), Decimal(0))
+    clips = _once(rows, [None] * len(rows))
+    counts = Counter(map(_state, clips))
+    money = sum((spent(row) for row in clips), Decimal(0))
     words = [f"{number} {state}" for state, number in counts.most_common()]
     return " · ".join([*words, *([dollars(money)] if money else [])])
+
+
+def _once(rows: Sequence[Row], places: Sequence[Any]) -> list[Row]:
+    """Return the rows without those of a task that has one in the same place already."""
+    first: dict[Any, Row] = {}
+    for number, (row, place) in enumerate(zip(rows, places, strict=True)):
+        first.setdefault((row.get("task") or number, place), row)
+    return list(first.values())
 
 
 def _state(row: Row) -> str:
     """Return the state of a point; a frame that lost that column shows its clips all the same."""
     return str(row.get("state") or ("saved" if row.get("clip") else "planned"))
-
-
-def _column(name: str | None, columns: Sequence[str], vary: Container[str]) -> str | None:
-    """Return the column of a name: a variable of the prompt and a field go by their own, as the sweep was written."""
-    if not isinstance(name, str):  # which `_check` tells
-        return name
-    if name == "sound" and SOUND in vary:
-        return SOUND
-    return f"var_{name}" if name not in columns and f"var_{name}" in columns else name
-
-
-def _check(x: str | None, y: str | None, columns: Sequence[str]) -> None:
-    for name in (x, y):
-        if name is not None and (not isinstance(name, str) or name not in columns):
-            message = f"there is no column {as_code(name)} to compare by; {nearest(str(name), columns)}"
-            raise InputError(message)
-    if x is not None and x == y:
-        message = f"x and y are both {x!r}; a grid needs two different columns, or only one of the two"
-        raise InputError(message)
-
-
-def _varying(rows: Sequence[Row]) -> dict[str, int]:
-    """Return the columns that could be an axis and have more than one value, with how many they have."""
-    present = {name for row in rows for name in row}
-    variables = sorted(name for name in present if name.startswith("var_"))
-    names = [name for name in (*AXES, *variables, *LAST_AXES) if name in present]
-    counts = {name: len({word(name, row.get(name)) for row in rows}) for name in names}
-    vary = {name: count for name, count in counts.items() if count > 1}
-    if all(row.get("template") == row.get("prompt") for row in rows):
-        vary.pop("template", None)  # prompts without variables are what people call prompts
-    if "template" in vary or any(name in vary for name in variables):
-        vary.pop("prompt", None)  # it only follows from these
-    return vary
-
-
-def _independent(vary: Mapping[str, int], given: Container[str | None], rows: Sequence[Row]) -> dict[str, int]:
-    """Return the columns without those that follow from another: beside it they would make a grid of empty cells.
-
-    Of two that follow from each other, the one that says more stays: a prompt, a model, then the others.
-    """
-    values = {name: [word(name, row.get(name)) for row in rows] for name in vary}
-    kept: dict[str, int] = {}
-    # Only what has more values, or as many, tells those of a column.
-    for name in sorted(vary, key=lambda name: (-vary[name], name not in TEXTS, name != "model")):
-        pairs = (len({*zip(values[other], values[name], strict=True)}) == count for other, count in kept.items())
-        if name in given or not any(pairs):
-            kept[name] = vary[name]
-    return {name: count for name, count in vary.items() if name in kept}
-
-
-def _choose(x: str | None, y: str | None, vary: Mapping[str, int]) -> tuple[str | None, str | None]:
-    free = [name for name in sorted(vary, key=lambda name: vary[name]) if name not in {x, y}]
-    if x is None and y is None and len(free) == 1 and vary[free[0]] <= WIDEST:
-        return free[0], None  # side by side; the headings of a sole axis have room for a sentence, too
-    texts = [name for name in free if name in TEXTS]
-    plain = [name for name in free if name not in TEXTS]
-    if y is None and texts:
-        y = texts[0]
-    narrow = [name for name in plain if vary[name] <= WIDEST]
-    if x is None and narrow:
-        x = narrow[0]
-    rest = [name for name in plain if name != x]
-    return x, (rest[0] if y is None and rest else y)
-
-
-def _told_by(x: str | None, y: str | None) -> set[str | None]:
-    """Return the columns that the headings tell; a prompt tells its template, and a template its prompts' text."""
-    return {x, y, *(TEXTS if {x, y} & {*TEXTS} else ())}
 
 
 def _common(rows: Sequence[Row], vary: Iterable[str]) -> str:
@@ -259,12 +181,23 @@ def _axis(name: str | None, rows: Sequence[Row]) -> Axis | None:
 
 
 def _tiles(rows: Sequence[Row], x: Axis | None, y: Axis | None, others: Sequence[str]) -> tuple[Tile, ...]:
-    samples = len({row.get("sample") for row in rows}) > 1
     told = SAME if len(rows) > 1 else {axis.name for axis in (x, y) if axis}
-    labels = [_label(row, others, samples=samples) for row in rows]
-    places = [{"row": _place(y, row), "col": _place(x, row)} for row in rows]
-    ids = _ids(rows)
-    return tuple(_tile(row, ids[n], told, label=labels[n], **places[n]) for n, row in enumerate(rows))
+    rows = _once(rows, [(_place(y, row), _place(x, row)) for row in rows])
+    places = [(_place(y, row), _place(x, row)) for row in rows]
+    samples = len({row.get("sample") for row in rows}) > 1
+    labels = _with_runs(rows, [_label(row, others, samples=samples) for row in rows], places)
+    tiles = zip(rows, _ids(rows), labels, places, strict=True)
+    return tuple(_tile(row, id_, told, label=label, row=at[0], col=at[1]) for row, id_, label, at in tiles)
+
+
+def _with_runs(rows: Sequence[Row], labels: Sequence[str], places: Sequence[Any]) -> list[str]:
+    """Return labels, with the run where nothing else tells a tile from another run's, as of what was bought again."""
+    runs = defaultdict[Any, set[str]](set)
+    seen = list(zip(labels, places, strict=True))
+    for row, like in zip(rows, seen, strict=True):
+        runs[like].add(str(row.get("run") or ""))
+    ends = [cut(str(row.get("run") or "")) if len(runs[like]) > 1 else "" for row, like in zip(rows, seen, strict=True)]
+    return [" · ".join(filter(None, parts)) for parts in zip(labels, ends, strict=True)]
 
 
 def _place(axis: Axis | None, row: Row) -> int:
@@ -282,7 +215,7 @@ def _in_label(name: str, value: Any) -> str:
     words = word(name, value)
     is_bare = isinstance(value, int | float) and name != "duration"
     named = f"{called(name)} {words}" if is_bare or name in UNSAID else words
-    return excerpt(named, LABEL_LONGEST) if name in TEXTS else cut(named)
+    return excerpt(named, LABEL_LONGEST) if name in SENTENCES else cut(named)
 
 
 def _ids(rows: Sequence[Row]) -> list[str]:

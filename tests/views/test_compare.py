@@ -19,10 +19,10 @@ from kling_nb.errors import InputError, MediaError
 from kling_nb.log import PointRow
 from kling_nb.request import FIELDS
 from kling_nb.task import Task
+from kling_nb.views.axes import AXES, TEXTS
 from kling_nb.views.clip import clip_view
 from kling_nb.views.compare import PART_BYTES, Axis, Comparison, grid_of, write_page
 from kling_nb.views.facts import ASKED
-from kling_nb.views.grid import AXES, TEXTS
 from kling_nb.views.page import POSTER_BYTES, clip_file, page_html, static_html
 from tests.views.clips import LabFolder
 
@@ -102,6 +102,22 @@ def test_a_prompt_that_follows_from_its_variables_is_no_axis() -> None:
         # Two of three are free of each other, and the third follows from both.
         ({"model": [*"aabb"], "mode": [*"uvuv"], "prompt": ["1", "2", "3", "4"]}, "prompt"),
         ({"model": [*"aabb"], "mode": [*"uvuv"], "duration": [5, 5, 10, 10], "prompt": ["p"] * 4}, "mode model"),
+        # A variable that only some templates have says nothing of the others.
+        (
+            {
+                "template": [*"aabb"],
+                "var_weather": ["snow", "rain", None, None],
+                "var_time": [None, None, "noon", "night"],
+            },
+            "template",
+        ),
+        # A variable of as many values as there are clips follows from nothing, and all else from it.
+        (
+            {"var_n": list(range(24)), "mode": ["std", "pro"] * 12, "model": ["m1", "m1", "m2", "m2"] * 6},
+            "mode model",
+        ),
+        # As in a zip of images and prompts: the heading shows the image.
+        ({"image": ["a.png", "b.png"], "prompt": ["run", "fly"]}, "image"),
     ],
 )
 def test_what_follows_from_an_axis_makes_no_other(columns: dict[str, Any], axes: str) -> None:
@@ -113,6 +129,28 @@ def test_what_follows_from_an_axis_makes_no_other(columns: dict[str, Any], axes:
     names = [name for name in columns if len({*columns[name]}) > 1][:2]
     asked = grid_of(points(**columns), x=names[0], y=names[1])
     assert names == [asked.x.name, asked.y.name]  # type: ignore[union-attr]
+
+
+def test_prompts_make_columns_beside_rows_that_were_asked_for() -> None:
+    """Equal prompts stand under each other, where nothing else would make columns."""
+    grid = grid_of(points(image=[*"aabb"], prompt=["run", "fly"] * 2), y="image")
+    assert ("prompt", "image") == (grid.x.name, grid.y.name)  # type: ignore[union-attr]
+
+
+def test_a_clip_that_serves_several_points_is_one() -> None:
+    """What two runs share, or two points of one, was bought once: it is counted once, and stands once in its place."""
+    shared: dict[str, Any] = {"task": ["t1", "t1", "t2", None], "run": [*"abbb"], "prompt": ["p", "p", "q", "p"]}
+    frame = points(**shared, state=["saved"] * 4, spent_usd=[0.35] * 4)
+    assert "3 saved · $1.05" == grid_of(frame).totals
+    assert ["p", "q", "p"] == [tile.prompt for tile in grid_of(frame).tiles]
+    assert 4 == len(grid_of(frame, x="run").tiles)
+
+
+def test_what_was_bought_again_is_told_by_its_run() -> None:
+    """Two runs of the same points differ in nothing else; where something else tells them apart, it does."""
+    again = points(task=["t1", "t2", "t3"], run=["first", "second", "second"], mode=["std", "std", "pro"])
+    assert ["first", "second", ""] == [tile.label for tile in grid_of(again).tiles]
+    assert ["", "", ""] == [tile.label for tile in grid_of(again, x="run", y="mode").tiles]
 
 
 def test_what_was_asked_for_wins() -> None:
