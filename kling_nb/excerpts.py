@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from pathlib import PurePath
 from typing import Any
-from urllib.parse import urlsplit
 
 CODE_LONGEST = 100  # characters of a value in a message
 DIGITS = 12  # of an image's hash that are shown
+_ADDRESS = re.compile(r"https?://([^/?#]*)/*([^?#]*)", re.IGNORECASE)
 
 
 def excerpt(text: str, most: int) -> str:
     """Return a text cut to at most ``most`` characters, with an ellipsis if it was cut."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def both_ends(text: str, most: int) -> str:
+    """Return a text cut in the middle to at most ``most`` characters: several that are alike differ at either end."""
+    return text if len(text) <= most else f"{text[: (most - 1) // 2]}…{text[-(most // 2) :]}"
 
 
 def as_code(value: object) -> str:
@@ -42,34 +48,38 @@ def _shot(shot: Mapping[str, Any]) -> str:
 
 
 def names_of(images: Iterable[str], files: Mapping[str, str]) -> dict[str, str]:
-    """Return the name to show of each image: as much of the end of its path or address as tells it from the others.
+    """Return the name to show of each image: the last part of its path or address, with its folder where that tells.
 
     ``files`` are the paths or addresses that images were given by, by reference, and have names too: one that another
-    table shows is not to be taken for one of this. An image without goes by the begin of its hash, which also stands
-    beside a path that several images were given by.
+    table shows is not to be taken for one of this. An image without goes by the begin of its hash. No name has more of
+    a path than its folder, nor what an address has beside its host and path: tables and pages are shown to others.
     """
-    whole = {image: files.get(image, image) for image in dict.fromkeys((*images, *files))}
-    parts = {image: _parts(place) for image, place in whole.items()}
-    longest = max(map(len, parts.values()), default=0)
+    parts = {image: _parts(files.get(image, image)) for image in dict.fromkeys((*images, *files))}
     names: dict[str, str] = {}
-    for length in range(1, longest + 1):
-        ends = {image: str(PurePath(*found[-length:])) for image, found in parts.items() if image not in names}
+    for length in (1, 2):
+        ends = {image: "/".join(found[-length:]) for image, found in parts.items() if image not in names}
         often = Counter([*ends.values(), *names.values()])
         names |= {image: end for image, end in ends.items() if often[end] == 1}
-    alike = {image: _beside(in_words(place), image) for image, place in whole.items() if image not in names}
-    return {image: (names | alike)[image] for image in whole}
+    names |= {image: f"{found[-1]} ({_mark(image)})" for image, found in parts.items() if image not in names}
+    return names
 
 
-def _parts(place: str) -> tuple[str, ...]:
-    """Return the parts of a path or an address; what an address has after its path is often long, and may be secret."""
+def _parts(place: str) -> list[str]:
+    """Return the parts of a path or an address; what an address has beside its host and path may be secret."""
     if place.startswith("sha256:"):
-        return (in_words(place),)
-    address = urlsplit(place) if place.startswith(("http://", "https://")) else None
-    return PurePath(place).parts if address is None else (address.netloc, *address.path.strip("/").split("/"))
+        return [in_words(place)]
+    address = _ADDRESS.match(place)
+    path = f"{address[1].rpartition('@')[2]}/{address[2]}" if address else place.replace("\\", "/")
+    return [part for part in path.split("/") if part] or [place.partition("?")[0]]
 
 
-def _beside(name: str, image: str) -> str:
-    return name if name == image or not image.startswith("sha256:") else f"{name} ({in_words(image)})"
+def _mark(image: str) -> str:
+    """Return what tells an image from another of the same name."""
+    return (
+        in_words(image)
+        if image.startswith("sha256:")
+        else hashlib.sha256(image.encode(errors="replace")).hexdigest()[:DIGITS]
+    )
 
 
 def plain(text: str) -> str:

@@ -376,7 +376,7 @@ class Lab:
         """Return the sweep form: it plans, starts, and shows the Python it stands for."""
         from .views.form import form
 
-        return form(self)
+        return form(self, self._ordering.named)
 
     def export(self, folder: str | Path, what: Shown = None, *, x: str | None = None, y: str | None = None) -> Path:
         """Write the comparison as a static page and return its ``index.html``; it needs no kernel and no network.

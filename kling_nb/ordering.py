@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -35,6 +36,8 @@ class Ordering:
         self._catalog = catalog
         self._bindings = bindings
         self._opened = opened
+        self.named: dict[str, str] = {}
+        """Names of images that were given otherwise than by path, as by the form: of each by its reference."""
         misfits = cache(partial(media.misfits, inputs=opened.folder / "inputs"))  # a reference names its content
         self._planner = Planner(
             catalog, bindings.bound, bindings.parts, simulated=simulated, misfits=misfits, amiss=bindings.amiss
@@ -53,7 +56,7 @@ class Ordering:
         for provider in {str(point.provider) for point in taken}:
             (self._bindings.anew if provider in left else self._bindings.spared)(provider)
         return self._planner.plan(
-            taken, known, settings, self._today(), self._opened.log.files() | _files(points, take_in)
+            taken, known, settings, self._today(), self._opened.log.files() | self.named | _files(points, take_in)
         )
 
     def of_sweep(
@@ -75,7 +78,7 @@ class Ordering:
             name=run_name(name, plan),
             points=plan.points,
             sweep=stored_sweep(sweep),
-            files=plan.files,
+            files=_files_of(plan),
             budget=usd("budget", budget),
             fresh=settings.fresh,
             share=settings.share,
@@ -99,7 +102,7 @@ class Ordering:
         return Order(
             name=SINGLES,
             points=plan.points,
-            files=plan.files,
+            files=_files_of(plan),
             budget=ceiling,
             fresh=settings.fresh,
             share=settings.share,
@@ -155,7 +158,14 @@ def _images(point: Point) -> dict[str, Any]:
 def _files(points: Iterable[Point], take_in: Callable[[Any], str]) -> dict[str, str]:
     """Return the paths and addresses that images were given by, by the references that the points have instead."""
     given = (image for point in points for image in _images(point).values())
-    return {take_in(image): str(image) for image in given if isinstance(image, str | Path) and not is_stored(image)}
+    paths = (image for image in given if isinstance(image, str | Path) and not is_stored(image))
+    return {take_in(path): os.fsencode(path).decode(errors="replace") for path in paths}
+
+
+def _files_of(plan: Plan) -> dict[str, str]:
+    """Return the paths and addresses that the images of a plan's own points were given by."""
+    images = {image for planned in plan for image in _images(planned.point).values()}
+    return {image: plan.files[image] for image in sorted(images & plan.files.keys())}
 
 
 def _check_prompt(prompt: object) -> None:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from ..errors import InputError, OverBudget
-from ..excerpts import excerpt, in_words, names_of
+from ..excerpts import both_ends, in_words, names_of
 from ..fields import IMAGE_FIELDS
 from ..log import RunRow
 from ..plan import Money, dollars, over
@@ -21,7 +21,7 @@ from ..task import ZERO, Task
 from .pace import Span
 
 TILES_MOST = 48
-FIELD_SHOWN = 40  # characters of a field in a label; a prompt is whole, since its end may be what tells two apart
+FIELD_SHOWN = 40  # characters of a field in a label; a prompt is whole
 CAUSES_MOST = 8
 
 
@@ -223,8 +223,8 @@ def _tiles(tasks: Sequence[Task], now: Moment) -> tuple[Tile, ...]:
     names = dict.fromkeys(name for task in tasks for name in task.request if name not in IN_ITS_PLACE)
     differ = [name for name in names if any(t.request.get(name) != tasks[0].request.get(name) for t in tasks)]
     samples = now.samples if len({*now.samples.values()}) > 1 else {}
-    images = [task.request[name] for task in tasks for name in IMAGE_FIELDS if name in task.request]
-    words = partial(_field, names=names_of(images, now.files))
+    images = [task.request[name] for task in tasks for name in {*IMAGE_FIELDS}.intersection(differ, task.request)]
+    words = partial(_field, names=names_of(images, now.files) if images else {})
     labels = (" · ".join(_facets(task, differ, samples.get(task.id), words)) for task in tasks)
     return tuple(_tile(task, label, now.span(task)) for task, label in zip(tasks, labels, strict=True))
 
@@ -247,5 +247,5 @@ def _facets(task: Task, differ: Sequence[str], sample: int | None, words: Callab
 def _field(name: str, value: Any, names: Mapping[str, str]) -> str:
     """Return a field in a few words, of an image its name; a ratio is known by itself."""
     told = names[value] if name in IMAGE_FIELDS and value in names else in_words(value)
-    words = "—" if value is None else told
-    return excerpt(words if name == "aspect_ratio" and value is not None else f"{name} {words}", FIELD_SHOWN)
+    words = "—" if value is None else both_ends(told, FIELD_SHOWN)
+    return words if name == "aspect_ratio" and value is not None else f"{name} {words}"

@@ -8,7 +8,8 @@ from typing import Any
 
 from ..catalog import Catalog
 from ..dialect import Dialect
-from ..fields import IMAGE_FIELDS
+from ..excerpts import names_of
+from ..fields import IMAGE_FIELDS, is_stored
 from ..keys import base_url_variable, key_variable
 from ..offer import Estimate, Offer, Problem, Provider
 from ..request import VideoRequest, digest, identity
@@ -67,13 +68,21 @@ class Planner:
         """
         names, key_parts = self.identities(points), _once(self._key_parts)
         named = zip(points, names, strict=True)
-        planned = [self._one(point, name, known, settings, key_parts) for point, name in named]
+        images = {image for point in points for image in _images(point.request)}
+        called = names_of(images, files) if images else {}
+        planned = [self._one(point, name, known, settings, key_parts, called) for point, name in named]
         addressed = _unaddressed(planned, strict=settings.strict)
         shared = tuple(_share(addressed) if settings.share else addressed)
         return Plan(shared, simulated=self._simulated, today=today, files=files)
 
     def _one(
-        self, point: Point, name: str, known: Mapping[str, Task], settings: Settings, key_parts: KeyParts
+        self,
+        point: Point,
+        name: str,
+        known: Mapping[str, Task],
+        settings: Settings,
+        key_parts: KeyParts,
+        called: Mapping[str, str],
     ) -> PlannedPoint:
         provider, dialect = self._bound(point.provider or "")
         request, reuse = point.request, _reusable(known.get(name), settings)
@@ -83,7 +92,7 @@ class Planner:
             provider=provider.id,
             identity=name,
             request=request,
-            problems=tuple(problems),
+            problems=tuple(_by_name(problem, called) for problem in problems),
             simulated=self._simulated,
         )
         if planned.refusals:
@@ -116,6 +125,17 @@ class Planner:
             image = getattr(request, name)
             for misfit in self._misfits(image) if isinstance(image, str) else ():
                 yield Problem(name, image, misfit, IMAGES_SOURCE, warning=True)
+
+
+def _images(request: VideoRequest) -> list[str]:
+    """Return the references and addresses of a request's images."""
+    return [image for name in IMAGE_FIELDS if isinstance(image := getattr(request, name), str)]
+
+
+def _by_name(problem: Problem, called: Mapping[str, str]) -> Problem:
+    """Return a problem of an image with the image's name, since nobody knows it by its hash."""
+    is_ours = problem.field in IMAGE_FIELDS and is_stored(problem.value)
+    return replace(problem, value=called.get(problem.value, problem.value)) if is_ours else problem
 
 
 def _unaddressed(planned: Sequence[PlannedPoint], *, strict: bool) -> list[PlannedPoint]:
@@ -165,7 +185,12 @@ def _as_bought(planned: PlannedPoint, earlier: Task | None) -> PlannedPoint:
     if earlier is None or earlier.state is TaskState.PLANNED:
         return planned
     price = Estimate(earlier.estimate_low, earlier.estimate_high, "as planned before")
-    return _warned(replace(planned, reuse=earlier, call=dict(earlier.call), estimate=price))
+    return _warned(replace(planned, reuse=earlier, call=_as_planned(earlier.call), estimate=price))
+
+
+def _as_planned(call: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a logged call without what was only known when it was sent: two points are the same by their calls."""
+    return {name: call[name] for name in ("method", "url", "body") if name in call}
 
 
 def _warned(planned: PlannedPoint) -> PlannedPoint:

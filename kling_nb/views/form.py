@@ -43,9 +43,9 @@ SHOWN = f"shown in a notebook; {ELSEWHERE}"
 Later = Callable[[Callable[[], None]], None]
 
 
-def form(lab: Lab) -> SweepForm:
-    """Return the sweep form of a lab; a notebook shows it."""
-    return SweepForm(lab)
+def form(lab: Lab, named: dict[str, str]) -> SweepForm:
+    """Return the sweep form of a lab; a notebook shows it. In ``named`` it notes the names of images, by reference."""
+    return SweepForm(lab, named=named)
 
 
 @answering("SweepForm", "form")
@@ -57,9 +57,12 @@ class SweepForm:
     what goes wrong after a click is said in the form.
 
     ``later`` runs a function soon, and only the last one of several in quick succession. ``agreed`` compares prices.
+    ``named`` takes the names of images, by reference.
     """
 
-    def __init__(self, lab: Lab, *, later: Later | None = None, agreed: Agreed | None = None) -> None:
+    def __init__(
+        self, lab: Lab, *, later: Later | None = None, agreed: Agreed | None = None, named: dict[str, str] | None = None
+    ) -> None:
         self._lab = lab
         self._later = later or Quiet().ask
         self._lock = threading.RLock()
@@ -71,7 +74,9 @@ class SweepForm:
         self._shown: list[Any] = []
         self._kept = ""
         begin_anew()
-        self._board = Board(Shelf(lab.catalog), Pictures(lab.folder / "inputs"), self._changed)
+        self._board = Board(
+            Shelf(lab.catalog), Pictures(lab.folder / "inputs", {} if named is None else named), self._changed
+        )
         head = head_html(lab.folder, simulated=lab.simulated)
         self._face = Face(head, {"Plan": self.plan, "Start": self._start_as_seen})
         self._root = self._face.around(self._board.widget)

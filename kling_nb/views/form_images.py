@@ -12,7 +12,7 @@ from ..errors import KlingError
 from ..fields import is_url, read_field
 from .form_fields import Field
 from .form_parts import Changed, Text, group, paragraphs, words
-from .form_pictures import Picture, Pictures
+from .form_pictures import UNNAMED, Picture, Pictures
 from .form_reading import lines_of
 from .form_shelf import Offered
 from .page import text_of
@@ -44,7 +44,7 @@ class Images:
         """Enter images: paths, URLs, references or bytes; raises `MediaError` for bytes that are no image."""
         held = list(values) if isinstance(values, list | tuple) else [] if values is None else [values]
         given = [one if isinstance(one, str) else read_field("image", one) for one in held]
-        self._text.set([self._pictures.keep("bytes", one) if isinstance(one, bytes) else one for one in given])
+        self._text.set([self._pictures.keep(UNNAMED, one) if isinstance(one, bytes) else one for one in given])
 
     def offer(self, _: Offered) -> tuple[Any, ...]:
         """Return nothing: what is entered stays, even where it is not used."""

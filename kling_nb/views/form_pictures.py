@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,8 @@ from ..errors import KlingError
 from ..fields import is_stored, is_url
 from .form_draft import shown_reference
 
-THUMB = (240, 160)  # pixels
+THUMB_SIDE, THUMB_BYTES = 240, 40_000  # pixels
+UNNAMED = "bytes"  # the name of what was given in memory
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,14 @@ class Picture:
 
 
 class Pictures:
-    """Reads images by path, by reference or by URL; a file is read again only when it has changed.
+    """Reads images by path, by reference or by URL; a file is read again only when it has changed. Notes their names.
 
     Everything but a URL is taken into ``inputs``, as planning would: the lab keeps an image once, under its hash.
     """
 
-    def __init__(self, inputs: Path) -> None:
+    def __init__(self, inputs: Path, named: dict[str, str]) -> None:
         self._inputs = inputs
+        self._named = named
         self._looked: dict[tuple[str, object], Picture] = {}
         self.names: dict[str, str] = {}
 
@@ -46,6 +47,8 @@ class Pictures:
         """Keep an uploaded image and return its reference; raises `MediaError` for what is no image."""
         ref = media.take_in(content, self._inputs)
         self.names[ref] = name
+        if name != UNNAMED:
+            self._named[ref] = name
         return ref
 
     def look(self, line: str) -> Picture:
@@ -57,16 +60,7 @@ class Pictures:
 
     def thumb(self, line: str) -> bytes:
         """Return a small JPEG of an image; raises `KlingError` or `OSError` for one that cannot be read."""
-        import PIL.Image
-        import PIL.ImageOps
-
-        content, _ = media.image_bytes(media.take_in(line, self._inputs), self._inputs)
-        with PIL.Image.open(io.BytesIO(content)) as picture:
-            upright = PIL.ImageOps.exif_transpose(picture)
-            upright.thumbnail(THUMB)
-            jpeg = io.BytesIO()
-            upright.convert("RGB").save(jpeg, "JPEG", quality=80)
-        return jpeg.getvalue()
+        return media.thumbnail(media.take_in(line, self._inputs), self._inputs, THUMB_SIDE, THUMB_BYTES)
 
     def _look(self, line: str) -> Picture:
         name = self._name(line)
@@ -79,6 +73,8 @@ class Pictures:
             misfits = media.misfits(ref, self._inputs)
         except (KlingError, OSError) as error:
             return Picture(line, name, wrong=str(error))
+        if not is_stored(line):
+            self._named[ref] = line
         facts = f"{width} × {height}, {_size(len(content))}"
         return Picture(line, name, ref, facts, warned=misfits)
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from hashlib import sha256
 from pathlib import Path
 
 import PIL.Image as Image
+import pytest
 from labs import Open, in_state, ledger, start, sweep, until
+
+from kling_nb.catalog import Catalog
+from kling_nb.offer import Problem
+from kling_nb.request import VideoRequest
 
 
 def test_an_image_that_cannot_be_read_stops_only_its_own_points(simulated: Open, tmp_path: Path) -> None:
@@ -61,3 +68,73 @@ def test_the_log_tells_images_by_the_names_of_their_files(simulated: Open, tmp_p
     start(lab, renamed, name="b").wait()
     assert ["wolf.png", "fox.png"] * 2 == [*lab.df()["image"]]
     assert ["wolf.png", "fox.png"] == [*lab.run("a").df["image"]]
+
+
+def test_an_address_that_is_none_leaves_the_lab_readable(simulated: Open, tmp_path: Path) -> None:
+    """Its point is refused and stays in the tables: whatever shows them reads it again, in later sessions too."""
+    Image.new("RGB", (400, 400)).save(tmp_path / "fox.png")
+    lab = simulated()
+    both = sweep("a fox", image=[tmp_path / "fox.png", "http://[::1/a.png"], model="kling-v2-6", mode="pro")
+    run = start(lab, both, name="a").wait()
+    assert {"saved": 1, "refused": 1} == run.snapshot().counts
+    lab.close()
+    lab = simulated()
+    assert ["fox.png", "a.png"] == [*lab.df()["image"]] == [*lab.log.tasks()["image"]]
+    assert "saved" in repr(lab.run("a"))
+    assert "2" in repr(lab.plan(both))
+    assert "saved" == lab.generate("a boat", model="kling-v2-6", mode="pro", duration=5).state
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere file names are text")
+def test_a_file_whose_name_is_no_text_is_bought_with(simulated: Open, tmp_path: Path) -> None:
+    """A name may hold any bytes; what is shown of it is text."""
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png"))
+    with path.open("wb") as file:
+        Image.new("RGB", (400, 400)).save(file, "PNG")
+    lab = simulated()
+    clip = lab.generate("a fox", image=path, model="kling-v2-6", mode="pro", duration=5)
+    assert ("saved", ["\N{REPLACEMENT CHARACTER}.png"]) == (clip.state, [*lab.df()["image"]])
+
+
+def test_refusals_name_an_image_by_its_file(simulated: Open, tmp_path: Path) -> None:
+    """Nobody knows an image by its hash: neither a warning of a plan nor the reason of a refused point has it."""
+    Image.new("RGB", (100, 100)).save(tmp_path / "tiny.png")
+    lab = simulated()
+    plan = lab.plan(sweep("a fox", image=[tmp_path / "tiny.png"], model="kling-v2-6", mode="pro"))
+    assert any(note.startswith("image='tiny.png': its shorter side is 100 pixels") for note in plan[0].notes)
+    assert "tiny.png" in [*plan.losses()["asked"]]
+    wrong = sweep("a fox", image_tail=[None, tmp_path / "tiny.png"], model="kling-v2-6", mode="pro")
+    reason = start(lab, wrong, name="a").wait().df["reason"].dropna().str.cat()
+    assert "image_tail='tiny.png'" in reason
+    assert "sha256" not in f"{reason}{[*map(str, plan[0].problems)]}"
+
+
+@pytest.mark.parametrize("like", ["{}_upscaled_{}.png", "upscaled_{}_{}.png"])
+def test_tiles_of_a_panel_tell_long_names_apart(simulated: Open, tmp_path: Path, like: str) -> None:
+    """What is alike is cut, be it the begin or the end of a name."""
+    long = "and_denoised_" * 6
+    names = [like.format(*((n, long) if like.startswith("{}") else (long, n))) for n in (1, 2)]
+    for shade, name in enumerate(names):
+        Image.new("RGB", (400, 400), (shade, 0, 0)).save(tmp_path / name)
+    images = [tmp_path / name for name in names]
+    run = start(simulated(), sweep("fox", image=images, model="kling-v2-6", mode="pro"), name="a").wait()
+    assert 2 == len({tile.label for tile in run.snapshot().tiles})
+
+
+def test_a_point_shares_a_clip_that_was_bought_by_the_same_call(
+    simulated: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even where the catalogue refuses by now what it was bought for: the same call is not bought twice."""
+    what = {"model": "kling-v2-6", "mode": "pro", "provider": "fal"}
+    lab = simulated()
+    start(lab, sweep("a fox", **what, watermark=True), name="a").wait()
+    lab.close()
+    before = Catalog.problems
+
+    def problems(self: Catalog, request: VideoRequest, provider: str) -> list[Problem]:
+        more = [Problem("watermark", True, "not here any more")] if request.watermark else []
+        return [*before(self, request, provider), *more]
+
+    monkeypatch.setattr(Catalog, "problems", problems)
+    plan = simulated().plan(sweep("a fox", **what, watermark=[True, None]))
+    assert [] == plan.buys

@@ -194,7 +194,7 @@ def test_a_large_file_is_a_warning(tmp_path: Path) -> None:
     path = tmp_path / "fox.png"
     path.write_bytes(picture() + bytes(11 * 1024 * 1024))
 
-    seen = Pictures(tmp_path / "inputs").look(str(path))
+    seen = Pictures(tmp_path / "inputs", {}).look(str(path))
 
     assert seen.warned == ("it has 11.0 MB, and Kling takes up to 10 MB (its path API 50 MB)",)
 
@@ -311,3 +311,16 @@ def test_a_picture_in_memory_is_taken(form: SweepForm) -> None:
     assert form.sweep().fixed["image"].startswith("sha256:")
     with pytest.raises(InputError, match="got int"):
         form.set(image=5)
+
+
+def test_images_of_the_form_have_their_names_everywhere(lab: kn.Lab, tmp_path: Path) -> None:
+    """Typed as a path or uploaded: its plan, the log and a refusal name an image as its file is called."""
+    (tmp_path / "fox.png").write_bytes(picture())
+    form = lab.form().set(prompt="a fox", image=[str(tmp_path / "fox.png")], mode="pro", duration=5)
+    send(form, {"upload": "狐狸.png"}, picture(100, 100))
+    plan = form.plan()
+    assert ["fox.png", "狐狸.png"] == [*plan.df()["image"]]
+    assert any("image='狐狸.png': its shorter side" in note for point in plan for note in point.notes)
+    assert ["fox.png", "狐狸.png"] == [*form.start().wait().df["image"]]
+    given_in_memory = lab.form().set(prompt="a boat", image=[picture(500, 400)], mode="pro", duration=5)
+    assert given_in_memory.plan().df()["image"][0].startswith("sha256:")
