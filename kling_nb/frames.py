@@ -83,7 +83,8 @@ POINT_COLUMNS: Mapping[str, str] = {
 ``estimate_usd`` is the upper estimate; ``cost_usd`` is what the provider charged where it says so, ``cost_amount`` and
 ``cost_unit`` are that in its own terms, ``cost_figures`` is JSON of every amount that it reported; ``spent_usd`` is
 what counts as spent: the charge, else the estimate, for failed tasks too unless they are known to be free. It is of the
-point, with the attempts that another one took the place of; all else is of the attempt that serves it now. ``request``
+point, with the attempts that another one took the place of, and what was asked for is what this point asks for, also where
+the task of another serves it; all else is of the attempt that serves it now. ``request``
 and ``call`` are JSON: the canonical request, and method, URL and body as sent, without secrets and with images by hash.
 
 An image goes by the end of the path that it was given by, ``sound_asked`` is the request's ``sound`` (``sound`` is what
@@ -117,6 +118,8 @@ class _Point(Protocol):
     @property
     def sample(self) -> int: ...
     @property
+    def identity(self) -> str: ...
+    @property
     def template(self) -> str: ...
     @property
     def variables(self) -> Mapping[str, Any]: ...
@@ -139,14 +142,22 @@ def points_frame(
     rows: Sequence[tuple[_Point, Task]],
     spent_before: Mapping[str, Decimal] = MappingProxyType({}),
     files: Mapping[str, str] = NO_FILES,
+    asked: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> pd.DataFrame:
     """Return one row per point from points and the tasks that serve them.
 
     ``spent_before`` is what was spent in USD on attempts that these took the place of, by the ids of these; ``files``
-    are the paths and addresses that images were given by, by reference.
+    are the paths and addresses that images were given by, by reference; ``asked`` are the requests of points that the
+    tasks of other requests serve, by identity.
     """
-    names = _names((task for _, task in rows), files)
-    records = [_point_record(point, task, names, spent_before.get(task.id, ZERO)) for point, task in rows]
+    requests = [asked.get(point.identity, task.request) for point, task in rows]
+    names = _names(requests, files)
+    own = [_request_record(request, names) for request in requests]
+    spent = [{"spent_usd": float(task.spent + spent_before.get(task.id, ZERO))} for _, task in rows]
+    records = [
+        _task_record(task) | asked_for | _point_record(point) | cost
+        for (point, task), asked_for, cost in zip(rows, own, spent, strict=True)
+    ]
     frame = table(records, with_variables(POINT_COLUMNS, "template", [point.variables for point, _ in rows]))
     frame.attrs["kling_nb"] = "points"
     return frame
@@ -154,8 +165,8 @@ def points_frame(
 
 def tasks_frame(tasks: Sequence[Task], files: Mapping[str, str] = NO_FILES) -> pd.DataFrame:
     """Return one row per task; ``files`` are the paths and addresses that images were given by, by reference."""
-    names = _names(tasks, files)
-    return table([_task_record(task, names) for task in tasks], TASK_COLUMNS)
+    names = _names([task.request for task in tasks], files)
+    return table([_task_record(task) | _request_record(task.request, names) for task in tasks], TASK_COLUMNS)
 
 
 def events_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -257,21 +268,20 @@ def _dtype(values: Sequence[Any]) -> str:
     return "Float64" if float in kinds else "Int64"
 
 
-def _point_record(point: _Point, task: Task, names: Mapping[str, str], spent_before: Decimal) -> dict[str, Any]:
-    own = {
-        "spent_usd": float(task.spent + spent_before),
-        "run": point.run,
-        "point": point.point,
-        "sample": point.sample,
-        "template": point.template,
-    }
+def _point_record(point: _Point) -> dict[str, Any]:
+    own = {"run": point.run, "point": point.point, "sample": point.sample, "template": point.template}
     variables = {f"var_{name}": value for name, value in point.variables.items()}
-    return {**_task_record(task, names), **own, **variables, "losses": "; ".join(point.losses)}
+    return {**own, **variables, "losses": "; ".join(point.losses)}
 
 
-def _task_record(task: Task, names: Mapping[str, str]) -> dict[str, Any]:
+def _request_record(request: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """Return what was asked for; ``names`` are those of images, by reference."""
+    fields = {name: _asked(field, request.get(field), names) for name, field in REQUEST_COLUMNS.items()}
+    return {**fields, "request": _json(request)}
+
+
+def _task_record(task: Task) -> dict[str, Any]:
     return {
-        **{name: _asked(field, task.request.get(field), names) for name, field in REQUEST_COLUMNS.items()},
         **_clip_record(task),
         **{name: _to_ms(getattr(task, name)) for name in TIMES},
         "run": task.run,
@@ -293,7 +303,6 @@ def _task_record(task: Task, names: Mapping[str, str]) -> dict[str, Any]:
         "unwanted": task.unwanted,
         "task": task.id,
         "identity": task.identity,
-        "request": _json(task.request),
         "call": _json(task.call),
     }
 
@@ -305,8 +314,8 @@ def _asked(field: str, value: Any, names: Mapping[str, str]) -> Any:
     return names[value] if field in IMAGE_FIELDS else in_words(value)
 
 
-def _names(tasks: Iterable[Task], files: Mapping[str, str]) -> dict[str, str]:
-    return names_of((task.request[name] for task in tasks for name in IMAGE_FIELDS if name in task.request), files)
+def _names(requests: Sequence[Mapping[str, Any]], files: Mapping[str, str]) -> dict[str, str]:
+    return names_of((request[name] for request in requests for name in IMAGE_FIELDS if name in request), files)
 
 
 def _clip_record(task: Task) -> dict[str, Any]:

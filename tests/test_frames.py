@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pandas as pd
+import PIL.Image
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -103,6 +104,23 @@ def test_a_name_of_an_image_is_that_of_no_other() -> None:
     shown = [frames.points_frame([(point(), task)], files=files).image[0] for task in tasks]
     assert ["den/fox.png", "zoo/fox.png"] == shown
     assert shown == [*frames.tasks_frame(tasks, files).image]
+
+
+def test_a_point_says_what_it_asked_for_whoever_serves_it(simulated: Open, tmp_path: Path) -> None:
+    """Points that become the same call share a clip; what each of them asked for stays in its row, and beside its loss."""
+    PIL.Image.new("RGB", (400, 400)).save(tmp_path / "fox.png")
+    what = {"image": tmp_path / "fox.png", "model": "kling-v2-6", "mode": "pro"}  # the ratio follows the image
+    lab = simulated()
+    run = start(lab, sweep("a fox", **what, aspect_ratio=["16:9", "9:16"]), name="a").wait()
+    assert ["16:9", "9:16"] == [*run.df["aspect_ratio"]]
+    assert 1 == run.df["task"].nunique()
+    assert ["16:9", "9:16"] == [json.loads(asked)["aspect_ratio"] for asked in run.df["request"]]
+    assert ["16:9"] == [*lab.log.tasks()["aspect_ratio"]]
+    lab.close()
+    lab = simulated()
+    start(lab, sweep("a fox", **what, aspect_ratio=["9:16", "1:1"]), name="b").wait()
+    assert ["16:9", "9:16", "9:16", "1:1"] == [*lab.df()["aspect_ratio"]]
+    assert 1 == len(lab.log.tasks())
 
 
 def test_variables_stand_after_the_template() -> None:

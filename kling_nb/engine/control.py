@@ -118,7 +118,7 @@ class Controls(dict[str, Control]):
             budget=order.budget if order.budget is not None or old is None else old.row.budget,
             sweep=order.sweep,
         )
-        self._log.add_run(row, points, order.files)
+        self._log.add_run(row, points, order.files, order.asked)
         control = self[order.name] = old or Control(row, tuple(points))
         control.row, control.one_by_one = row, order.append
         control.show(points)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from typing import Any
 
 from ..log import PointRow
 from ..plan import REUSED, PlannedPoint
@@ -24,6 +25,16 @@ class Order:
     fresh: bool = False
     share: bool = True
     append: bool = False
+
+    @property
+    def asked(self) -> dict[str, Mapping[str, Any]]:
+        """The requests of points that the task of another request serves, by identity: theirs is in no task."""
+        others = (one for one in self.points if one.shares is not None or _is_of_another(one))
+        return {one.identity: one.request.canonical() for one in others}
+
+
+def _is_of_another(point: PlannedPoint) -> bool:
+    return point.reuse is not None and point.reuse.identity != point.identity
 
 
 def serves_again(earlier: Task, point: PlannedPoint) -> bool:

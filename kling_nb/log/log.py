@@ -15,8 +15,8 @@ import sqlalchemy as sa
 
 from ..errors import LabError, LabMode, LogTooNew
 from ..task import Event, Task
-from .reading import DAILY_BUDGET, FILE_OF, Reading, reader
-from .rows import POINT_FIELDS, PointRow, RunRow, decimal_text, point_row, run_row
+from .reading import ASKED_AT, DAILY_BUDGET, FILE_OF, Reading, reader
+from .rows import POINT_FIELDS, PointRow, RunRow, decimal_text, point_row, run_row, text
 from .schema import EVENTS, FILE, META, POINTS, RUNS, SCHEMA, SCHEMA_VERSION
 from .writing import BUSY_S, Refuse, Writer
 
@@ -30,7 +30,7 @@ _PUT_POINT = (
     f"SET ({_COLUMNS}) = ({_NEW}) WHERE ({_COLUMNS}) IS NOT ({_NEW})"
 )
 
-_PUT_FILE = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE value != excluded.value"
+_PUT_FACT = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE value != excluded.value"
 
 
 class ExperimentLog(Reading):
@@ -117,8 +117,20 @@ class ExperimentLog(Reading):
         """
         self._driven().commit(changes, served)
 
-    def add_run(self, run: RunRow, points: Sequence[PointRow], files: Mapping[str, str] = MappingProxyType({})) -> None:
-        """Write a run and its points, in place of what it had before, and the paths and addresses that images were given by."""
+    def add_run(
+        self,
+        run: RunRow,
+        points: Sequence[PointRow],
+        files: Mapping[str, str] = MappingProxyType({}),
+        asked: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    ) -> None:
+        """Write a run and its points, in place of what it had before.
+
+        ``files`` are the paths and addresses that images were given by, by reference; ``asked`` the requests of points
+        that the task of another request serves, by identity.
+        """
+        facts = {FILE_OF + image: path for image, path in files.items()}
+        facts |= {ASKED_AT + identity: text(request) for identity, request in asked.items()}
         with self._begin() as db:
             db.execute(RUNS.delete().where(RUNS.c.name == run.name))
             db.execute(RUNS.insert(), run_row(run))
@@ -127,8 +139,8 @@ class ExperimentLog(Reading):
                 db.exec_driver_sql(_DROP_POINT, [(run.name, point) for point in gone])
             if points:
                 db.exec_driver_sql(_PUT_POINT, [point_row(point) for point in points])
-            if files:
-                db.exec_driver_sql(_PUT_FILE, [(FILE_OF + image, path) for image, path in files.items()])
+            if facts:
+                db.exec_driver_sql(_PUT_FACT, list(facts.items()))
 
     def set_run(self, name: str, **changes: Any) -> None:
         """Change columns of a run."""

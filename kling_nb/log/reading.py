@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 DAILY_BUDGET = "daily_budget"
 FILE_OF = "file of "
 """Before the reference of an image: the key of the path or address that it was last given by."""
+ASKED_AT = "asked at "
+"""Before an identity: the key of the request of a point that the task of another request serves, as JSON."""
 _OF_A_SUBMIT = (Kind.INTENT, Kind.NOT_SENT, Kind.PUSHED_BACK, Kind.ACCEPTED, Kind.DOUBTED, Kind.FAILED)
 _BARE = dict.fromkeys(("request", "call", "asset", "clip"))  # what no sum of money needs, and most of a row
 _SHORT = [column for column in TASKS.c if column.name not in _BARE]
@@ -72,8 +74,16 @@ class Reading:
 
     def files(self) -> dict[str, str]:
         """Return the paths and addresses that the images of runs were last given by, by reference."""
-        rows = self._rows(sa.select(META).where(META.c.key.startswith(FILE_OF)))
-        return {row.key.removeprefix(FILE_OF): row.value for row in rows}
+        return self._facts(FILE_OF)
+
+    def _facts(self, begin: str) -> dict[str, str]:
+        """Return the facts whose keys begin so, by the rest of the key."""
+        rows = self._rows(sa.select(META).where(META.c.key.startswith(begin)))
+        return {row.key.removeprefix(begin): row.value for row in rows}
+
+    def _asked(self) -> dict[str, Mapping[str, Any]]:
+        """Return the requests of points that the tasks of others serve, by identity."""
+        return {identity: json.loads(request) for identity, request in self._facts(ASKED_AT).items()}
 
     def submitted_on(self, day: int) -> list[Task]:
         """Return the tasks that were last submitted on a day, as `task.day_of` counts."""
@@ -282,7 +292,7 @@ class Reading:
         by_id = {task.id: task for task in tasks}
         rows = [(point, by_id[point.task]) for point in points if point.task in by_id]
         before = self._replaced() if every else self._replaced_at({task.identity for task in tasks})
-        return frames.points_frame(rows, before, self.files())
+        return frames.points_frame(rows, before, self.files(), self._asked())
 
     def _replaced(self) -> dict[str, Decimal]:
         """Return what was spent on attempts that serve no point any more, in USD, by the id of the one that does."""
