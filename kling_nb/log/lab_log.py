@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from ..errors import LabError
 from ..keywords import answering
 from ..spending import BY
-from .reading import Reading
+from .tabled import Tabled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +27,7 @@ class LabLog:
 
     __slots__ = ("_log",)
 
-    def __init__(self, log: Reading) -> None:
+    def __init__(self, log: Tabled) -> None:
         self._log = log
 
     @property

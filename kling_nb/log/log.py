@@ -15,9 +15,10 @@ import sqlalchemy as sa
 
 from ..errors import LabError, LabMode, LogTooNew
 from ..task import Event, Task
-from .reading import ASKED_AT, DAILY_BUDGET, FILE_OF, Reading, reader
+from .reading import ASKED_AT, DAILY_BUDGET, FILE_OF, reader
 from .rows import POINT_FIELDS, PointRow, RunRow, decimal_text, point_row, run_row, text
 from .schema import EVENTS, FILE, META, POINTS, RUNS, SCHEMA, SCHEMA_VERSION
+from .tabled import Tabled
 from .writing import BUSY_S, Refuse, Writer
 
 # As it is for the driver, which knows its marks: SQLAlchemy's part in each row costs more than the database's.
@@ -33,7 +34,7 @@ _PUT_POINT = (
 _PUT_FACT = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE value != excluded.value"
 
 
-class ExperimentLog(Reading):
+class ExperimentLog(Tabled):
     """The log of one lab folder.
 
     Guarantees: when `commit` returns, what it was given is on disk (SQLite WAL, ``synchronous=FULL``). `commit`

@@ -1,15 +1,15 @@
-"""What the log answers. Readers have a read-only connection of their own and never wait for the writer."""
+"""What the log answers in records. Readers have a read-only connection of their own and never wait for the writer."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 import sqlalchemy as sa
@@ -17,15 +17,11 @@ from sqlalchemy.pool import NullPool
 
 from ..costs import DAY_S
 from ..errors import LabError
-from ..spending import spent_before
 from ..states import Cause, TaskState
 from ..states import EventKind as Kind
 from ..task import Task
 from .rows import PointRow, RunRow, point_from, run_from, task_from, text
 from .schema import EVENTS, META, POINTS, RUNS, TASKS
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 DAILY_BUDGET = "daily_budget"
 FILE_OF = "file of "
@@ -74,16 +70,12 @@ class Reading:
 
     def files(self) -> dict[str, str]:
         """Return the paths and addresses that the images of runs were last given by, by reference."""
-        return self._facts(FILE_OF)
+        return self.facts(FILE_OF)
 
-    def _facts(self, begin: str) -> dict[str, str]:
+    def facts(self, begin: str) -> dict[str, str]:
         """Return the facts whose keys begin so, by the rest of the key."""
         rows = self._rows(sa.select(META).where(META.c.key.startswith(begin)))
         return {row.key.removeprefix(begin): row.value for row in rows}
-
-    def _asked(self) -> dict[str, Mapping[str, Any]]:
-        """Return the requests of points that the tasks of others serve, by identity."""
-        return {identity: json.loads(request) for identity, request in self._facts(ASKED_AT).items()}
 
     def submitted_on(self, day: int) -> list[Task]:
         """Return the tasks that were last submitted on a day, as `task.day_of` counts."""
@@ -109,8 +101,8 @@ class Reading:
         """Return the id of the last attempt at each identity that was ever planned."""
         c = TASKS.c
         query = sa.select(c.identity, c.id).order_by(c.attempt)
-        parts = (self._rows(query.where(c.identity.in_(part))) for part in _parts(identities))
-        return {row.identity: row.id for rows in parts for row in rows}
+        found = (self._rows(query.where(c.identity.in_(part))) for part in parts(identities))
+        return {row.identity: row.id for rows in found for row in rows}
 
     def known(self, identities: Iterable[str], *, shared: bool = True) -> dict[str, Task]:
         """Return what serves each identity best: an attempt at it, or with ``shared`` the task of another's point.
@@ -130,7 +122,7 @@ class Reading:
     def _serving(self, identities: Iterable[str], read: Iterable[Task]) -> list[tuple[str, Task]]:
         """Return identities with the tasks that serve their points; those that were ``read`` are not read again."""
         pairs: set[tuple[str, str]] = set()
-        for part in _parts(identities):
+        for part in parts(identities):
             query = sa.select(POINTS.c.identity, POINTS.c.task).where(POINTS.c.identity.in_(part))
             pairs |= {(row.identity, row.task) for row in self._rows(query)}
         tasks = {task.id: task for task in read}
@@ -156,7 +148,7 @@ class Reading:
         query = sa.select(POINTS.c.task, RUNS.c.name).join(RUNS, RUNS.c.name == POINTS.c.run)
         wanting = query.where(RUNS.c.state != "cancelled", RUNS.c.name != run).order_by(RUNS.c.started_at)
         found = defaultdict[str, dict[str, None]](dict)
-        for part in _parts(task_ids):
+        for part in parts(task_ids):
             for task_id, name in self._rows(wanting.where(POINTS.c.task.in_(part))):
                 found[task_id][name] = None
         return {task_id: list(names) for task_id, names in found.items()}
@@ -183,7 +175,7 @@ class Reading:
 
     def _tasks_in(self, column: Any, values: Iterable[str]) -> list[Task]:
         """Return the tasks whose column holds one of many values, some hundred at a time."""
-        return [task for part in _parts(values) for task in self.read_tasks(column.in_(part))]
+        return [task for part in parts(values) for task in self.read_tasks(column.in_(part))]
 
     def with_ticket(self, provider: str, remote_id: str) -> list[Task]:
         """Return the tasks that a provider knows under an id, oldest first."""
@@ -250,80 +242,6 @@ class Reading:
         found = dict(tuple(row) for row in rows)
         return {state.value: found[state.value] for state in TaskState if state.value in found}
 
-    def runs(self, moving: Callable[[], Iterable[str]] = tuple, *, followed: bool = True) -> pd.DataFrame:
-        """Return one row per run: name, when it was started, its state and budget, its points by state, its money.
-
-        ``state`` is ``running``, ``waiting`` (nothing is under way, and points are still to be sent), ``needs a look``
-        (the same, and a task is uncertain, stalled or expired), ``finished``, ``paused`` or ``cancelled``. ``moving`` names
-        the runs that are under way now, also between two tries, of which the log says nothing. Unless
-        runs are ``followed``, nothing moves: one with a task at its provider is ``stopped``.
-        """
-        from .. import frames
-
-        going = set(moving())
-        rows, points = self.read_runs(), self._rows(sa.select(POINTS.c.run, POINTS.c.task))
-        tasks = self.read_costs()  # after the points: what serves one is in the log before it does
-        by_id = {task.id: task for task in tasks}
-        served, own = defaultdict[str, list[Task]](list), defaultdict[str, list[Task]](list)
-        for run, task_id in points:
-            served[run] += [by_id[task_id]] if task_id in by_id else []
-        for task in tasks:
-            own[task.run].append(task)
-        going.update(moving())  # one that was begun, or ended, while this was read was under way
-        return frames.runs_frame([(row, served[row.name], own[row.name]) for row in rows], going, followed=followed)
-
-    def spending(self, by: Sequence[str]) -> pd.DataFrame:
-        """Return what was spent and what may still be charged, in USD, by ``day``, ``provider``, ``model``, ``run``."""
-        from .. import frames
-
-        return frames.spending_frame(self.read_costs(), by)
-
-    def df(self, run: str | None = None, task: str | None = None) -> pd.DataFrame:
-        """Return one row per point, of one run or of all, with the columns that `frames.POINT_COLUMNS` declares.
-
-        With ``task`` only the points that it serves.
-        """
-        from .. import frames
-
-        order = {row.name: n for n, row in enumerate(self.read_runs())}
-        points = sorted(self.read_points(run, task), key=lambda point: (order.get(point.run, 0), point.point))
-        every = run is None and task is None
-        tasks = self.read_tasks() if every else self.tasks_by_id(point.task for point in points)
-        by_id = {task.id: task for task in tasks}
-        rows = [(point, by_id[point.task]) for point in points if point.task in by_id]
-        before = self._replaced() if every else self._replaced_at({task.identity for task in tasks})
-        return frames.points_frame(rows, before, self.files(), self._asked())
-
-    def _replaced(self) -> dict[str, Decimal]:
-        """Return what was spent on attempts that serve no point any more, in USD, by the id of the one that does."""
-        replaced = TASKS.c.id.not_in(sa.select(POINTS.c.task))
-        without = {row.id for row in self._rows(sa.select(TASKS.c.id).where(replaced))}
-        if not without:
-            return {}
-        attempts = self.read_costs(TASKS.c.identity.in_(sa.select(TASKS.c.identity).where(replaced)))
-        return spent_before(attempts, {task.id for task in attempts} - without)
-
-    def _replaced_at(self, identities: Iterable[str]) -> dict[str, Decimal]:
-        """Return the same for a few identities, whatever else the log holds."""
-        c = TASKS.c
-        attempts = [task for part in _parts(identities) for task in self.read_costs(c.identity.in_(part))]
-        ids = _parts(task.id for task in attempts)
-        rows = (self._rows(sa.select(POINTS.c.task).where(POINTS.c.task.in_(part))) for part in ids)
-        return spent_before(attempts, {row.task for part in rows for row in part})
-
-    def tasks(self) -> pd.DataFrame:
-        """Return one row per task: every attempt ever made, with the columns that `frames.TASK_COLUMNS` declares."""
-        from .. import frames
-
-        return frames.tasks_frame(self.read_tasks(), self.files())
-
-    def events(self, task: str | None = None) -> pd.DataFrame:
-        """Return every event, of one task or of all, oldest first: ``seq, task, kind, at, data``."""
-        from .. import frames
-
-        query = sa.select(EVENTS).order_by(EVENTS.c.seq)
-        return frames.events_frame(self._records(query if task is None else query.where(EVENTS.c.task == task)))
-
 
 def _worth(task: Task) -> tuple[int, int]:
     """Return how well a task serves its point, to be compared; of two as good the later attempt is better."""
@@ -333,7 +251,7 @@ def _worth(task: Task) -> tuple[int, int]:
     return rank, task.attempt
 
 
-def _parts(values: Iterable[str]) -> list[list[str]]:
+def parts(values: Iterable[str]) -> list[list[str]]:
     """Return values in portions that one query takes, each value once."""
     wanted = sorted(set(values))
     return [wanted[start : start + 500] for start in range(0, len(wanted), 500)]
