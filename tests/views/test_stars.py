@@ -68,7 +68,7 @@ def test_stars_are_taken_back(lab: kn.Lab) -> None:
 def test_one_clip_on_two_tiles_has_one_rating(lab: kn.Lab) -> None:
     """Two runs that share a clip share what is thought of it, and both tiles say so."""
     runs = [start(lab, sweep("fox"), name=name).wait() for name in ("one", "two")]
-    shown = lab.compare(runs)
+    shown = lab.compare(runs, x="run")
     assert 1 == len({tile.task for tile in shown.grid.tiles})
 
     answered(shown, shown.grid.tiles[1].id, 5)
