@@ -215,7 +215,9 @@ def test_jupyterlabs_keys_leave_the_player_alone(opened: Callable[..., Page]) ->
 
 def test_one_clip_on_two_tiles_is_rated_once(opened: Callable[..., Page]) -> None:
     """Where a clip is shown twice, as by two runs that share it, both tiles have its stars."""
-    twice = LAB.replace("lab.compare(run)", "lab.compare([run, lab.start(sweep, name='again', show=False).wait()], x='run')")
+    twice = LAB.replace(
+        "lab.compare(run)", "lab.compare([run, lab.start(sweep, name='again', show=False).wait()], x='run')"
+    )
     page = opened(twice.replace(', "a boat", "an owl"', ""), clips=2)
     stars(page).nth(1).locator("[data-star='4']").click()
     wait_for(page, "4 of 5 stars", "4 of 5 stars")
