@@ -311,7 +311,7 @@ class Lab:
         return engine.moving() if engine is not None and self._opened.drives else ()
 
     def df(self) -> pd.DataFrame:
-        """Return one row per point of every run, with the columns of `kling_nb.frames.POINT_COLUMNS`."""
+        """Return one row per point of every run, with the columns of `kling_nb.columns.POINT_COLUMNS`."""
         return self._opened.log.df()
 
     def spending(self, by: str | Sequence[str] = ("day", "provider", "model", "run")) -> pd.DataFrame:

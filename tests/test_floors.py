@@ -37,6 +37,7 @@ FLOORS = {
         "verdict",
         "prices",
         "answers",
+        "columns",
         "spending",
         "space",
         "secret",

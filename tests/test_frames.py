@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from labs import Open, start, sweep
 
 from kling_nb import frames
+from kling_nb.columns import POINT_COLUMNS, RUN_COLUMNS, TASK_COLUMNS
 from kling_nb.costs import Cost
 from kling_nb.errors import InputError
 from kling_nb.log import PointRow, RunRow
@@ -72,9 +73,9 @@ def point(n: int = 0, **variables: object) -> PointRow:
 def test_columns_and_dtypes_are_as_declared(rows: list[tuple[PointRow, Task]]) -> None:
     """An empty table, a bare task and a full one have the same columns and dtypes, in the declared order."""
     frame = frames.points_frame(rows)
-    assert frames.POINT_COLUMNS == {name: str(dtype) for name, dtype in frame.dtypes.items()}
+    assert POINT_COLUMNS == {name: str(dtype) for name, dtype in frame.dtypes.items()}
     table = frames.tasks_frame([task for _, task in rows])
-    assert frames.TASK_COLUMNS == {name: str(dtype) for name, dtype in table.dtypes.items()}
+    assert TASK_COLUMNS == {name: str(dtype) for name, dtype in table.dtypes.items()}
 
 
 def test_a_point_tells_everything() -> None:
@@ -161,7 +162,7 @@ def test_frames_go_below_one_another() -> None:
     """Several runs' frames become one, with the same dtypes; none become an empty one."""
     one = frames.points_frame([(point(), saved())])
     assert 2 == len(frames.together([one, one]))
-    assert list(frames.POINT_COLUMNS) == list(frames.together([]).columns)
+    assert list(POINT_COLUMNS) == list(frames.together([]).columns)
 
 
 def test_spending_is_grouped_and_summed() -> None:
@@ -222,7 +223,7 @@ def test_a_runs_columns_are_as_declared(budget: Decimal | None) -> None:
     """Runs with and without a ceiling, and none at all, have one set of dtypes, which knows a gap."""
     for rows in ([], [(RunRow(name="b", started_at=AT, budget=budget), [saved()], [])]):
         frame = frames.runs_frame(rows)
-        assert frames.RUN_COLUMNS == {name: str(dtype) for name, dtype in frame.dtypes.items()}
+        assert RUN_COLUMNS == {name: str(dtype) for name, dtype in frame.dtypes.items()}
 
 
 def test_a_run_counts_what_it_bought_itself() -> None:

@@ -36,7 +36,7 @@ class LabLog:
         return self._log.path
 
     def tasks(self) -> pd.DataFrame:
-        """Return one row per task: every attempt ever made, with the columns of `kling_nb.frames.TASK_COLUMNS`."""
+        """Return one row per task: every attempt ever made, with the columns of `kling_nb.columns.TASK_COLUMNS`."""
         return self._log.tasks()
 
     def events(self, task: str | None = None) -> pd.DataFrame:

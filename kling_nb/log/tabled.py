@@ -51,7 +51,7 @@ class Tabled(Reading):
         return frames.spending_frame(self.read_costs(), by)
 
     def df(self, run: str | None = None, task: str | None = None) -> pd.DataFrame:
-        """Return one row per point, of one run or of all, with the columns that `frames.POINT_COLUMNS` declares.
+        """Return one row per point, of one run or of all, with the columns that `columns.POINT_COLUMNS` declares.
 
         With ``task`` only the points that it serves.
         """
@@ -84,7 +84,7 @@ class Tabled(Reading):
         return spent_before(attempts, {row.task for part in rows for row in part})
 
     def tasks(self) -> pd.DataFrame:
-        """Return one row per task: every attempt ever made, with the columns that `frames.TASK_COLUMNS` declares."""
+        """Return one row per task: every attempt ever made, with the columns that `columns.TASK_COLUMNS` declares."""
         from .. import frames
 
         return frames.tasks_frame(self.read_tasks(), self.files())

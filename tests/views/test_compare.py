@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kling_nb import frames
+from kling_nb.columns import POINT_COLUMNS, REQUEST_COLUMNS
 from kling_nb.errors import InputError, MediaError
 from kling_nb.log import PointRow
 from kling_nb.request import FIELDS
@@ -32,7 +33,7 @@ EVIL = "</script><img src=x onerror='window.hit=1'>{{7*7}}&amp;"
 def points(**columns: Any) -> pd.DataFrame:
     """Return a frame with these columns, in the dtypes that `lab.df()` has."""
     frame = pd.DataFrame(columns)
-    return frame.astype({name: frames.POINT_COLUMNS[name] for name in columns if name in frames.POINT_COLUMNS})
+    return frame.astype({name: POINT_COLUMNS[name] for name in columns if name in POINT_COLUMNS})
 
 
 def told(axis: Axis | None) -> Any:
@@ -239,8 +240,8 @@ def test_every_field_of_a_request_tells_points_apart() -> None:
     Points that differ in nothing else are served by one task, whose request a column would show for all of them.
     """
     no_part = {"callback_url", "extra"}
-    assert {*FIELDS} - no_part == {*frames.REQUEST_COLUMNS.values(), "model"}
-    assert {*frames.REQUEST_COLUMNS} <= {*AXES, *TEXTS}
+    assert {*FIELDS} - no_part == {*REQUEST_COLUMNS.values(), "model"}
+    assert {*REQUEST_COLUMNS} <= {*AXES, *TEXTS}
     assert {*AXES} <= {*ASKED}
 
 
@@ -249,7 +250,7 @@ def test_numbers_are_sorted_on_an_axis() -> None:
     assert told(grid_of(points(duration=[10, 5]), x="duration").x) == ("duration", ("5 s", "10 s"))
 
 
-@given(st.sets(st.sampled_from(sorted(frames.POINT_COLUMNS)), min_size=1))
+@given(st.sets(st.sampled_from(sorted(POINT_COLUMNS)), min_size=1))
 def test_any_column_may_be_missing(names: set[str]) -> None:
     """A grid is made from whatever columns there are, even where all their values are missing."""
     frame = points(**{name: [None, None] for name in names})
