@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import SweepError
+from ..excerpts import in_words
 from ..sweep import Sweep
 from .form_fields import FIELDS, IMAGES
 from .form_reading import MONEY, Entries, Reading, Said, values_of
@@ -25,7 +26,6 @@ ALONE = frozenset({*WHOLE, *MONEY, *(f.name for f in FIELDS if f.kind in ("numbe
 out of it, of those in `WHOLE` all."""
 NO_CODE = "# the Python for this form appears here as soon as it holds a sweep"
 PAIRS_AT_ONCE = 500  # points of a pairwise design that are counted as a person types: for more that takes seconds
-DIGITS = 12  # of an image's hash that are shown where it is named
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ class Draft:
         """The Python that does the same, with ``import kling_nb as kn`` and a ``lab``."""
         if self.sweep is None:
             return NO_CODE
-        notes = [f"# {shown_reference(ref)} is {_in_one_line(name)}" for ref, name in self.named.items()]
+        notes = [f"# {in_words(ref)} is {_in_one_line(name)}" for ref, name in self.named.items()]
         given = "".join(f", {name}={_literal(value)}" for name, value in self.settings.items())
         return "\n".join([*notes, f"sweep = {self.sweep.code()}", f"run = lab.start(sweep{given})"])
 
@@ -144,11 +144,6 @@ def _sweep(reading: Reading, arguments: Mapping[str, Any], shape: Mapping[str, A
 def _pairs(sweep: Sweep) -> int:
     """Return how many combinations a pairwise design is at least likely to hold; to know takes seconds for thousands."""
     return math.prod(sorted(map(len, sweep.axes.values()))[-2:])
-
-
-def shown_reference(ref: str) -> str:
-    """Return an image's reference as short as a person can tell it from others."""
-    return f"{ref[: len('sha256:') + DIGITS]}…"
 
 
 def listed(words: Iterable[str]) -> str:

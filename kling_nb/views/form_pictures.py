@@ -8,8 +8,8 @@ from pathlib import Path
 
 from .. import media
 from ..errors import KlingError
+from ..excerpts import in_words
 from ..fields import is_stored, is_url
-from .form_draft import shown_reference
 
 THUMB_SIDE, THUMB_BYTES = 240, 40_000  # pixels
 UNNAMED = "bytes"  # the name of what was given in memory
@@ -81,7 +81,7 @@ class Pictures:
     def _name(self, line: str) -> str:
         if is_url(line):
             return line
-        return self.names.get(line) or (shown_reference(line) if is_stored(line) else Path(line).name)
+        return self.names.get(line) or (in_words(line) if is_stored(line) else Path(line).name)
 
 
 def _size(size_bytes: int) -> str:

@@ -104,8 +104,10 @@ def grid_of(
         A DataFrame with columns of ``lab.df()``; any of them may be missing.
     x, y
         The columns that make the grid's columns and rows; a variable's goes by the variable's name too. ``sound`` is
-        what was asked for, where that differs between the points, and else what was measured. Left out, they are chosen among those that vary: a prompt or template makes rows, and the axis with fewer values makes
-        columns. One axis alone makes columns, so that its clips stand side by side, unless it has too many values.
+        what was asked for, where that differs between the points, and else what was measured. Left out, they are
+        chosen among those that vary and do not follow from each other: a prompt or template makes rows, and the axis
+        with fewer values makes columns. One axis alone makes columns, so that its clips stand side by side, unless it
+        has too many values.
     title
         What stands above it.
     simulated
