@@ -20,10 +20,10 @@ from .engine.fetch import GONE, is_gone
 from .engine.opening import Opened
 from .engine.order import Order
 from .errors import InputError
-from .fields import IMAGE_FIELDS, is_stored
+from .fields import is_stored
 from .keywords import TAKES, answer
 from .plan import REUSED, SINGLES, Money, Plan, Planner, Settings, confirm, run_name, stored_sweep, usd
-from .request import FIELDS, VideoRequest
+from .request import FIELDS, VideoRequest, images_in
 from .states import EventKind
 from .sweep import Point, Sweep
 from .task import ZERO, Event, Task
@@ -55,9 +55,7 @@ class Ordering:
         left = {p.provider for p, name in zip(taken, names, strict=True) if _may_need(known.get(name))}
         for provider in {str(point.provider) for point in taken}:
             (self._bindings.anew if provider in left else self._bindings.spared)(provider)
-        return self._planner.plan(
-            taken, known, settings, self._today(), self._opened.log.files() | self.named | _files(points, take_in)
-        )
+        return self._planner.plan(taken, known, settings, self._today(), self._files(points, take_in))
 
     def of_sweep(
         self,
@@ -123,9 +121,15 @@ class Ordering:
 
     def _taken_in(self, point: Point, take_in: Callable[[Any], str], usual: Callable[[], str]) -> Point:
         """Settle a point's provider, and keep its images in the lab folder."""
-        kept: dict[str, Any] = {name: take_in(image) for name, image in _images(point).items()}
+        kept: dict[str, Any] = {name: take_in(image) for name, image in images_in(point.request).items()}
         request = replace(point.request, **kept) if kept else point.request
         return replace(point, request=request, provider=point.provider or usual())
+
+    def _files(self, points: Sequence[Point], take_in: Callable[[Any], str]) -> dict[str, str]:
+        """Return the paths and addresses that images were given by, here or before; the log is asked only where it matters."""
+        if not any(images_in(point.request) for point in points):
+            return {}
+        return self._opened.log.files() | self.named | _files(points, take_in)
 
     def _today(self) -> Money:
         """Return the daily ceiling and the sum counted under it; no ceiling if another process drives, and buys."""
@@ -151,20 +155,16 @@ def points_of(sweep: Any) -> Sequence[Point]:
     return sweep.points()
 
 
-def _images(point: Point) -> dict[str, Any]:
-    return {name: getattr(point.request, name) for name in IMAGE_FIELDS if getattr(point.request, name)}
-
-
 def _files(points: Iterable[Point], take_in: Callable[[Any], str]) -> dict[str, str]:
     """Return the paths and addresses that images were given by, by the references that the points have instead."""
-    given = (image for point in points for image in _images(point).values())
+    given = (image for point in points for image in images_in(point.request).values())
     paths = (image for image in given if isinstance(image, str | Path) and not is_stored(image))
     return {take_in(path): os.fsencode(path).decode(errors="replace") for path in paths}
 
 
 def _files_of(plan: Plan) -> dict[str, str]:
     """Return the paths and addresses that the images of a plan's own points were given by."""
-    images = {image for planned in plan for image in _images(planned.point).values()}
+    images = {image for planned in plan for image in images_in(planned.request).values()}
     return {image: plan.files[image] for image in sorted(images & plan.files.keys())}
 
 

@@ -140,6 +140,11 @@ FIELDS: tuple[str, ...] = tuple(f.name for f in fields(VideoRequest))
 """The names of a request's fields, in the order of the class."""
 
 
+def images_in(request: VideoRequest) -> dict[str, Any]:
+    """Return the images that a request begins and ends with, by field."""
+    return {name: image for name in IMAGE_FIELDS if (image := getattr(request, name))}
+
+
 def digest(value: Any) -> str:
     """Return the sha256, in hex, of a plain value's one JSON spelling: sorted keys, no spaces, no NaN."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sized
 from decimal import Decimal
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from .. import frames
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 
 NO_CEILING = Money()
-NO_FILES: Mapping[str, str] = MappingProxyType({})
 NOTHING = "nothing to buy"
 COLUMNS: Mapping[str, str] = {
     "point": "Int64",
@@ -77,7 +75,7 @@ class Plan:
         *,
         simulated: bool,
         today: Money = NO_CEILING,
-        files: Mapping[str, str] = NO_FILES,
+        files: Mapping[str, str] = frames.NO_FILES,
     ) -> None:
         self.points = points
         self.simulated = simulated

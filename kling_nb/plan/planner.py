@@ -10,14 +10,15 @@ from ..catalog import Catalog
 from ..dialect import Dialect
 from ..excerpts import names_of
 from ..fields import IMAGE_FIELDS, is_stored
+from ..frames import NO_FILES
 from ..keys import base_url_variable, key_variable
 from ..offer import Estimate, Offer, Problem, Provider
-from ..request import VideoRequest, digest, identity
+from ..request import VideoRequest, digest, identity, images_in
 from ..states import TaskState
 from ..sweep import Point
 from ..task import Task
 from .amounts import Money
-from .plan import NO_CEILING, NO_FILES, Plan
+from .plan import NO_CEILING, Plan
 from .points import OWN_ID, REUSED, PlannedPoint, Settings
 
 PARTS = {"token": "an API key", "access": "an access:secret pair"}
@@ -68,7 +69,7 @@ class Planner:
         """
         names, key_parts = self.identities(points), _once(self._key_parts)
         named = zip(points, names, strict=True)
-        images = {image for point in points for image in _images(point.request)}
+        images = {image for point in points for image in images_in(point.request).values() if isinstance(image, str)}
         called = names_of(images, files) if images else {}
         planned = [self._one(point, name, known, settings, key_parts, called) for point, name in named]
         addressed = _unaddressed(planned, strict=settings.strict)
@@ -121,15 +122,9 @@ class Planner:
         return [Problem("provider", provider.id, self._amiss(provider.id) or unknown)]
 
     def _of_images(self, request: VideoRequest) -> Iterator[Problem]:
-        for name in IMAGE_FIELDS:
-            image = getattr(request, name)
+        for name, image in images_in(request).items():
             for misfit in self._misfits(image) if isinstance(image, str) else ():
                 yield Problem(name, image, misfit, IMAGES_SOURCE, warning=True)
-
-
-def _images(request: VideoRequest) -> list[str]:
-    """Return the references and addresses of a request's images."""
-    return [image for name in IMAGE_FIELDS if isinstance(image := getattr(request, name), str)]
 
 
 def _by_name(problem: Problem, called: Mapping[str, str]) -> Problem:
