@@ -63,20 +63,12 @@ class Tabled(Reading):
         tasks = self.read_tasks() if every else self.tasks_by_id(point.task for point in points)
         by_id = {task.id: task for task in tasks}
         rows = [(point, by_id[point.task]) for point in points if point.task in by_id]
-        before = self._replaced() if every else self._replaced_at({task.identity for task in tasks})
+        served = {point.task for point in points}
+        before = spent_before(tasks, served) if every else self._spent_before({task.identity for task in tasks})
         return frames.points_frame(rows, before, self.files(), self._asked())
 
-    def _replaced(self) -> dict[str, Decimal]:
+    def _spent_before(self, identities: Iterable[str]) -> dict[str, Decimal]:
         """Return what was spent on attempts that serve no point any more, in USD, by the id of the one that does."""
-        replaced = TASKS.c.id.not_in(sa.select(POINTS.c.task))
-        without = {row.id for row in self._rows(sa.select(TASKS.c.id).where(replaced))}
-        if not without:
-            return {}
-        attempts = self.read_costs(TASKS.c.identity.in_(sa.select(TASKS.c.identity).where(replaced)))
-        return spent_before(attempts, {task.id for task in attempts} - without)
-
-    def _replaced_at(self, identities: Iterable[str]) -> dict[str, Decimal]:
-        """Return the same for a few identities, whatever else the log holds."""
         c = TASKS.c
         attempts = [task for part in parts(identities) for task in self.read_costs(c.identity.in_(part))]
         ids = parts(task.id for task in attempts)
