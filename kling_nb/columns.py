@@ -77,9 +77,9 @@ POINT_COLUMNS: Mapping[str, str] = {
 ``estimate_usd`` is the upper estimate; ``cost_usd`` is what the provider charged where it says so, ``cost_amount`` and
 ``cost_unit`` are that in its own terms, ``cost_figures`` is JSON of every amount that it reported; ``spent_usd`` is
 what counts as spent: the charge, else the estimate, for failed tasks too unless they are known to be free. It is of the
-point, with the attempts that another one took the place of, and what was asked for is what this point asks for, also where
-the task of another serves it; all else is of the attempt that serves it now. ``request``
-and ``call`` are JSON: the canonical request, and method, URL and body as sent, without secrets and with images by hash.
+point, with the attempts that another one took the place of, and what was asked for is what this point asks for, also
+where the task of another serves it; all else is of the attempt that serves it now. ``request`` and ``call`` are JSON:
+the canonical request, and method, URL and body as sent, without secrets and with images by hash.
 
 An image goes by the end of the path that it was given by, ``sound_asked`` is the request's ``sound`` (``sound`` is what
 was measured); camera and shots are in words, and exactly in ``request``.

@@ -75,11 +75,9 @@ def _parts(place: str) -> list[str]:
 
 def _mark(image: str) -> str:
     """Return what tells an image from another of the same name."""
-    return (
-        in_words(image)
-        if image.startswith("sha256:")
-        else hashlib.sha256(image.encode(errors="replace")).hexdigest()[:DIGITS]
-    )
+    if image.startswith("sha256:"):
+        return in_words(image)
+    return hashlib.sha256(image.encode(errors="replace")).hexdigest()[:DIGITS]
 
 
 def plain(text: str) -> str:

@@ -145,18 +145,18 @@ def totals(rows: Sequence[Row]) -> str:
     """Return one line: how many stand in which state, and what was spent; what serves several points counts once."""
     if not rows:
         return NO_POINTS
-    clips = _once(rows, [None] * len(rows))
+    clips = [row for row, _ in _once(rows, [None] * len(rows))]
     counts = Counter(map(_state, clips))
     money = sum((spent(row) for row in clips), Decimal(0))
     words = [f"{number} {state}" for state, number in counts.most_common()]
     return " · ".join([*words, *([dollars(money)] if money else [])])
 
 
-def _once(rows: Sequence[Row], places: Sequence[Any]) -> list[Row]:
-    """Return the rows without those of a task that has one in the same place already."""
-    first: dict[Any, Row] = {}
+def _once(rows: Sequence[Row], places: Sequence[Any]) -> list[tuple[Row, Any]]:
+    """Return the rows with their places, without those of a task that has one in the same place already."""
+    first: dict[Any, tuple[Row, Any]] = {}
     for number, (row, place) in enumerate(zip(rows, places, strict=True)):
-        first.setdefault((row.get("task") or number, place), row)
+        first.setdefault((row.get("task") or number, place), (row, place))
     return list(first.values())
 
 
@@ -184,8 +184,8 @@ def _axis(name: str | None, rows: Sequence[Row]) -> Axis | None:
 
 def _tiles(rows: Sequence[Row], x: Axis | None, y: Axis | None, others: Sequence[str]) -> tuple[Tile, ...]:
     told = SAME if len(rows) > 1 else {axis.name for axis in (x, y) if axis}
-    rows = _once(rows, [(_place(y, row), _place(x, row)) for row in rows])
-    places = [(_place(y, row), _place(x, row)) for row in rows]
+    once = _once(rows, [(_place(y, row), _place(x, row)) for row in rows])
+    rows, places = [row for row, _ in once], [place for _, place in once]
     samples = len({row.get("sample") for row in rows}) > 1
     labels = _with_runs(rows, [_label(row, others, samples=samples) for row in rows], places)
     tiles = zip(rows, _ids(rows), labels, places, strict=True)

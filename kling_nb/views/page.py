@@ -99,10 +99,8 @@ def static_html(grid: Grid, lab_folder: Path, *, mark: str) -> str:
     ``mark`` is what a live player finds the table by. Everything foreign is escaped.
     """
     style = text_of("style.css") + HIDING
-    grid, media = (
-        illustrated(_placeless(grid, lab_folder), lab_folder),
-        Media(posters=_inline_posters(grid, lab_folder)),
-    )
+    media = Media(posters=_inline_posters(grid, lab_folder))
+    grid = illustrated(_placeless(grid, lab_folder), lab_folder)
     return str(template("page.html").module.table(grid, cells(grid), media, mark, style))  # type: ignore[attr-defined]
 
 
@@ -112,8 +110,8 @@ def write_page(grid: Grid, lab_folder: Path, out: Path) -> Path:
     ``out`` is a folder, made where it is missing: ``index.html``, ``clips/`` and ``posters/``. Clips that lie there
     already with the same size are not copied again. What earlier exports wrote there and the page no longer names is
     deleted once the page is written; no other file is (`exported`). A clip whose file is missing becomes a tile that
-    says so; its copy from an earlier export stays, then and later. Raises `LabUnwritable` where the folder is full or may only be read;
-    no file in it is half one.
+    says so; its copy from an earlier export stays, then and later. Raises `LabUnwritable` where the folder is full or
+    may only be read; no file in it is half one.
     """
     from ..media import write_whole
 
