@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -44,7 +44,7 @@ UNMOVED = (TaskState.STALLED, TaskState.EXPIRED, TaskState.CANCELLED)
 
 
 class Dispatcher:
-    """Runs the work of one lab in one task group. Belongs to the engine's loop; `why_held`, `holds`, `moving` and
+    """Runs the work of one lab in one task group. Belongs to the engine's loop; `why_held`, `held`, `moving` and
     `is_driving` may be called from any thread.
     """
 
@@ -220,19 +220,19 @@ class Dispatcher:
         control = self._controls.get(task.run)
         return self._accounts.held(task.provider) or (NOT_OPEN if control is None else control.hold(task.id))
 
-    def holds(self, tasks: Iterable[Task]) -> Counter[str]:
-        """Return why planned tasks are not submitted, and how many each reason holds.
+    def held(self, tasks: Iterable[Task]) -> dict[str, list[str]]:
+        """Return why planned tasks are not submitted, and the ids of those that each reason holds.
 
         Each is worked out once: a panel asks five times a second, of thousands of tasks.
         """
         alike: dict[tuple[str, str, bool], list[Task]] = {}
         for task in tasks:
             alike.setdefault((task.provider, task.run, self._is_asked(task)), []).append(task)
-        told: Counter[str] = Counter()
+        held = defaultdict[str, list[str]](list)
         for some in alike.values():
-            why = self.why_held(some[0])
-            told.update({why: len(some)} if why else {})
-        return told
+            if why := self.why_held(some[0]):
+                held[why] += [task.id for task in some]
+        return held
 
     def _is_asked(self, task: Task) -> bool:
         control = self._controls.get(task.run)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
@@ -202,9 +202,9 @@ class Engine:
         """Return why a planned task is not submitted, in words; changes nothing."""
         return self._dispatch.why_held(task)
 
-    def holds(self, tasks: Iterable[Task]) -> Mapping[str, int]:
-        """Return why planned tasks are not submitted, in words, and how many each reason holds."""
-        return self._dispatch.holds(tasks)
+    def held(self, tasks: Iterable[Task]) -> Mapping[str, Sequence[str]]:
+        """Return why planned tasks are not submitted, in words, and the ids of those that each reason holds."""
+        return self._dispatch.held(tasks)
 
     def is_seeking(self, task_id: str) -> bool:
         """Tell whether a task, which is in doubt, is being looked up by our own id."""

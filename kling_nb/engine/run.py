@@ -25,7 +25,7 @@ from .attempts import goes_on
 from .control import Control, Heard
 from .engine import Engine
 from .interrupted import say_it_goes_on, saying_it_goes_on
-from .snapshot import Moment, Snapshot, in_one, snapshot_of
+from .snapshot import Moment, Snapshot, counted, in_one, others, snapshot_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,14 +93,14 @@ class Run:
     def held(self) -> str | None:
         """Why the run does not go on by itself, in words; `None` if it does or is done."""
         tasks = self.tasks
-        return in_one(self._holds(tasks), sum(task.state is TaskState.PLANNED for task in tasks))
+        return in_one(counted(self._held(tasks)), sum(task.state is TaskState.PLANNED for task in tasks))
 
-    def _holds(self, tasks: Sequence[Task]) -> Mapping[str, int]:
-        """Return why planned ones of the run's tasks are not submitted, and how many each reason holds."""
+    def _held(self, tasks: Sequence[Task]) -> Mapping[str, Sequence[str]]:
+        """Return why planned ones of the run's tasks are not submitted, and the ids of those that each reason holds."""
         waiting = [task for task in tasks if task.state is TaskState.PLANNED]
         if self._engine.lost is not None:  # what the turn says: the book hears of it a moment later
-            return {str(self._engine.lost): len(waiting)}
-        return self._engine.holds(waiting)
+            return {str(self._engine.lost): [task.id for task in waiting]}
+        return self._engine.held(waiting)
 
     # -- waiting -----------------------------------------------------------------------------------------------
 
@@ -253,26 +253,23 @@ class Run:
     def snapshot(self) -> Snapshot:
         """Return how it stands now, frozen: counts by state, money, and what holds or went wrong, in words."""
         tasks = self.tasks
-        holds = self._holds(tasks)
+        held = self._held(tasks)
         now = Moment(
             moving=self.is_moving,
             driven=not self._engine.closed and not self._engine.is_lost and not self._engine.is_stopped,
-            holds=holds,
+            held=held,
             spent=self._engine.book.spent(self.name),
             reserved=self._engine.book.reserved(self.name),
-            left_s=self._left_s(tasks, sending=not holds),
+            left_s=self._left_s(others(tasks, held)),
             span=self._engine.pace.span,
             samples=self._control.task_ids,
             files=self._control.files,
         )
         return snapshot_of(self._control.row, tasks, now, simulated=self._simulated)
 
-    def _left_s(self, tasks: Sequence[Task], *, sending: bool) -> float | None:
+    def _left_s(self, coming: Sequence[Task]) -> float | None:
         """Estimate, in real seconds, by how long such tasks take and how many may run at once."""
-        if not self.is_moving:
-            return None
-        coming = [task for task in tasks if sending or task.state is not TaskState.PLANNED]
-        return max(self._engine.pace.left_s(coming), self._at_this_pace_s(coming))
+        return max(self._engine.pace.left_s(coming), self._at_this_pace_s(coming)) if self.is_moving else None
 
     def _at_this_pace_s(self, tasks: Sequence[Task]) -> float:
         """Estimate for what is not sent yet, by what came of it so far, once that is more than is under way.

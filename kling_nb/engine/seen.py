@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -65,10 +65,10 @@ class SeenRun(Run):
     @property
     def held(self) -> str | None:
         """Who drives, or why nobody can, if anything is left to be sent; `None` if nothing is."""
-        return next(iter(self._holds(self.tasks)), None)
+        return next(iter(self._held(self.tasks)), None)
 
-    def _holds(self, tasks: Iterable[Task]) -> Mapping[str, int]:
-        planned = sum(task.state is TaskState.PLANNED for task in tasks)
+    def _held(self, tasks: Iterable[Task]) -> Mapping[str, Sequence[str]]:
+        planned = [task.id for task in tasks if task.state is TaskState.PLANNED]
         return {f"read only: {self._opened.hindrance()}": planned} if planned else {}
 
     def snapshot(self) -> Snapshot:
@@ -76,7 +76,7 @@ class SeenRun(Run):
         tasks, bought = self.tasks, self._known.tasks(self._log.task_ids_of(self._name))
         now = Moment(
             moving=any(task.state in MOVING for task in tasks),
-            holds=self._holds(tasks),
+            held=self._held(tasks),
             spent=sum((task.spent for task in bought), Decimal(0)),
             reserved=sum((task.reserved for task in bought), Decimal(0)),
             samples=self._log.serving(self._name),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from ..errors import InputError, OverBudget
@@ -123,14 +124,14 @@ class Snapshot:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Moment:
-    """What a snapshot is made of beside a run's row and tasks: whether it moves, what holds how many of its points, its
-    money in USD, whether it is driven from here, how far a task is, which nobody knows who only reads, which sample each
-    task is of, and the paths that the lab's images were given by, by reference.
+    """What a snapshot is made of beside a run's row and tasks: whether it moves, why some of its tasks are held and their
+    ids, its money in USD, whether it is driven from here, how far a task is, which nobody knows who only reads, which
+    sample each task is of, and the paths that the lab's images were given by, by reference.
     """
 
     moving: bool
     driven: bool = False
-    holds: Mapping[str, int]
+    held: Mapping[str, Collection[str]]
     spent: Decimal
     reserved: Decimal
     left_s: float | None = None
@@ -142,14 +143,15 @@ class Moment:
 def snapshot_of(row: RunRow, tasks: Sequence[Task], now: Moment, *, simulated: bool) -> Snapshot:
     """Return how a run stands."""
     counts = Counter(task.state for task in tasks)
-    causes = Counter(task.reason for task in tasks if task.reason and _is_told(task, now))
-    causes.update(now.holds)
+    holds, free = counted(now.held), {task.id for task in others(tasks, now.held)}
+    causes = Counter(task.reason for task in tasks if task.reason and _is_told(task, free))
+    causes.update(holds)
     return Snapshot(
         name=row.name,
         simulated=simulated,
         state=_state(row, moving=now.moving),
         is_moving=now.moving,
-        holds=now.holds,
+        holds=holds,
         counts={state.value: counts[state] for state in TaskState if counts[state]},
         total=len(tasks),
         spent=now.spent,
@@ -193,10 +195,20 @@ def _estimate(tasks: Iterable[Task]) -> Decimal:
     return sum((task.estimate_high or ZERO for task in tasks), ZERO)
 
 
-def _is_told(task: Task, now: Moment) -> bool:
+def counted(held: Mapping[str, Collection[str]]) -> dict[str, int]:
+    """Return how many each reason holds."""
+    return {why: len(task_ids) for why, task_ids in held.items()}
+
+
+def others(tasks: Iterable[Task], held: Mapping[str, Collection[str]]) -> list[Task]:
+    """Return the tasks that nothing holds."""
+    ids = {*chain(*held.values())}
+    return [task for task in tasks if task.id not in ids]
+
+
+def _is_told(task: Task, free: Collection[str]) -> bool:
     """Tell whether a task's reason is a cause: it has come to rest, or waits for a network while nothing holds it."""
-    waits = task.cause in TRIED_AGAIN and not (now.holds and task.state is TaskState.PLANNED)
-    return task.state.is_resting or waits
+    return task.state.is_resting or (task.cause in TRIED_AGAIN and task.id in free)
 
 
 def _state(row: RunRow, *, moving: bool) -> str:

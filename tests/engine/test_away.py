@@ -79,9 +79,11 @@ async def _pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 @contextmanager
-def behind_a_door(folder: Path, monkeypatch: pytest.MonkeyPatch, speed: float) -> Iterator[tuple[Live, Door]]:
+def behind_a_door(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, speed: float, *faults: Fault
+) -> Iterator[tuple[Live, Door]]:
     """Open a live lab whose way to Kling is a door."""
-    with live_lab(folder, speed=speed) as live, Door.to(live.base) as door:
+    with live_lab(folder, *faults, speed=speed) as live, Door.to(live.base) as door:
         where = f"http://127.0.0.1:{door.port}{live.simulator.path('kling')}"
         monkeypatch.setenv("KLING_NB_KLING_BASE_URL", where)
         live.reopen()
@@ -125,6 +127,23 @@ def test_a_place_that_answered_is_waited_for(tmp_path: Path, monkeypatch: pytest
         assert {"saved": len(POINTS)} == run.wait(30).snapshot().counts
         assert () == run.snapshot().causes
         agrees(live)
+
+
+def test_a_hold_at_one_provider_hides_no_lost_network_at_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """fal's account is empty and Kling cannot be reached: both are told, and the time left is of what still comes."""
+    empty = Fault(action="funds", provider="fal", times=None)
+    with behind_a_door(tmp_path / "lab", monkeypatch, 300, empty) as (live, door):
+        missed = shuts_after_an_acceptance(live, door)
+        run = start(live.lab, sweep(*POINTS, provider=["kling", "fal"], mode="pro"))
+        until(run, lambda _: len(missed) > 50 and any(AGAIN in words for words, _ in run.snapshot().causes))
+        stands = run.snapshot()
+        assert [(len(POINTS), True)] == [(n, why.startswith("fal (balance)")) for why, n in stands.holds.items()]
+        assert stands.left_s
+        assert stands.left_s > 60 / 300, "that is the one which Kling took; the others are behind it"
+        door.do(door.open())
+        assert {"planned": len(POINTS), "saved": len(POINTS)} == run.wait(30).snapshot().counts
 
 
 def test_a_place_that_stays_away_for_an_hour_holds_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
