@@ -10,7 +10,7 @@ from typing import Any
 
 from kling_nb import Sweep, catalog
 from kling_nb.dialect import Dialect
-from kling_nb.dialects import load
+from kling_nb.dialects import bind
 from kling_nb.engine.control import Control
 from kling_nb.engine.engine import Engine, Order, Setup
 from kling_nb.engine.loop import Clock
@@ -59,7 +59,7 @@ class Driven:
     def _bound(self, name: str) -> tuple[Provider, Dialect]:
         slots = self._world.slots.get(name, 5)
         row = replace(self._catalog.provider(name), base_url=f"{self._world.host}/{name}", slots=slots)
-        return row, load(row.dialect)(row)
+        return row, bind(row)
 
     def plan(self, sweep: Sweep) -> Sequence[PlannedPoint]:
         """Plan every point of a sweep; raises what stands in the way of buying them."""

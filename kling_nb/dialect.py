@@ -114,6 +114,10 @@ class Unreadable(KlingError):
     """A reply is not in the form that its dialect documents."""
 
 
+class DialectError(KlingError):
+    """A dialect returned what is no answer by its contract, or failed; its package is to be mended."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Reply:
     """What came back: the status, the headers with lower-case names, the body's bytes."""

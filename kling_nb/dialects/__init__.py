@@ -8,6 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from ..dialect import Dialect
 from ..errors import InputError, nearest
 from ..offer import Provider
+from .checked import Checked
 
 GROUP = "kling_nb.dialects"
 MENU = "menu"  # the one option that the catalogue reads
@@ -39,15 +40,17 @@ def load(name: str) -> type[Dialect]:
 
 
 def bind(provider: Provider) -> Dialect:
-    """Return a provider's dialect, bound to its row.
+    """Return a provider's dialect, bound to its row and held to its contract (`Checked`).
 
-    Raises `InputError` as `load` does, and for an option that the dialect does not read, which would silently do
-    nothing. The class attribute ``options`` lists the options that a dialect reads; a class without it accepts any.
+    Raises `InputError` as `load` and `Checked` do, and for an option that the dialect does not read, which would
+    silently do nothing. The class attribute ``options`` lists the options that a dialect reads; a class without it
+    accepts any.
     """
     kind = load(provider.dialect)
-    known = (MENU, *getattr(kind, "options", provider.options))
+    read = getattr(kind, "options", None)
+    known = (MENU, *(provider.options if read is None else read))
     for name in provider.options:
         if name not in known:
             message = f"{provider.id!r} has the option {name!r}, which its dialect {provider.dialect!r} does not read; {nearest(name, known)}; nothing was sent"
             raise InputError(message)
-    return kind(provider)
+    return Checked(kind, provider)

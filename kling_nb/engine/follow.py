@@ -20,6 +20,7 @@ STALL_TIMES = 10.0  # times the typical length, counted from the last change tha
 LATER = "while this lab is open it is asked about every ten minutes; run.resume() asks at once"
 LAST_TIME = "it could not be asked about, the last time: "
 NOT_DONE = "the provider still says it is under way"
+NO_CLIP = "the provider says it is done, but names no clip"
 NOT_KNOWN = "the provider does not mention it, as if it did not know it: is this the key it was bought with?"
 
 
@@ -160,7 +161,7 @@ class Follower:
         longest = max(STALL_S, STALL_TIMES * self._t.typical_s(task))
         if quiet > longest:
             why = trouble and f"{LAST_TIME}{trouble}"
-            why = why or (NOT_KNOWN if status is None else status.reason or NOT_DONE)
+            why = why or (NOT_KNOWN if status is None else status.reason or _not_done(status))
             reason = f"no change for {quiet / 60:.0f} minutes ({why}); {LATER}"
             yield self._book.happened(task.id, EventKind.STALLED, reason=reason, cause=Cause.STALLED)
             member.slow = True
@@ -171,6 +172,10 @@ def _is_news(task: Task, status: Status) -> bool:
     if status.phase is Phase.RUNNING and task.state is TaskState.QUEUED:
         return True
     return status.reason != task.reason
+
+
+def _not_done(status: Status) -> str:
+    return NO_CLIP if status.phase is Phase.DONE else NOT_DONE
 
 
 def asset_data(asset: Asset) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import anyio
 
 from ..catalog import SAMPLE_IMAGE, Catalog
 from ..dialect import Call, Dialect, Fault, Op, Reply, Unreadable, Whose
-from ..dialects import load
+from ..dialects import bind
 from ..dialects.reading import NOT_THERE
 from ..errors import InputError, KlingError, ProviderError, WireError
 from ..keys import Access
@@ -85,7 +85,7 @@ def target(catalog: Catalog, provider: Provider, access: Access) -> Target:
         message = f"{provider.id} was not asked: {'; '.join(access.lacks)}"
         raise InputError(message)
     row = replace(provider, base_url=access.base_url)
-    dialect = load(row.dialect)(row)
+    dialect = bind(row)
     return Target(provider=row, dialect=dialect, key=access.key, submit=_submit(catalog, row, dialect, access.key))
 
 
