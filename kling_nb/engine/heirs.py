@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable, Mapping
 
 from ..log import ExperimentLog
+from ..plan import dollars
 from ..states import EventKind, TaskState
+from ..task import ZERO
 from .book import Book
 from .control import Control, Controls
 from .dispatch import Dispatcher
+
+GOES_ON = (
+    "run %r goes on too, since its provider is tried again: %s not sent yet, for up to %s; "
+    "lab.run(%r).pause() holds it back"
+)
+
+_logger = logging.getLogger("kling_nb")
 
 
 class Heirs:
@@ -52,15 +62,24 @@ class Heirs:
         return bool(heirs)
 
     def wake(self, released: Control) -> None:
-        """Go on with other runs too whose account was held: nothing holds their points any more."""
+        """Go on with other runs too whose account was held, and say so: nothing holds their points any more."""
         for control in self._controls.values():
             if control is released or control.one_by_one or not control.submits():
                 continue
             planned = [task_id for task_id in control.task_ids if self._is_unsent(task_id, control.row.name)]
             idle = [task_id for task_id in planned if not self._dispatch.is_driving(task_id)]
             if idle:
+                self._tell_of(control.row.name, idle)
                 control.wake()
                 self._dispatch.spawn(idle)
+
+    def _tell_of(self, name: str, task_ids: Iterable[str]) -> None:
+        """Say what is bought now beside what was asked for; what a ceiling still holds is not."""
+        tasks = [self._book.tasks[task_id] for task_id in task_ids]
+        prices = [task.price for task in tasks if self._dispatch.why_held(task) is None]
+        if prices:
+            points = "1 point" if len(prices) == 1 else f"{len(prices)} points"
+            _logger.warning(GOES_ON, name, points, dollars(sum(prices, ZERO)), name)
 
     async def _inherit(self, heirs: Mapping[str, str]) -> None:
         """Let tasks that were never sent be of other runs, given by their names."""

@@ -322,6 +322,21 @@ def test_every_reason_that_holds_points_is_told(tmp_path_factory: pytest.TempPat
         assert f"6 planned of 6; $0.00 spent; not sent: {held}>" in repr(run)
 
 
+def test_a_run_that_goes_on_with_another_is_told(
+    tmp_path_factory: pytest.TempPathFactory, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Starting a run where an account was held lifts that for the runs it held too, whose order stands: a line says so."""
+    with live_lab(tmp_path_factory.mktemp("two"), Fault(action="funds", provider="kling", times=1)) as live:
+        held = start(live.lab, sweep("a", "b"), name="held").wait(20)
+        unsent = held.snapshot().counts["planned"]
+        other = start(live.lab, sweep("c"), name="other").wait(20)
+        assert ({"saved": 1}, {"saved": 2}) == (other.snapshot().counts, held.wait(20).snapshot().counts)
+        (told,) = [record.getMessage() for record in caplog.records if "goes on too" in record.getMessage()]
+        assert told.startswith("run 'held' goes on too, since its provider is tried again: ")
+        assert f": {unsent} point" in told
+        assert "lab.run('held').pause() holds it back" in told
+
+
 def test_a_provider_that_cannot_be_reached_holds_the_run(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
