@@ -140,8 +140,10 @@ def _plan(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from .plan import usd
     from .plan.terminal import plan_table
 
+    usd("budget", arguments.budget)  # before a plan is shown that would hide what is wrong
     sweep, console, settings = _sweep(arguments), _console(), _plan_settings(arguments)
     name, is_new = arguments.name or arguments.sweep.stem, not _is_lab(arguments.lab)
     if is_new:

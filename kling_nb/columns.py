@@ -45,7 +45,7 @@ POINT_COLUMNS: Mapping[str, str] = {
     "estimate_usd": "Float64",
     "cost_usd": "Float64",
     "spent_usd": "Float64",
-    "cost_amount": "string",
+    "cost_amount": "Float64",
     "cost_unit": "string",
     "cost_figures": "string",
     "remote_id": "string",
@@ -75,7 +75,7 @@ POINT_COLUMNS: Mapping[str, str] = {
 """Columns of `lab.df()` and their dtypes, in order. ``var_<name>`` columns stand after ``template``.
 
 ``estimate_usd`` is the upper estimate; ``cost_usd`` is what the provider charged where it says so, ``cost_amount`` and
-``cost_unit`` are that in its own terms, ``cost_figures`` is JSON of every amount that it reported; ``spent_usd`` is
+``cost_unit`` are that in its own terms, ``cost_figures`` is JSON of every amount that it reported, as it spelled it; ``spent_usd`` is
 what counts as spent: the charge, else the estimate, for failed tasks too unless they are known to be free. It is of the
 point, with the attempts that another one took the place of, and what was asked for is what this point asks for, also
 where the task of another serves it; all else is of the attempt that serves it now. ``request`` and ``call`` are JSON:
@@ -211,7 +211,7 @@ def task_record(task: Task) -> dict[str, Any]:
         "estimate_usd": _float(task.estimate_high),
         "cost_usd": _float(task.cost.usd) if task.cost else None,
         "spent_usd": float(task.spent),
-        "cost_amount": str(task.cost.amount) if task.cost else None,
+        "cost_amount": float(task.cost.amount) if task.cost else None,
         "cost_unit": task.cost.unit if task.cost else None,
         "cost_figures": _json(cost_data(task.cost)["figures"]) if task.cost else None,
         "remote_id": task.ticket.id if task.ticket else None,

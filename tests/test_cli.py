@@ -116,6 +116,14 @@ def test_a_run_saves_and_runs_again_for_nothing(sweep: Path, tmp_path: Path) -> 
     assert (tmp_path / "page" / "index.html").is_file()
 
 
+@pytest.mark.parametrize("amount", ["abc", "-1"])
+def test_a_budget_that_is_none_is_told_before_anything(sweep: Path, tmp_path: Path, amount: str) -> None:
+    """One sentence, and no plan above it."""
+    done = kling_nb("run", sweep, "--lab", tmp_path / "lab", "--simulate", f"--budget={amount}")
+    assert (2, "") == (done.returncode, done.stdout)
+    assert "expected an amount of USD" in done.stderr
+
+
 def test_over_budget_is_exit_3_and_buys_nothing(sweep: Path, tmp_path: Path) -> None:
     """The plan's sum is compared with the budget before anything starts."""
     done = kling_nb("run", sweep, "--lab", tmp_path / "lab", "--simulate", "--budget", "1")

@@ -82,7 +82,7 @@ def test_a_point_tells_everything() -> None:
     """A row holds the request, the clip's facts, the money, the times in UTC, and JSON of what was asked and sent."""
     row = frames.points_frame([(point(x="snow"), saved())]).iloc[0]
     assert ("fox", 5, 0.5, "snow") == (row["prompt"], row["duration"], row["cfg_scale"], row["var_x"])
-    assert (0.7, 0.28, "2", "units", 0.28) == tuple(
+    assert (0.7, 0.28, 2, "units", 0.28) == tuple(
         row[["estimate_usd", "cost_usd", "cost_amount", "cost_unit", "spent_usd"]]
     )
     assert ("clips/a.mp4", "odd; short", "p; q", "r1") == tuple(row[["clip", "flags", "losses", "remote_id"]])

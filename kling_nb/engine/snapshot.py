@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from .pace import Span
 TILES_MOST = 48
 FIELD_SHOWN = 40  # characters of a field in a label; a prompt is whole
 CAUSES_MOST = 8
+_PATH = re.compile(r"\b(GET [^\s/]+)/[^\s:;,]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,7 @@ def snapshot_of(row: RunRow, tasks: Sequence[Task], now: Moment, *, simulated: b
     """Return how a run stands."""
     counts = Counter(task.state for task in tasks)
     holds, free = counted(now.held), {task.id for task in others(tasks, now.held)}
-    causes = Counter(task.reason for task in tasks if task.reason and _is_told(task, free))
+    causes = Counter(_cause(task.reason) for task in tasks if task.reason and _is_told(task, free))
     causes.update(holds)
     return Snapshot(
         name=row.name,
@@ -159,7 +161,7 @@ def snapshot_of(row: RunRow, tasks: Sequence[Task], now: Moment, *, simulated: b
         budget=row.budget,
         left_s=now.left_s,
         tiles=_tiles(_shown(tasks), now),
-        causes=tuple(causes.most_common(CAUSES_MOST)),
+        causes=_most(causes),
         again=again(tasks) if now.driven and not now.moving else None,
     )
 
@@ -206,6 +208,20 @@ def others(tasks: Iterable[Task], held: Mapping[str, Collection[str]]) -> list[T
     return [task for task in tasks if task.id not in ids]
 
 
+def _cause(reason: str) -> str:
+    """Return a reason without the path of what was asked for, which is every task's own."""
+    return _PATH.sub(r"\1/…", reason)
+
+
+def _most(causes: Counter[str]) -> tuple[tuple[str, int], ...]:
+    """Return the most frequent causes; the last one counts those that there is no room for."""
+    if len(causes) <= CAUSES_MOST:
+        return tuple(causes.most_common())
+    first = causes.most_common(CAUSES_MOST - 1)
+    kinds, left = len(causes) - len(first), causes.total() - sum(count for _, count in first)
+    return (*first, (f"other reasons ({kinds} in all): df has each, in the column reason", left))
+
+
 def _is_told(task: Task, free: Collection[str]) -> bool:
     """Tell whether a task's reason is a cause: it has come to rest, or waits for a network while nothing holds it."""
     return task.state.is_resting or (task.cause in TRIED_AGAIN and task.id in free)
@@ -242,7 +258,7 @@ def _tiles(tasks: Sequence[Task], now: Moment) -> tuple[Tile, ...]:
 
 
 def _tile(task: Task, label: str, span: Span | None) -> Tile:
-    return Tile(task.id, label, task.state.value, task.reason, task.clip.path if task.clip else None, span)
+    return Tile(task.id, label, task.state.value, _cause(task.reason), task.clip.path if task.clip else None, span)
 
 
 def _facets(task: Task, differ: Sequence[str], sample: int | None, words: Callable[[str, Any], str]) -> Iterator[str]:

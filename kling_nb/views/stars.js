@@ -171,7 +171,8 @@ function leastStars(tiles, fit) {
     [...least.options].forEach((option, stars) => (option.disabled = stars > best));
     if (Number(least.value) > best) least.value = "0"; // where the last of them lost its stars
     const before = tiles.map(({ node }) => node.hidden);
-    tiles.forEach(({ node, rating }) => (node.hidden = (rating ?? 0) < Number(least.value) && !isHeld(node)));
+    const from = Number(least.value) || -Infinity; // all clips: those rated below zero by hand too
+    tiles.forEach(({ node, rating }) => (node.hidden = (rating ?? 0) < from && !isHeld(node)));
     if (tiles.some(({ node }, n) => node.hidden !== before[n])) fit();
   };
   least.addEventListener("change", update);

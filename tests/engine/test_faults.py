@@ -322,6 +322,32 @@ def test_every_reason_that_holds_points_is_told(tmp_path_factory: pytest.TempPat
         assert f"6 planned of 6; $0.00 spent; not sent: {held}>" in repr(run)
 
 
+def test_what_went_wrong_alike_is_one_cause(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Dead links of many clips are one cause, whatever their paths, so that they hide no other."""
+    with live_lab(tmp_path_factory.mktemp("dead"), speed=1000) as live:
+        dead = [f"take {number} #sim:clip-expired" for number in range(10)]
+        run = start(live.lab, sweep(*dead, "a fox #sim:fail")).wait(30)
+        (many, ten), (fail, one) = run.snapshot().causes
+        assert (10, 1) == (ten, one)
+        assert "/…: expected a clip, got HTTP 403" in many
+        assert "internal" in fail.lower()
+        assert any("/cdn/" in reason for reason in run.df["reason"])
+
+
+def test_causes_without_room_are_counted(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Where more things went wrong than are told, the last line counts the others and says where they are."""
+    letters = "abcdefghij"
+    faults = [
+        Fault(action="http", operation="submit", prompt=f"-{c}-", status=400, body=f'{{"code": 1201, "message": "no {c}"}}')
+        for c in letters
+    ]  # fmt: skip
+    with live_lab(tmp_path_factory.mktemp("many"), *faults) as live:
+        run = start(live.lab, sweep(*(f"-{c}-" for c in letters))).wait(30)
+        causes = run.snapshot().causes
+        assert [1] * 7 == [count for _, count in causes[:-1]]
+        assert ("other reasons (3 in all): df has each, in the column reason", 3) == causes[-1]
+
+
 def test_a_run_that_goes_on_with_another_is_told(
     tmp_path_factory: pytest.TempPathFactory, caplog: pytest.LogCaptureFixture
 ) -> None:

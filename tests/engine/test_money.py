@@ -213,7 +213,7 @@ def test_what_a_provider_says_it_charged_stands_beside_the_estimate(simulated: O
     read = [
         None if pd.isna(value) else value for value in row[["cost_amount", "cost_unit", "cost_usd", "cost_figures"]]
     ]
-    assert [amount, unit, usd] == read[:3]
+    assert [amount and float(amount), unit, usd] == read[:3]
     assert figures == (read[3] and json.loads(read[3]))
     sums = [None if pd.isna(value) else value for value in spent[["charged_usd", "difference_usd"]]]
     assert [usd, None if usd is None else 0.0] == sums
@@ -225,7 +225,7 @@ def test_every_entry_of_a_bill_is_kept(simulated: Open) -> None:
     lab = simulated()
     start(lab, sweep("a", model="kling-3.0-turbo")).wait()
     row = lab.log.tasks().iloc[0]
-    assert ("0.56", "USD", 0.56) == tuple(row[["cost_amount", "cost_unit", "cost_usd"]])
+    assert (0.56, "USD", 0.56) == tuple(row[["cost_amount", "cost_unit", "cost_usd"]])
     assert {"amount 0": "0.56", "list_price 0": "0.56"} == json.loads(row["cost_figures"])
 
 

@@ -265,15 +265,19 @@ def test_the_arrows_of_stars_that_run_to_the_left(opened: Callable[..., Page]) -
 
 
 def test_a_page_shows_stars_and_the_best(lab_folder: LabFolder, tmp_path: Path, new_page: Callable[..., Page]) -> None:
-    """Without a kernel ratings are only shown; a choice leaves the clips with so many stars, larger, and their headings."""
+    """Without a kernel ratings are only shown; a choice leaves the clips with so many stars, larger, and their headings.
+
+    Among all clips is one that was rated below zero by hand.
+    """
     models = ["kling-v1-6", "kling-v1-6", "kling-v2-6", "kling-v2-6"]
     lab = make_lab(lab_folder.path, a=2, b=2, c=2, d=2)
     page = new_page(reduced_motion="reduce", viewport={"width": 1100, "height": 900})
-    frame = lab.frame(model=models, rating=[2.0, None, 1.0, 4.5])
+    frame = lab.frame(model=models, rating=[2.0, -1.0, 1.0, 4.5])
     page.goto(write_page(grid_of(frame, x="mode", y="model"), lab.path, tmp_path / "page").as_uri())
-    wait_for(page, "2 of 5 stars", "1 of 5 stars", "4.5 of 5 stars")
+    wait_for(page, "2 of 5 stars", "rated -1", "1 of 5 stars", "4.5 of 5 stars")
     assert 0 == stars(page).count()
     seen = page.locator(".knb-tile:visible")
+    assert 4 == seen.count()
     width = seen.first.bounding_box()["width"]  # type: ignore[index]
 
     page.get_by_label("Clips to look at").select_option("2")
