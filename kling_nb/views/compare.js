@@ -20,7 +20,7 @@ export function mount(el, grid, source, options = {}) {
   const at = whichClip(root, clips);
   const keys = options.whole ? document : root;
   const close = grid.bare || !clips.length ? showPlain(clips, source) : showTogether(root, clips, source, { tiles, fit, at, keys });
-  const heard = [keepKeys(root), rateUnderPointer(root, at)];
+  const heard = [keepKeys(root), rateUnderPointer(root, at), keepFitted(stage, fit)];
   if (options.whole) clips.forEach((clip) => showPoster(clip, source));
   el.append(root);
   return () => {

@@ -87,43 +87,70 @@ function layout(grid, tiles) {
 const ROOM = 8; // clips of all columns beside each other, before a cell breaks into lines
 const ROOM_LARGE = 4; // where they are shown large, or share one narrow column
 const ROOM_NARROW = 2;
+const NARROW = 600; // px: below it, headings of rows stand above them, as compare.css has it
+const ASIDE = 164; // px: the headings of rows and the gap behind them
+const GAP = 14;
+const PAPER = 700; // px of a sheet between its margins
+const onPaper = () => matchMedia("print").matches;
 
-/** Give each column a share by its fullest cell, so that clips are of one size: a large one where few are to be seen.
- * Where some are hidden, so are rows and columns without any. */
+/** Give each column a share by its fullest cell, in tracks that are all alike, so that clips are of one size: a large one
+ * where few are to be seen. Where some are hidden, so are rows and columns without any. */
 function fitted(node, rows, columns) {
   const seen = (cell) => cell.querySelectorAll(":scope > .knb-tile:not([hidden])").length;
   const all = !node.querySelector(".knb-tile[hidden]");
   const most = columns.map(({ cells }) => Math.max(all ? 1 : 0, ...cells.map(seen)));
   const few = !all || (rows.length === 1 && total(most) <= ROOM_LARGE);
-  const rooms = [few ? ROOM_LARGE : ROOM, columns.length > 1 ? ROOM_NARROW : ROOM_LARGE];
-  const [wide, narrow] = rooms.map((room) => shares(most, room));
-  columns.forEach((column, at) => fitColumn(column, wide[at], narrow[at]));
+  const share = shares(most, room(node, few, columns.length));
+  columns.forEach((column, at) => fitColumn(column, share[at]));
   rows.forEach((row) => (row.node.hidden = !all && !row.cells.some(seen)));
   node.classList.toggle("knb-few", few);
-  const tracks = (share) => share.filter(Boolean).map((n) => `minmax(var(--knb-min), ${n}fr)`).join(" ");
-  node.style.setProperty("--knb-across", total(wide));
-  node.style.setProperty("--knb-columns-wide", tracks(wide));
-  node.style.setProperty("--knb-columns-narrow", tracks(narrow));
+  node.classList.toggle("knb-even", share.some((n) => n > 1));
+  node.style.setProperty("--knb-across", Math.max(1, total(share)));
+}
+
+/** Return how many clips of all columns there is room for beside each other, in the width of the stage. */
+function room(node, few, columns) {
+  const width = onPaper() ? PAPER : node.parentElement?.offsetWidth || Infinity;
+  const narrow = width < NARROW;
+  const most = narrow ? (columns > 1 ? ROOM_NARROW : ROOM_LARGE) : few ? ROOM_LARGE : ROOM;
+  const aside = node.classList.contains("knb-has-rows") && !narrow ? ASIDE : 0;
+  return Math.min(most, Math.floor((width - aside + GAP) / (clamp(0.15 * width, 120, 144) + GAP)));
 }
 
 const total = (numbers) => numbers.reduce((sum, number) => sum + number, 0);
 
-/** Return how many clips of each column stand beside each other: as many of each as there is room for. */
+/** Return how many clips of each column stand beside each other: as many of each as there is room for, and no more than
+ * fill its lines alike. */
 function shares(most, room) {
   const atMost = (each) => most.map((n) => Math.min(n, each));
   let each = 1;
   while (each < Math.max(...most) && total(atMost(each + 1)) <= room) each += 1;
-  return atMost(each);
+  return atMost(each).map((n, at) => (n ? Math.ceil(most[at] / Math.ceil(most[at] / n)) : 0));
 }
 
-function fitColumn({ head, cells }, wide, narrow) {
-  if (head) head.hidden = !wide;
-  for (const cell of cells) {
-    cell.className = wide > 1 ? "knb-cell knb-many" : "knb-cell";
-    cell.hidden = !wide;
-    cell.style.setProperty("--knb-beside-wide", wide);
-    cell.style.setProperty("--knb-beside-narrow", narrow);
+/** Fit again whenever the stage is of another width, or on paper; returns what ends that. */
+function keepFitted(stage, fit) {
+  let width = 0;
+  const sized = new ResizeObserver(() => {
+    if (stage.offsetWidth === width) return; // its height follows from what is fitted
+    width = stage.offsetWidth;
+    fit();
+  });
+  const paper = matchMedia("print");
+  sized.observe(stage);
+  paper.addEventListener("change", fit);
+  return () => {
+    sized.disconnect();
+    paper.removeEventListener("change", fit);
+  };
+}
+
+function fitColumn({ head, cells }, share) {
+  for (const part of head ? [head, ...cells] : cells) {
+    part.hidden = !share;
+    part.style.setProperty("--knb-beside", share);
   }
+  for (const cell of cells) cell.className = share > 1 ? "knb-cell knb-many" : "knb-cell";
 }
 
 function headRow(grid, columns) {
@@ -138,5 +165,6 @@ function header(grid) {
   const common = grid.common ? h("span", { class: "knb-totals" }, grid.common) : null;
   const totals = grid.totals ? h("span", { class: "knb-totals" }, grid.totals) : null;
   const note = grid.note ? h("span", { class: "knb-note" }, grid.note) : null;
-  return h("div", { class: "knb-header" }, title, badge, common, totals, note);
+  const prompt = grid.prompt ? h("p", { class: "knb-same", title: grid.prompt }, grid.prompt) : null;
+  return h("div", { class: "knb-header" }, title, badge, common, totals, note, prompt);
 }

@@ -67,8 +67,8 @@ class Tile:
 class Grid:
     """A comparison: at most two axes and the tiles, of which several may share a place (samples).
 
-    ``common`` is the model and the mode where they are the same for all tiles, ``totals`` counts all points by state
-    with their price, ``note`` says what is not shown. ``bare`` is for a single clip, which needs no common transport.
+    ``common`` is the model and the mode where they are the same for all tiles, ``prompt`` that of all where there is but
+    one, ``totals`` counts all points by state with their price, ``note`` says what is not shown. ``bare`` is for a single clip, which needs no common transport.
     """
 
     title: str
@@ -78,6 +78,7 @@ class Grid:
     tiles: tuple[Tile, ...]
     note: str = ""
     common: str = ""
+    prompt: str = ""
     totals: str = ""
     bare: bool = False
 
@@ -132,7 +133,7 @@ def grid_of(
     note = f"{len(shown)} of {len(rows)} shown" if len(shown) < len(rows) else ""
     tiles = _tiles(shown, across, down, [name for name in vary if name not in axes.told_by(x, y)])
     grid = Grid(title=title, simulated=simulated, x=across, y=down, tiles=tiles, note=note, totals=totals(rows))
-    return replace(grid, common=_common(rows, vary))
+    return replace(grid, common=_common(rows, vary), prompt=_prompt(rows))
 
 
 def records(frame: Frame) -> list[dict[str, Any]]:
@@ -169,6 +170,12 @@ def _common(rows: Sequence[Row], vary: Iterable[str]) -> str:
     """Say what is the same for all of several tiles, so that it need not stand on each."""
     same = [rows[0].get(name) for name in SAME if name not in {*vary}] if len(rows) > 1 else []
     return " · ".join(cut(str(value)) for value in same if value)
+
+
+def _prompt(rows: Sequence[Row]) -> str:
+    """Return the prompt of all of several tiles, which no heading and no label has then."""
+    prompts = {row.get("prompt") for row in rows}
+    return cut(str(prompts.pop() or "")) if len(rows) > 1 and len(prompts) == 1 else ""
 
 
 def _axis(name: str | None, rows: Sequence[Row]) -> Axis | None:

@@ -321,6 +321,17 @@ def test_what_is_the_same_for_all_is_told_once() -> None:
     assert grid_of(frame.head(1)).common == ""
 
 
+def test_one_prompt_of_all_stands_above_them(lab_folder: LabFolder, tmp_path: Path) -> None:
+    """Whoever is sent a page reads what was asked for: in the headings where prompts differ, else above the clips."""
+    frame = points(provider=["kling", "fal"], prompt=["<b>a fox", "<b>a fox"])
+
+    grid = grid_of(frame)
+
+    assert grid.prompt == "<b>a fox"
+    assert "&lt;b&gt;a fox</p>" in write_page(grid, lab_folder.path, tmp_path / "page").read_text("utf-8")
+    assert "" == grid_of(frame.head(1)).prompt == grid_of(points(prompt=["a fox", "a boat"])).prompt
+
+
 def test_money_is_told_as_estimated_unless_charged() -> None:
     """An estimate carries a sign, a charge does not, and a charge that was in doubt is said to be at stake."""
     frame = points(state=["saved", "saved", "uncertain"], estimate_usd=[0.35] * 3, cost_usd=[0.3, None, None])

@@ -110,13 +110,34 @@ def test_no_clip_is_seen_beside_the_headings_of_rows(opened: Callable[..., Page]
     assert 1 == len({(box["left"], box["right"]) for box in boxes(heads)})
 
 
-@pytest.mark.parametrize("window", [360, 390, 700, 1280])
-def test_columns_of_many_and_of_few_have_clips_of_one_size(opened: Callable[..., Page], window: int) -> None:
-    """A column with more samples is wider only as far as that puts more of them beside each other."""
-    page = opened(6, window, mode=["std", "pro", "pro", "pro", "pro", "pro"], model=["kling-v1-6", *["kling-v2-6"] * 5])
+SAMPLES = {"one and five": [1, 5], "two and four": [2, 4], "two, one and three": [2, 1, 3]}
+
+
+@pytest.mark.parametrize("window", [360, 390, 600, 700, 800, 1000, 1280, 1440, 2000])
+@pytest.mark.parametrize("name", SAMPLES)
+def test_columns_of_many_and_of_few_have_clips_of_one_size(opened: Callable[..., Page], name: str, window: int) -> None:
+    """A column with more samples is wider by whole clips, so that none is larger than another; two columns are seen whole."""
+    counts = SAMPLES[name]
+    modes = [mode for mode, count in zip(("std", "pro", "4k"), counts, strict=False) for _ in range(count)]
+    page = opened(len(modes), window, {"x": "mode", "y": "model"}, mode=modes)
 
     widths = [box["width"] for box in boxes(page.locator(".knb-media"))]
-    assert max(widths) < 1.35 * min(widths)
+    assert max(widths) < min(widths) + 1
+    assert min(widths) > 100
+    assert len(counts) > 2 or page.locator(".knb-stage").evaluate("node => node.scrollWidth <= node.clientWidth + 1")
+
+
+def test_a_window_that_grows_has_more_beside_each_other(opened: Callable[..., Page]) -> None:
+    """What stands in two lines in a narrow window stands in one when there is room, and again in two on paper."""
+    page = opened(6, 1440, {"x": "mode"}, mode="std", sample=[1, 2, 3, 4, 5, 6])
+    lines = lambda: len({round(box["top"]) for box in boxes(page.locator(".knb-media"))})  # noqa: E731
+    assert 1 == lines()
+    page.set_viewport_size({"width": 700, "height": 900})
+    assert 2 == lines()
+    page.set_viewport_size({"width": 1440, "height": 900})
+    assert 1 == lines()
+    page.emulate_media(media="print")
+    assert 2 == lines()
 
 
 def test_a_text_runs_as_its_letters_do(opened: Callable[..., Page]) -> None:
@@ -127,7 +148,8 @@ def test_a_text_runs_as_its_letters_do(opened: Callable[..., Page]) -> None:
 
     page.evaluate(TURN)
 
-    assert page.locator("header p").evaluate(RUNS) > 20
+    assert page.locator("header p").first.evaluate(RUNS) > 20
+    assert page.locator("header .knb-same").evaluate(RUNS) < -20
     assert page.locator(".knb-label").first.evaluate(RUNS) > 20
 
 
