@@ -233,7 +233,7 @@ def load(user_file: str | Path | None = None, providers_file: str | Path | None 
     """
     data = _builtin_data()
     for name, file in (("catalog", user_file), ("providers", providers_file)):
-        data = _over(data, _read(path_of(name, file))) if file else data
+        data = _laid(data, path_of(name, file)) if file else data
     return _catalog(data) if user_file or providers_file else _builtin()
 
 
@@ -275,6 +275,21 @@ def _over(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
         else:
             laid[key] = [*laid.get(key, ()), *value] if key == "sells" else value
     return laid
+
+
+def _laid(data: Mapping[str, Any], file: Path) -> Mapping[str, Any]:
+    """Lay a user's own file over the catalogue; a price in it is from there, and not from where the old ones are."""
+    own = _read(file)
+    sold = {name: dict(prices) for name, prices in own.get("price", {}).items()}
+    for name, prices in sold.items():
+        told = {key: str(prices[key]) for key in ("source", "read") if key in prices}
+        if name in data["price"]:
+            for key in told:
+                del prices[key]
+        said = ", read ".join(told.values()) if "source" in told else f"your own {file.name}"
+        models = {**prices.get("per_s", {}), **prices.get("per_clip", {})}
+        prices["own"] = dict.fromkeys(models, said)
+    return _over(data, {**own, "price": sold} if sold else own)
 
 
 def _catalog(data: Mapping[str, Any]) -> Catalog:

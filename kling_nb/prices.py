@@ -31,18 +31,25 @@ AUDIBLE = 1.3  # what several operators publish (eachlabs.ai, fal.ai, smithery, 
 
 @dataclass(frozen=True, kw_only=True)
 class PriceList:
-    """A provider's prices in USD: by the second, by the clip, with their source and notes by model."""
+    """A provider's prices in USD: by the second, by the clip, with their source and notes by model.
+
+    ``own`` says where the prices of a model are from that a user's own file lays over these.
+    """
 
     per_s: Mapping[str, Any]
     per_clip: Mapping[str, Any]
     notes: Mapping[str, str]
+    own: Mapping[str, str]
     source: str = ""
     read: str = ""
 
     def told(self, model: str) -> str:
         """Say where a model's price is from."""
         parts = [self.source, f"read {self.read}" if self.read else "", self.notes.get(model, "")]
-        return ", ".join(filter(None, parts))
+        listed = ", ".join(filter(None, parts))
+        if (own := self.own.get(model)) is None or own in listed:
+            return listed or own or ""
+        return f"{own}; what it leaves open: {listed}" if listed else own
 
 
 def kind_of(extra: Mapping[str, Any], *, heard: bool) -> str:
@@ -91,10 +98,10 @@ def seconds_from(typical: Any, keys: Sequence[str], length: int | None, *, heard
 
 def price_list_from(provider: str, table: Mapping[str, Any]) -> PriceList:
     """Read a provider's prices; raises `InputError` for one that is not money written as text."""
-    known_keys(table, ("per_s", "per_clip", "notes", "source", "read"), f"[price.{provider}]")
+    known_keys(table, ("per_s", "per_clip", "notes", "own", "source", "read"), f"[price.{provider}]")
     for way in ("per_s", "per_clip"):
         _all_money(table.get(way, {}), f"price.{provider}.{way}")
-    return PriceList(**{"per_s": {}, "per_clip": {}, "notes": {}, **table})
+    return PriceList(**{"per_s": {}, "per_clip": {}, "notes": {}, "own": {}, **table})
 
 
 def _all_money(node: Any, where: str) -> None:

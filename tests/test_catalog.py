@@ -857,6 +857,28 @@ def test_a_users_file_is_laid_over(catalog: Catalog, tmp_path: Path) -> None:
     assert catalog is load()
 
 
+def test_a_price_of_ones_own_has_its_own_source(catalog: Catalog, tmp_path: Path) -> None:
+    """What a user's file says of one model's price is not said to be from the page that the other prices are from."""
+    file = tmp_path / "mine.toml"
+    file.write_text(
+        '[price.kling.per_clip]\nkling-v1-6 = { std = "0.10" }\n'
+        '[price.fal]\nsource = "my contract"\nread = "2026-11-01"\nper_s = { kling-v1-6 = "0.01" }\n'
+        '[provider.mine]\ndialect = "falqueue"\n[price.mine]\nsource = "my page"\nper_s = { kling-v1-6 = "0.02" }\n',
+        "utf-8",
+    )
+    own = load(file)
+
+    def source(of: Catalog, provider: str, model: str, mode: str) -> str:
+        return of.estimate(ask(model, mode=mode), provider).source
+
+    kling, fal = source(catalog, "kling", "kling-v1-6", "std"), source(catalog, "fal", "kling-v1-6", "pro")
+    assert f"your own mine.toml; what it leaves open: {kling}" == source(own, "kling", "kling-v1-6", "std")
+    assert f"my contract, read 2026-11-01; what it leaves open: {fal}" == source(own, "fal", "kling-v1-6", "pro")
+    assert "my page" == source(own, "mine", "kling-v1-6", "pro")
+    for provider in ("kling", "fal"):
+        assert source(catalog, provider, "kling-v2-6", "pro") == source(own, provider, "kling-v2-6", "pro")
+
+
 def test_a_second_file_for_providers(tmp_path: Path) -> None:
     """Provider rows may live in a file of their own."""
     file = tmp_path / "providers.toml"
