@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -533,3 +534,16 @@ def test_every_model_that_is_unknown_is_answered() -> None:
         plan(model=["kling-v2-5-turbo", "kling-v9", "kling-v8"], provider="relay").check(None)
     assert str(caught.value).startswith("the model 'kling-v9' is not")
     assert "; the model 'kling-v8' is not" in str(caught.value)
+
+
+@pytest.mark.parametrize("simulated", [True, False])
+def test_a_model_of_ones_own_is_none_of_the_simulators(tmp_path: Path, simulated: bool) -> None:
+    """Before such a sweep fails point for point the plan says that nobody plays the model; a provider may well have it."""
+    file = tmp_path / "mine.toml"
+    file.write_text('[model.kling-v9]\ntitle = "Kling 9"\ntask_types = ["text2video"]\n', "utf-8")
+    planner = Planner(catalogue.load(file), bound, lambda _: None, simulated=simulated)
+    sweep = Sweep(prompt="a fox", model=["kling-v9", "kling-v2-6"], provider="kling", mode="pro", duration=5)
+    own, known = planner.plan(sweep.points(), {}, Settings()).points
+    warned = [str(problem) for problem in own.problems if problem.warning and "simulator" in str(problem)]
+    assert simulated == bool(warned)
+    assert () == known.problems

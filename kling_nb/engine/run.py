@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 RETRIED = (TaskState.FAILED,)
 WAIT_STEP_S = 0.2  # how often a blocking wait looks for an interrupt
-STAYS = "run %r: %s cancelled, which resuming does not undo; starting the sweep again buys what is missing"
+STAYS = "run %r: %s cancelled, which %s does not undo; starting the sweep again buys what is missing"
 
 _logger = logging.getLogger("kling_nb")
 
@@ -229,10 +229,14 @@ class Run:
     def resume(self) -> Run:
         """Go on: submit what was not sent, with keys and addresses looked up anew. What was cancelled stays so."""
         self._engine.resume(self.name)
+        self._tell_of_cancelled("resuming")
+        return self
+
+    def _tell_of_cancelled(self, what: str) -> None:
+        """Say that something does not undo a cancellation, where there is one."""
         cancelled = sum(task.state is TaskState.CANCELLED for task in self.tasks)
         if cancelled:
-            _logger.warning(STAYS, self.name, "1 point stays" if cancelled == 1 else f"{cancelled} points stay")
-        return self
+            _logger.warning(STAYS, self.name, "1 point stays" if cancelled == 1 else f"{cancelled} points stay", what)
 
     def cancel(self) -> str:
         """End the run; says what was cancelled, and what is already paid for and still fetched."""
@@ -242,10 +246,11 @@ class Run:
 
     def retry(self, *, uncertain: bool = False, stalled: bool = False, expired: bool = False) -> Run:
         """Buy again the points that failed; with ``uncertain``, ``stalled`` or ``expired`` those too. This costs money,
-        even for those whose clip may still come.
+        even for those whose clip may still come. What was cancelled stays so.
         """
         also = {TaskState.UNCERTAIN: uncertain, TaskState.STALLED: stalled, TaskState.EXPIRED: expired}
         self._engine.retry(self.name, [*RETRIED, *(state for state, given in also.items() if flag(state, given))])
+        self._tell_of_cancelled("buying again what failed")
         return self
 
     # -- showing -----------------------------------------------------------------------------------------------

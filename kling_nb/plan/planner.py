@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..catalog import Catalog
+from ..catalog import Catalog, load
 from ..dialect import Dialect
 from ..excerpts import names_of
 from ..fields import IMAGE_FIELDS, is_stored
@@ -88,6 +88,7 @@ class Planner:
         provider, dialect = self._bound(point.provider or "")
         request, reuse = point.request, _reusable(known.get(name), settings)
         problems = [*self._catalog.problems(request, provider.id), *self._no_host(provider), *self._of_images(request)]
+        problems += self._of_the_simulator(request, provider)
         planned = PlannedPoint(
             point=point,
             provider=provider.id,
@@ -120,6 +121,15 @@ class Planner:
             return []
         unknown = f"its host is not known: set {base_url_variable(provider.id)}"
         return [Problem("provider", provider.id, self._amiss(provider.id) or unknown)]
+
+    def _of_the_simulator(self, request: VideoRequest, provider: Provider) -> list[Problem]:
+        """Warn of a model of a user's own catalogue: the simulator has the built-in providers' models alone."""
+        builtin = load()
+        is_played = self._simulated and provider.dialect in {row.dialect for row in builtin.providers.values()}
+        if not is_played or request.model in builtin.models or request.model not in self._catalog.models:
+            return []
+        unknown = "is of a catalogue of your own: the simulator does not know it, and refuses it as an unknown model"
+        return [Problem("model", request.model, unknown, warning=True)]
 
     def _of_images(self, request: VideoRequest) -> Iterator[Problem]:
         for name, image in images_in(request).items():

@@ -287,7 +287,7 @@ def test_cancel_keeps_what_was_paid_for(simulated: Open) -> None:
 
 
 def test_resuming_says_what_stays_cancelled(simulated: Open, caplog: pytest.LogCaptureFixture) -> None:
-    """Resuming buys nothing that was cancelled, and says what does; where nothing was cancelled it says nothing."""
+    """Neither resuming nor buying again buys what was cancelled, and each says what does; without any it says nothing."""
     lab, what = simulated(speed=1), sweep(*(f"fox {n}" for n in range(7)))
     run = start(lab, what, name="a").pause().resume()
     until(run, sent(5))
@@ -298,6 +298,8 @@ def test_resuming_says_what_stays_cancelled(simulated: Open, caplog: pytest.LogC
 
     stay = "2 points stay cancelled, which resuming does not undo; starting the sweep again buys what is missing"
     assert caplog.messages == [f"run 'a': {stay}"]
+    run.retry()
+    assert caplog.messages[1:] == [f"run 'a': {stay}".replace("resuming", "buying again what failed")]
     start(lab, what, name="a")
     states = [*run.df["state"]]
     assert (states.count("planned"), states.count("cancelled")) == (2, 0)
