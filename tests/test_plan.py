@@ -454,6 +454,13 @@ def test_a_plan_that_buys_nothing_says_so(found: tuple[int, ...], changes: dict[
     assert "$" not in planned.summary()
 
 
+def test_what_failed_before_is_told() -> None:
+    """A point whose task failed is left so by starting: the plan says so, and what buys it again."""
+    planned = plan({0: task(TaskState.FAILED), 1: task(TaskState.SAVED)}, prompt=["a", "b"])
+    said = "2 points, all reused, nothing to buy, 1 failed before (run.retry() buys again what failed)"
+    assert planned.summary().startswith(f"SIMULATED: {said}")
+
+
 def test_a_sum_says_of_how_many_it_is() -> None:
     """Where some points have no price the sum is that of the others, and says so, in the one line of a plan."""
     priced, none = plan(provider=["kling"]).summary(), plan(provider=["relay"]).summary()

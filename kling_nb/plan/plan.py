@@ -161,6 +161,8 @@ class Plan:
         parts = [_counted(self.points, "point"), *([bought, *others] if fates["buy"] else [*others, NOTHING])]
         gone = sum(point.is_gone for point in self.points)
         parts += [f"{gone} whose file is gone (starting fetches it again, for free)"] if gone else []
+        failed = sum(point.has_failed for point in self.points)
+        parts += [f"{failed} failed before (run.retry() buys again what failed)"] if failed else []
         parts += [f"{len(self._lossy)} with losses"] if self._lossy else []
         slowest = max((point.typical_s for point in self.buys), default=0)
         parts += [f"about {duration(slowest)} a clip at the slowest"] if slowest else []

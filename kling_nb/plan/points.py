@@ -68,6 +68,11 @@ class PlannedPoint:
         return self.reuse is not None and self.reuse.cause == Cause.GONE
 
     @property
+    def has_failed(self) -> bool:
+        """Whether what was bought for it before failed: starting leaves it so."""
+        return self.reuse is not None and self.reuse.state is TaskState.FAILED
+
+    @property
     def buys(self) -> bool:
         """Whether starting would submit it."""
         return not self.refusals and not self.is_served and self.shares is None

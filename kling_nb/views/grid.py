@@ -68,7 +68,8 @@ class Grid:
     """A comparison: at most two axes and the tiles, of which several may share a place (samples).
 
     ``common`` is the model and the mode where they are the same for all tiles, ``prompt`` that of all where there is but
-    one, ``totals`` counts all points by state with their price, ``note`` says what is not shown. ``bare`` is for a single clip, which needs no common transport.
+    one, ``totals`` counts all points by state with their price, ``note`` says what is not shown. ``bare`` is for a
+    single clip, which needs no common transport.
     """
 
     title: str
