@@ -20,7 +20,8 @@ from typing import Any
 
 from .dialect import Op
 from .errors import InputError, nearest
-from .links import Origin, without_query
+from .links import Origin, proxied, without_query
+from .transport import Transport
 
 ASGIApp = Callable[
     [MutableMapping[str, Any], Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]
@@ -89,7 +90,7 @@ class Clients:
             "connection": "keep-alive",
         }
         self.closed = False
-        _keep_quiet(self._http.__name__)
+        _keep_quiet(self._http)
 
     def request(
         self,
@@ -111,7 +112,7 @@ class Clients:
         request = self._http.Request(method, self._url(url), content=content, headers=told, extensions=timeouts)
         use = _use(request, op, own)
         if self._latest(use) < 0:
-            self._idle.append(_Idle(use, self._client(keep=op is not Op.SUBMIT), time.monotonic()))
+            self._idle.append(_Idle(use, self._client(request.url, keep=op is not Op.SUBMIT), time.monotonic()))
         return request
 
     @asynccontextmanager
@@ -153,9 +154,9 @@ class Clients:
         while self._idle:
             await _close(self._idle.pop().client)
 
-    def _client(self, *, keep: bool) -> Any:
+    def _client(self, url: Any, *, keep: bool) -> Any:
         try:
-            return self._made(keep=keep)
+            return self._made(url, keep=keep)
         except OSError as error:
             why = f"the certificates of {_set(TRUST)} cannot be read ({error.strerror or type(error).__name__})"
         except ImportError:
@@ -165,14 +166,26 @@ class Clients:
             why = f"of {_set(PROXIES)} one cannot be used ({kind}): a proxy should be written http://host:port"
         raise InputError(why)
 
-    def _made(self, *, keep: bool) -> Any:
+    def _made(self, url: Any, *, keep: bool) -> Any:
         http, app = self._http, self._app
+        trust: Any = True if app else _trust(http, *map(os.environ.get, TRUST))
+        if app:
+            direct = http.ASGITransport(app, raise_app_exceptions=False)
+        elif proxied(url.scheme, url.host):
+            direct = None  # the library knows the way
+        else:
+            direct = Transport(http, _core(http), trust, KEPT_S if keep else None)
         return _class(http)(
-            transport=http.ASGITransport(app, raise_app_exceptions=False) if app else None,
-            verify=_trust(http, *map(os.environ.get, TRUST)) if app is None else True,
+            transport=direct,
+            verify=trust,
             limits=http.Limits(max_connections=1, max_keepalive_connections=int(keep), keepalive_expiry=KEPT_S),
             trust_env=app is None,
         )
+
+
+def _core(http: Any) -> str:
+    """Return the name of the package that a library sends with: ``httpcore`` or ``httpcore2``."""
+    return str(http.__name__).replace("httpx", "httpcore")
 
 
 def _use(request: Any, op: Op, own: Origin | None) -> Use:
@@ -231,11 +244,11 @@ class Ours:
         _OURS.reset(self._token)
 
 
-def _keep_quiet(http: str) -> None:
+def _keep_quiet(http: Any) -> None:
     """Filter secrets out of a library's log records of our requests; records of other requests stay as they are."""
-    logging.getLogger(http).addFilter(_without_queries)
+    logging.getLogger(http.__name__).addFilter(_without_queries)
     for part in ("connection", "http11", "http2", "proxy", "socks"):
-        logging.getLogger(f"{http.replace('httpx', 'httpcore')}.{part}").addFilter(_without_values)
+        logging.getLogger(f"{_core(http)}.{part}").addFilter(_without_values)
 
 
 def _without_queries(record: logging.LogRecord) -> bool:

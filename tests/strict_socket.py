@@ -49,7 +49,7 @@ class StrictSocket:
     """The server. ``script`` answers each request; after it the connection stays open for another one.
 
     ``greeting`` is performed before anything is read; with ``deaf`` every connection is reset at its first byte;
-    ``tls`` is what https is spoken with.
+    ``tls`` is what https is spoken with; a ``port`` may be chosen.
     """
 
     def __init__(
@@ -59,12 +59,13 @@ class StrictSocket:
         *,
         deaf: bool = False,
         tls: ssl.SSLContext | None = None,
+        port: int = 0,
     ) -> None:
         self.seen: list[Seen] = []
         self.connections = 0
         self.arrived = threading.Event()
         self._script, self._greeting, self._deaf = script, greeting, deaf
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", port))
         self.url = f"http{'s' if tls else ''}://127.0.0.1:{self._listener.getsockname()[1]}"
         self._ready = threading.Event()
         self._tls = tls
