@@ -18,7 +18,7 @@ class Support(StrEnum):
     """What a provider does with a field of a request."""
 
     TAKEN = "taken"  # it is sent, and does what its name says
-    INERT = "inert"  # it is sent and accepted, and documented to have no effect on this model
+    INERT = "inert"  # it is sent and accepted, and not documented to have an effect on this model
     DROPPED = "dropped"  # this provider or dialect has no place for it: it is left out
     REFUSED = "refused"  # the provider answers it with an error: nothing is sent
 
@@ -30,7 +30,7 @@ class Change(StrEnum):
     DEFAULTED = "defaulted"  # left open and left out: the provider applies its own default
     COERCED = "coerced"  # arrives as a different value than was asked for
     DROPPED = "dropped"  # not sent: there is no place for it
-    INERT = "inert"  # sent, and documented to have no effect
+    INERT = "inert"  # sent, and not documented to have an effect
 
 
 LOSSES = frozenset({Change.COERCED, Change.DROPPED, Change.INERT})
@@ -65,7 +65,7 @@ class Loss:
             case Change.DROPPED:
                 told = f"{self.field}={self.asked!r} is not sent"
             case Change.INERT:
-                told = f"{self.field}={self.asked!r} is sent but has no effect"
+                told = f"{self.field}={self.asked!r} is sent but has no known effect"
         return f"{told}: {self.why}" if self.why else told
 
 

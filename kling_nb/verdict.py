@@ -65,7 +65,7 @@ def _supported(terms: Terms) -> Iterator[Problem]:
                 yield Problem(name, shown(name, value), _condition(terms, name), _source(terms, name))
             case Support.INERT:
                 why = str(terms.rule(name).get("why", ""))
-                yield Problem(name, value, f"has no effect: {why}", _source(terms, name), warning=True)
+                yield Problem(name, value, f"has no known effect: {why}", _source(terms, name), warning=True)
 
 
 def _condition(terms: Terms, name: str) -> str:

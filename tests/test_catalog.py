@@ -778,7 +778,7 @@ def test_unknown_providers_are_answered_with_the_known_ones(catalog: Catalog) ->
 
 
 def test_inert_knobs_and_dear_defaults_are_warnings(catalog: Catalog) -> None:
-    """What has no effect, or costs more only because it was left open, is a warning and no refusal."""
+    """What has no known effect, or costs more only because it was left open, is a warning and no refusal."""
     (inert,) = catalog.problems(ask("kling-v2-6", mode="pro", cfg_scale=0.3), "kling")
     assert (inert.warning, inert.field) == (True, "cfg_scale")
     (dear,) = catalog.problems(ask("kling-video-o1"), "kling")

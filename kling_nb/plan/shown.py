@@ -33,7 +33,7 @@ MEANS = {
     "refused": "the provider would not take it: not sent",
     "dropped": "left out",
     "coerced": "arrives as a different value",
-    "inert": "sent, but has no effect",
+    "inert": "sent, but has no known effect",
     "warned": "sent, but worth knowing",
     "filled": "was left open; filled in",
     "defaulted": "was left open; the provider's default",

@@ -18,7 +18,7 @@ from .form_words import names_in_words
 
 AT_ONCE = 2_000  # points that are planned as a person types; for more they press Plan
 SAID_MOST = 5  # sentences under one field
-TOLD = (Change.DROPPED, Change.COERCED)  # the catalogue warns of what has no effect by itself
+TOLD = (Change.DROPPED, Change.COERCED)  # the catalogue warns of what has no known effect by itself
 PLACES = {"task_type": "model", "multi_shot": "multi_prompt", "shot_type": "multi_prompt"}
 """The fields of the form under which other fields of a request are spoken of."""
 

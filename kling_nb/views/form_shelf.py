@@ -123,7 +123,7 @@ class Shelf:
         taken = {value: [row for row in rows if self._is_taken(field, value, row)] for value in values}
         values = [value for value in values if taken[value] or field.kind == "choices"]
         if Support.TAKEN not in supports:
-            return Offered(tuple(values), (f"has no effect: {whys[0]}",))
+            return Offered(tuple(values), (f"has no known effect: {whys[0]}",))
         takers = [row for row, support, _ in answers if support is Support.TAKEN]
         taken = taken if field.kind == "choices" else {"": takers}
         notes = self._notes(field, taken, rows) if _is_narrowed(field, chosen) else ()

@@ -201,7 +201,7 @@ def test_a_value_of_some_models_names_them(form: SweepForm) -> None:
 
 def test_a_knob_without_effect_says_so(form: SweepForm) -> None:
     """cfg_scale on a model that does not heed it is offered with that word."""
-    assert "has no effect: documented for v1.x only" in html_of(form)
+    assert "has no known effect: documented for v1.x only" in html_of(form)
 
 
 def test_what_is_left_open_says_what_is_taken(form: SweepForm) -> None:

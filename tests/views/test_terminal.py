@@ -159,7 +159,7 @@ def test_a_plan_groups_losses_and_refusals(tmp_path: Path) -> None:
 
     assert said.count("Refused\n") == 1
     assert said.count("kling: mode='4k': expected std or pro (kling-v1-6) (point 1)") == 1
-    assert "cfg_scale=0.3 is sent but has no effect" in said
+    assert "cfg_scale=0.3 is sent but has no known effect" in said
 
 
 def test_a_long_plan_is_cut(tmp_path: Path) -> None:
