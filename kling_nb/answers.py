@@ -20,7 +20,7 @@ PACKED = frozenset({"gzip", "x-gzip", "deflate"})
 _AFTER = (
     "HTTPError RequestError TransportError TimeoutException NetworkError ProtocolError ReadTimeout WriteTimeout "
     "ReadError WriteError CloseError RemoteProtocolError HTTPStatusError DecodingError TooManyRedirects "
-    "CookieConflict SSEError StreamError StreamConsumed StreamClosed ResponseNotRead RequestNotRead"
+    "ConnectionNotAvailable CookieConflict SSEError StreamError StreamConsumed StreamClosed ResponseNotRead RequestNotRead"
 )
 _BEFORE = MappingProxyType(
     {
@@ -54,7 +54,7 @@ VERDICTS: Mapping[str, type[WireError]] = MappingProxyType(
         **dict.fromkeys(_BEFORE, NotSent),
     }
 )
-"""What each exception of httpx and httpx2 means, by name; one that is not listed means `Doubt`."""
+"""What each exception of httpx and httpx2, and of what they send with, means, by name; one that is not listed means `Doubt`."""
 
 
 def failure(error: Exception, call: str, *, repeatable: bool, unopened: str = "") -> WireError:
