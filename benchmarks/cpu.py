@@ -6,7 +6,7 @@ Over real sockets: a process buys clips from a stand-in for both providers in an
 time does not count. Then the bare loop, in a process of its own, makes the very requests that arrived, at the same
 times, with the same HTTP library and the same bound on requests at once; it reads every answer and every clip, and
 parses JSON. It uses the library as anybody does: a client whose pool keeps twenty connections, and for submits one that
-keeps none. A task lasts 60 s (kling) or 110 s (fal) at the median, of the engine's time, which runs faster than ours.
+keeps none; the engine puts connections of its own under the library (docs/decisions/transports.md). A task lasts 60 s (kling) or 110 s (fal) at the median, of the engine's time, which runs faster than ours.
 
 Providers speak TLS, which both sides pay for alike. The target is held against requests without it, where the engine's
 own share is the largest; what it is of requests as they really are is told beside that.
@@ -126,12 +126,12 @@ def measured(case: Case, place: Place, times: int) -> list[Row]:
     return [Row(case.what, ratio, case.target, behind)]
 
 
-def rows(times: int = 3) -> Iterator[Row]:
-    """Measure every case; those with 200 in flight also with clips verified, and over TLS."""
+def rows(times: int = 3, often: int = 7) -> Iterator[Row]:
+    """Measure every case; those with 200 in flight ``often``, and also with clips verified and over TLS."""
     # Labs are deleted at the very end: ext4 goes slow over the numbers of files that were deleted a moment ago.
     with tempfile.TemporaryDirectory() as folder, standin(folder) as plain, standin(folder, tls=True) as secured:
         for case in cases():
-            yield from measured(case, plain, times)
+            yield from measured(case, plain, often if case.slots == 200 else times)
             if case.slots == 200:
                 yield from measured(replace(case, verify=True), plain, 1)
                 yield from measured(replace(case, tls=True), secured, times)

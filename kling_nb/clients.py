@@ -131,7 +131,7 @@ class Clients:
                 yield response
             whole = True
         finally:
-            # After a cancelled request the library's pool may count a connection that does not exist.
+            # What was cut short leaves an answer on its way; and a pool may count a connection that does not exist.
             if whole and not self.closed:
                 self._idle.append(_Idle(use, client, time.monotonic()))
             else:

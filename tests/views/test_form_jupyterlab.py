@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -238,6 +239,7 @@ def test_a_form_that_nobody_hears_is_not_shown(page_of_own_kernel: Page, desk: D
     page.evaluate(SAVE_WIDGETS)
     desk.save()
     page.evaluate(SAVE_WIDGETS)  # which is a switch, for all notebooks
+    assert "widgets" in json.loads(desk.file.read_text("utf-8"))["metadata"]
 
     page.evaluate(RESTART)
 
