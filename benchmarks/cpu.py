@@ -6,7 +6,8 @@ Over real sockets: a process buys clips from a stand-in for both providers in an
 time does not count. Then the bare loop, in a process of its own, makes the very requests that arrived, at the same
 times, with the same HTTP library and the same bound on requests at once; it reads every answer and every clip, and
 parses JSON. It uses the library as anybody does: a client whose pool keeps twenty connections, and for submits one that
-keeps none; the engine puts connections of its own under the library (docs/decisions/transports.md). A task lasts 60 s (kling) or 110 s (fal) at the median, of the engine's time, which runs faster than ours.
+keeps none; the engine puts connections of its own under the library (docs/decisions/transports.md). A task lasts 60 s
+(kling) or 110 s (fal) at the median, of the engine's time, which runs faster than ours.
 
 Providers speak TLS, which both sides pay for alike. The target is held against requests without it, where the engine's
 own share is the largest; what it is of requests as they really are is told beside that.

@@ -54,7 +54,7 @@ VERDICTS: Mapping[str, type[WireError]] = MappingProxyType(
         **dict.fromkeys(_BEFORE, NotSent),
     }
 )
-"""What each exception of httpx and httpx2, and of what they send with, means, by name; one that is not listed means `Doubt`."""
+"""What each exception of httpx, httpx2 and httpcore means, by name; one that is not listed means `Doubt`."""
 
 
 def failure(error: Exception, call: str, *, repeatable: bool, unopened: str = "") -> WireError:
